@@ -1,0 +1,110 @@
+/**
+ * What must be true on one node, in no engine's words. Plain JSON data: it crosses a socket as it is.
+ *
+ * Addresses and prefixes are canonical strings (RFC 5952 for IPv6, prefixes with host bits zero).
+ * Each domain is a record by key, so that a change is "put these, remove those" and costs what it touches.
+ */
+import type { Origin } from './origin.ts';
+
+export type NodeIntent = {
+  /** Exactly one entry, under the node's own name. */
+  readonly self: Readonly<Record<string, SelfIntent>>;
+  /** By Subnet name. */
+  readonly subnets: Readonly<Record<string, SubnetIntent>>;
+  /** By namespace name: which subnet its pods take addresses from. */
+  readonly namespaces: Readonly<Record<string, NamespaceIntent>>;
+  /** By node name, all nodes but this one. */
+  readonly peers: Readonly<Record<string, PeerIntent>>;
+  /** By `namespace/name/port name/family`. */
+  readonly services: Readonly<Record<string, ServiceIntent>>;
+  /** By `containerID/interface`; written by the datapath from its journal, never by the agent. */
+  readonly endpoints: Readonly<Record<string, EndpointIntent>>;
+};
+
+export type Domain = keyof NodeIntent;
+
+/** `replace` true: the change is the whole intent (of every domain but `endpoints`); false: a delta on what came before. */
+export type IntentChange = {
+  /** Increases by one with each change of the same agent process. */
+  readonly generation: number;
+  readonly replace: boolean;
+  readonly put: { readonly [D in Domain]?: NodeIntent[D] };
+  readonly remove: { readonly [D in Domain]?: readonly string[] };
+};
+
+export type SelfIntent = {
+  readonly origin: Origin;
+  readonly node: string;
+  /** UID of the Node object: a node that was deleted and made again is another node. */
+  readonly nodeUID: string;
+  /** Underlay addresses, at most one a family, IPv4 first. */
+  readonly addresses: readonly string[];
+  /** Blocks that this node may assign from. */
+  readonly blocks: readonly BlockIntent[];
+  /** Unix time in milliseconds until which the node may assign; past it the datapath refuses ADD (fencing). */
+  readonly assignUntil: number;
+};
+
+export type BlockIntent = {
+  readonly cidr: string;
+  readonly subnet: string;
+  /** UID of the BlockClaim: the same CIDR claimed again is another block. */
+  readonly claim: string;
+};
+
+export type SubnetMode = 'overlay' | 'routed';
+
+export type SubnetIntent = {
+  readonly origin: Origin;
+  readonly cidrs: readonly string[];
+  readonly mode: SubnetMode;
+  /** Pods' connections to addresses outside the cluster take the node's address. */
+  readonly masquerade: boolean;
+  /** Prefixes outside the cluster that may open connections to this subnet's pods. */
+  readonly allowFrom: readonly string[];
+  /** Addresses that are never assigned, as prefixes. */
+  readonly excluded: readonly string[];
+};
+
+export type NamespaceIntent = { readonly subnet: string };
+
+export type PeerIntent = {
+  readonly origin: Origin;
+  /** Underlay addresses, at most one a family, IPv4 first. */
+  readonly addresses: readonly string[];
+  readonly blocks: readonly { readonly cidr: string; readonly subnet: string; readonly mode: SubnetMode }[];
+};
+
+export type Protocol = 'tcp' | 'udp' | 'sctp';
+
+export type ServiceIntent = {
+  readonly origin: Origin;
+  readonly protocol: Protocol;
+  /** Virtual addresses and port, all of one family. */
+  readonly frontends: readonly { readonly address: string; readonly port: number }[];
+  /** Sorted; of the frontends' family. Empty: the connection is refused (RST, ICMP port unreachable). */
+  readonly backends: readonly { readonly address: string; readonly port: number }[];
+  /** ClientIP affinity: seconds a client stays with its backend after its last new connection. */
+  readonly affinitySeconds?: number;
+};
+
+export type EndpointIntent = {
+  readonly origin: Origin;
+  /** Name of the host end of the pod's veth. */
+  readonly device: string;
+  /** Its interface index on the node. */
+  readonly ifindex: number;
+  readonly addresses: readonly string[];
+  readonly subnet: string;
+  readonly mode: SubnetMode;
+};
+
+/** An intent in which nothing must be true. */
+export const emptyIntent: NodeIntent = {
+  self: {},
+  subnets: {},
+  namespaces: {},
+  peers: {},
+  services: {},
+  endpoints: {},
+};

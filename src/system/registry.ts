@@ -1,0 +1,95 @@
+/**
+ * The registry: every mark bit, hook priority, name, number, port and path that Netloom puts on a machine, each with its reason.
+ *
+ * Nothing else in the code base may spell one of these by hand; docs/registry.md is printed from here.
+ */
+
+/** One registered value: what it is and why it is that. */
+export type Entry<V> = { readonly value: V; readonly reason: string };
+
+const entry = <const V>(value: V, reason: string): Entry<V> => ({ value, reason });
+
+/**
+ * Packet mark bits. Netloom needs no packet mark today; the row is kept free so that nobody else's bits are ever touched.
+ * Foreign owners are listed so that a new use can be checked against them.
+ */
+export const packetMarks = {
+  netloom: entry(0x00ff_0000, 'reserved for Netloom; clear of every known owner below; not written yet'),
+  kubeletMasquerade: entry(0x4000, 'kubelet/kube-proxy KUBE-MARK-MASQ; left as found'),
+  kubeletDrop: entry(0x8000, 'kubelet KUBE-MARK-DROP; left as found'),
+  portmap: entry(0x2000, 'CNI portmap plugin: masquerade for hostPort; left as found'),
+} as const;
+
+/** Connection mark bits. */
+export const connectionMarks = {
+  epoch: entry(0x0000_ffff, 'policy epoch that judged the connection (design §6); reserved'),
+  netloom: entry(0x00ff_0000, 'reserved for Netloom beside the epoch; not written yet'),
+} as const;
+
+/**
+ * nftables base chain priorities, in the order a packet meets them.
+ * Invariant: validation < translation (dstnat -100) < policy (filter 0) < source NAT (srcnat 100).
+ */
+export const hookPriorities = {
+  tunnelGuard: entry(-290, 'after conntrack defragmentation (-400) and raw (-300), so that inner headers are whole'),
+  sourceGuard: entry(-150, 'after conntrack (-200): needs ct state; before any translation, so the sender is still visible'),
+  serviceDnat: entry(-100, 'dstnat: Service translation in prerouting'),
+  serviceOutputDnat: entry(-100, 'dstnat in output: Services reached from the node itself'),
+  filter: entry(0, 'filter: what may pass; policy will hook here, after translation'),
+  masquerade: entry(100, 'srcnat: leaving pods take the node address, hairpin connections too'),
+} as const;
+
+/** nftables names. One table, own chains only. */
+export const nft = {
+  table: entry('netloom', 'family inet; the only table that Netloom owns'),
+  family: entry('inet', 'one set of chains for both families'),
+} as const;
+
+/** Links. Linux limits a name to 15 bytes. */
+export const links = {
+  podPrefix: entry('nlp', 'host end of a pod veth: nlp + 11 hex digits of a hash of container ID and interface'),
+  tunnel: entry('nlvx0', 'the one VXLAN device of a node, for every overlay subnet'),
+  podMac: entry('ee:ee:ee:ee:ee:ee', 'MAC of every host end: a pod keeps one permanent neighbour whatever node it is on'),
+} as const;
+
+/** Link-local next hops inside a pod. */
+export const gateway = {
+  ipv4: entry('169.254.1.1', "a pod's IPv4 next hop; answered by a permanent neighbour entry, never by ARP"),
+  ipv6: entry('fe80::1', "a pod's IPv6 next hop; answered by a permanent neighbour entry, never by NDP"),
+} as const;
+
+/** Routing. */
+export const routes = {
+  protocol: entry(110, 'rtnetlink protocol of every route that Netloom owns (`ip route show proto 110`)'),
+  table: entry(254, 'the main table: what a node operator looks at first'),
+  unreachableMetric: entry(4_278_198_272, 'subnet-wide unreachable routes lose against any other route'),
+} as const;
+
+/** UDP and TCP ports on a node. */
+export const ports = {
+  vxlan: entry(4789, 'IANA VXLAN (RFC 7348)'),
+  agentMetrics: entry(9470, 'agent: /metrics, /healthz, /readyz'),
+  datapathMetrics: entry(9471, 'datapath: /metrics, /healthz, /readyz'),
+  controllerMetrics: entry(9472, 'controller: /metrics, /healthz, /readyz'),
+} as const;
+
+/** Other numbers. */
+export const numbers = {
+  vni: entry(0x6e6c, 'VXLAN network identifier of the cluster ("nl")'),
+  vxlanOverhead4: entry(50, 'bytes: outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8'),
+  vxlanOverhead6: entry(70, 'bytes: outer Ethernet 14 + IPv6 40 + UDP 8 + VXLAN 8'),
+  wiringVersion: entry(1, 'layout of veths, tables and files; kept in the alias of each link and in each file'),
+} as const;
+
+/** Files and sockets on a node. */
+export const paths = {
+  runDirectory: entry('/run/netloom', 'sockets; gone after a reboot, like everything they speak of'),
+  cniSocket: entry('/run/netloom/cni.sock', 'the CNI executable speaks to the datapath here'),
+  datapathSocket: entry('/run/netloom/datapath.sock', 'the agent hands intents to the datapath here'),
+  stateDirectory: entry('/var/lib/netloom', 'the address journal; survives a reboot'),
+  journal: entry('/var/lib/netloom/addresses.journal', 'which address belongs to which pod interface'),
+  cniBinDirectory: entry('/opt/cni/bin', 'where kubelets look for CNI executables'),
+  cniBinary: entry('/opt/cni/bin/netloom', 'the CNI executable'),
+  cniConfigDirectory: entry('/etc/cni/net.d', 'where runtimes look for a network configuration'),
+  cniConfig: entry('/etc/cni/net.d/10-netloom.conflist', 'written last and atomically: its presence means "ready"'),
+} as const;
