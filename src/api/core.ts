@@ -1,0 +1,36 @@
+/** The upstream kinds that Netloom reads, cut to the fields that it reads. */
+import type { KubeObject, ObjectMeta, ResourceType } from './object.ts';
+
+const core = (kind: string, plural: string, namespaced: boolean): ResourceType => ({
+  group: '',
+  version: 'v1',
+  kind,
+  plural,
+  namespaced,
+});
+
+export const nodeType: ResourceType = core('Node', 'nodes', false);
+export const namespaceType: ResourceType = core('Namespace', 'namespaces', false);
+export const podType: ResourceType = core('Pod', 'pods', true);
+export const serviceType: ResourceType = core('Service', 'services', true);
+export const endpointSliceType: ResourceType = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  kind: 'EndpointSlice',
+  plural: 'endpointslices',
+  namespaced: true,
+};
+export const leaseType: ResourceType = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  kind: 'Lease',
+  plural: 'leases',
+  namespaced: true,
+};
+
+export type Node = KubeObject & {
+  readonly metadata: ObjectMeta;
+  readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+};
+
+export type Namespace = KubeObject & { readonly metadata: ObjectMeta };

@@ -1,0 +1,55 @@
+/** How one of our kinds is written down: a JSON schema as data, from which its type, its CRD and its reference page are made. */
+import type { XStatic } from 'typebox/schema';
+import type { KubeObject, ObjectMeta, ResourceType } from './object.ts';
+
+/** A printer column, as in apiextensions.k8s.io/v1 CustomResourceColumnDefinition. */
+export type Column = {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'boolean' | 'date';
+  readonly jsonPath: string;
+  readonly priority?: number;
+};
+
+/** One kind of the group `netloom.dev`. `spec` and `status` are structural schemas. */
+export type KindDefinition<Spec = unknown, Status = unknown> = ResourceType & {
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  /** One sentence for the reference page and `kubectl explain`. */
+  readonly summary: string;
+  readonly spec: Spec;
+  readonly status: Status;
+  /** CEL rules over the whole object. */
+  readonly rules?: readonly { readonly rule: string; readonly message: string }[];
+  readonly columns: readonly Column[];
+};
+
+/** The object type of a definition. */
+export type ObjectOf<D extends KindDefinition> = KubeObject & {
+  readonly metadata: ObjectMeta;
+  readonly spec: XStatic<D['spec']>;
+  readonly status?: XStatic<D['status']>;
+};
+
+/** The group and version of everything that Netloom defines. */
+export const group = 'netloom.dev';
+export const version = 'v1alpha1';
+
+/** Schema of `status.conditions`: metav1.Condition, one entry a type. */
+export const conditionsSchema = {
+  type: 'array',
+  description: 'What is true of this object now; `Ready` sums it up.',
+  'x-kubernetes-list-type': 'map',
+  'x-kubernetes-list-map-keys': ['type'],
+  items: {
+    type: 'object',
+    required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
+    properties: {
+      type: { type: 'string', maxLength: 316 },
+      status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+      reason: { type: 'string', minLength: 1, maxLength: 1024 },
+      message: { type: 'string', maxLength: 32768 },
+      lastTransitionTime: { type: 'string', format: 'date-time' },
+      observedGeneration: { type: 'integer', format: 'int64', minimum: 0 },
+    },
+  },
+} as const;

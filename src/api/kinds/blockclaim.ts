@@ -1,0 +1,44 @@
+/** BlockClaim: one node's claim on one block of a Subnet. */
+import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
+
+export const blockClaimKind = {
+  group,
+  version,
+  kind: 'BlockClaim',
+  plural: 'blockclaims',
+  singular: 'blockclaim',
+  shortNames: ['bc'],
+  namespaced: false,
+  summary:
+    'A block of a Subnet that one node assigns pod addresses from. The name encodes the prefix, ' +
+    'so the API server itself refuses a second claim on it. Written by agents; not for users.',
+  spec: {
+    type: 'object',
+    required: ['cidr', 'subnet', 'node', 'nodeUID'],
+    properties: {
+      cidr: { type: 'string', format: 'cidr', maxLength: 43, description: 'The block.' },
+      subnet: { type: 'string', maxLength: 253, description: 'The Subnet that it is part of.' },
+      node: { type: 'string', maxLength: 253, description: 'The node that assigns from it.' },
+      nodeUID: {
+        type: 'string',
+        maxLength: 64,
+        description: 'UID of the Node object: a node made again under the same name holds nothing.',
+      },
+    },
+  },
+  status: { type: 'object', properties: { conditions: conditionsSchema } },
+  rules: [
+    {
+      rule: '!has(oldSelf.spec) || self.spec == oldSelf.spec',
+      message: 'spec: a claim never changes; it is deleted and made anew',
+    },
+  ],
+  columns: [
+    { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
+    { name: 'Subnet', type: 'string', jsonPath: '.spec.subnet' },
+    { name: 'Node', type: 'string', jsonPath: '.spec.node' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+} as const;
+
+export type BlockClaim = ObjectOf<typeof blockClaimKind>;

@@ -1,0 +1,126 @@
+/** Subnet: addresses for the pods of some namespaces, and how they travel. */
+import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
+
+const labelSelectorSchema = {
+  type: 'object',
+  description: 'Namespaces with these labels. An empty selector takes every namespace.',
+  properties: {
+    matchLabels: { type: 'object', additionalProperties: { type: 'string' } },
+    matchExpressions: {
+      type: 'array',
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['key', 'operator'],
+        properties: {
+          key: { type: 'string' },
+          operator: { type: 'string', enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] },
+          values: { type: 'array', 'x-kubernetes-list-type': 'atomic', items: { type: 'string' } },
+        },
+      },
+    },
+  },
+} as const;
+
+export const subnetKind = {
+  group,
+  version,
+  kind: 'Subnet',
+  plural: 'subnets',
+  singular: 'subnet',
+  shortNames: ['sn'],
+  namespaced: false,
+  summary:
+    'Addresses for the pods of some namespaces, and how their packets travel between nodes. ' +
+    'The Subnet named `default` serves every namespace that no other Subnet names.',
+  spec: {
+    type: 'object',
+    required: ['cidrs'],
+    properties: {
+      cidrs: {
+        type: 'array',
+        description:
+          'Prefixes that pod addresses come from, at most one a family. They may grow, never move.',
+        minItems: 1,
+        maxItems: 2,
+        'x-kubernetes-list-type': 'atomic',
+        items: { type: 'string', format: 'cidr', maxLength: 43 },
+      },
+      mode: {
+        type: 'string',
+        description:
+          '`overlay`: VXLAN between nodes; works on any network. ' +
+          '`routed`: plain routes between nodes of one layer 2 segment; no encapsulation.',
+        enum: ['overlay', 'routed'],
+        default: 'overlay',
+      },
+      namespaces: {
+        type: 'array',
+        description: 'Namespaces whose pods take addresses from here. A name wins over a selector.',
+        maxItems: 1024,
+        'x-kubernetes-list-type': 'set',
+        items: { type: 'string', maxLength: 63 },
+      },
+      namespaceSelector: labelSelectorSchema,
+      excludedAddresses: {
+        type: 'array',
+        description: 'Addresses that no pod gets: an address, a range `a-b`, or a prefix.',
+        maxItems: 256,
+        'x-kubernetes-list-type': 'set',
+        items: { type: 'string', maxLength: 91 },
+      },
+      blockSizes: {
+        type: 'object',
+        description: 'Prefix lengths of the blocks that nodes claim.',
+        properties: {
+          ipv4: { type: 'integer', format: 'int32', minimum: 16, maximum: 32, default: 26 },
+          ipv6: { type: 'integer', format: 'int32', minimum: 64, maximum: 128, default: 122 },
+        },
+        default: {},
+      },
+      outboundAddress: {
+        type: 'string',
+        description:
+          'What a destination outside the cluster sees: the address of the `Node` or of the `Pod`.',
+        enum: ['Node', 'Pod'],
+        default: 'Node',
+      },
+      allowInboundFrom: {
+        type: 'array',
+        description: 'Prefixes outside the cluster that may open connections to these pods. None by default.',
+        maxItems: 256,
+        'x-kubernetes-list-type': 'set',
+        items: { type: 'string', format: 'cidr', maxLength: 43 },
+      },
+    },
+  },
+  status: {
+    type: 'object',
+    properties: {
+      conditions: conditionsSchema,
+      blocks: { type: 'integer', format: 'int32', description: 'Blocks that nodes hold.' },
+      namespaces: { type: 'integer', format: 'int32', description: 'Namespaces served.' },
+    },
+  },
+  rules: [
+    {
+      rule: '!has(oldSelf.spec) || !has(oldSelf.spec.mode) || self.spec.mode == oldSelf.spec.mode',
+      message: "spec.mode: can't change while the Subnet exists; make a new Subnet and move the namespaces",
+    },
+  ],
+  columns: [
+    { name: 'CIDRs', type: 'string', jsonPath: '.spec.cidrs' },
+    { name: 'Mode', type: 'string', jsonPath: '.spec.mode' },
+    { name: 'Blocks', type: 'integer', jsonPath: '.status.blocks' },
+    { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    {
+      name: 'Reason',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+      priority: 1,
+    },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+} as const;
+
+export type Subnet = ObjectOf<typeof subnetKind>;

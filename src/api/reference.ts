@@ -1,0 +1,50 @@
+/** The reference page of our kinds, in Markdown, from the same definitions as the CRDs. */
+import type { KindDefinition } from './kind.ts';
+
+type Node = {
+  readonly type?: string;
+  readonly description?: string;
+  readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly items?: Node;
+  readonly required?: readonly string[];
+};
+
+/** One section a kind; a row a field. */
+export function referencePage(kinds: readonly KindDefinition[]): string {
+  const sections = kinds.map((kind) =>
+    [
+      `## ${kind.kind}`,
+      '',
+      `\`${kind.group}/${kind.version}\`, ${kind.namespaced ? 'namespaced' : 'cluster-wide'}; short name \`${kind.shortNames.join('`, `')}\`.`,
+      '',
+      kind.summary,
+      '',
+      '| field | type | default | meaning |',
+      '|---|---|---|---|',
+      ...rows('spec', kind.spec as Node),
+      ...rows('status', kind.status as Node),
+      '',
+    ].join('\n'),
+  );
+  return ['# Kinds', '', 'Printed from `src/api/kinds`; a test keeps it true.', '', ...sections].join('\n');
+}
+
+function rows(path: string, node: Node): string[] {
+  return Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
+    const field = `${path}.${name}`;
+    const inner = child.items?.properties === undefined ? child : child.items;
+    const suffix = child.type === 'array' ? '[]' : '';
+    return [row(field, child, node.required?.includes(name) ?? false), ...rows(field + suffix, inner)];
+  });
+}
+
+function row(field: string, node: Node, required: boolean): string {
+  const type = node.type === 'array' ? `${node.items?.type ?? 'any'}[]` : (node.type ?? 'any');
+  const choices =
+    node.enum === undefined ? '' : `: ${node.enum.map((value) => `\`${String(value)}\``).join(', ')}`;
+  const fallback =
+    node.default === undefined ? (required ? 'required' : '') : `\`${JSON.stringify(node.default)}\``;
+  return `| \`${field}\` | ${type}${choices} | ${fallback} | ${node.description ?? ''} |`;
+}
