@@ -41,6 +41,11 @@ export type SelfIntent = {
   readonly addresses: readonly string[];
   /** Blocks that this node may assign from. */
   readonly blocks: readonly BlockIntent[];
+  /**
+   * Addresses out of the node's own overlay blocks, at most one a family: the node's own source towards remote pods,
+   * so that such traffic goes and comes back through the tunnel. Never assigned to a pod.
+   */
+  readonly tunnelAddresses: readonly string[];
   /** Unix time in milliseconds until which the node may assign; past it the datapath refuses ADD (fencing). */
   readonly assignUntil: number;
 };
@@ -94,6 +99,8 @@ export type EndpointIntent = {
   readonly device: string;
   /** Its interface index on the node. */
   readonly ifindex: number;
+  /** MAC of the pod's end: what the node's permanent neighbour entry holds, so that nothing is ever asked by ARP or NDP. */
+  readonly mac: string;
   readonly addresses: readonly string[];
   readonly subnet: string;
   readonly mode: SubnetMode;
