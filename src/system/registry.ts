@@ -31,8 +31,14 @@ export const connectionMarks = {
  * Invariant: validation < translation (dstnat -100) < policy (filter 0) < source NAT (srcnat 100).
  */
 export const hookPriorities = {
-  tunnelGuard: entry(-290, 'after conntrack defragmentation (-400) and raw (-300), so that inner headers are whole'),
-  sourceGuard: entry(-150, 'after conntrack (-200): needs ct state; before any translation, so the sender is still visible'),
+  tunnelGuard: entry(
+    -290,
+    'after conntrack defragmentation (-400) and raw (-300), so that inner headers are whole',
+  ),
+  sourceGuard: entry(
+    -150,
+    'after conntrack (-200): needs ct state; before any translation, so the sender is still visible',
+  ),
   serviceDnat: entry(-100, 'dstnat: Service translation in prerouting'),
   serviceOutputDnat: entry(-100, 'dstnat in output: Services reached from the node itself'),
   filter: entry(0, 'filter: what may pass; policy will hook here, after translation'),
@@ -47,9 +53,15 @@ export const nft = {
 
 /** Links. Linux limits a name to 15 bytes. */
 export const links = {
-  podPrefix: entry('nlp', 'host end of a pod veth: nlp + 11 hex digits of a hash of container ID and interface'),
+  podPrefix: entry(
+    'nlp',
+    'host end of a pod veth: nlp + 11 hex digits of a hash of container ID and interface',
+  ),
   tunnel: entry('nlvx0', 'the one VXLAN device of a node, for every overlay subnet'),
-  podMac: entry('ee:ee:ee:ee:ee:ee', 'MAC of every host end: a pod keeps one permanent neighbour whatever node it is on'),
+  podMac: entry(
+    'ee:ee:ee:ee:ee:ee',
+    'MAC of every host end: a pod keeps one permanent neighbour whatever node it is on',
+  ),
 } as const;
 
 /** Link-local next hops inside a pod. */
@@ -78,7 +90,10 @@ export const numbers = {
   vni: entry(0x6e6c, 'VXLAN network identifier of the cluster ("nl")'),
   vxlanOverhead4: entry(50, 'bytes: outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8'),
   vxlanOverhead6: entry(70, 'bytes: outer Ethernet 14 + IPv6 40 + UDP 8 + VXLAN 8'),
-  wiringVersion: entry(1, 'layout of veths, tables and files; kept in the alias of each link and in each file'),
+  wiringVersion: entry(
+    1,
+    'layout of veths, tables and files; kept in the alias of each link and in each file',
+  ),
 } as const;
 
 /** Files and sockets on a node. */
@@ -91,5 +106,8 @@ export const paths = {
   cniBinDirectory: entry('/opt/cni/bin', 'where kubelets look for CNI executables'),
   cniBinary: entry('/opt/cni/bin/netloom', 'the CNI executable'),
   cniConfigDirectory: entry('/etc/cni/net.d', 'where runtimes look for a network configuration'),
-  cniConfig: entry('/etc/cni/net.d/10-netloom.conflist', 'written last and atomically: its presence means "ready"'),
+  cniConfig: entry(
+    '/etc/cni/net.d/10-netloom.conflist',
+    'written last and atomically: its presence means "ready"',
+  ),
 } as const;
