@@ -1,0 +1,82 @@
+/**
+ * What the agent and the datapath say to each other over `/run/netloom/datapath.sock` (HTTP/1.1, JSON).
+ *
+ *     POST /v1/intent      IntentChange       → 200 IntentAnswer, 400 Refusal (not a change), 409 Refusal (a delta that doesn't follow)
+ *     GET  /v1/status      ?after=N&wait=S    → 200 DatapathStatus; with `after`, answers once `revision` differs from N or S seconds passed
+ *     GET  /v1/endpoints                      → 200 EndpointStatus[]
+ *     GET  /v1/problems                       → 200 EngineProblem[]
+ */
+import type { EndpointIntent } from './node.ts';
+
+/** An entry that an engine can't hold, or that the datapath itself refuses. */
+export type EngineProblem = {
+  /** `netlink`, `nftables`, …; `datapath` for its own. */
+  readonly engine: string;
+  /** `domain/key` of the entry where one is to blame, else the engine's own name for it. */
+  readonly entry: string;
+  readonly reason: string;
+};
+
+/** Sent when every engine holds the change. */
+export type IntentAnswer = { readonly generation: number; readonly problems: readonly EngineProblem[] };
+
+/** The body of every answer that is not 2xx. On 409 the agent sends its whole intent (`replace: true`). */
+export type Refusal = {
+  readonly error: string;
+  /** The generation that the datapath holds; 0: none since it started. */
+  readonly generation: number;
+};
+
+export type BlockUsage = {
+  readonly cidr: string;
+  readonly subnet: string;
+  /** UID of the BlockClaim. */
+  readonly claim: string;
+  /** Addresses in use by pods and by the node itself. */
+  readonly assigned: number;
+  /** Freed not long ago: in nobody's use, and not to be given again yet. */
+  readonly resting: number;
+  /** Can be assigned now. */
+  readonly free: number;
+};
+
+/** Pods whose ADD can't be answered for want of addresses, by subnet. */
+export type SubnetDemand = { readonly subnet: string; readonly waiting: number };
+
+export type EngineStatus = {
+  readonly name: string;
+  /** The last change that it holds whole. */
+  readonly generation: number;
+  readonly problems: number;
+  /** Why it is behind, if it is. */
+  readonly error?: string;
+};
+
+export type DatapathStatus = {
+  readonly node: string;
+  /** New with each start: the agent that sees another one sends its whole intent. */
+  readonly instance: string;
+  readonly wiringVersion: number;
+  /** The last change of the agent that was taken; 0: none since the start. */
+  readonly generation: number;
+  /** Goes up whenever anything in this status changes. */
+  readonly revision: number;
+  /** Engines hold an intent, and the CNI configuration is in place. */
+  readonly ready: boolean;
+  readonly blocks: readonly BlockUsage[];
+  readonly demand: readonly SubnetDemand[];
+  /** How many pod interfaces are wired. */
+  readonly endpoints: number;
+  readonly tunnelAddresses: readonly string[];
+  readonly engines: readonly EngineStatus[];
+};
+
+export type EndpointStatus = EndpointIntent & {
+  /** `containerID/interface`. */
+  readonly key: string;
+  readonly containerID: string;
+  readonly interface: string;
+  readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string };
+  /** RFC 3339. */
+  readonly since: string;
+};
