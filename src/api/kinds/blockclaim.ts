@@ -29,8 +29,10 @@ export const blockClaimKind = {
   status: { type: 'object', properties: { conditions: conditionsSchema } },
   rules: [
     {
-      rule: '!has(oldSelf.spec) || self.spec == oldSelf.spec',
-      message: 'spec: a claim never changes; it is deleted and made anew',
+      rule:
+        '!has(oldSelf.spec) || (self.spec.cidr == oldSelf.spec.cidr && ' +
+        'self.spec.subnet == oldSelf.spec.subnet && self.spec.node == oldSelf.spec.node)',
+      message: 'spec: only nodeUID may change; any other claim is made anew',
     },
   ],
   columns: [

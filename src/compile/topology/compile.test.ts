@@ -1,0 +1,218 @@
+/** Topology: what each object does to the intent, and that a change gives what a whole compile gives. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { NodeModel } from '#model/node.ts';
+import type { SubnetModel } from '#model/subnet.ts';
+import * as blocks from '../ipam/blocks.ts';
+import { compileTopology, type TopologyIntent, type TopologySnapshot } from './compile.ts';
+import { createTopologyCompiler, type TopologyChange } from './incremental.ts';
+
+const blockName = (cidr: string): string => blocks.blockName(cidr) ?? '';
+
+const node = (name: string, uid = `uid-${name}`): NodeModel => ({
+  origin: { kind: 'Node', name },
+  name,
+  uid,
+  addresses: [`192.168.66.${name.charCodeAt(0)}`],
+});
+
+const subnet = (name: string, cidr: string, extra: Partial<SubnetModel> = {}): SubnetModel => ({
+  origin: { kind: 'Subnet', name },
+  name,
+  created: '2026-01-01T00:00:00Z',
+  cidrs: [cidr],
+  mode: 'overlay',
+  namespaces: [],
+  excluded: [],
+  blockSizes: { ipv4: 26, ipv6: 122 },
+  masquerade: true,
+  allowFrom: [],
+  ...extra,
+});
+
+const claim = (
+  cidr: string,
+  owner: string,
+  of = 'default',
+  extra: Partial<BlockClaimModel> = {},
+): BlockClaimModel => ({
+  origin: { kind: 'BlockClaim', name: blockName(cidr) },
+  name: blockName(cidr),
+  uid: `claim-${cidr}`,
+  cidr,
+  subnet: of,
+  node: owner,
+  nodeUID: `uid-${owner}`,
+  ...extra,
+});
+
+const snapshot = (extra: Partial<TopologySnapshot>): TopologySnapshot => ({
+  nodes: [node('a'), node('b')],
+  subnets: [subnet('default', '10.244.0.0/16')],
+  claims: [],
+  namespaces: [],
+  ...extra,
+});
+
+describe('compileTopology', () => {
+  test("a claim is routed to its node, and the node's own is its to assign from", () => {
+    const { value, problems } = compileTopology(
+      snapshot({ claims: [claim('10.244.0.0/26', 'a'), claim('10.244.0.64/26', 'b')] }),
+      'a',
+    );
+    expect(problems).toEqual([]);
+    expect(value.self.a?.blocks.map((block) => block.cidr)).toEqual(['10.244.0.0/26']);
+    expect(value.peers.b?.blocks).toEqual([{ cidr: '10.244.0.64/26', subnet: 'default', mode: 'overlay' }]);
+    expect(Object.keys(value.peers)).toEqual(['b']);
+  });
+
+  test.each<[string, Partial<BlockClaimModel>, string]>([
+    ['outside its subnet', { cidr: '10.9.0.0/26', name: blockName('10.9.0.0/26') }, 'OutsideSubnet'],
+    ['under a name that is not its CIDR', { name: 'mine' }, 'WrongName'],
+    ['of a node that was made again', { nodeUID: 'older' }, 'NodeReplaced'],
+    ['of a subnet that is not served', { subnet: 'gone' }, 'SubnetNotFound'],
+  ])('a claim %s is not routed', (_, extra, code) => {
+    const { value, problems } = compileTopology(
+      snapshot({ claims: [claim('10.244.0.0/26', 'b', 'default', extra)] }),
+      'a',
+    );
+    expect(value.peers.b?.blocks).toEqual([]);
+    expect(problems.map((problem) => problem.code)).toEqual([code]);
+  });
+
+  test('the younger of two overlapping subnets is not served', () => {
+    const younger = subnet('aaa', '10.244.8.0/24', { created: '2026-02-01T00:00:00Z' });
+    const { value, problems } = compileTopology(
+      snapshot({ subnets: [younger, subnet('default', '10.244.0.0/16')] }),
+      'a',
+    );
+    expect(Object.keys(value.subnets)).toEqual(['default']);
+    expect(problems).toMatchObject([{ object: { name: 'aaa' }, field: 'spec.cidrs', code: 'Overlap' }]);
+  });
+
+  test('a namespace follows its name, then its labels, then the default', () => {
+    const { value } = compileTopology(
+      snapshot({
+        subnets: [
+          subnet('default', '10.244.0.0/16'),
+          subnet('by-label', '10.1.0.0/16', { namespaceSelector: { matchLabels: { tier: 'gold' } } }),
+          subnet('by-name', '10.2.0.0/16', { namespaces: ['shop'] }),
+        ],
+        namespaces: [
+          { name: 'shop', labels: { tier: 'gold' } },
+          { name: 'bank', labels: { tier: 'gold' } },
+          { name: 'rest', labels: {} },
+        ],
+      }),
+      'a',
+    );
+    expect(value.namespaces).toEqual({
+      shop: { subnet: 'by-name' },
+      bank: { subnet: 'by-label' },
+      rest: { subnet: 'default' },
+    });
+  });
+});
+
+type Step =
+  | { readonly kind: 'node'; readonly name: string; readonly uid: string | undefined }
+  | { readonly kind: 'subnet'; readonly name: string; readonly index: number | undefined }
+  | {
+      readonly kind: 'claim';
+      readonly block: number;
+      readonly owner: string | undefined;
+      readonly of: string;
+    }
+  | { readonly kind: 'namespace'; readonly name: string; readonly gold: boolean | undefined }
+  | { readonly kind: 'flush' };
+
+const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 3 });
+const names = fc.constantFrom('a', 'b', 'c');
+const subnetNames = fc.constantFrom('default', 'x', 'y');
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant('node' as const), name: names, uid: optional(fc.constantFrom('1', '2')) }),
+  fc.record({ kind: fc.constant('subnet' as const), name: subnetNames, index: optional(fc.nat(3)) }),
+  fc.record({
+    kind: fc.constant('claim' as const),
+    block: fc.nat(5),
+    owner: optional(names),
+    of: subnetNames,
+  }),
+  fc.record({
+    kind: fc.constant('namespace' as const),
+    name: fc.constantFrom('n1', 'n2'),
+    gold: optional(fc.boolean()),
+  }),
+  fc.record({ kind: fc.constant('flush' as const) }),
+);
+
+test('any sequence of changes gives what one compile of the final state gives', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const compiler = createTopologyCompiler('a');
+      const state = { node: new Map(), subnet: new Map(), claim: new Map(), namespace: new Map() };
+      let folded: TopologyIntent = { self: {}, subnets: {}, namespaces: {}, peers: {} };
+      for (const one of [...steps, { kind: 'flush' } as const]) {
+        if (one.kind === 'flush') folded = fold(folded, compiler.flush());
+        else applyStep(one, compiler, state);
+      }
+      const whole = compileTopology(
+        {
+          nodes: [...state.node.values()],
+          subnets: [...state.subnet.values()],
+          claims: [...state.claim.values()],
+          namespaces: [...state.namespace.values()],
+        },
+        'a',
+      );
+      expect(folded).toEqual(whole.value);
+      expect(compiler.flush()).toBeUndefined();
+    }),
+    { numRuns: 300 },
+  );
+});
+
+function applyStep(
+  one: Exclude<Step, { kind: 'flush' }>,
+  compiler: ReturnType<typeof createTopologyCompiler>,
+  state: Record<string, Map<string, unknown>>,
+): void {
+  const put = <T>(key: string, value: T | undefined): T | undefined => {
+    if (value === undefined) state[one.kind]?.delete(key);
+    else state[one.kind]?.set(key, value);
+    return value;
+  };
+  if (one.kind === 'node') {
+    compiler.setNode(one.name, put(one.name, one.uid === undefined ? undefined : node(one.name, one.uid)));
+  } else if (one.kind === 'subnet') {
+    const value =
+      one.index === undefined
+        ? undefined
+        : subnet(one.name, `10.${one.index}.0.0/16`, {
+            namespaces: one.index === 1 ? ['n1'] : [],
+            ...(one.index === 2 ? { namespaceSelector: { matchLabels: { tier: 'gold' } } } : {}),
+          });
+    compiler.setSubnet(one.name, put(one.name, value));
+  } else if (one.kind === 'claim') {
+    const cidr = `10.${one.block % 3}.0.${(one.block % 2) * 64}/26`;
+    const value = one.owner === undefined ? undefined : claim(cidr, one.owner, one.of, { nodeUID: '1' });
+    compiler.setClaim(blockName(cidr), put(blockName(cidr), value));
+  } else {
+    const value =
+      one.gold === undefined ? undefined : { name: one.name, labels: one.gold ? { tier: 'gold' } : {} };
+    compiler.setNamespace(
+      one.name,
+      put(one.name, value as { name: string; labels: Record<string, string> } | undefined),
+    );
+  }
+}
+
+function fold(intent: TopologyIntent, change: TopologyChange | undefined): TopologyIntent {
+  if (change === undefined) return intent;
+  const next: Record<string, Record<string, unknown>> = structuredClone(intent) as never;
+  for (const [domain, keys] of Object.entries(change.remove))
+    for (const key of keys) delete next[domain]?.[key];
+  for (const [domain, entries] of Object.entries(change.put)) Object.assign(next[domain] ?? {}, entries);
+  return next as TopologyIntent;
+}

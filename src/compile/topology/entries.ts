@@ -1,0 +1,144 @@
+/** One intent entry from the models that it depends on; every function here is the same for the whole and for a change. */
+import type { BlockIntent, NamespaceIntent, PeerIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { NamespaceModel } from '#model/namespace.ts';
+import type { NodeModel } from '#model/node.ts';
+import type { Problem } from '#model/problem.ts';
+import { selects } from '#model/selector.ts';
+import type { SubnetModel } from '#model/subnet.ts';
+import { parsePrefix, prefixContains, prefixesOverlap } from '#net/prefix.ts';
+import { blockName } from '../ipam/blocks.ts';
+
+/** The Subnet of every namespace that no other names. */
+export const defaultSubnet = 'default';
+
+/** What every entry may depend on: the Subnets that are served, oldest first. */
+export type ServedSubnets = {
+  readonly list: readonly SubnetModel[];
+  readonly byName: ReadonlyMap<string, SubnetModel>;
+};
+
+/** Leaves out the younger of two Subnets that overlap, so that a newcomer never takes addresses in use. */
+export function serveSubnets(subnets: Iterable<SubnetModel>): { value: ServedSubnets; problems: Problem[] } {
+  const list: SubnetModel[] = [];
+  const problems: Problem[] = [];
+  for (const subnet of [...subnets].sort(olderFirst)) {
+    const other = list.find((served) => overlap(served, subnet));
+    if (other === undefined) list.push(subnet);
+    else {
+      const message = `overlaps Subnet ${other.name} (${other.cidrs.join(', ')}), which is older; this Subnet is not served`;
+      problems.push({ object: subnet.origin, field: 'spec.cidrs', code: 'Overlap', message });
+    }
+  }
+  return { value: { list, byName: new Map(list.map((subnet) => [subnet.name, subnet])) }, problems };
+}
+
+export function subnetIntent(subnet: SubnetModel): SubnetIntent {
+  const { origin, cidrs, mode, masquerade, allowFrom, excluded } = subnet;
+  return { origin, cidrs, mode, masquerade, allowFrom, excluded };
+}
+
+/** A Subnet that lists the name wins over one whose selector takes the labels, that over `default`; then the older wins. */
+export function namespaceIntent(
+  namespace: NamespaceModel,
+  subnets: ServedSubnets,
+): NamespaceIntent | undefined {
+  const named = subnets.list.find((subnet) => subnet.namespaces.includes(namespace.name));
+  const selected = () => subnets.list.find((subnet) => selects(subnet.namespaceSelector, namespace.labels));
+  const subnet = named ?? selected() ?? subnets.byName.get(defaultSubnet);
+  return subnet === undefined ? undefined : { subnet: subnet.name };
+}
+
+/** Blocks of a node in order of their name; a claim that must not be routed becomes a problem. */
+export function validBlocks(
+  node: NodeModel,
+  claims: Iterable<BlockClaimModel>,
+  subnets: ServedSubnets,
+): { value: BlockIntent[]; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const value: BlockIntent[] = [];
+  for (const claim of [...claims].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const problem = judgeClaim(claim, node, subnets);
+    if (problem === undefined) value.push({ cidr: claim.cidr, subnet: claim.subnet, claim: claim.uid });
+    else problems.push(problem);
+  }
+  return { value, problems };
+}
+
+export function peerIntent(
+  node: NodeModel,
+  blocks: readonly BlockIntent[],
+  subnets: ServedSubnets,
+): PeerIntent {
+  return {
+    origin: node.origin,
+    addresses: node.addresses,
+    blocks: blocks.flatMap(({ cidr, subnet }) => {
+      const mode = subnets.byName.get(subnet)?.mode;
+      return mode === undefined ? [] : [{ cidr, subnet, mode }];
+    }),
+  };
+}
+
+/** `assignUntil` and `tunnelAddresses` are not the API's to say: the agent's lease and the datapath fill them in. */
+export function selfIntent(node: NodeModel, blocks: readonly BlockIntent[]): SelfIntent {
+  return {
+    origin: node.origin,
+    node: node.name,
+    nodeUID: node.uid,
+    addresses: node.addresses,
+    blocks,
+    tunnelAddresses: [],
+    assignUntil: 0,
+  };
+}
+
+function judgeClaim(claim: BlockClaimModel, node: NodeModel, subnets: ServedSubnets): Problem | undefined {
+  const problem = (field: string, code: string, message: string): Problem => ({
+    object: claim.origin,
+    field,
+    code,
+    message,
+  });
+  if (claim.name !== blockName(claim.cidr)) {
+    return problem('metadata.name', 'WrongName', `is not the name of ${claim.cidr}; the claim holds nothing`);
+  }
+  if (claim.nodeUID !== node.uid) {
+    return problem(
+      'spec.nodeUID',
+      'NodeReplaced',
+      `node ${node.name} was made again; the claim of the old one holds nothing`,
+    );
+  }
+  const subnet = subnets.byName.get(claim.subnet);
+  if (subnet === undefined) {
+    return problem('spec.subnet', 'SubnetNotFound', `there is no served Subnet ${claim.subnet}`);
+  }
+  const block = parsePrefix(claim.cidr);
+  const inside = subnet.cidrs.some((text) => {
+    const cidr = parsePrefix(text);
+    return cidr !== undefined && block !== undefined && prefixContains(cidr, block);
+  });
+  if (!inside)
+    return problem('spec.cidr', 'OutsideSubnet', `${claim.cidr} is not part of Subnet ${subnet.name}`);
+  return undefined;
+}
+
+function olderFirst(a: SubnetModel, b: SubnetModel): number {
+  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
+}
+
+function overlap(a: SubnetModel, b: SubnetModel): boolean {
+  return a.cidrs.some((x) =>
+    b.cidrs.some((y) => {
+      const [left, right] = [parsePrefix(x), parsePrefix(y)];
+      return (
+        left !== undefined &&
+        right !== undefined &&
+        left.family === right.family &&
+        prefixesOverlap(left, right)
+      );
+    }),
+  );
+}

@@ -1,0 +1,114 @@
+/** The same compile, change by change: what a change can't reach is not looked at. */
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { NamespaceModel } from '#model/namespace.ts';
+import type { NodeModel } from '#model/node.ts';
+import type { SubnetModel } from '#model/subnet.ts';
+import { createDeltaOutput } from '../delta.ts';
+import type { TopologyDomain, TopologyIntent } from './compile.ts';
+import {
+  namespaceIntent,
+  peerIntent,
+  type ServedSubnets,
+  selfIntent,
+  serveSubnets,
+  subnetIntent,
+  validBlocks,
+} from './entries.ts';
+
+export type TopologyChange = {
+  readonly put: { readonly [D in TopologyDomain]?: TopologyIntent[D] };
+  readonly remove: { readonly [D in TopologyDomain]?: readonly string[] };
+};
+
+export type TopologyCompiler = {
+  /** `undefined` removes. */
+  setNode(name: string, node: NodeModel | undefined): void;
+  setSubnet(name: string, subnet: SubnetModel | undefined): void;
+  setClaim(name: string, claim: BlockClaimModel | undefined): void;
+  setNamespace(name: string, namespace: NamespaceModel | undefined): void;
+  /** What changed in the intent since the last flush; `undefined` when nothing did. */
+  flush(): TopologyChange | undefined;
+};
+
+/** Starts from nothing. A Subnet's change touches every node and namespace; any other change touches one entry. */
+export function createTopologyCompiler(self: string): TopologyCompiler {
+  const nodes = new Map<string, NodeModel>();
+  const subnets = new Map<string, SubnetModel>();
+  const claims = new Map<string, BlockClaimModel>();
+  const claimsByNode = new Map<string, Map<string, BlockClaimModel>>();
+  const namespaces = new Map<string, NamespaceModel>();
+  let served: ServedSubnets = { list: [], byName: new Map() };
+
+  const dirtyNodes = new Set<string>();
+  const dirtyNamespaces = new Set<string>();
+  let dirtySubnets = false;
+  const output = createDeltaOutput();
+
+  const indexClaim = (claim: BlockClaimModel, present: boolean): void => {
+    const own = claimsByNode.get(claim.node) ?? new Map<string, BlockClaimModel>();
+    claimsByNode.set(claim.node, own);
+    if (present) own.set(claim.name, claim);
+    else own.delete(claim.name);
+    if (own.size === 0) claimsByNode.delete(claim.node);
+    dirtyNodes.add(claim.node);
+  };
+
+  return {
+    setNode(name, node) {
+      store(nodes, name, node);
+      dirtyNodes.add(name);
+    },
+    setSubnet(name, subnet) {
+      store(subnets, name, subnet);
+      dirtySubnets = true;
+    },
+    setClaim(name, claim) {
+      const old = claims.get(name);
+      if (old !== undefined) indexClaim(old, false);
+      store(claims, name, claim);
+      if (claim !== undefined) indexClaim(claim, true);
+    },
+    setNamespace(name, namespace) {
+      store(namespaces, name, namespace);
+      dirtyNamespaces.add(name);
+    },
+    flush() {
+      if (dirtySubnets) {
+        served = serveSubnets(subnets.values()).value;
+        for (const name of nodes.keys()) dirtyNodes.add(name);
+        for (const name of namespaces.keys()) dirtyNamespaces.add(name);
+        output.replace('subnets', new Map(served.list.map((subnet) => [subnet.name, subnetIntent(subnet)])));
+      }
+      for (const name of dirtyNodes) {
+        const node = nodes.get(name);
+        const blocks =
+          node === undefined ? [] : validBlocks(node, claimsByNode.get(name)?.values() ?? [], served).value;
+        const domain = name === self ? 'self' : 'peers';
+        const entry =
+          node === undefined
+            ? undefined
+            : name === self
+              ? selfIntent(node, blocks)
+              : peerIntent(node, blocks, served);
+        output.set(domain, name, entry);
+      }
+      for (const name of dirtyNamespaces) {
+        const namespace = namespaces.get(name);
+        output.set(
+          'namespaces',
+          name,
+          namespace === undefined ? undefined : namespaceIntent(namespace, served),
+        );
+      }
+      dirtySubnets = false;
+      dirtyNodes.clear();
+      dirtyNamespaces.clear();
+      return output.take() as TopologyChange | undefined;
+    },
+  };
+}
+
+function store<T>(map: Map<string, T>, key: string, value: T | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}

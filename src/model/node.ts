@@ -1,0 +1,46 @@
+/** Reads Nodes. */
+import type { Node } from '#api/core.ts';
+import type { Origin } from '#intent/origin.ts';
+import { canonicalAddr, type Family, parseAddr } from '#net/addr.ts';
+import { originOf, type Problem, type Read } from './problem.ts';
+
+export type NodeModel = {
+  readonly origin: Origin;
+  readonly name: string;
+  readonly uid: string;
+  /** InternalIP addresses, the first of each family, IPv4 first. */
+  readonly addresses: readonly string[];
+};
+
+/** A node without a usable InternalIP can't be reached: it is left out, with a problem. */
+export function readNode(object: Node): Read<NodeModel> {
+  const origin = originOf(object);
+  const problems: Problem[] = [];
+  const byFamily = new Map<Family, string>();
+  for (const [index, entry] of (object.status?.addresses ?? []).entries()) {
+    if (entry.type !== 'InternalIP') continue;
+    const addr = parseAddr(entry.address);
+    if (addr === undefined) {
+      problems.push({
+        object: origin,
+        field: `status.addresses[${index}].address`,
+        code: 'InvalidAddress',
+        message: `"${entry.address}" is not an IP address`,
+      });
+    } else if (!byFamily.has(addr.family)) {
+      byFamily.set(addr.family, canonicalAddr(entry.address) ?? entry.address);
+    }
+  }
+  const addresses = [byFamily.get(4), byFamily.get(6)].filter((address) => address !== undefined);
+  if (addresses.length === 0) {
+    problems.push({
+      object: origin,
+      field: 'status.addresses',
+      code: 'NoInternalAddress',
+      message: 'has no InternalIP address; its pods can not be reached until it has one',
+    });
+    return { value: undefined, problems };
+  }
+  const value = { origin, name: object.metadata.name, uid: object.metadata.uid ?? '', addresses };
+  return { value, problems };
+}
