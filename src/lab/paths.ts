@@ -13,5 +13,5 @@ export const inNode = { source: '/opt/netloom', runtime: '/opt/node/bin' } as co
 
 /** All labs of this machine; NETLOOM_STATE moves it. */
 export function labsDirectory(): string {
-  return join(process.env['NETLOOM_STATE'] ?? '/var/lib/netloom', 'labs');
+  return join(process.env.NETLOOM_STATE ?? '/var/lib/netloom', 'labs');
 }

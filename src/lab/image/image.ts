@@ -28,7 +28,7 @@ export class ImageError extends Error {}
 const keep = 2;
 
 export function cacheDirectory(options: ImageOptions = {}): string {
-  return options.cacheDirectory ?? process.env['NETLOOM_CACHE'] ?? '/var/cache/netloom';
+  return options.cacheDirectory ?? process.env.NETLOOM_CACHE ?? '/var/cache/netloom';
 }
 
 /** Path of the image's root directory, built if it isn't there (20–60 s). Two callers build once. Throws ImageError. */
@@ -65,7 +65,7 @@ async function readInputs(): Promise<ImageInputs> {
   return {
     architecture,
     packages: parsePackages(await readFile(new URL('./packages.txt', import.meta.url), 'utf8')),
-    mirror: process.env['NETLOOM_DEBIAN_MIRROR'],
+    mirror: process.env.NETLOOM_DEBIAN_MIRROR,
     shim: existsSync(shimPath) ? await readFile(shimPath, 'utf8') : undefined,
   };
 }

@@ -1,0 +1,87 @@
+/** Starts one set of namespaces over the node image (a lab node, a sandbox) and gives the arguments to enter it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from './image/image.ts';
+import { inNode, runtimeDirectory, sourceRoot } from './paths.ts';
+
+export type MachineOptions = {
+  /** Its host name. */
+  readonly name: string;
+  readonly imageRoot: string;
+  /** A directory on a real disk that keeps what the machine writes, or `memory`. */
+  readonly upper: string;
+  /** Writable bind mounts besides sources and runtime (which are read-only): host path, path inside. */
+  readonly binds?: readonly (readonly [string, string])[];
+};
+
+export type Machine = {
+  /** PID 1 inside, as the caller's PID namespace sees it. */
+  readonly pid: number;
+  /** unshare(1), which ends when PID 1 does. */
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
+  close(): Promise<void>;
+};
+
+const script = fileURLToPath(new URL('./image/enter.sh', import.meta.url));
+
+/** Resolves when PID 1 runs and the loopback is up. Its life hangs on a pipe to this process, so it can't be left behind. */
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const point = join(cacheDirectory(), 'mnt');
+  mkdirSync(point, { recursive: true });
+  if (options.upper !== 'memory') mkdirSync(options.upper, { recursive: true });
+  const binds = [
+    `${sourceRoot}:${inNode.source}:ro`,
+    `${runtimeDirectory}:${inNode.runtime}:ro`,
+    ...(options.binds ?? []).map(([from, to]) => `${from}:${to}:rw`),
+  ];
+  const namespaces = ['--pid', '--mount', '--net', '--uts', '--ipc'];
+  const enter = ['sh', script, point, options.imageRoot, options.upper, options.name, ...binds];
+  const child = spawn(
+    'unshare',
+    ['--fork', '--kill-child', ...namespaces, '--', ...enter, '--', 'tini', '--', 'cat'],
+    { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env: { PATH: process.env.PATH } },
+  );
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.stdin.on('error', () => {});
+  const pid = await readyPid(child);
+  return {
+    pid,
+    child,
+    ended,
+    close: async () => {
+      child.stdin.end();
+      // PID 1's end takes everything in its namespace along; it needs no time for that unless the machine is very busy.
+      const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      child.ref();
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** The command line that runs a program in all namespaces of process `pid`, or in another network namespace of that machine. */
+export function enterArguments(pid: number, netns = `/proc/${pid}/ns/net`): string[] {
+  return ['nsenter', '--target', `${pid}`, '--mount', '--pid', '--uts', '--ipc', `--net=${netns}`, '--'];
+}
+
+function readyPid(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      said += chunk;
+      const pid = /^ready (\d+)$/m.exec(said)?.[1];
+      if (pid !== undefined) resolve(Number(pid));
+    });
+    let complained = '';
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      complained = (complained + chunk).slice(-4000);
+    });
+    child.once('error', reject);
+    child.once('close', (code) =>
+      reject(new Error(`a machine of the lab can not start (exit ${code}): ${complained.trim()}`)),
+    );
+  });
+}
