@@ -26,6 +26,8 @@ export type TopologyCompiler = {
   setSubnet(name: string, subnet: SubnetModel | undefined): void;
   setClaim(name: string, claim: BlockClaimModel | undefined): void;
   setNamespace(name: string, namespace: NamespaceModel | undefined): void;
+  /** The Subnet that a namespace takes addresses from, as of the last flush. */
+  subnetOf(namespace: NamespaceModel): string | undefined;
   /** What changed in the intent since the last flush; `undefined` when nothing did. */
   flush(): TopologyChange | undefined;
 };
@@ -72,6 +74,7 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
       store(namespaces, name, namespace);
       dirtyNamespaces.add(name);
     },
+    subnetOf: (namespace) => namespaceIntent(namespace, served)?.subnet,
     flush() {
       if (dirtySubnets) {
         served = serveSubnets(subnets.values()).value;

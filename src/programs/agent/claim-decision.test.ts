@@ -1,0 +1,121 @@
+/** Claims: ahead of need, given back in two steps, never shared. */
+import { describe, expect, test } from 'vitest';
+import { blockName } from '#compile/ipam/blocks.ts';
+import type { BlockUsage } from '#intent/handover.ts';
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { SubnetModel } from '#model/subnet.ts';
+import { type ClaimSituation, decideClaims } from './claim-decision.ts';
+
+const subnet: SubnetModel = {
+  origin: { kind: 'Subnet', name: 'default' },
+  name: 'default',
+  created: '2026-01-01T00:00:00Z',
+  cidrs: ['10.244.0.0/16'],
+  mode: 'overlay',
+  namespaces: [],
+  excluded: [],
+  blockSizes: { ipv4: 26, ipv6: 122 },
+  masquerade: true,
+  allowFrom: [],
+};
+
+const claim = (cidr: string, node = 'a', nodeUID = 'uid-a'): BlockClaimModel => ({
+  origin: { kind: 'BlockClaim', name: blockName(cidr) ?? '' },
+  name: blockName(cidr) ?? '',
+  uid: `claim ${cidr}`,
+  cidr,
+  subnet: 'default',
+  node,
+  nodeUID,
+});
+
+const usage = (cidr: string, assigned: number, free = 64 - assigned): BlockUsage => ({
+  cidr,
+  subnet: 'default',
+  claim: `claim ${cidr}`,
+  assigned,
+  resting: 0,
+  free,
+});
+
+const situation = (extra: Partial<ClaimSituation>): ClaimSituation => ({
+  node: 'a',
+  nodeUID: 'uid-a',
+  subnets: [subnet],
+  claims: [],
+  usage: [],
+  demand: [],
+  needed: new Set(['default']),
+  inUse: new Set(),
+  releasing: new Set(),
+  attempt: 0,
+  ...extra,
+});
+
+describe('decideClaims', () => {
+  test('a new node asks for a block before any pod needs one', () => {
+    expect(decideClaims(situation({})).create).toHaveLength(1);
+  });
+
+  test('a claim that the datapath has not heard of yet is not asked for twice', () => {
+    const decision = decideClaims(situation({ claims: [claim('10.244.0.0/26')] }));
+    expect(decision.create).toEqual([]);
+    expect(decision.use.map((each) => each.cidr)).toEqual(['10.244.0.0/26']);
+  });
+
+  test('few free addresses: one more block', () => {
+    const decision = decideClaims(
+      situation({ claims: [claim('10.244.0.0/26')], usage: [usage('10.244.0.0/26', 60)] }),
+    );
+    expect(decision.create).toHaveLength(1);
+  });
+
+  test('an idle block leaves use first, and its claim goes when the datapath has let go of it', () => {
+    const claims = [claim('10.244.0.0/26'), claim('10.244.0.64/26')];
+    const both = [usage('10.244.0.0/26', 1), usage('10.244.0.64/26', 0)];
+    const first = decideClaims(situation({ claims, usage: both }));
+    expect(first.use.map((each) => each.cidr)).toEqual(['10.244.0.0/26']);
+    expect(first.drop).toEqual([]);
+    const second = decideClaims(
+      situation({ claims, usage: [usage('10.244.0.0/26', 1)], releasing: first.releasing }),
+    );
+    expect(second.drop.map((each) => each.cidr)).toEqual(['10.244.0.64/26']);
+  });
+
+  test('a pod that got an address from a block on its way out brings it back', () => {
+    const claims = [claim('10.244.0.0/26'), claim('10.244.0.64/26')];
+    const decision = decideClaims(
+      situation({
+        claims,
+        usage: [usage('10.244.0.0/26', 1), usage('10.244.0.64/26', 1)],
+        releasing: new Set(['claim 10.244.0.64/26']),
+      }),
+    );
+    expect(decision.use).toHaveLength(2);
+    expect(decision.drop).toEqual([]);
+  });
+
+  test('of two overlapping claims the later one withdraws, the one in use stays', () => {
+    const claims = [claim('10.244.0.0/26'), claim('10.244.0.0/27', 'b', 'uid-b')];
+    expect(decideClaims(situation({ claims })).use).toEqual([]);
+    expect(decideClaims(situation({ claims })).drop).toHaveLength(1);
+    const held = decideClaims(situation({ claims, inUse: new Set(['claim 10.244.0.0/26']) }));
+    expect(held.use).toHaveLength(1);
+    expect(held.drop).toEqual([]);
+  });
+
+  test('claims of the earlier Node object are taken over, not doubled', () => {
+    const decision = decideClaims(situation({ claims: [claim('10.244.0.0/26', 'a', 'older')] }));
+    expect(decision.adopt.map((each) => each.cidr)).toEqual(['10.244.0.0/26']);
+    expect(decision.use).toEqual([]);
+  });
+
+  test('an exhausted Subnet is a problem that names it', () => {
+    const small = { ...subnet, cidrs: ['10.244.0.0/26'] };
+    const decision = decideClaims(
+      situation({ subnets: [small], claims: [claim('10.244.0.0/26', 'b', 'uid-b')] }),
+    );
+    expect(decision.create).toEqual([]);
+    expect(decision.problems[0]?.reason).toContain('Subnet default has no free IPv4 block');
+  });
+});

@@ -1,0 +1,115 @@
+/** Which blocks a node claims, takes over, withdraws from and deletes; pure. */
+import {
+  chooseBlocks,
+  claimsNeeded,
+  claimsToRelease,
+  type IpamProblem,
+  usableClaims,
+} from '#compile/ipam/claims.ts';
+import type { BlockUsage, SubnetDemand } from '#intent/handover.ts';
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { SubnetModel } from '#model/subnet.ts';
+import type { Family } from '#net/addr.ts';
+
+export type ClaimSituation = {
+  readonly node: string;
+  readonly nodeUID: string;
+  /** Served Subnets only. */
+  readonly subnets: readonly SubnetModel[];
+  /** All of the cluster. */
+  readonly claims: readonly BlockClaimModel[];
+  /** What the datapath says of the blocks that it holds. */
+  readonly usage: readonly BlockUsage[];
+  readonly demand: readonly SubnetDemand[];
+  /** Subnets that pods of this node need, with how many pods; the default Subnet is always needed. */
+  readonly needed: ReadonlySet<string>;
+  /** UIDs that the last decision put to use: the datapath may assign from them before its status says so. */
+  readonly inUse: ReadonlySet<string>;
+  /** UIDs that an earlier decision let go and that are not deleted yet. */
+  readonly releasing: ReadonlySet<string>;
+  /** Counts up with each refused claim. */
+  readonly attempt: number;
+};
+
+export type ClaimDecision = {
+  /** Claims that this node assigns from. */
+  readonly use: readonly BlockClaimModel[];
+  readonly create: readonly { readonly cidr: string; readonly subnet: string }[];
+  /** Claims of an earlier Node object of the same name: its addresses are still on this machine. */
+  readonly adopt: readonly BlockClaimModel[];
+  /** UIDs that the datapath must let go of before their claims can be deleted. */
+  readonly releasing: ReadonlySet<string>;
+  /** Claims that the datapath does not hold: they can be deleted. */
+  readonly drop: readonly BlockClaimModel[];
+  readonly problems: readonly IpamProblem[];
+};
+
+/** Free addresses to keep at hand, per Subnet and family: about a minute of fast pod starts on one node. */
+export const watermark = 16;
+
+/**
+ * A block goes in two steps: first it leaves `use`, and only when the datapath no longer reports it is its claim deleted.
+ * A pod that got an address from it in between brings it back.
+ */
+export function decideClaims(situation: ClaimSituation): ClaimDecision {
+  const { node, nodeUID, claims, usage, needed, demand, attempt } = situation;
+  const held = new Set(usage.map((block) => block.claim));
+  const { usable, withdraw } = usableClaims(
+    claims,
+    { node, nodeUID },
+    new Set([...held, ...situation.inUse]),
+  );
+  const idle = usage
+    .filter((block) => block.assigned === 0 && block.resting === 0)
+    .map((block) => block.claim);
+  const released = [
+    ...claimsToRelease(usage, watermark),
+    ...claimsToRelease(
+      usage.filter((block) => !needed.has(block.subnet)),
+      0,
+    ),
+    ...idle.filter((uid) => situation.releasing.has(uid)),
+  ];
+  const gone = [...situation.releasing].filter((uid) => !held.has(uid));
+  const releasing = new Set([...released, ...gone]);
+  const leaving = new Set([...withdraw.map((claim) => claim.uid), ...releasing]);
+  const own = claims.filter((claim) => claim.node === node && claim.nodeUID === nodeUID);
+  const usableUIDs = new Set(usable.map((claim) => claim.uid));
+  const use = own.filter((claim) => usableUIDs.has(claim.uid) && !leaving.has(claim.uid));
+
+  const create: { cidr: string; subnet: string }[] = [];
+  const problems: IpamProblem[] = [];
+  const unreported = use.filter((claim) => !held.has(claim.uid)).map(freshUsage);
+  for (const subnet of situation.subnets.filter((each) => needed.has(each.name))) {
+    const waiting = demand.find((each) => each.subnet === subnet.name)?.waiting ?? 0;
+    const want: Partial<Record<Family, number>> = {};
+    for (const family of families(subnet)) {
+      const blockLength = family === 4 ? subnet.blockSizes.ipv4 : subnet.blockSizes.ipv6;
+      const all = [...usage.filter((block) => !leaving.has(block.claim)), ...unreported];
+      want[family] = claimsNeeded(all, { subnet: subnet.name, family, blockLength, watermark, waiting });
+    }
+    const chosen = chooseBlocks({ subnet, claims, node, want, attempt });
+    create.push(...chosen.value.map((cidr) => ({ cidr, subnet: subnet.name })));
+    problems.push(...chosen.problems);
+  }
+  return {
+    use,
+    create,
+    adopt: claims.filter((claim) => claim.node === node && claim.nodeUID !== nodeUID),
+    releasing,
+    drop: own.filter((claim) => !held.has(claim.uid) && leaving.has(claim.uid)),
+    problems,
+  };
+}
+
+function families(subnet: SubnetModel): Family[] {
+  return subnet.cidrs.map((cidr) => (cidr.includes(':') ? 6 : 4));
+}
+
+/** A claim that the datapath hasn't heard of yet counts as wholly free, so that nobody asks for a second one meanwhile. */
+function freshUsage(claim: BlockClaimModel): BlockUsage {
+  const bits = claim.cidr.includes(':') ? 128 : 32;
+  const length = Number(claim.cidr.slice(claim.cidr.indexOf('/') + 1));
+  const { cidr, subnet, uid } = claim;
+  return { cidr, subnet, claim: uid, assigned: 0, resting: 0, free: 2 ** (bits - length) };
+}

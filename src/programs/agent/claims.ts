@@ -1,0 +1,156 @@
+/** Keeps the node's block claims right: carries out what `decideClaims` decides. */
+import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { apiVersionOf } from '#api/object.ts';
+import { blockName } from '#compile/ipam/blocks.ts';
+import { defaultSubnet } from '#compile/topology/entries.ts';
+import type { DatapathStatus } from '#intent/handover.ts';
+import { type Client, isAlreadyExists, isConflict, isNotFound } from '#kube/client.ts';
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { Log } from '#telemetry/log.ts';
+import { type ClaimDecision, decideClaims } from './claim-decision.ts';
+import type { Feed } from './feed.ts';
+
+export type Claims = {
+  /** Something that claims depend on changed. */
+  poke(): void;
+  setStatus(status: DatapathStatus): void;
+  /** UIDs of the claims to assign from. */
+  usable(): ReadonlySet<string>;
+  stop(): void;
+};
+
+/** After a refused claim, before the next try elsewhere. */
+const retryMs = 100;
+
+/** One pass at a time; what changes meanwhile makes another one. `onUsable` is told when `usable()` changed. */
+export function startClaims(
+  client: Client,
+  node: string,
+  feed: Feed,
+  log: Log,
+  onUsable: () => void,
+): Claims {
+  let status: DatapathStatus | undefined;
+  let usable: ReadonlySet<string> = new Set();
+  let releasing: ReadonlySet<string> = new Set();
+  let attempt = 0;
+  let running = false;
+  let again = false;
+  let stopped = false;
+  let reported = '';
+  /** Names asked for and not seen in the watch yet; asking twice would claim twice. */
+  const asked = new Set<string>();
+
+  const pass = async (): Promise<void> => {
+    const self = feed.self();
+    if (self === undefined || status === undefined) return;
+    const claims = feed.claims();
+    for (const claim of claims) asked.delete(claim.name);
+    const decision = decideClaims({
+      node,
+      nodeUID: self.nodeUID,
+      subnets: feed.subnets(),
+      claims,
+      usage: status.blocks,
+      demand: status.demand,
+      needed: new Set([defaultSubnet, ...feed.needed(), ...status.demand.map((each) => each.subnet)]),
+      inUse: usable,
+      releasing,
+      attempt,
+    });
+    releasing = decision.releasing;
+    take(decision.use);
+    report(decision);
+    await Promise.all([
+      ...decision.adopt.map((claim) => adopt(claim, self.nodeUID)),
+      ...(asked.size > 0 || decision.adopt.length > 0
+        ? []
+        : decision.create.map((block) => create(block, self.nodeUID))),
+      ...decision.drop.map(drop),
+    ]);
+  };
+
+  const take = (claims: readonly BlockClaimModel[]): void => {
+    const next = new Set(claims.map((claim) => claim.uid));
+    if (next.size === usable.size && [...next].every((uid) => usable.has(uid))) return;
+    usable = next;
+    onUsable();
+  };
+
+  const report = (decision: ClaimDecision): void => {
+    const text = decision.problems.map((problem) => problem.reason).join('; ');
+    if (text !== reported && text !== '') log.warn(text, { node });
+    reported = text;
+  };
+
+  const create = async (
+    { cidr, subnet }: ClaimDecision['create'][number],
+    nodeUID: string,
+  ): Promise<void> => {
+    const name = blockName(cidr);
+    if (name === undefined) return;
+    const object: BlockClaim = {
+      apiVersion: apiVersionOf(blockClaimKind),
+      kind: blockClaimKind.kind,
+      metadata: { name },
+      spec: { cidr, subnet, node, nodeUID },
+    };
+    asked.add(name);
+    try {
+      await client.create(blockClaimKind, object);
+      log.info('claimed a block', { cidr, subnet });
+    } catch (error) {
+      asked.delete(name);
+      attempt++;
+      if (!isAlreadyExists(error)) log.warn('can not claim a block', { cidr, subnet, error: String(error) });
+      setTimeout(poke, retryMs);
+    }
+  };
+
+  const adopt = async (claim: BlockClaimModel, nodeUID: string): Promise<void> => {
+    try {
+      const current = await client.get<BlockClaim>(blockClaimKind, claim.name);
+      if (current.metadata.uid !== claim.uid || current.spec.node !== node) return;
+      await client.update(blockClaimKind, { ...current, spec: { ...current.spec, nodeUID } });
+      log.info('took over a block of the earlier Node object', { cidr: claim.cidr });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error))
+        log.warn('can not take over a block', { error: String(error) });
+    }
+  };
+
+  const drop = async (claim: BlockClaimModel): Promise<void> => {
+    try {
+      await client.delete(blockClaimKind, claim.name, { uid: claim.uid });
+      log.info('gave a block back', { cidr: claim.cidr, subnet: claim.subnet });
+    } catch (error) {
+      if (!isNotFound(error))
+        log.warn('can not give a block back', { cidr: claim.cidr, error: String(error) });
+    }
+  };
+
+  const poke = (): void => {
+    again = true;
+    if (running || stopped) return;
+    running = true;
+    void (async () => {
+      while (again && !stopped) {
+        again = false;
+        await pass();
+      }
+      running = false;
+    })();
+  };
+
+  return {
+    poke,
+    setStatus(next) {
+      status = next;
+      poke();
+    },
+    usable: () => usable,
+    stop() {
+      stopped = true;
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** The datapath's HTTP interface, from the agent's side. */
+import { Agent, request } from 'node:http';
+import type { DatapathStatus, IntentAnswer, Refusal } from '#intent/handover.ts';
+import type { IntentChange } from '#intent/node.ts';
+
+export type DatapathClient = {
+  /** `refused` when the change does not follow what the datapath holds. Throws when it can't be reached. */
+  send(change: IntentChange): Promise<{ answer: IntentAnswer } | { refused: Refusal }>;
+  /** With `after`, waits until the revision differs, at most `waitSeconds`. */
+  status(after?: number, waitSeconds?: number): Promise<DatapathStatus>;
+  close(): void;
+};
+
+/** Loads of a whole cluster take the engines a while; a datapath that hangs longer is as good as gone. */
+const timeoutMs = 60_000;
+
+export function createDatapathClient(socketPath: string): DatapathClient {
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  const call = (method: string, path: string, body?: string): Promise<{ code: number; text: string }> =>
+    new Promise((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const outgoing = request({ socketPath, agent, method, path, headers, timeout: timeoutMs }, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on('data', (part: Buffer) => parts.push(part));
+        answer.on('error', reject);
+        answer.on('end', () =>
+          resolve({ code: answer.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }),
+        );
+      });
+      outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+      outgoing.on('error', reject);
+      outgoing.end(body);
+    });
+
+  return {
+    async send(change) {
+      const { code, text } = await call('POST', '/v1/intent', JSON.stringify(change));
+      if (code === 200) return { answer: JSON.parse(text) as IntentAnswer };
+      if (code === 409) return { refused: JSON.parse(text) as Refusal };
+      throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
+    },
+    async status(after, waitSeconds = 20) {
+      const query = after === undefined ? '' : `?after=${after}&wait=${waitSeconds}`;
+      const { code, text } = await call('GET', `/v1/status${query}`);
+      if (code !== 200) throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
+      return JSON.parse(text) as DatapathStatus;
+    },
+    close: () => agent.destroy(),
+  };
+}

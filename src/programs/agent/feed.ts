@@ -1,0 +1,163 @@
+/** Watch caches → model → compilers: gathers changes for a moment, then tells what changed in the intent. */
+import {
+  endpointSliceType,
+  type Namespace,
+  type Node,
+  namespaceType,
+  nodeType,
+  podType,
+  serviceType,
+} from '#api/core.ts';
+import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
+import type { KubeObject, ResourceType } from '#api/object.ts';
+import { createServiceCompiler } from '#compile/services/compile.ts';
+import { serveSubnets } from '#compile/topology/entries.ts';
+import { createTopologyCompiler } from '#compile/topology/incremental.ts';
+import type { SelfIntent } from '#intent/node.ts';
+import { formatOrigin } from '#intent/origin.ts';
+import type { Client } from '#kube/client.ts';
+import { type Informer, startInformer } from '#kube/informer.ts';
+import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
+import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
+import { type NodeModel, readNode } from '#model/node.ts';
+import type { Problem, Read } from '#model/problem.ts';
+import {
+  type EndpointSliceModel,
+  readEndpointSlice,
+  readService,
+  type ServiceModel,
+} from '#model/service.ts';
+import { readSubnet, type SubnetModel } from '#model/subnet.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { Delta } from './handover.ts';
+
+export type Feed = {
+  /** Every cache holds its first list. */
+  readonly synced: Promise<void>;
+  /** The node's own entry as the API has it; undefined while there is no such Node. */
+  self(): SelfIntent | undefined;
+  subnets(): readonly SubnetModel[];
+  claims(): readonly BlockClaimModel[];
+  /** Subnets that pods on this node take addresses from. */
+  needed(): ReadonlySet<string>;
+  stop(): void;
+};
+
+/** A pod on this node, as far as the feed cares. */
+type LocalPod = { readonly namespace: string; readonly name: string };
+
+/** How long changes gather: short against a human's and a kubelet's notice, long against a burst of watch events. */
+const gatherMs = 5;
+
+/** `onDelta` gets every change but those of the domain `self`, which the caller makes from `self()`. */
+export function startFeed(
+  client: Client,
+  node: string,
+  log: Log,
+  onDelta: (delta: Delta) => void,
+  onChange: () => void,
+): Feed {
+  const topology = createTopologyCompiler(node);
+  const services = createServiceCompiler();
+  let own: SelfIntent | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const flush = (): void => {
+    timer = undefined;
+    const change = topology.flush();
+    if (change !== undefined) {
+      const { self, ...put } = change.put;
+      if (self?.[node] !== undefined) own = self[node];
+      if (change.remove.self?.includes(node)) own = undefined;
+      const { self: _, ...remove } = change.remove;
+      onDelta({ put, remove });
+    }
+    const delta = services.flush();
+    if (delta !== undefined) onDelta(delta);
+    onChange();
+  };
+  const gather = (): void => {
+    timer ??= setTimeout(flush, gatherMs);
+  };
+
+  /** Watches a kind, keeps its model, logs what is wrong with an object once per version of it. */
+  const watch = <Raw extends KubeObject, M extends object>(
+    type: ResourceType,
+    read: (object: Raw) => Read<M>,
+    set: (key: string, model: M | undefined) => void,
+    options: { readonly fieldSelector?: string; readonly labelSelector?: string } = {},
+  ): Informer<M> => {
+    const informer = startInformer<Raw, M>(client, type, {
+      ...options,
+      log,
+      equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
+      transform: (object) => {
+        const { value, problems } = read(object);
+        for (const problem of problems) logProblem(log, problem);
+        return value;
+      },
+    });
+    informer.onChange((change) => {
+      set(change.key, change.new);
+      gather();
+    });
+    return informer;
+  };
+
+  const found = <M>(value: M): Read<M> => ({ value, problems: [] });
+  const nodes = watch<Node, NodeModel>(nodeType, readNode, topology.setNode);
+  const subnets = watch<Subnet, SubnetModel>(subnetKind, readSubnet, topology.setSubnet);
+  const claims = watch<BlockClaim, BlockClaimModel>(blockClaimKind, readBlockClaim, topology.setClaim);
+  const namespaces = watch<Namespace, NamespaceModel>(
+    namespaceType,
+    (object) => found(readNamespace(object)),
+    topology.setNamespace,
+  );
+  const serviceCache = watch<KubeObject, ServiceModel>(serviceType, readService, services.setService);
+  const slices = watch<KubeObject, EndpointSliceModel>(
+    endpointSliceType,
+    readEndpointSlice,
+    services.setSlice,
+  );
+  const pods = watch<KubeObject, LocalPod>(
+    podType,
+    (pod) => found(localPod(pod)),
+    () => {},
+    {
+      fieldSelector: `spec.nodeName=${node}`,
+    },
+  );
+  const all: readonly Informer<object>[] = [nodes, subnets, claims, namespaces, serviceCache, slices, pods];
+
+  return {
+    synced: Promise.all(all.map((informer) => informer.synced)).then(() => {
+      clearTimeout(timer);
+      flush();
+    }),
+    self: () => own,
+    subnets: () => serveSubnets(subnets.list()).value.list,
+    claims: () => claims.list(),
+    needed() {
+      const used = pods.list().flatMap((pod) => {
+        const namespace = namespaces.get('', pod.namespace);
+        const subnet = namespace === undefined ? undefined : topology.subnetOf(namespace);
+        return subnet === undefined ? [] : [subnet];
+      });
+      return new Set(used);
+    },
+    stop() {
+      clearTimeout(timer);
+      for (const informer of all) informer.stop();
+    },
+  };
+}
+
+function localPod(pod: KubeObject): LocalPod {
+  return { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name };
+}
+
+function logProblem(log: Log, problem: Problem): void {
+  const { object, field, code, message } = problem;
+  log.warn(message, { object: formatOrigin(object), field, reason: code });
+}

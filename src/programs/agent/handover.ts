@@ -1,0 +1,147 @@
+/** Hands intents to the datapath: in order, one at a time, as small as they can be. */
+import type { DatapathStatus, IntentAnswer } from '#intent/handover.ts';
+import { type Domain, emptyIntent, type IntentChange, type NodeIntent } from '#intent/node.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { DatapathClient } from './datapath-client.ts';
+
+/** Entries to put and keys to remove, by domain. */
+export type Delta = {
+  readonly put: { readonly [D in Domain]?: NodeIntent[D] };
+  readonly remove: { readonly [D in Domain]?: readonly string[] };
+};
+
+export type Handover = {
+  /** Takes a change in; it goes out with the next message. */
+  change(delta: Delta): void;
+  /** From now on messages go out. Until then changes only gather, so that the first message is complete. */
+  open(): void;
+  /** Told after each message that the datapath took. */
+  onAnswer(handler: (answer: IntentAnswer) => void): void;
+  /** Told the datapath's status whenever it changes. */
+  onStatus(handler: (status: DatapathStatus) => void): void;
+  close(): void;
+};
+
+const retryMs = 200;
+
+/**
+ * Holds the whole intent and what of it is not sent yet. A datapath that restarted, refused a delta or was out of
+ * reach gets the whole, so nothing depends on what an earlier message did.
+ */
+export function startHandover(client: DatapathClient, log: Log): Handover {
+  const whole = new Map<Domain, Map<string, unknown>>();
+  let pending = new Map<Domain, Map<string, unknown>>();
+  let generation = 0;
+  let instance: string | undefined;
+  let sendWhole = true;
+  let isOpen = false;
+  let closed = false;
+  let sending = false;
+  const answerHandlers: ((answer: IntentAnswer) => void)[] = [];
+  const statusHandlers: ((status: DatapathStatus) => void)[] = [];
+
+  const send = async (): Promise<void> => {
+    if (sending || !isOpen || closed) return;
+    sending = true;
+    while (!closed && (sendWhole || pending.size > 0)) {
+      const message = sendWhole ? wholeChange(whole, ++generation) : deltaChange(pending, ++generation);
+      pending = new Map();
+      sendWhole = false;
+      try {
+        const result = await client.send(message);
+        if ('answer' in result) for (const handler of answerHandlers) handler(result.answer);
+        else {
+          log.info('the datapath asks for the whole intent', { reason: result.refused.error });
+          generation = Math.max(generation, result.refused.generation);
+          sendWhole = true;
+        }
+      } catch (error) {
+        sendWhole = true;
+        log.warn('the datapath does not take the intent', { error: String(error) });
+        await pause(retryMs);
+      }
+    }
+    sending = false;
+  };
+
+  const follow = async (): Promise<void> => {
+    let revision: number | undefined;
+    while (!closed) {
+      try {
+        const status = await client.status(revision);
+        revision = status.revision;
+        if (instance !== undefined && instance !== status.instance) sendWhole = true;
+        instance = status.instance;
+        void send();
+        for (const handler of statusHandlers) handler(status);
+      } catch (error) {
+        if (closed) return;
+        revision = undefined;
+        log.debug('no status from the datapath', { error: String(error) });
+        await pause(retryMs);
+      }
+    }
+  };
+  void follow();
+
+  return {
+    change(delta) {
+      for (const domain of domains) {
+        for (const key of delta.remove[domain] ?? []) {
+          inner(whole, domain).delete(key);
+          inner(pending, domain).set(key, undefined);
+        }
+        for (const [key, entry] of Object.entries(delta.put[domain] ?? {})) {
+          inner(whole, domain).set(key, entry);
+          inner(pending, domain).set(key, entry);
+        }
+      }
+      void send();
+    },
+    open() {
+      isOpen = true;
+      void send();
+    },
+    onAnswer: (handler) => void answerHandlers.push(handler),
+    onStatus: (handler) => void statusHandlers.push(handler),
+    close() {
+      closed = true;
+      client.close();
+    },
+  };
+}
+
+const domains = Object.keys(emptyIntent) as Domain[];
+
+function wholeChange(
+  whole: ReadonlyMap<Domain, ReadonlyMap<string, unknown>>,
+  generation: number,
+): IntentChange {
+  const put = Object.fromEntries(
+    [...whole].map(([domain, entries]) => [domain, Object.fromEntries(entries)]),
+  );
+  return { generation, replace: true, put, remove: {} };
+}
+
+function deltaChange(
+  pending: ReadonlyMap<Domain, ReadonlyMap<string, unknown>>,
+  generation: number,
+): IntentChange {
+  const put: Record<string, Record<string, unknown>> = {};
+  const remove: Record<string, string[]> = {};
+  for (const [domain, entries] of pending) {
+    put[domain] = Object.fromEntries([...entries].filter(([, entry]) => entry !== undefined));
+    remove[domain] = [...entries].filter(([, entry]) => entry === undefined).map(([key]) => key);
+  }
+  return { generation, replace: false, put, remove } as IntentChange;
+}
+
+function inner<T>(outer: Map<Domain, Map<string, T>>, key: Domain): Map<string, T> {
+  const map = outer.get(key) ?? new Map<string, T>();
+  outer.set(key, map);
+  return map;
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,33 @@
+/** Which claims nobody assigns from any more; pure. */
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+
+/** A node's lease as this controller saw it, by its own clock: no clocks of two machines are compared. */
+export type LeaseSighting = {
+  /** Changes with every renewal. */
+  readonly renewTime: string;
+  readonly durationMs: number;
+  /** When this controller first saw this renewTime. */
+  readonly seenAt: number;
+};
+
+/** Beyond the lease's end: the agent's clock may run slower, and its last renewal may have been on its way. */
+const marginMs = 10_000;
+
+/**
+ * Claims whose Node object is gone (or another one of the same name) and whose node's lease has run out: by then its datapath
+ * refuses to assign. A node whose lease was never seen counts from `startedAt`, when this controller began to look.
+ */
+export function abandonedClaims(
+  claims: readonly BlockClaimModel[],
+  nodeUIDs: ReadonlyMap<string, string>,
+  leases: ReadonlyMap<string, LeaseSighting>,
+  times: { readonly now: number; readonly startedAt: number; readonly defaultDurationMs: number },
+): readonly BlockClaimModel[] {
+  return claims.filter((claim) => {
+    if (nodeUIDs.get(claim.node) === claim.nodeUID) return false;
+    const lease = leases.get(claim.node);
+    const since = lease?.seenAt ?? times.startedAt;
+    const duration = lease?.durationMs ?? times.defaultDurationMs;
+    return times.now > since + duration + marginMs;
+  });
+}

@@ -1,0 +1,34 @@
+/** Frees the blocks of nodes that are gone. */
+import { blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type Client, isConflict, isNotFound } from '#kube/client.ts';
+import type { Informer } from '#kube/informer.ts';
+import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { Log } from '#telemetry/log.ts';
+import { nodeLeaseSeconds } from '../node-lease.ts';
+import { abandonedClaims, type LeaseSighting } from './abandoned.ts';
+
+export type ClaimCaches = {
+  readonly claims: Informer<BlockClaimModel>;
+  /** Node name and UID. */
+  readonly nodes: Informer<{ readonly name: string; readonly uid: string }>;
+};
+
+/** Deletes what `abandonedClaims` names, by UID: a claim made anew meanwhile is another one. */
+export async function freeAbandonedClaims(
+  client: Client,
+  caches: ClaimCaches,
+  leases: ReadonlyMap<string, LeaseSighting>,
+  startedAt: number,
+  log: Log,
+): Promise<void> {
+  const nodeUIDs = new Map(caches.nodes.list().map((node) => [node.name, node.uid]));
+  const times = { now: Date.now(), startedAt, defaultDurationMs: nodeLeaseSeconds * 1000 };
+  for (const claim of abandonedClaims(caches.claims.list(), nodeUIDs, leases, times)) {
+    try {
+      await client.delete(blockClaimKind, claim.name, { uid: claim.uid });
+      log.info('freed a block of a node that is gone', { cidr: claim.cidr, node: claim.node });
+    } catch (error) {
+      if (!isConflict(error) && !isNotFound(error)) throw error;
+    }
+  }
+}

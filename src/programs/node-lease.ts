@@ -1,0 +1,14 @@
+/** The lease that lets a node assign addresses; what agent and controller must agree on. */
+
+/** Namespace of everything that Netloom runs. */
+export const systemNamespace = 'netloom-system';
+
+/** A node that could not renew for this long stops assigning; running pods stay untouched. */
+export const nodeLeaseSeconds = 40;
+
+export const nodeLeaseRenewSeconds = 10;
+
+/** Name of a node's lease in `systemNamespace`. */
+export function nodeLeaseName(node: string): string {
+  return `node-${node}`;
+}
