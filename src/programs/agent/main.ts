@@ -1,0 +1,124 @@
+/** The agent program: flags and wiring. */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { SelfIntent } from '#intent/node.ts';
+import { createClient } from '#kube/client.ts';
+import { loadConfig } from '#kube/kubeconfig.ts';
+import { holdLease } from '#kube/lease.ts';
+import { paths, ports } from '#system/registry.ts';
+import { startHealthServer } from '#telemetry/health.ts';
+import { createLog, isLevel } from '#telemetry/log.ts';
+import { createRegistry } from '#telemetry/metrics.ts';
+import { registerProcessMetrics } from '#telemetry/process.ts';
+import { nodeLeaseName, nodeLeaseRenewSeconds, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
+import { version } from '../version.ts';
+import { startClaims } from './claims.ts';
+import { createDatapathClient } from './datapath-client.ts';
+import { startFeed } from './feed.ts';
+import { startHandover } from './handover.ts';
+import { handedSelf } from './self.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    node: { type: 'string', default: process.env['NODE_NAME'] ?? '' },
+    kubeconfig: { type: 'string' },
+    'datapath-socket': { type: 'string', default: paths.datapathSocket.value },
+    'metrics-address': { type: 'string', default: '::' },
+    'metrics-port': { type: 'string', default: String(ports.agentMetrics.value) },
+    'log-level': { type: 'string', default: 'info' },
+  },
+});
+const { node } = flags;
+if (node === '') throw new Error('--node or NODE_NAME: the name of the Node object is needed');
+const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
+
+const registry = createRegistry();
+registerProcessMetrics(registry, { program: 'agent', version });
+const client = createClient(await loadConfig({ path: flags.kubeconfig }));
+const datapath = createDatapathClient(flags['datapath-socket']);
+const handover = startHandover(datapath, log);
+
+let handed: SelfIntent | undefined;
+let leaseValidUntil = 0;
+let opened = false;
+const handSelf = (): void => {
+  const next = handedSelf({ api: feed.self(), previous: handed, usable: claims.usable(), leaseValidUntil });
+  if (next === undefined || JSON.stringify(next) === JSON.stringify(handed)) return;
+  handed = next;
+  handover.change({ put: { self: { [node]: next } }, remove: {} });
+};
+
+const feed = startFeed(
+  client,
+  node,
+  log,
+  (delta) => handover.change(delta),
+  () => {
+    // The first flush comes while this very constant is being made.
+    if (!opened) return;
+    handSelf();
+    claims.poke();
+  },
+);
+const claims = startClaims(client, node, feed, log, handSelf);
+handover.onStatus(claims.setStatus);
+
+const heartbeat = holdLease(client, {
+  name: nodeLeaseName(node),
+  namespace: systemNamespace,
+  identity: `${node} ${machineIdentity()}`,
+  leaseSeconds: nodeLeaseSeconds,
+  renewSeconds: nodeLeaseRenewSeconds,
+  log,
+  onRenewed: (validUntil) => {
+    leaseValidUntil = validUntil;
+    if (opened) handSelf();
+  },
+  onLost: (holder) => {
+    log.error('another machine holds the lease of this node name; no address is assigned here', { holder });
+    leaseValidUntil = 0;
+    if (opened) handSelf();
+  },
+});
+
+const health = await startHealthServer({
+  host: flags['metrics-address'],
+  port: Number(flags['metrics-port']),
+  registry,
+  checks: [
+    { name: 'synced', check: () => (opened ? undefined : 'the watch caches are not filled yet') },
+    {
+      name: 'datapath',
+      check: () => datapath.status().then((s) => (s.ready ? undefined : 'the datapath is not ready')),
+    },
+  ],
+});
+
+const stop = async (): Promise<void> => {
+  feed.stop();
+  claims.stop();
+  handover.close();
+  await Promise.all([heartbeat.stop(), health.close()]);
+  client.close();
+  process.exit(0);
+};
+process.once('SIGTERM', () => void stop());
+process.once('SIGINT', () => void stop());
+
+await feed.synced;
+opened = true;
+handSelf();
+handover.open();
+claims.poke();
+log.info('the intent is handed to the datapath', { node });
+
+/** The same over restarts and reboots of one machine, another on any other one: two machines can't share a node name. */
+function machineIdentity(): string {
+  for (const path of ['/etc/machine-id', '/proc/sys/kernel/random/boot_id']) {
+    try {
+      const id = readFileSync(path, 'utf8').trim();
+      if (id !== '') return id;
+    } catch {}
+  }
+  return `process ${process.pid}`;
+}

@@ -1,0 +1,39 @@
+/** Runs passes one after another: soon after a wake, and every so often without one. */
+
+export type Passes = {
+  wake(): void;
+  /** Resolves when the signal aborted and the pass under way has ended. */
+  run(signal: AbortSignal): Promise<void>;
+};
+
+/** Passes after a wake wait this long for more of it. */
+const gatherMs = 50;
+
+/** A wake during a pass makes another one. `pass` must not throw. */
+export function createPasses(pass: () => Promise<void>, periodMs: number): Passes {
+  let due = true;
+  let rouse = (): void => {};
+  return {
+    wake() {
+      due = true;
+      rouse();
+    },
+    async run(signal) {
+      signal.addEventListener('abort', () => rouse(), { once: true });
+      while (!signal.aborted) {
+        due = false;
+        await pass();
+        if (!due && !signal.aborted) {
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, periodMs);
+            rouse = () => {
+              clearTimeout(timer);
+              resolve();
+            };
+          });
+        }
+        if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, gatherMs));
+      }
+    },
+  };
+}
