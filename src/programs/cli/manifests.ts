@@ -1,0 +1,193 @@
+/** Everything that `kubectl apply` needs to run Netloom on a cluster, as objects. */
+import { crdOf } from '#api/crd.ts';
+import { group, version } from '#api/kind.ts';
+import { kinds } from '#api/kinds.ts';
+import type { KubeObject } from '#api/object.ts';
+import type { SubnetMode } from '#intent/node.ts';
+import { paths } from '#system/registry.ts';
+import { systemNamespace } from '../node-lease.ts';
+
+export type ManifestOptions = {
+  /** Prefixes of the Subnet `default`, at most one a family. */
+  readonly podCidrs: readonly string[];
+  readonly mode: SubnetMode;
+  /** The API server as nodes reach it before Services work. */
+  readonly apiServer: { readonly host: string; readonly port: number };
+  readonly image: string;
+};
+
+/** In the order in which they are applied. */
+export function netloomManifests(options: ManifestOptions): readonly KubeObject[] {
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: systemNamespace, labels: labels('namespace') } },
+    ...kinds.map(crdOf),
+    ...access('agent', agentRules),
+    ...access('controller', controllerRules),
+    agents(options),
+    controller(options),
+    defaultSubnetObject(options),
+  ];
+}
+
+export function defaultSubnetObject({
+  podCidrs,
+  mode,
+}: Pick<ManifestOptions, 'podCidrs' | 'mode'>): KubeObject {
+  const spec = { cidrs: podCidrs, mode };
+  return { apiVersion: `${group}/${version}`, kind: 'Subnet', metadata: { name: 'default' }, spec };
+}
+
+const watch = ['get', 'list', 'watch'];
+
+const agentRules = [
+  { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
+  { apiGroups: [group], resources: ['subnets'], verbs: watch },
+  { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'create', 'update', 'delete'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
+];
+
+const controllerRules = [
+  { apiGroups: [''], resources: ['nodes', 'namespaces'], verbs: watch },
+  { apiGroups: [group], resources: ['subnets', 'subnets/status'], verbs: [...watch, 'patch'] },
+  { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'delete'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: [...watch, 'create', 'update'] },
+];
+
+function access(component: string, rules: readonly object[]): KubeObject[] {
+  const name = `netloom-${component}`;
+  const rbac = 'rbac.authorization.k8s.io';
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name, namespace: systemNamespace, labels: labels(component) },
+    },
+    { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: { name, labels: labels(component) }, rules },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata: { name, labels: labels(component) },
+      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace: systemNamespace }],
+    },
+  ];
+}
+
+/** Both containers live in the node's network namespace; only the datapath may change it. */
+function agents({ apiServer, image }: ManifestOptions): KubeObject {
+  const selector = { 'app.kubernetes.io/name': 'netloom', 'app.kubernetes.io/component': 'node' };
+  const mounts = nodePaths.map(({ name, path, propagation }) => ({
+    name,
+    mountPath: path,
+    ...(propagation ? { mountPropagation: 'HostToContainer' } : {}),
+  }));
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'netloom-node', namespace: systemNamespace, labels: labels('node') },
+    spec: {
+      selector: { matchLabels: selector },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1 } },
+      template: {
+        metadata: { labels: { ...labels('node'), ...selector } },
+        spec: {
+          serviceAccountName: 'netloom-agent',
+          hostNetwork: true,
+          dnsPolicy: 'Default',
+          priorityClassName: 'system-node-critical',
+          terminationGracePeriodSeconds: 5,
+          tolerations: [{ operator: 'Exists' }],
+          containers: [
+            {
+              name: 'datapath',
+              image,
+              command: program('datapath'),
+              env: [nodeName],
+              securityContext: { privileged: true },
+              volumeMounts: mounts,
+            },
+            {
+              name: 'agent',
+              image,
+              command: program('agent'),
+              env: [nodeName, ...apiServerEnv(apiServer)],
+              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+              volumeMounts: mounts.filter(({ name }) => name === 'run' || name === 'machine-id'),
+            },
+          ],
+          volumes: nodePaths.map(({ name, path, type }) => ({ name, hostPath: { path, type } })),
+        },
+      },
+    },
+  };
+}
+
+/** On the node's network: it must run before any pod can have an address. */
+function controller({ apiServer, image }: ManifestOptions): KubeObject {
+  const selector = { 'app.kubernetes.io/name': 'netloom', 'app.kubernetes.io/component': 'controller' };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'netloom-controller', namespace: systemNamespace, labels: labels('controller') },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: selector },
+      strategy: { type: 'RollingUpdate' },
+      template: {
+        metadata: { labels: { ...labels('controller'), ...selector } },
+        spec: {
+          serviceAccountName: 'netloom-controller',
+          hostNetwork: true,
+          dnsPolicy: 'Default',
+          priorityClassName: 'system-cluster-critical',
+          terminationGracePeriodSeconds: 5,
+          tolerations: [{ operator: 'Exists' }],
+          containers: [
+            {
+              name: 'controller',
+              image,
+              command: program('controller'),
+              env: [
+                { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+                ...apiServerEnv(apiServer),
+              ],
+              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+            },
+          ],
+        },
+      },
+    },
+  };
+}
+
+const nodeName = { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } };
+
+const directory = 'DirectoryOrCreate';
+const nodePaths: readonly { name: string; path: string; type: string; propagation?: true }[] = [
+  { name: 'run', path: paths.runDirectory.value, type: directory },
+  { name: 'state', path: paths.stateDirectory.value, type: directory },
+  { name: 'cni-bin', path: paths.cniBinDirectory.value, type: directory },
+  { name: 'cni-config', path: paths.cniConfigDirectory.value, type: directory },
+  { name: 'netns', path: '/run/netns', type: directory, propagation: true },
+  { name: 'machine-id', path: '/etc/machine-id', type: 'File' },
+];
+
+function program(name: string): string[] {
+  return ['node', `/opt/netloom/src/programs/${name}/main.ts`];
+}
+
+function apiServerEnv({ host, port }: ManifestOptions['apiServer']): object[] {
+  return [
+    { name: 'KUBERNETES_SERVICE_HOST', value: host },
+    { name: 'KUBERNETES_SERVICE_PORT', value: String(port) },
+  ];
+}
+
+function labels(component: string): Record<string, string> {
+  return {
+    'app.kubernetes.io/name': 'netloom',
+    'app.kubernetes.io/part-of': 'netloom',
+    'app.kubernetes.io/component': component,
+  };
+}
