@@ -1,0 +1,16 @@
+/** Pages that are printed from the sources are what the sources print; `npx vitest run -u test/house` rewrites them. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { kinds } from '#api/kinds.ts';
+import { referencePage } from '#api/reference.ts';
+import * as registry from '#system/registry.ts';
+import { registryPage } from '#system/registry-page.ts';
+import { root } from './sources.ts';
+
+test('docs/kinds.md', async () => {
+  await expect(referencePage(kinds)).toMatchFileSnapshot(join(root, 'docs/kinds.md'));
+});
+
+test('docs/registry.md', async () => {
+  await expect(registryPage(registry)).toMatchFileSnapshot(join(root, 'docs/registry.md'));
+});
