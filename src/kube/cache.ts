@@ -25,8 +25,8 @@ export type Cache<T> = {
   put(entry: Entry<T>): readonly Change<T>[];
   /** None when the key is unknown, or what is held is younger than this deletion. */
   remove(key: string, uid: string, resourceVersion: string): readonly Change<T>[];
-  /** Forgets deletions: what a new list says is true whatever was seen before. */
-  reset(): void;
+  /** A list of this version is about to be adopted: it alone is true, and no event up to it is news. */
+  reset(resourceVersion: string): void;
   /** Puts what a list said, also when its version is lower (a server restored from a backup). */
   adopt(entry: Entry<T>): readonly Change<T>[];
   /** Takes out what a list no longer has. */
@@ -49,7 +49,7 @@ export function isOlder(a: string, b: string): boolean {
 }
 
 const decimal = /^[1-9][0-9]*$/;
-/** Deletions remembered against late repeats of older events; the oldest is forgotten first. */
+/** Deletions remembered against late repeats of older events. */
 const maxTombstones = 1024;
 
 export function createCache<T>(
@@ -60,7 +60,10 @@ export function createCache<T>(
   const entries = new Map<string, Entry<T>>();
   const indexes = new Map<string, Map<string, Set<string>>>();
   for (const index of Object.keys(indexers)) indexes.set(index, new Map());
+  /** Version of the deletion by key, in the order in which they came. */
   const tombstones = new Map<string, string>();
+  /** Events up to here are repeats, whatever they are about. */
+  let floor = '0';
 
   const termsOf = (index: string, entry: Entry<T>): readonly string[] => {
     try {
@@ -88,6 +91,8 @@ export function createCache<T>(
       }
     }
   };
+  const isStale = (version: string): boolean =>
+    decimal.test(floor) && decimal.test(version) && !isOlder(floor, version);
   const drop = (entry: Entry<T>): Change<T> => {
     unindex(entry);
     entries.delete(entry.key);
@@ -124,6 +129,7 @@ export function createCache<T>(
       return Array.from(terms.get(value) ?? [], (key) => (entries.get(key) as Entry<T>).value);
     },
     put(entry) {
+      if (isStale(entry.resourceVersion)) return [];
       const held = entries.get(entry.key);
       if (held !== undefined && isOlder(entry.resourceVersion, held.resourceVersion)) return [];
       const buried = tombstones.get(entry.key);
@@ -133,6 +139,7 @@ export function createCache<T>(
       return adopt(entry);
     },
     remove(key, uid, resourceVersion) {
+      if (isStale(resourceVersion)) return [];
       const held = entries.get(key);
       if (held !== undefined && isOlder(resourceVersion, held.resourceVersion)) return [];
       if (held !== undefined && held.uid !== uid && !isOlder(held.resourceVersion, resourceVersion))
@@ -141,11 +148,18 @@ export function createCache<T>(
       if (buried === undefined || isOlder(buried, resourceVersion)) {
         tombstones.delete(key);
         tombstones.set(key, resourceVersion);
-        if (tombstones.size > maxTombstones) tombstones.delete(tombstones.keys().next().value as string);
+        if (tombstones.size > maxTombstones) {
+          const [oldest, version] = tombstones.entries().next().value as [string, string];
+          tombstones.delete(oldest);
+          if (isOlder(floor, version)) floor = version;
+        }
       }
       return held === undefined ? [] : [drop(held)];
     },
-    reset: () => tombstones.clear(),
+    reset(resourceVersion) {
+      tombstones.clear();
+      floor = decimal.test(resourceVersion) ? resourceVersion : '0';
+    },
     adopt,
     discard(key) {
       const held = entries.get(key);

@@ -99,10 +99,10 @@ export function startInformer<Raw extends KubeObject, T = Raw>(
         await inSlices();
       }
     },
-    async commit() {
+    async commit(resourceVersion) {
       const wanted = listed;
       listed = new Map();
-      cache.reset();
+      cache.reset(resourceVersion);
       // Gone first: an address that passed from one object to another is never told as held by both.
       for (const key of cache.keys()) {
         if (!wanted.has(key)) tell(cache.discard(key));

@@ -21,7 +21,7 @@ export type ReflectorSink = {
   begin(): void;
   page(items: readonly KubeObject[]): void | Promise<void>;
   /** All pages were given: what they don't hold is gone. */
-  commit(): Promise<void>;
+  commit(resourceVersion: string): Promise<void>;
   put(object: KubeObject): void;
   remove(object: KubeObject): void;
   /** A step failed and will be tried again. */
@@ -116,7 +116,7 @@ async function listAll(
       await sink.page(page.items);
       token = page.continue;
       if (token !== undefined) continue;
-      await sink.commit();
+      await sink.commit(page.resourceVersion);
       return page.resourceVersion;
     } catch (error) {
       if (token === undefined || !isGone(error)) throw error;
