@@ -1,0 +1,226 @@
+/** The connectivity matrix as data: from where, which probe, what must come back. */
+import type { Probe, ProbeResult } from '#lab/probe/types.ts';
+import {
+  type CheckFacts,
+  echoPorts,
+  type Family,
+  type NodeFacts,
+  type PodFacts,
+  servicePorts,
+} from './facts.ts';
+
+/** Where a probe is made: in a pod of the check, or on the machine outside. */
+export type Place = { readonly pod: string } | 'outside';
+
+export type Case = {
+  /** Rows of the result table. */
+  readonly group: string;
+  readonly title: string;
+  readonly from: Place;
+  readonly probe: Probe;
+  /** What is wrong with the answer; `undefined` when it is as it must be. */
+  readonly judge: (result: ProbeResult) => string | undefined;
+};
+
+/** Every mode of traffic that must pass and every one that must not, for each family. */
+export function connectivityCases(facts: CheckFacts): readonly Case[] {
+  return facts.families.flatMap((family) => [
+    ...facts.nodes.flatMap((node) =>
+      facts.nodes.flatMap((other) => pairCases(node, other, family, facts.mtu)),
+    ),
+    ...facts.nodes.flatMap((node) => serviceCases(node, facts, family)),
+    ...facts.nodes.flatMap((node) => outwardCases(node, facts, family)),
+    ...inwardCases(facts, family),
+  ]);
+}
+
+const timeoutMs = 3000;
+/** What must not arrive gets less time: it is waited for in every run. */
+const silenceMs = 1200;
+
+function pairCases(from: NodeFacts, to: NodeFacts, family: Family, mtu: number): Case[] {
+  const way = from.name === to.name ? 'same node' : 'across nodes';
+  const podToPod = make(`pod → pod, ${way}`, family, from.client.name, { pod: from.client.name });
+  const podToNode = make(`pod → node, ${way}`, family, from.client.name, { pod: from.client.name });
+  const nodeToPod = make(`node → pod, ${way}`, family, from.name, { pod: from.host.name });
+  const nodeToNode = make(`node → node, ${way}`, family, from.name, { pod: from.host.name });
+  const pod = to.echo.addresses[family];
+  const node = to.addresses[family];
+  const fullSize = mtu - (family === 4 ? 28 : 48);
+  const seesClient = answeredBy(to.echo, from.client.addresses[family]);
+  return [
+    podToPod('http', pod, { port: echoPorts.http }, seesClient),
+    podToPod('udp', pod, { port: echoPorts.udp }, seesClient),
+    podToPod('ping', pod, {}, answered),
+    podToPod('ping', pod, { size: fullSize }, answered, `${fullSize} bytes`),
+    podToPod('http', pod, { port: echoPorts.http, size: 1_000_000 }, answered, '1 MB'),
+    podToNode('http', node, { port: echoPorts.hostHttp }, answeredBy(to.host)),
+    podToNode('ping', node, {}, answered),
+    nodeToPod('http', pod, { port: echoPorts.http }, answeredBy(to.echo)),
+    nodeToPod('udp', pod, { port: echoPorts.udp }, answeredBy(to.echo)),
+    nodeToPod('ping', pod, {}, answered),
+    nodeToNode('http', node, { port: echoPorts.hostHttp }, answeredBy(to.host)),
+    ...(from.name === to.name
+      ? []
+      : [podToPod('ping', pod, { size: fullSize + 1 }, tooBig, `${fullSize + 1} bytes are refused`)]),
+  ].flat();
+}
+
+function serviceCases(node: NodeFacts, { services, nodes }: CheckFacts, family: Family): Case[] {
+  const place = { pod: node.client.name };
+  const fromPod = make('pod → Service', family, node.client.name, place);
+  const fromNode = make('node → Service', family, node.name, { pod: node.host.name });
+  const all = new Set(nodes.map((each) => each.echo.name));
+  const { http, udp } = servicePorts;
+  // Enough that a fair choice leaves out none of them once in a million runs.
+  const count = 14 * all.size;
+  return [
+    fromPod('http', services.echo[family], { port: http, count }, reaches(all), 'reaches every endpoint'),
+    fromPod('udp', services.echo[family], { port: udp }, answered),
+    fromPod(
+      'http',
+      services.affinity[family],
+      { port: http, count: 10 },
+      staysWithOne,
+      'affinity stays with one',
+    ),
+    fromPod('http', services.empty[family], { port: http }, refused, 'no endpoint: refused at once'),
+    fromNode('http', services.echo[family], { port: http }, answered),
+    fromNode('udp', services.echo[family], { port: udp }, answered),
+    fromNode('http', services.empty[family], { port: http }, refused, 'no endpoint: refused at once'),
+    make('pod → itself by Service', family, node.echo.name, { pod: node.echo.name })(
+      'http',
+      services.single[node.name]?.[family],
+      { port: http },
+      answeredBy(node.echo),
+    ),
+    make('name → Service (DNS)', family, node.client.name, place)(
+      'dns',
+      'echo.netloom-check.svc.cluster.local',
+      { family },
+      resolvesTo(services.echo[family]),
+    ),
+    make('name → Service (DNS)', family, node.client.name, place)(
+      'dns',
+      'nobody.netloom-check.svc.cluster.local',
+      { family },
+      refused,
+      'an unknown name is refused',
+    ),
+  ].flat();
+}
+
+function outwardCases(node: NodeFacts, { outside }: CheckFacts, family: Family): Case[] {
+  const fromPod = make('pod → outside', family, node.client.name, { pod: node.client.name });
+  const seesNode = seenAs(node.addresses[family]);
+  const address = outside?.[family];
+  return [
+    fromPod('http', address, { port: echoPorts.http }, seesNode, 'as the node'),
+    fromPod('udp', address, { port: echoPorts.udp }, seesNode, 'as the node'),
+    fromPod('ping', address, {}, answered),
+  ].flat();
+}
+
+/** The machine outside has routes to pods and Services through a node, so that only the node keeps it out. */
+function inwardCases({ nodes, services, outside }: CheckFacts, family: Family): Case[] {
+  if (outside === undefined) return [];
+  const fromOutside = make('outside ✕ cluster', family, 'outside', 'outside');
+  return [
+    ...nodes.map((node) =>
+      fromOutside('http', node.echo.addresses[family], { port: echoPorts.http }, silent),
+    ),
+    ...nodes.map((node) => fromOutside('ping', node.echo.addresses[family], {}, silent)),
+    fromOutside('http', services.echo[family], { port: servicePorts.http }, silent, 'Service'),
+    fromOutside('udp', services.echo[family], { port: servicePorts.udp }, silent, 'Service'),
+    ...nodes.map((node) =>
+      make('outside → node', family, 'outside', 'outside')(
+        'http',
+        node.addresses[family],
+        { port: echoPorts.hostHttp },
+        answeredBy(node.host),
+      ),
+    ),
+  ].flat();
+}
+
+type MakeCase = (
+  kind: Probe['kind'],
+  target: string | undefined,
+  details: Partial<Probe>,
+  judge: Case['judge'],
+  note?: string,
+) => Case[];
+
+/** A target that has no address of the family makes no case. */
+function make(group: string, family: Family, sender: string, from: Place): MakeCase {
+  return (kind, target, details, judge, note) => {
+    if (target === undefined) return [];
+    const must = judge === silent ? silenceMs : timeoutMs;
+    const name = kind === 'http' ? 'tcp' : kind;
+    const title = `${sender} → ${target} ${name}${note === undefined ? '' : `, ${note}`}`;
+    const probe: Probe = { id: `${group} IPv${family} ${title}`, kind, target, timeoutMs: must, ...details };
+    return [{ group, title, from, probe, judge }];
+  };
+}
+
+const said = ({ outcome, detail }: ProbeResult): string =>
+  detail === undefined ? outcome : `${outcome}: ${detail}`;
+
+function answered(result: ProbeResult): string | undefined {
+  return result.outcome === 'answered' ? undefined : said(result);
+}
+
+function refused(result: ProbeResult): string | undefined {
+  return result.outcome === 'refused' ? undefined : `must be refused at once, but ${said(result)}`;
+}
+
+function silent(result: ProbeResult): string | undefined {
+  return result.outcome === 'silent' ? undefined : `must get no answer, but ${said(result)}`;
+}
+
+function tooBig(result: ProbeResult): string | undefined {
+  return result.outcome === 'refused' ? undefined : `must be refused as too big, but ${said(result)}`;
+}
+
+/** Answered by that pod, and, where `client` is given, without any translation of the sender's address. */
+function answeredBy(pod: PodFacts, client?: string): Case['judge'] {
+  return (result) => {
+    const bad = answered(result);
+    if (bad !== undefined) return bad;
+    const [answer] = result.answers;
+    if (answer?.server !== pod.name) return `answered by ${answer?.server}, not by ${pod.name}`;
+    if (client !== undefined && answer.client !== client) return `seen as ${answer.client}, not as ${client}`;
+    return undefined;
+  };
+}
+
+function seenAs(address: string | undefined): Case['judge'] {
+  return (result) => {
+    const bad = answered(result);
+    const client = result.answers[0]?.client;
+    return bad ?? (client === address ? undefined : `seen as ${client}, not as ${address}`);
+  };
+}
+
+function reaches(servers: ReadonlySet<string>): Case['judge'] {
+  return (result) => {
+    const bad = answered(result);
+    const seen = new Set(result.answers.map((answer) => answer.server));
+    return bad ?? (seen.size === servers.size ? undefined : `only ${[...seen].join(', ')} answered`);
+  };
+}
+
+function staysWithOne(result: ProbeResult): string | undefined {
+  const seen = new Set(result.answers.map((answer) => answer.server));
+  return answered(result) ?? (seen.size === 1 ? undefined : `${seen.size} endpoints answered one client`);
+}
+
+function resolvesTo(address: string | undefined): Case['judge'] {
+  return (result) => {
+    const found: readonly string[] = result.answers.map((answer) => answer.server);
+    return (
+      answered(result) ??
+      (found.includes(address ?? '') ? undefined : `is ${found.join(', ')}, not ${address}`)
+    );
+  };
+}

@@ -1,0 +1,44 @@
+/** What the matrix is made from: who is where, with which addresses. */
+
+export type Family = 4 | 6;
+
+/** Addresses of one thing, by family. */
+export type Addresses = Readonly<Partial<Record<Family, string>>>;
+
+export type PodFacts = { readonly name: string; readonly node: string; readonly addresses: Addresses };
+
+export type NodeFacts = {
+  readonly name: string;
+  readonly addresses: Addresses;
+  /** Sends from the pod network of this node. */
+  readonly client: PodFacts;
+  /** Answers from the pod network of this node. */
+  readonly echo: PodFacts;
+  /** Sends and answers from the node's own network. */
+  readonly host: PodFacts;
+};
+
+export type CheckFacts = {
+  readonly families: readonly Family[];
+  readonly nodes: readonly NodeFacts[];
+  readonly services: {
+    /** All echo pods. */
+    readonly echo: Addresses;
+    /** All echo pods, with ClientIP affinity. */
+    readonly affinity: Addresses;
+    /** No endpoint. */
+    readonly empty: Addresses;
+    /** By node name: only that node's echo pod. */
+    readonly single: Readonly<Record<string, Addresses>>;
+  };
+  /** Bytes that a packet between pods of two nodes may have. */
+  readonly mtu: number;
+  /** A machine outside the cluster that echoes, and the addresses it can be reached at. */
+  readonly outside: Addresses | undefined;
+};
+
+/** Ports of everything that echoes. */
+export const echoPorts = { http: 8080, udp: 8081, hostHttp: 18080, hostUdp: 18081 } as const;
+
+/** Ports of the check's Services. */
+export const servicePorts = { http: 80, udp: 81 } as const;

@@ -1,0 +1,54 @@
+/** Makes the probes of all cases, a process a place, and judges what came back. */
+import type { Probe, ProbeResult } from '#lab/probe/types.ts';
+import type { Case, Place } from './cases.ts';
+
+export type CaseResult = {
+  readonly group: string;
+  readonly title: string;
+  readonly ok: boolean;
+  /** What came back, or what was wrong with it. */
+  readonly detail: string;
+  readonly milliseconds: number;
+};
+
+/** Runs the probe program at a place with these probes. */
+export type ProbeAt = (place: Place, probes: readonly Probe[]) => Promise<readonly ProbeResult[]>;
+
+/** All places at once. A place that can't be asked fails all its cases with the reason. */
+export async function runCases(cases: readonly Case[], probeAt: ProbeAt): Promise<readonly CaseResult[]> {
+  const byPlace = Map.groupBy(cases, ({ from }) => (from === 'outside' ? from : `pod ${from.pod}`));
+  const results = await Promise.all(
+    [...byPlace.values()].map(async (group) => {
+      const place = group[0]?.from ?? 'outside';
+      try {
+        const answers = await probeAt(
+          place,
+          group.map((each) => each.probe),
+        );
+        const byId = new Map(answers.map((answer) => [answer.id, answer]));
+        return group.map((each) => judged(each, byId.get(each.probe.id)));
+      } catch (error) {
+        return group.map((each) => failed(each, error instanceof Error ? error.message : String(error)));
+      }
+    }),
+  );
+  const all = new Map(results.flat().map((result) => [`${result.group} ${result.title}`, result]));
+  return cases.flatMap((each) => all.get(`${each.group} ${each.title}`) ?? []);
+}
+
+function judged(each: Case, answer: ProbeResult | undefined): CaseResult {
+  if (answer === undefined) return failed(each, 'the probe gave no answer');
+  const bad = each.judge(answer);
+  const { milliseconds } = answer;
+  return {
+    group: each.group,
+    title: each.title,
+    ok: bad === undefined,
+    detail: bad ?? answer.outcome,
+    milliseconds,
+  };
+}
+
+function failed({ group, title }: Case, detail: string): CaseResult {
+  return { group, title, ok: false, detail, milliseconds: 0 };
+}
