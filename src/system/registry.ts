@@ -90,6 +90,7 @@ export const numbers = {
   vni: entry(0x6e6c, 'VXLAN network identifier of the cluster ("nl")'),
   vxlanOverhead4: entry(50, 'bytes: outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8'),
   vxlanOverhead6: entry(70, 'bytes: outer Ethernet 14 + IPv6 40 + UDP 8 + VXLAN 8'),
+  addressRestSeconds: entry(30, 'a freed address rests: longer than any node needs to hear of it'),
   wiringVersion: entry(
     1,
     'layout of veths, tables and files; kept in the alias of each link and in each file',
@@ -100,6 +101,10 @@ export const numbers = {
 export const paths = {
   runDirectory: entry('/run/netloom', 'sockets; gone after a reboot, like everything they speak of'),
   cniSocket: entry('/run/netloom/cni.sock', 'the CNI executable speaks to the datapath here'),
+  nftLink: entry(
+    '/run/netloom/netloom-nft',
+    'link to nft: the kernel notes this name with each transaction, which tells our changes from foreign ones',
+  ),
   datapathSocket: entry('/run/netloom/datapath.sock', 'the agent hands intents to the datapath here'),
   stateDirectory: entry('/var/lib/netloom', 'the address journal; survives a reboot'),
   journal: entry('/var/lib/netloom/addresses.journal', 'which address belongs to which pod interface'),

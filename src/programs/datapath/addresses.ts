@@ -1,0 +1,164 @@
+/** The node's addresses: who has which, kept in the journal, given only while the node may give. */
+import { assign, blockUsage, familiesOf } from '#compile/ipam/assign.ts';
+import { type Assignment, applyRecord, type IpamState, type PodIdentity } from '#compile/ipam/state.ts';
+import type { BlockUsage } from '#intent/handover.ts';
+import type { BlockIntent, NodeIntent, SelfIntent } from '#intent/node.ts';
+import { parseAddr } from '#net/addr.ts';
+import { parsePrefix, prefixHas } from '#net/prefix.ts';
+import type { Journal } from './journal.ts';
+
+export type Addresses = {
+  readonly state: IpamState;
+  /**
+   * Addresses for a pod interface, or why there are none now. `durable` resolves when the journal holds them; the
+   * choice counts at once, so nobody else gets them meanwhile.
+   */
+  assign(request: {
+    readonly key: string;
+    readonly pod: PodIdentity;
+    readonly network: string;
+  }):
+    | { readonly assignment: Assignment; readonly durable: Promise<void> }
+    | { readonly refused: string; readonly subnet?: string };
+  /** Frees what a key has; it rests from now on. Nothing to free is no error. */
+  release(key: string): Promise<void>;
+  /** Takes a new `self` in: its blocks, and its lease from the moment of arrival. Undefined: this node is no longer known. */
+  setSelf(self: SelfIntent | undefined): void;
+  /** The node's own source addresses in overlay subnets, assigned when need be; at most one a family. */
+  tunnelAddresses(): readonly string[];
+  /** The node's blocks, and those it gave up that still have addresses in use or resting. */
+  usage(): readonly BlockUsage[];
+  /** The Subnet that addresses belong to, for interfaces found without a journal. */
+  subnetOf(addresses: readonly string[]): Pick<Assignment, 'subnet' | 'mode'> | undefined;
+};
+
+export function createAddresses(options: {
+  readonly node: string;
+  readonly state: IpamState;
+  readonly journal: Journal;
+  readonly intent: NodeIntent;
+  readonly restMs: number;
+}): Addresses {
+  const { node, state, journal, intent, restMs } = options;
+  let self: SelfIntent | undefined;
+  /** On the monotonic clock, counted from the moment when the lease arrived. */
+  let lease = Number.NEGATIVE_INFINITY;
+  /** Blocks that were given up while addresses of theirs were in use. */
+  let retired = new Map<string, BlockIntent>();
+
+  const record = (assignment: Assignment): Promise<void> => {
+    const refused = applyRecord(state, { op: 'assign', assignment });
+    if (refused !== undefined) throw new Error(refused);
+    return journal.append([{ op: 'assign', assignment }]);
+  };
+  const release = (key: string): Promise<void> => {
+    if (!state.assignments.has(key)) return Promise.resolve();
+    const released = { op: 'release', key, at: Date.now() } as const;
+    applyRecord(state, released);
+    return journal.append([released]);
+  };
+  /** Both clocks: one doesn't count while the machine sleeps, the other may be set back. */
+  const mayAssign = () => performance.now() < lease && self !== undefined && Date.now() < self.assignUntil;
+  const subnetOf = (addresses: readonly string[]) => {
+    const addr = parseAddr(addresses[0] ?? '');
+    if (addr === undefined) return undefined;
+    const found = Object.entries(intent.subnets).find(([, subnet]) =>
+      subnet.cidrs.some((cidr) => prefixHas(parsePrefix(cidr)!, addr)),
+    );
+    return found === undefined ? undefined : { subnet: found[0], mode: found[1].mode };
+  };
+  const inBlocks = (address: string) => {
+    const addr = parseAddr(address);
+    return (
+      addr !== undefined && (self?.blocks ?? []).some((block) => prefixHas(parsePrefix(block.cidr)!, addr))
+    );
+  };
+
+  return {
+    state,
+    assign({ key, pod, network }) {
+      const known = state.assignments.get(key);
+      if (known !== undefined) return { assignment: known, durable: Promise.resolve() };
+      if (self === undefined) {
+        return {
+          refused: `node ${node} is not known to the cluster (no Node object, or no word of it from the agent yet)`,
+        };
+      }
+      if (!mayAssign()) {
+        return {
+          refused: `node ${node} may not assign addresses: its agent has not renewed its lease in time`,
+        };
+      }
+      const name = intent.namespaces[pod.namespace]?.subnet;
+      if (name === undefined) return { refused: `namespace ${pod.namespace} has no Subnet on this node yet` };
+      const subnet = intent.subnets[name];
+      if (subnet === undefined)
+        return { refused: `Subnet ${name} of namespace ${pod.namespace} is not known yet` };
+      const now = Date.now();
+      const decided = assign(state, { key, subnet: name, intent: subnet, blocks: self.blocks, now, restMs });
+      if (decided.value === undefined) return { refused: decided.problems.join('; '), subnet: name };
+      const assignment = {
+        key,
+        pod,
+        network,
+        subnet: name,
+        mode: subnet.mode,
+        addresses: decided.value,
+        since: now,
+      };
+      return { assignment, durable: record(assignment) };
+    },
+    release,
+    setSelf(next) {
+      const kept = new Set(next?.blocks.map((block) => block.claim));
+      const gone = [...(self?.blocks ?? []), ...retired.values()].filter((block) => !kept.has(block.claim));
+      retired = new Map(gone.map((block) => [block.claim, block]));
+      self = next;
+      lease =
+        next === undefined ? Number.NEGATIVE_INFINITY : performance.now() + (next.assignUntil - Date.now());
+    },
+    tunnelAddresses() {
+      const found: string[] = [];
+      for (const family of [4, 6] as const) {
+        const key = `node/tunnel${family}`;
+        const known = state.assignments.get(key);
+        if (known?.addresses.every(inBlocks) === true) {
+          found.push(...known.addresses);
+          continue;
+        }
+        if (known !== undefined) void release(key).catch(() => {});
+        if (!mayAssign()) continue;
+        for (const name of new Set(self?.blocks.map((block) => block.subnet))) {
+          const subnet = intent.subnets[name];
+          if (subnet?.mode !== 'overlay' || !familiesOf(subnet).includes(family)) continue;
+          const now = Date.now();
+          const request = {
+            key,
+            subnet: name,
+            intent: subnet,
+            blocks: self!.blocks,
+            families: [family],
+            now,
+            restMs,
+          };
+          const { value } = assign(state, request);
+          if (value === undefined) continue;
+          // Not waited for: were it lost, another one would be taken after the restart, and this one has no other user.
+          record({ key, subnet: name, mode: 'overlay', addresses: value, since: now }).catch(() => {});
+          found.push(...value);
+          break;
+        }
+      }
+      return found;
+    },
+    usage() {
+      const now = Date.now();
+      const own = blockUsage(state, self?.blocks ?? [], intent.subnets, now, restMs);
+      const given = blockUsage(state, [...retired.values()], intent.subnets, now, restMs);
+      const busy = given.filter((block) => block.assigned > 0 || block.resting > 0);
+      retired = new Map(busy.map((block) => [block.claim, retired.get(block.claim)!]));
+      return [...own, ...busy.map((block) => ({ ...block, free: 0 }))];
+    },
+    subnetOf,
+  };
+}

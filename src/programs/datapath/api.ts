@@ -1,0 +1,96 @@
+/** The datapath's HTTP interface for the agent (src/intent/handover.ts), on a unix socket. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type {
+  DatapathStatus,
+  EndpointStatus,
+  EngineProblem,
+  IntentAnswer,
+  Refusal,
+} from '#intent/handover.ts';
+import type { IntentChange } from '#intent/node.ts';
+import type { Log } from '#telemetry/log.ts';
+import { readChange } from './intent.ts';
+import type { Signal } from './signal.ts';
+
+export type Api = {
+  accept(change: IntentChange): Promise<IntentAnswer | { readonly refused: string }>;
+  generation(): number;
+  status(): DatapathStatus;
+  endpoints(): readonly EndpointStatus[];
+  problems(): readonly EngineProblem[];
+};
+
+/** Bytes: a whole intent at 10,000 services is some 5 MB. */
+const bodyLimit = 256 * 1024 * 1024;
+const longestWait = 60;
+/** Milliseconds in which changes gather before a waiting agent is told: a burst of ADDs is one answer. */
+const gather = 50;
+
+export function createApiServer(api: Api, signal: Signal, log: Log): Server {
+  const server = createServer((request, response) => {
+    route(request, response, api, signal).catch((error: unknown) => {
+      log.error('request failed', { path: request.url, error });
+      refuse(response, 500, String(error), api);
+    });
+  });
+  server.requestTimeout = 0;
+  return server;
+}
+
+async function route(
+  request: IncomingMessage,
+  response: ServerResponse,
+  api: Api,
+  signal: Signal,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://datapath');
+  switch (`${request.method} ${url.pathname}`) {
+    case 'POST /v1/intent': {
+      const change = await readBody(request);
+      if ('wrong' in change) return refuse(response, 400, change.wrong, api);
+      const answer = await api.accept(change);
+      if ('refused' in answer) return refuse(response, 409, answer.refused, api);
+      return send(response, 200, answer);
+    }
+    case 'GET /v1/status': {
+      const after = url.searchParams.get('after');
+      if (after !== null) {
+        const seconds = Math.min(Math.max(Number(url.searchParams.get('wait') ?? 20) || 0, 0), longestWait);
+        await signal.wait(Number(after), seconds * 1000);
+        await new Promise((resolve) => setTimeout(resolve, gather));
+      }
+      return send(response, 200, api.status());
+    }
+    case 'GET /v1/endpoints':
+      return send(response, 200, api.endpoints());
+    case 'GET /v1/problems':
+      return send(response, 200, api.problems());
+    default:
+      return refuse(response, 404, 'try POST /v1/intent, GET /v1/status, /v1/endpoints or /v1/problems', api);
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<IntentChange | { readonly wrong: string }> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > bodyLimit) return { wrong: `more than ${bodyLimit} bytes` };
+    parts.push(part);
+  }
+  try {
+    return readChange(JSON.parse(Buffer.concat(parts).toString('utf8')));
+  } catch (error) {
+    return { wrong: `not JSON: ${(error as Error).message}` };
+  }
+}
+
+function refuse(response: ServerResponse, code: number, error: string, api: Api): void {
+  const refusal: Refusal = { error, generation: api.generation() };
+  send(response, code, refusal);
+}
+
+function send(response: ServerResponse, code: number, body: unknown): void {
+  if (response.headersSent) return;
+  response.writeHead(code, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+}

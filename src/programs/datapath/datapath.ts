@@ -1,0 +1,276 @@
+/** The datapath of one node: addresses, pods, engines and the two sockets put together. */
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { applyRecord } from '#compile/ipam/state.ts';
+import type { Engine } from '#engines/engine.ts';
+import type { DatapathStatus, EngineProblem, IntentAnswer } from '#intent/handover.ts';
+import type { IntentChange, SelfIntent, SubnetMode } from '#intent/node.ts';
+import { numbers } from '#system/registry.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { Registry } from '#telemetry/metrics.ts';
+import { createAddresses } from './addresses.ts';
+import { type Api, createApiServer } from './api.ts';
+import { CniError, errorCode } from './cni/error.ts';
+import type { CniRequest } from './cni/request.ts';
+import { createCniServer } from './cni/server.ts';
+import { createEngineSet } from './engines.ts';
+import { createIntentHolder } from './intent.ts';
+import { createPods, endpointOf } from './pods.ts';
+import { createSignal } from './signal.ts';
+import { startAddresses } from './start.ts';
+
+export type DatapathOptions = {
+  readonly node: string;
+  readonly engines: readonly Engine[];
+  /** MTU of a pod's interface in a Subnet of a mode. */
+  readonly mtuOf: (mode: SubnetMode) => number;
+  readonly journal: string;
+  readonly cniSocket: string;
+  readonly datapathSocket: string;
+  /** Called once, when every engine holds the first intent: from then on ADD works. */
+  readonly onReady: () => Promise<void>;
+  readonly log: Log;
+  readonly metrics: Registry;
+};
+
+export type Datapath = {
+  status(): DatapathStatus;
+  /** Undefined: well; else why this node can't take pods. */
+  unready(): string | undefined;
+  resync(reason: string): void;
+  /** Answers what is under way, then stops; links, routes, tables and files stay as they are. */
+  close(): Promise<void>;
+};
+
+const restMs = numbers.addressRestSeconds.value * 1000;
+
+export async function startDatapath(options: DatapathOptions): Promise<Datapath> {
+  const { node, log, metrics } = options;
+  const instance = randomUUID();
+  const holder = createIntentHolder();
+  const signal = createSignal();
+  const { state, journal, adopted } = await startAddresses(options.journal, log, restMs);
+  const addresses = createAddresses({ node, state, journal, intent: holder.intent, restMs });
+  const engines = createEngineSet(options.engines, log, metrics);
+  const { mtuOf } = options;
+  const pods = createPods({ addresses, engines, holder, signal, mtuOf, log });
+  for (const { found, assignment } of adopted) pods.adopt(found, assignment);
+  let ready = false;
+  let self: SelfIntent | undefined;
+  let own: EngineProblem[] = [];
+
+  /** Puts the node's own tunnel addresses into a change, and leaves out a `self` in which nothing but the lease is new. */
+  const withTunnelAddresses = (change: IntentChange): IntentChange => {
+    const asked = holder.intent.self[node];
+    addresses.setSelf(asked);
+    const tunnelAddresses = addresses.tunnelAddresses();
+    const effective = asked === undefined ? undefined : { ...asked, tunnelAddresses };
+    const missing =
+      asked !== undefined && asked.blocks.length > 0 && tunnelAddresses.length === 0 && needsTunnel(asked);
+    const reason =
+      'no address is free for the node’s own use in an overlay Subnet; it can’t reach pods of other nodes';
+    own = missing ? [{ engine: 'datapath', entry: `self/${node}`, reason }] : [];
+    const isNew = !sameButLease(self, effective);
+    self = effective;
+    const { self: _, ...put } = change.put;
+    if (effective === undefined) return { ...change, put };
+    (holder.intent.self as Record<string, SelfIntent>)[node] = effective;
+    return isNew || change.replace
+      ? { ...change, put: { ...put, self: { [node]: effective } } }
+      : { ...change, put };
+  };
+  const needsTunnel = (asked: SelfIntent) =>
+    asked.blocks.some((block) => holder.intent.subnets[block.subnet]?.mode === 'overlay');
+
+  const accept = async (change: IntentChange): Promise<IntentAnswer | { refused: string }> => {
+    const isFirst = holder.generation === 0;
+    const refusal = holder.take(change);
+    if (refusal !== undefined) return refusal;
+    const complete = withTunnelAddresses(change);
+    if (isFirst) nameSubnets();
+    const applied = engines.apply(isFirst ? holder.whole() : complete);
+    if (isFirst) engines.resync('the first intent since the start');
+    signal.notify();
+    const { problems, failed } = await applied;
+    if (!ready && failed.length === 0) await makeReady();
+    return { generation: change.generation, problems: [...own, ...problems, ...failed] };
+  };
+  /** Interfaces that were found without a journal learn which Subnet they are of. */
+  const nameSubnets = () => {
+    for (const assignment of state.assignments.values()) {
+      const found = assignment.subnet === '' ? addresses.subnetOf(assignment.addresses) : undefined;
+      const endpoint = holder.intent.endpoints[assignment.key];
+      if (found === undefined || endpoint === undefined) continue;
+      const named = { ...assignment, ...found };
+      applyRecord(state, { op: 'assign', assignment: named });
+      journal
+        .append([{ op: 'assign', assignment: named }])
+        .catch((error: unknown) => log.error('journal', { error }));
+      holder.putEndpoint(named.key, endpointOf(named, endpoint.device, endpoint.ifindex, endpoint.mac));
+    }
+  };
+  let readying: Promise<void> | undefined;
+  const makeReady = () => {
+    readying ??= options.onReady().then(
+      () => {
+        ready = true;
+        signal.notify();
+      },
+      (error: unknown) => {
+        readying = undefined;
+        own = [
+          { engine: 'datapath', entry: 'cni', reason: `can't install the CNI plugin: ${String(error)}` },
+        ];
+        log.error("can't install the CNI plugin", { error });
+      },
+    );
+    return readying;
+  };
+
+  const unready = (): string | undefined => {
+    if (holder.generation === 0) return "the node's agent has not said yet what the network is";
+    if (self === undefined) return `node ${node} is not known to the cluster`;
+    if (Date.now() >= self.assignUntil) return "the agent's lease has run out, so no address may be assigned";
+    const broken = engines.status().find((engine) => engine.error !== undefined);
+    if (broken !== undefined) return `${broken.name}: ${broken.error}`;
+    return ready ? undefined : 'the CNI plugin is not installed yet';
+  };
+
+  const seconds = metrics.histogram({
+    name: 'netloom_datapath_cni_seconds',
+    help: 'Time from a CNI call to its answer.',
+    labels: ['command', 'result'],
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+  });
+  const handle = async (request: CniRequest): Promise<string> => {
+    const started = performance.now();
+    let result = 'error';
+    try {
+      const output = await dispatch(request);
+      result = 'ok';
+      return output;
+    } finally {
+      seconds.observe((performance.now() - started) / 1000, { command: request.command, result });
+    }
+  };
+  const dispatch = async (request: CniRequest): Promise<string> => {
+    switch (request.command) {
+      case 'ADD':
+        return pods.add(request);
+      case 'CHECK':
+        return pods.check(request);
+      case 'DEL':
+        return pods.del(request);
+      case 'GC':
+        return pods.gc(request);
+      case 'STATUS': {
+        const reason = unready();
+        if (reason !== undefined) throw new CniError(errorCode.notAvailable, reason);
+        return '';
+      }
+    }
+  };
+
+  const api: Api = {
+    accept,
+    generation: () => holder.generation,
+    status: () => ({
+      node,
+      instance,
+      wiringVersion: numbers.wiringVersion.value,
+      generation: holder.generation,
+      revision: signal.revision,
+      ready: unready() === undefined,
+      blocks: addresses.usage(),
+      demand: pods.demand(),
+      endpoints: Object.keys(holder.intent.endpoints).length,
+      tunnelAddresses: self?.tunnelAddresses ?? [],
+      engines: engines.status(),
+    }),
+    endpoints: () => pods.endpoints(),
+    problems: () => [...own, ...engines.problems()],
+  };
+  observe(metrics, api);
+
+  const servers: [Server, string][] = [
+    [createCniServer(handle, log), options.cniSocket],
+    [createApiServer(api, signal, log), options.datapathSocket],
+  ];
+  for (const [server, path] of servers) await listen(server, path);
+  return {
+    status: () => api.status(),
+    unready,
+    resync: (reason) => {
+      if (holder.generation > 0) engines.resync(reason);
+    },
+    async close() {
+      for (const [server] of servers) {
+        server.close();
+        if ('closeAllConnections' in server) (server.closeAllConnections as () => void)();
+      }
+      await pods.idle();
+      await engines.close();
+      await journal.close();
+    },
+  };
+}
+
+/** Only root may connect: the socket is made with mode 0600, never widened and narrowed later. */
+async function listen(server: Server, path: string): Promise<void> {
+  rmSync(path, { force: true });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  const mask = process.umask(0o177);
+  try {
+    server.listen(path, resolve);
+  } finally {
+    process.umask(mask);
+  }
+  await promise;
+}
+
+function sameButLease(a: SelfIntent | undefined, b: SelfIntent | undefined): boolean {
+  const text = (self: SelfIntent | undefined) =>
+    JSON.stringify(self === undefined ? 0 : { ...self, assignUntil: 0 });
+  return text(a) === text(b);
+}
+
+function observe(metrics: Registry, api: Api): void {
+  const endpoints = metrics.gauge({
+    name: 'netloom_datapath_endpoints',
+    help: 'Pod interfaces that are wired.',
+  });
+  const addresses = metrics.gauge({
+    name: 'netloom_datapath_addresses',
+    help: "Addresses of the node's blocks.",
+    labels: ['subnet', 'state'],
+  });
+  const problems = metrics.gauge({
+    name: 'netloom_datapath_problems',
+    help: 'Entries that an engine can not hold.',
+  });
+  let known = new Set<string>();
+  metrics.onCollect(() => {
+    const status = api.status();
+    endpoints.set(status.endpoints);
+    problems.set(api.problems().length);
+    const sums = new Map<string, Record<'assigned' | 'resting' | 'free', number>>();
+    for (const { subnet, assigned, resting, free } of status.blocks) {
+      const sum = sums.get(subnet) ?? { assigned: 0, resting: 0, free: 0 };
+      sums.set(subnet, {
+        assigned: sum.assigned + assigned,
+        resting: sum.resting + resting,
+        free: sum.free + free,
+      });
+    }
+    for (const subnet of known) {
+      if (sums.has(subnet)) continue;
+      for (const state of ['assigned', 'resting', 'free']) addresses.remove({ subnet, state });
+    }
+    for (const [subnet, sum] of sums) {
+      for (const [state, value] of Object.entries(sum)) addresses.set(value, { subnet, state });
+    }
+    known = new Set(sums.keys());
+  });
+}

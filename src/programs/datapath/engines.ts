@@ -1,0 +1,171 @@
+/** Drives the engines: each gets every change in order, waiting changes as one, and is made whole again after a failure. */
+import type { Engine, Report } from '#engines/engine.ts';
+import type { EngineProblem, EngineStatus } from '#intent/handover.ts';
+import type { IntentChange } from '#intent/node.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { Registry } from '#telemetry/metrics.ts';
+import { mergeChanges } from './intent.ts';
+
+export type EngineSet = {
+  /**
+   * Hands a change to every engine; resolves when all hold it. `failed` names the engines that the machine refused: they
+   * keep the change and try again by themselves. Never rejects.
+   */
+  apply(
+    change: IntentChange,
+  ): Promise<{ readonly problems: readonly EngineProblem[]; readonly failed: readonly EngineProblem[] }>;
+  /** Reads the machine and repairs what differs, soon and once however often it is asked. */
+  resync(reason: string): void;
+  status(): readonly EngineStatus[];
+  problems(): readonly EngineProblem[];
+  /** Waits for what runs, then closes the engines; the machine stays as it is. */
+  close(): Promise<void>;
+};
+
+/** Milliseconds until an engine that failed tries again; doubled up to the second. */
+const retry = { first: 200, last: 10_000 };
+
+export function createEngineSet(engines: readonly Engine[], log: Log, metrics: Registry): EngineSet {
+  const runners = engines.map((engine) => createRunner(engine, log.child({ engine: engine.name }), metrics));
+  return {
+    async apply(change) {
+      const results = await Promise.all(runners.map((runner) => runner.apply(change)));
+      return {
+        problems: results.flatMap((result) => result.problems),
+        failed: results.flatMap((result) => result.failed),
+      };
+    },
+    resync: (reason) => {
+      for (const runner of runners) runner.resync(reason);
+    },
+    status: () => runners.map((runner) => runner.status()),
+    problems: () => runners.flatMap((runner) => runner.problems()),
+    async close() {
+      await Promise.all(runners.map((runner) => runner.close()));
+    },
+  };
+}
+
+type Outcome = { readonly problems: readonly EngineProblem[]; readonly failed: readonly EngineProblem[] };
+
+function createRunner(engine: Engine, log: Log, metrics: Registry) {
+  const seconds = metrics.histogram({
+    name: 'netloom_datapath_engine_apply_seconds',
+    help: 'Time in which an engine applied what had gathered.',
+    labels: ['engine'],
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1, 5],
+  });
+  const failures = metrics.counter({
+    name: 'netloom_datapath_engine_failures_total',
+    help: 'Times that the machine refused what an engine did; it tried again.',
+    labels: ['engine'],
+  });
+  const repairs = metrics.counter({
+    name: 'netloom_datapath_engine_repairs_total',
+    help: 'Operations with which an engine repaired what others had changed.',
+    labels: ['engine'],
+  });
+  const labels = { engine: engine.name };
+  let pending: IntentChange | undefined;
+  let waiting: ((outcome: Outcome) => void)[] = [];
+  let resyncWanted: string | undefined;
+  let held = 0;
+  let known = new Map<string, EngineProblem>();
+  let error: string | undefined;
+  let delay = retry.first;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let closed = false;
+
+  const note = (report: Report, whole: boolean): EngineProblem[] => {
+    const problems = report.problems.map((problem) => ({ engine: engine.name, ...problem }));
+    if (whole) known = new Map();
+    for (const problem of problems) known.set(problem.entry, problem);
+    return problems;
+  };
+
+  const run = async (): Promise<void> => {
+    while (!closed && (pending !== undefined || resyncWanted !== undefined)) {
+      const change = pending;
+      const reason = resyncWanted;
+      const told = waiting;
+      pending = undefined;
+      resyncWanted = undefined;
+      waiting = [];
+      const started = performance.now();
+      try {
+        let problems: EngineProblem[] = [];
+        if (change !== undefined) {
+          problems = note(await engine.apply(change), change.replace);
+          seconds.observe((performance.now() - started) / 1000, labels);
+          held = change.generation;
+        }
+        for (const tell of told) tell({ problems, failed: [] });
+        if (reason !== undefined) {
+          const report = await engine.resync();
+          note(report, true);
+          repairs.inc(labels, report.operations.length);
+          if (report.operations.length > 0) {
+            log.info('repaired', {
+              reason,
+              count: report.operations.length,
+              first: report.operations.slice(0, 3).join('; '),
+            });
+          }
+        }
+        error = undefined;
+        delay = retry.first;
+      } catch (cause) {
+        error = cause instanceof Error ? cause.message : String(cause);
+        failures.inc(labels);
+        log.error('the machine refused a change; trying again', { error: cause, milliseconds: delay });
+        const failed = [{ engine: engine.name, entry: '', reason: error }];
+        for (const tell of told) tell({ problems: [], failed });
+        if (change !== undefined) pending = pending === undefined ? change : mergeChanges(change, pending);
+        resyncWanted = 'after a failure';
+        timer ??= setTimeout(() => {
+          timer = undefined;
+          wake();
+        }, delay);
+        delay = Math.min(2 * delay, retry.last);
+        // A newer change is tried at once: it may take back what the machine refused.
+        if (waiting.length === 0) break;
+      }
+    }
+    running = undefined;
+  };
+  const wake = () => {
+    if (!closed) running ??= run();
+  };
+
+  return {
+    apply: (change: IntentChange): Promise<Outcome> =>
+      new Promise((resolve) => {
+        pending = pending === undefined ? change : mergeChanges(pending, change);
+        waiting.push(resolve);
+        wake();
+      }),
+    resync(reason: string) {
+      resyncWanted ??= reason;
+      wake();
+    },
+    status: (): EngineStatus => ({
+      name: engine.name,
+      generation: held,
+      problems: known.size,
+      ...(error === undefined ? {} : { error }),
+    }),
+    problems: (): EngineProblem[] => [
+      ...known.values(),
+      ...(error === undefined ? [] : [{ engine: engine.name, entry: '', reason: error }]),
+    ],
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await running;
+      for (const tell of waiting)
+        tell({ problems: [], failed: [{ engine: engine.name, entry: '', reason: 'shutting down' }] });
+      await engine.close();
+    },
+  };
+}

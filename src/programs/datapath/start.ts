@@ -1,0 +1,70 @@
+/** The datapath's first look at the machine: journal and kernel are compared before the first ADD. */
+import { recover } from '#compile/ipam/recover.ts';
+import { type Assignment, applyRecord, snapshotRecords } from '#compile/ipam/state.ts';
+import { deletePodLink, type FoundPodLink, listPodLinks } from '#engines/netlink/pod.ts';
+import { numbers } from '#system/registry.ts';
+import type { Log } from '#telemetry/log.ts';
+import { type Journal, loadJournal, openJournal } from './journal.ts';
+
+export type Started = {
+  readonly state: ReturnType<typeof loadJournal>['state'];
+  readonly journal: Journal;
+  /** Running pods, to be handed to the engines with the first intent. */
+  readonly adopted: readonly { readonly found: FoundPodLink; readonly assignment: Assignment }[];
+};
+
+/**
+ * Loads the journal, rebuilds what it lost from the pods' devices, and writes it anew. A device that the whole journal doesn't
+ * know is what is left of an ADD that was never answered, or of a DEL that was: it is removed.
+ */
+export async function startAddresses(path: string, log: Log, restMs: number): Promise<Started> {
+  const { state, lost, problems } = loadJournal(path);
+  const links = listPodLinks();
+  // A new machine has neither journal nor pods: nothing was lost.
+  const rebuild = lost && (links.length > 0 || problems.length > 0);
+  for (const problem of problems)
+    log.warn('the address journal is damaged; rebuilding it from the kernel', { path, problem });
+  if (rebuild)
+    log.warn('freed addresses may be missing from the journal: all rest first', { seconds: restMs / 1000 });
+
+  const adopted: { found: FoundPodLink; assignment: Assignment }[] = [];
+  for (const found of links) {
+    const assignment = assignmentOf(found, state.assignments.get(found.endpoint ?? ''));
+    if (assignment !== undefined && (rebuild || state.assignments.has(assignment.key)))
+      adopted.push({ found, assignment });
+    else {
+      log.info('removing what is left of a pod interface', { device: found.name, endpoint: found.endpoint });
+      await deletePodLink({ hostName: found.name });
+    }
+  }
+  const live = adopted.map(({ assignment }) => assignment);
+  const recovered = recover(state, live, Date.now(), rebuild);
+  for (const problem of recovered.problems) log.error('two pod interfaces show one address', { problem });
+  for (const record of recovered.value) {
+    const refused = applyRecord(state, record);
+    if (refused !== undefined) log.error('not recovered', { reason: refused });
+  }
+  const journal = await openJournal(path, () => snapshotRecords(state, Date.now(), restMs));
+  const owned = adopted.filter(({ assignment }) => state.assignments.has(assignment.key));
+  log.info('addresses loaded', {
+    pods: owned.length,
+    resting: state.resting.size,
+    recovered: recovered.value.length,
+  });
+  return { state, journal, adopted: owned };
+}
+
+/** What the device shows; what it doesn't show (routes may have been flushed) is as the journal says. */
+function assignmentOf(found: FoundPodLink, known: Assignment | undefined): Assignment | undefined {
+  if (found.endpoint === undefined || (found.wiringVersion ?? 0) > numbers.wiringVersion.value) return known;
+  const addresses = found.addresses.length > 0 ? ordered(found.addresses) : known?.addresses;
+  if (addresses === undefined) return undefined;
+  if (known?.addresses.join() === addresses.join()) return known;
+  const pod = known?.pod ?? { namespace: '', name: found.endpoint, uid: '' };
+  // Which Subnet the addresses are of is known again with the first intent.
+  return { subnet: '', mode: 'overlay', since: Date.now(), ...known, key: found.endpoint, pod, addresses };
+}
+
+function ordered(addresses: readonly string[]): string[] {
+  return addresses.toSorted((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+}
