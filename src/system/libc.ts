@@ -169,3 +169,8 @@ export function lockFile(fd: number, operation: number): boolean {
   if (errno === errnos.EWOULDBLOCK) return false;
   throw new SystemError('flock', errno);
 }
+
+/** mkfifo(3): a named pipe. Throws EEXIST when the name is taken. */
+export function makeFifo(path: string, mode: number): void {
+  checked('mkfifo', call('int mkfifo(const char *, unsigned int)')(path, mode));
+}

@@ -1,0 +1,253 @@
+/** Rtnetlink sockets (rtnetlink(7)): batches with acknowledgements, dumps, and a monitor of what others change. */
+import { closeSync } from 'node:fs';
+import {
+  bind,
+  errnos,
+  linux,
+  receive,
+  SystemError,
+  send,
+  sendAsync,
+  setSocketOption,
+  socketName,
+} from './libc.ts';
+import { socketIn } from './namespace.ts';
+import {
+  control,
+  flag,
+  type Message,
+  type Request,
+  readAck,
+  readMessages,
+  wireLength,
+  writeRequest,
+} from './netlink-codec.ts';
+
+const NETLINK_ROUTE = 0;
+const SOL_NETLINK = 270;
+const socketOption = { ADD_MEMBERSHIP: 1, CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
+
+/** Multicast groups of NETLINK_ROUTE (linux/rtnetlink.h). */
+export const group = {
+  LINK: 1,
+  NEIGHBOUR: 3,
+  IPV4_ADDRESS: 5,
+  IPV4_ROUTE: 7,
+  IPV6_ADDRESS: 9,
+  IPV6_ROUTE: 11,
+} as const;
+
+/** One datagram must fit the socket's send buffer (a little over 200 KiB by default). */
+const batchBytes = 128 * 1024;
+/** The kernel fills at most 32 KiB of a dump into one datagram; a single message may be larger only with very many VFs. */
+const receiveBytes = 256 * 1024;
+/** Acknowledgements of a batch in which everything fails, at over 1 KiB of kernel memory each, must fit. */
+const receiveBuffer = 8 * 1024 * 1024;
+const dumpAttempts = 10;
+
+/** What the kernel said to one request. */
+export type Outcome = {
+  /** Undefined: done. */
+  readonly error: SystemError | undefined;
+  /** Answers other than the acknowledgement: to a GET, or to ECHO. */
+  readonly replies: readonly Message[];
+};
+
+export type RouteSocket = {
+  /** The socket's netlink port: changes notified with it are this socket's own. */
+  readonly port: number;
+  /**
+   * Sends requests in order and returns one outcome each, in order. A request that fails does not stop those behind it.
+   * Throws SystemError when the socket itself fails (ENOBUFS: answers were lost, so nothing is known about the batch).
+   */
+  request(requests: readonly Request[]): Outcome[];
+  /** One request; throws what the kernel refuses. Returns its replies. */
+  one(request: Request): readonly Message[];
+  /** As `request`, with the kernel's work done on a pool thread: for what waits (deleting a link waits for RCU). One at a time. */
+  requestAsync(requests: readonly Request[]): Promise<Outcome[]>;
+  /** All objects of a dump; starts again while the kernel says that they changed meanwhile. */
+  dump(request: Request): Message[];
+  close(): void;
+};
+
+/** Opens a socket in a namespace (default: the own one); it stays there and keeps the namespace alive until closed. */
+export function openRouteSocket(namespace?: string): RouteSocket {
+  const fd = routeSocket(namespace);
+  const port = socketName(fd).readUInt32LE(4);
+  let sequence = 0;
+  let closed = false;
+
+  function batchesOf(requests: readonly Request[]): { data: Buffer; first: number; count: number }[] {
+    const batches: { data: Buffer; first: number; count: number }[] = [];
+    for (let from = 0; from < requests.length; ) {
+      let size = 0;
+      let to = from;
+      while (to < requests.length && (to === from || size + wireLength(requests[to]!) <= batchBytes)) {
+        size += wireLength(requests[to++]!);
+      }
+      const data = Buffer.allocUnsafe(size);
+      const first = sequence + 1;
+      let offset = 0;
+      for (let i = from; i < to; i++) {
+        const each = requests[i]!;
+        // Requests are handled in order and failures are always told, so one acknowledgement at the end stands for all before it.
+        const flags = i === to - 1 ? each.flags | flag.ACK : each.flags & ~flag.ACK;
+        sequence = (sequence + 1) >>> 0;
+        offset = writeRequest(data, offset, { ...each, flags }, sequence);
+      }
+      batches.push({ data, first, count: to - from });
+      from = to;
+    }
+    return batches;
+  }
+
+  function collect(first: number, count: number): Outcome[] {
+    const errors: (SystemError | undefined)[] = Array.from({ length: count });
+    const replies: Message[][] = Array.from({ length: count }, () => []);
+    for (let done = false; !done; ) {
+      const datagram = receiveDatagram(fd);
+      // The kernel answers before send() returns, so an empty queue before the last acknowledgement means that it was lost.
+      if (datagram === undefined)
+        throw new SystemError('netlink', errnos.ENOBUFS, 'an acknowledgement is missing');
+      for (const message of readMessages(datagram)) {
+        const index = (message.sequence - first) >>> 0;
+        if (index >= count || message.port !== port) continue;
+        if (message.type !== control.ERROR) {
+          replies[index]!.push(message);
+          continue;
+        }
+        const { errno, detail } = readAck(message);
+        if (errno !== 0) errors[index] = new SystemError('netlink', errno, detail);
+        done ||= index === count - 1;
+      }
+    }
+    return errors.map((error, index) => ({ error, replies: replies[index]! }));
+  }
+
+  function dumpOnce(query: Request): Message[] | undefined {
+    const { data, first } = batchesOf([{ ...query, flags: query.flags | flag.DUMP }])[0]!;
+    send(fd, data);
+    const found: Message[] = [];
+    let interrupted = false;
+    for (;;) {
+      const datagram = receiveDatagram(fd);
+      if (datagram === undefined) throw new SystemError('netlink', errnos.ENOBUFS, 'a dump ended early');
+      for (const message of readMessages(datagram)) {
+        if (message.sequence !== first || message.port !== port) continue;
+        interrupted ||= (message.flags & flag.DUMP_INTR) !== 0;
+        if (message.type === control.DONE) {
+          const errno = message.payload.length >= 4 ? -message.payload.readInt32LE(0) : 0;
+          if (errno > 0) throw new SystemError('netlink dump', errno);
+          return interrupted ? undefined : found;
+        }
+        if (message.type === control.ERROR) {
+          const { errno, detail } = readAck(message);
+          if (errno === 0) continue;
+          throw new SystemError('netlink dump', errno, detail);
+        }
+        found.push(message);
+      }
+    }
+  }
+
+  const self: RouteSocket = {
+    port,
+    request: (requests) =>
+      batchesOf(requests).flatMap(({ data, first, count }) => {
+        send(fd, data);
+        return collect(first, count);
+      }),
+    one: (single) => {
+      const [outcome] = self.request([single]);
+      if (outcome!.error !== undefined) throw outcome!.error;
+      return outcome!.replies;
+    },
+    requestAsync: async (requests) => {
+      const outcomes: Outcome[] = [];
+      for (const { data, first, count } of batchesOf(requests)) {
+        await sendAsync(fd, data);
+        outcomes.push(...collect(first, count));
+      }
+      return outcomes;
+    },
+    dump: (query) => {
+      for (let attempt = 0; attempt < dumpAttempts; attempt++) {
+        const found = dumpOnce(query);
+        if (found !== undefined) return found;
+      }
+      throw new SystemError('netlink dump', errnos.EINTR, `changed under each of ${dumpAttempts} reads`);
+    },
+    close: () => {
+      if (!closed) closeSync(fd);
+      closed = true;
+    },
+  };
+  return self;
+}
+
+export type Monitor = { close(): void };
+
+export type MonitorOptions = {
+  readonly namespace?: string | undefined;
+  readonly groups: readonly number[];
+  /** Changes in the order in which they happened, never an empty list. */
+  readonly onMessages: (messages: readonly Message[]) => void;
+  /** Changes were lost (the queue overflowed): read everything again. */
+  readonly onLost: () => void;
+};
+
+/**
+ * Watches multicast groups. The queue is emptied by a timer, since libuv polls no socket of this family: libuv takes a file
+ * descriptor over only as a stream, a terminal, or a UDP socket. An empty look costs under 1 µs.
+ */
+export function openMonitor(options: MonitorOptions): Monitor {
+  const fd = routeSocket(options.namespace);
+  for (const each of options.groups) setSocketOption(fd, SOL_NETLINK, socketOption.ADD_MEMBERSHIP, each);
+  const timer = setInterval(() => {
+    const messages: Message[] = [];
+    try {
+      for (let datagram = receiveDatagram(fd); datagram !== undefined; datagram = receiveDatagram(fd)) {
+        messages.push(...readMessages(datagram));
+      }
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== 'ENOBUFS') throw error;
+      options.onLost();
+    }
+    if (messages.length > 0) options.onMessages(messages);
+  }, monitorInterval);
+  timer.unref();
+  return {
+    close: () => {
+      clearInterval(timer);
+      closeSync(fd);
+    },
+  };
+}
+
+/** Milliseconds. Short enough that nobody notices, long enough to cost nothing. */
+const monitorInterval = 50;
+
+function routeSocket(namespace: string | undefined): number {
+  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, NETLINK_ROUTE);
+  try {
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(linux.AF_NETLINK);
+    bind(fd, address);
+    setSocketOption(fd, linux.SOL_SOCKET, linux.SO_RCVBUFFORCE, receiveBuffer);
+    setSocketOption(fd, SOL_NETLINK, socketOption.EXT_ACK, 1);
+    setSocketOption(fd, SOL_NETLINK, socketOption.CAP_ACK, 1);
+    setSocketOption(fd, SOL_NETLINK, socketOption.GET_STRICT_CHK, 1);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+const scratch = { buffer: undefined as Buffer | undefined };
+
+function receiveDatagram(fd: number): Buffer | undefined {
+  scratch.buffer ??= Buffer.allocUnsafeSlow(receiveBytes);
+  const length = receive(fd, scratch.buffer);
+  return length === undefined ? undefined : Buffer.from(scratch.buffer.subarray(0, length));
+}
