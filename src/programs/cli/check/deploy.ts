@@ -1,0 +1,134 @@
+/** Deploys what the check needs and says who got which address. */
+import { namespaceType, podType, serviceType } from '#api/core.ts';
+import type { KubeObject, ResourceType } from '#api/object.ts';
+import { type Client, isAlreadyExists, isNotFound } from '#kube/client.ts';
+import { eventually } from '#lab/eventually.ts';
+import { parseAddr } from '#net/addr.ts';
+import type { Addresses, CheckFacts, NodeFacts, PodFacts } from './facts.ts';
+import { checkNamespace, checkObjects } from './objects.ts';
+
+export type CheckNode = { readonly name: string; readonly addresses: readonly string[] };
+
+export type Deployment = Pick<CheckFacts, 'nodes' | 'services'>;
+
+type Pod = KubeObject & {
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIPs?: readonly { readonly ip: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message?: string;
+    }[];
+  };
+};
+type Service = KubeObject & { readonly spec: { readonly clusterIPs?: readonly string[] } };
+
+const types: Readonly<Record<string, ResourceType>> = {
+  Namespace: namespaceType,
+  Pod: podType,
+  Service: serviceType,
+};
+
+/** Leaves what is there already. Throws after a minute with the pod that isn't ready and why. */
+export async function deployCheck(
+  client: Client,
+  nodes: readonly CheckNode[],
+  dualStack: boolean,
+): Promise<Deployment> {
+  const objects = checkObjects({ nodes: nodes.map((node) => node.name), dualStack });
+  const [namespace, ...rest] = objects;
+  if (namespace !== undefined) await createIfMissing(client, namespace);
+  await Promise.all(rest.map((object) => createIfMissing(client, object)));
+  const pods = await eventually(async () => {
+    const { items } = await client.list<Pod>(podType, { namespace: checkNamespace });
+    const wanted = objects.filter((object) => object.kind === 'Pod').map((object) => object.metadata.name);
+    const ready = new Map(items.filter(isReady).map((pod) => [pod.metadata.name, pod]));
+    const missing = wanted.find((name) => !ready.has(name));
+    if (missing !== undefined) throw new Error(`pod ${missing} is not ready: ${whyNot(items, missing)}`);
+    return ready;
+  }, 60_000);
+  const { items: services } = await client.list<Service>(serviceType, { namespace: checkNamespace });
+  return { nodes: nodes.map((node) => nodeFacts(node, pods)), services: serviceFacts(nodes, services) };
+}
+
+/** Deletes the namespace and waits until it is gone. */
+export async function removeCheck(client: Client): Promise<void> {
+  try {
+    await client.delete(namespaceType, checkNamespace);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  await eventually(async () => {
+    try {
+      await client.get(namespaceType, checkNamespace);
+    } catch (error) {
+      if (isNotFound(error)) return;
+      throw error;
+    }
+    throw new Error(`namespace ${checkNamespace} is still being deleted`);
+  }, 60_000);
+}
+
+async function createIfMissing(client: Client, object: KubeObject): Promise<void> {
+  const type = types[object.kind];
+  if (type === undefined) throw new Error(`the check deploys no ${object.kind}`);
+  try {
+    // A new namespace gets its service account a moment later, and pods are refused until then.
+    await eventually(() => client.create(type, object).catch(rethrowUnlessPending), 10_000);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+/** eventually() tries again on what is thrown; a final refusal must get through it. */
+async function rethrowUnlessPending(error: unknown): Promise<void> {
+  if (isAlreadyExists(error)) return;
+  throw error;
+}
+
+function isReady(pod: Pod): boolean {
+  const ready =
+    pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+  return ready && (pod.status?.podIPs?.length ?? 0) > 0 && pod.metadata.deletionTimestamp === undefined;
+}
+
+function whyNot(pods: readonly Pod[], name: string): string {
+  const pod = pods.find((each) => each.metadata.name === name);
+  const messages = (pod?.status?.conditions ?? []).flatMap(({ message }) =>
+    message === undefined ? [] : [message],
+  );
+  return pod === undefined
+    ? 'there is no such pod'
+    : `${pod.status?.phase ?? 'Pending'} ${messages.join('; ')}`.trim();
+}
+
+function nodeFacts(node: CheckNode, pods: ReadonlyMap<string, Pod>): NodeFacts {
+  const facts = (app: string): PodFacts => {
+    const name = `${app}-${node.name}`;
+    const ips = (pods.get(name)?.status?.podIPs ?? []).map(({ ip }) => ip);
+    return { name, node: node.name, addresses: byFamily(ips) };
+  };
+  return {
+    name: node.name,
+    addresses: byFamily(node.addresses),
+    client: facts('client'),
+    echo: facts('echo'),
+    host: facts('host'),
+  };
+}
+
+function serviceFacts(nodes: readonly CheckNode[], services: readonly Service[]): CheckFacts['services'] {
+  const addresses = (name: string): Addresses =>
+    byFamily(services.find((service) => service.metadata.name === name)?.spec.clusterIPs ?? []);
+  return {
+    echo: addresses('echo'),
+    affinity: addresses('affinity'),
+    empty: addresses('empty'),
+    single: Object.fromEntries(nodes.map(({ name }) => [name, addresses(`single-${name}`)])),
+  };
+}
+
+export function byFamily(addresses: readonly string[]): Addresses {
+  return Object.fromEntries(addresses.map((address) => [parseAddr(address)?.family ?? 4, address]));
+}

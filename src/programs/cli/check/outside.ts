@@ -1,0 +1,65 @@
+/** The machine outside the lab's cluster: it echoes, it probes, and it has routes that only the nodes themselves can refuse. */
+import type { Lab } from '#lab/client.ts';
+import { inNode } from '#lab/paths.ts';
+import type { Probe, ProbeResult } from '#lab/probe/types.ts';
+import { clusterNetwork } from '#lab/topology.ts';
+import { byFamily } from './deploy.ts';
+import type { Addresses } from './facts.ts';
+import { echoPorts } from './facts.ts';
+
+export type Outside = {
+  readonly addresses: Addresses;
+  probe(probes: readonly Probe[]): Promise<readonly ProbeResult[]>;
+  close(): Promise<void>;
+};
+
+const echo = `${inNode.source}/src/lab/images/echo/main.ts`;
+const probe = `${inNode.source}/src/lab/probe/main.ts`;
+
+/** Pods' and Services' prefixes are routed to the first node, as a router of the site might do by mistake. */
+export async function openOutside(lab: Lab): Promise<Outside> {
+  const [first = ''] = await lab.nodes();
+  const gateways = byFamily(await lab.addressesOf(first));
+  const routes = ([4, 6] as const).flatMap((family) => {
+    const via = gateways[family];
+    const key = family === 4 ? 'ipv4' : 'ipv6';
+    if (via === undefined) return [];
+    return [clusterNetwork.pods[key], clusterNetwork.services[key]].map((cidr) => ({ cidr, via, family }));
+  });
+  for (const { cidr, via, family } of routes) {
+    await must(lab, ['ip', `-${family}`, 'route', 'replace', cidr, 'via', via]);
+  }
+  const server = await lab.spawn('outside', [
+    'env',
+    `HTTP_PORT=${echoPorts.http}`,
+    `UDP_PORT=${echoPorts.udp}`,
+    'POD_NAME=outside',
+    'node',
+    echo,
+  ]);
+  await new Promise<void>((resolve, reject) => {
+    server.stdout.once('data', () => resolve());
+    server.once('exit', (code) => reject(new Error(`the echo server outside ended with ${code}`)));
+  });
+  return {
+    addresses: byFamily(await lab.addressesOf('outside')),
+    async probe(probes) {
+      const result = await lab.exec('outside', ['node', probe, JSON.stringify(probes)], {
+        timeoutMs: 60_000,
+      });
+      if (result.code !== 0) throw new Error(`the probe outside ended with ${result.code}: ${result.stderr}`);
+      return JSON.parse(result.stdout) as ProbeResult[];
+    },
+    async close() {
+      server.kill('SIGKILL');
+      for (const { cidr, via, family } of routes) {
+        await lab.exec('outside', ['ip', `-${family}`, 'route', 'del', cidr, 'via', via]);
+      }
+    },
+  };
+}
+
+async function must(lab: Lab, argv: readonly string[]): Promise<void> {
+  const { code, stderr } = await lab.exec('outside', argv);
+  if (code !== 0) throw new Error(`outside: ${argv.join(' ')}: ${stderr.trim()}`);
+}
