@@ -153,19 +153,11 @@ export function deleteLink(name: string): Request {
   return request(rtm.DELLINK, 0, linkHeader(0), text(ifla.IFNAME, name));
 }
 
-export type VethEnd = { readonly name: string; readonly mac: string };
+/** One end of a veth; the kernel chooses its index unless both ends ask for one. */
+export type VethEnd = { readonly name: string; readonly mac: string; readonly ifindex?: number };
 
-/**
- * A veth pair, both ends down, the second one born in the network namespace behind `peerNamespace` (a file descriptor).
- * `peerIndex` 0 lets the kernel choose.
- */
-export function newVeth(
-  host: VethEnd,
-  peer: VethEnd,
-  mtu: number,
-  peerNamespace: number,
-  peerIndex = 0,
-): Request {
+/** A veth pair, both ends down, the second one born in the network namespace behind `peerNamespace` (a file descriptor). */
+export function newVeth(host: VethEnd, peer: VethEnd, mtu: number, peerNamespace: number): Request {
   const end = (each: VethEnd) => [
     text(ifla.IFNAME, each.name),
     u32(ifla.MTU, mtu),
@@ -174,14 +166,10 @@ export function newVeth(
     u32(ifla.NUM_RX_QUEUES, 1),
     bytes(ifla.ADDRESS, mustMac(each.mac)),
   ];
-  const peerData = nested(
-    ifla.VETH_INFO_PEER,
-    linkHeader(peerIndex),
-    ...end(peer),
-    u32(ifla.NET_NS_FD, peerNamespace),
-  );
-  const info = nested(ifla.LINKINFO, text(ifla.INFO_KIND, 'veth'), nested(ifla.INFO_DATA, peerData));
-  return request(rtm.NEWLINK, flag.CREATE | flag.EXCL, linkHeader(0), ...end(host), info);
+  const peerEnd = [linkHeader(peer.ifindex ?? 0), ...end(peer), u32(ifla.NET_NS_FD, peerNamespace)];
+  const data = nested(ifla.INFO_DATA, nested(ifla.VETH_INFO_PEER, ...peerEnd));
+  const info = nested(ifla.LINKINFO, text(ifla.INFO_KIND, 'veth'), data);
+  return request(rtm.NEWLINK, flag.CREATE | flag.EXCL, linkHeader(host.ifindex ?? 0), ...end(host), info);
 }
 
 /** A device of any kind, down. `data` is what the kind itself takes (IFLA_INFO_DATA). */

@@ -29,6 +29,7 @@ import {
   routeType,
   scope,
   setLink,
+  type VethEnd,
 } from './messages.ts';
 
 export type PodLinkSpec = {
@@ -186,13 +187,16 @@ function linkNamed(socket: RouteSocket, name: string): LinkState | undefined {
 function createPair(host: RouteSocket, spec: PodLinkSpec, podMac: string): number {
   const pod = openNamespace(spec.podNamespace);
   try {
-    const ends = [
-      { name: spec.hostName, mac: links.podMac.value },
-      { name: spec.ifName, mac: podMac },
-    ] as const;
-    const make = (podIndex: number): LinkState => {
-      const veth = newVeth(ends[0], ends[1], spec.mtu, pod, podIndex);
-      const [made, got] = host.request([veth, getLink(spec.hostName)]);
+    const make = (hostIndex?: number): LinkState => {
+      const ends: [VethEnd, VethEnd] = [
+        {
+          name: spec.hostName,
+          mac: links.podMac.value,
+          ...(hostIndex === undefined ? {} : { ifindex: hostIndex }),
+        },
+        { name: spec.ifName, mac: podMac, ...(hostIndex === undefined ? {} : { ifindex: hostIndex + 1 }) },
+      ];
+      const [made, got] = host.request([newVeth(...ends, spec.mtu, pod), getLink(spec.hostName)]);
       if (made!.error !== undefined) {
         throw new SystemError(
           `veth ${spec.hostName}`,
@@ -203,12 +207,12 @@ function createPair(host: RouteSocket, spec: PodLinkSpec, podMac: string): numbe
       if (got!.error !== undefined) throw got!.error;
       return readLink(got!.replies[0]!);
     };
-    const link = make(0);
+    const link = make();
     if (link.ifindex !== link.peerIndex) return link.ifindex;
     // Ends with the same index look like a device without a lower one, whose carrier the kernel reports up to a second late.
-    // The pod's index is free again; the node never gives one twice.
+    // Both indexes are free again, since the kernel itself gives none twice; so is the next one in the pod.
     host.one(deleteLink(spec.hostName));
-    return make(link.peerIndex).ifindex;
+    return make(link.ifindex).ifindex;
   } finally {
     closeSync(pod);
   }
