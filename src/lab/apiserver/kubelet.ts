@@ -45,7 +45,7 @@ export function kubeletPath(request: KubeletRequest): string {
   for (const [name, value] of Object.entries(request.options)) {
     if (name !== 'command' && value !== undefined && value !== false) query.set(name, String(value));
   }
-  return query.size === 0 ? `/${path}` : `/${path}?${query}`;
+  return query.size === 0 ? `/${path}` : `/${path}?${query.toString()}`;
 }
 
 /** The inverse of `kubeletPath`; undefined for any other path. */

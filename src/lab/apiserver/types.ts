@@ -50,6 +50,10 @@ export type ServedKind = ResourceType & {
   readonly columns: readonly PrinterColumn[];
   /** Unknown fields: built-in kinds and CRDs prune; `x-kubernetes-preserve-unknown-fields` in the schema keeps. */
   readonly fromCrd: boolean;
+  /** Paths such as `spec.color` that field selectors may use, beside metadata.name and metadata.namespace. */
+  readonly selectableFields?: readonly string[];
+  /** The CRD is being deleted: objects can't be created any more. */
+  readonly terminating?: boolean;
   /** Sent as a Warning header whenever such an object is written, for what is stored but not enforced. */
   readonly warning?: string;
 };

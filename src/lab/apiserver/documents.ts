@@ -1,0 +1,129 @@
+/** Answers about the server itself: health, version, discovery, OpenAPI, signing keys. */
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { apiVersionOf } from '#api/object.ts';
+import { acceptedRanges } from './accept.ts';
+import type { Context } from './context.ts';
+import {
+  aggregatedDiscovery,
+  apiGroupDocument,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+} from './discovery.ts';
+import { StatusError } from './errors.ts';
+import type { Kinds } from './kinds.ts';
+import type { Answer } from './response.ts';
+import { issuer } from './tokens.ts';
+
+/** The Kubernetes version whose API this server follows. */
+export const kubernetesVersion = { major: '1', minor: '32', gitVersion: 'v1.32.3' } as const;
+
+const health = /^\/(healthz|livez|readyz)(\/[a-z-]+)?$/;
+
+/** The answer to a path that is no resource; undefined for an unknown one. Throws StatusError. */
+export function serveDocument(context: Context, request: IncomingMessage, url: URL): Answer | undefined {
+  const path = url.pathname.length > 1 ? url.pathname.replace(/\/$/, '') : url.pathname;
+  if (health.test(path)) {
+    return { code: 200, body: 'ok', headers: { 'content-type': 'text/plain; charset=utf-8' } };
+  }
+  const body = documentOf(context, request, path);
+  if (body === undefined) return undefined;
+  return typeof body === 'object' && 'code' in body ? (body as Answer) : { code: 200, body };
+}
+
+function documentOf({ kinds, tokens }: Context, request: IncomingMessage, path: string): object | undefined {
+  if (path === '/version') return version();
+  if (path === '/api' || path === '/apis') return discovery(kinds, request, path === '/api');
+  if (path === '/openid/v1/jwks') return tokens.keySet();
+  if (path === '/.well-known/openid-configuration') return openIdConfiguration();
+  if (path === '/openapi/v2' || path.startsWith('/openapi/v3')) return openApi(kinds, path);
+  const [, head, group, groupVersion, ...rest] = path.split('/');
+  if (head === 'api' && groupVersion === undefined) return apiResourceList(kinds, '', group ?? '');
+  if (head !== 'apis' || rest.length > 0) return path === '/' ? { paths: rootPaths(kinds) } : undefined;
+  return groupVersion === undefined
+    ? apiGroupDocument(kinds, group ?? '')
+    : apiResourceList(kinds, group ?? '', groupVersion);
+}
+
+function version(): object {
+  return {
+    ...kubernetesVersion,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: `node${process.versions.node}`,
+    compiler: 'node',
+    platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  };
+}
+
+/** Clients that know aggregated discovery ask for it in Accept and get everything in one document. */
+function discovery(kinds: Kinds, request: IncomingMessage, core: boolean): object {
+  for (const { parameters } of acceptedRanges(request)) {
+    if (parameters.get('as') !== 'APIGroupDiscoveryList' || parameters.get('g') !== 'apidiscovery.k8s.io')
+      continue;
+    const wanted = parameters.get('v') ?? '';
+    if (wanted !== 'v2' && wanted !== 'v2beta1') continue;
+    const type = `application/json;g=apidiscovery.k8s.io;v=${wanted};as=APIGroupDiscoveryList`;
+    return withTag(request, aggregatedDiscovery(kinds, core, wanted), { 'content-type': type });
+  }
+  return core ? apiVersions() : apiGroupList(kinds);
+}
+
+/** 304 when the client has the document already. */
+function withTag(
+  request: IncomingMessage,
+  document: object,
+  headers: Readonly<Record<string, string>>,
+): Answer {
+  const body = JSON.stringify(document);
+  const etag = `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"`;
+  const all = { ...headers, etag, vary: 'Accept' };
+  const known = request.headers['if-none-match'] === etag;
+  return { code: known ? 304 : 200, body: known ? '' : body, headers: all };
+}
+
+function openIdConfiguration(): object {
+  return {
+    issuer,
+    jwks_uri: `${issuer}/openid/v1/jwks`,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256'],
+  };
+}
+
+function openApi(kinds: Kinds, path: string): object {
+  if (path === '/openapi/v2') {
+    throw new StatusError(404, 'NotFound', 'this server publishes OpenAPI v3 only: see /openapi/v3', {});
+  }
+  const groupVersions = new Set(kinds.all.map(apiVersionOf));
+  const place = (groupVersion: string): string =>
+    groupVersion.includes('/') ? `apis/${groupVersion}` : `api/${groupVersion}`;
+  if (path === '/openapi/v3') {
+    const paths = [...groupVersions].map((each) => [
+      place(each),
+      { serverRelativeURL: `/openapi/v3/${place(each)}?hash=${kinds.generation}` },
+    ]);
+    return { paths: Object.fromEntries(paths) as object };
+  }
+  throw new StatusError(404, 'NotFound', 'no such OpenAPI document', {});
+}
+
+function rootPaths(kinds: Kinds): readonly string[] {
+  const groups = [...new Set(kinds.all.map(apiVersionOf))].map((each) =>
+    each.includes('/') ? `/apis/${each}` : `/api/${each}`,
+  );
+  const others = [
+    '/api',
+    '/apis',
+    '/healthz',
+    '/livez',
+    '/openapi/v3',
+    '/openid/v1/jwks',
+    '/readyz',
+    '/version',
+  ];
+  return [...others, ...groups].toSorted();
+}

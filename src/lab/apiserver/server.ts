@@ -1,0 +1,115 @@
+/** Starts the API server: storage, PKI, HTTPS listeners, controllers. */
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { ServiceAllocator } from './allocator.ts';
+import { bootstrap } from './bootstrap.ts';
+import type { Context, ServerConfig } from './context.ts';
+import { Kinds } from './kinds.ts';
+import { Owners } from './owners.ts';
+import { openPki, type Pki } from './pki.ts';
+import { serve } from './routes.ts';
+import { builtinKinds } from './schema/builtins.ts';
+import { Store } from './storage/store.ts';
+import { TokenAuthority } from './tokens.ts';
+
+export type { ServerConfig } from './context.ts';
+
+export type ApiServer = {
+  /** Where it listens on `host`. */
+  readonly port: number;
+  readonly pki: Pki;
+  /** Resolves with the reason when the disk fails: nothing can be written any more and the process should end. */
+  readonly failed: Promise<Error>;
+  /** Ends all requests and watches, writes what is queued, closes the files. */
+  close(): Promise<void>;
+};
+
+/** Resolves when requests are answered. Throws when the port or the data directory can't be had. */
+export async function startApiServer(config: ServerConfig): Promise<ApiServer> {
+  const pki = openPki(
+    join(config.dataDirectory, 'pki'),
+    [config.host, ...config.advertise].filter(isSpecific),
+  );
+  const store = new Store({
+    directory: join(config.dataDirectory, 'store'),
+    ...(config.historySize === undefined ? {} : { historySize: config.historySize }),
+    ...(config.snapshotBytes === undefined ? {} : { snapshotBytes: config.snapshotBytes }),
+  });
+  const context: Context = {
+    config,
+    store,
+    kinds: new Kinds(builtinKinds()),
+    pki,
+    tokens: new TokenAuthority(pki.serviceAccountKey),
+    services: new ServiceAllocator(config.serviceCidrs),
+    owners: new Owners(store),
+  };
+  bootstrap(context);
+  const closing = new AbortController();
+  const servers: Server[] = [];
+  try {
+    servers.push(await listen(context, closing.signal, { host: config.host, port: config.port }));
+    for (const fd of config.extraListenFds ?? []) servers.push(await listen(context, closing.signal, { fd }));
+  } catch (error) {
+    for (const server of servers) server.close();
+    await store.close();
+    throw error;
+  }
+  await store.settled();
+  return {
+    port: (servers[0]!.address() as AddressInfo).port,
+    pki,
+    failed: store.failed,
+    close: async () => {
+      closing.abort();
+      await Promise.all(servers.map(closeServer));
+      await store.close();
+    },
+  };
+}
+
+function isSpecific(address: string): boolean {
+  return address !== '0.0.0.0' && address !== '::';
+}
+
+type Place = { readonly host: string; readonly port: number } | { readonly fd: number };
+
+function listen(context: Context, closing: AbortSignal, place: Place): Promise<Server> {
+  const { pki } = context;
+  const server = createServer({
+    cert: pki.server.certificate,
+    key: pki.server.key,
+    ca: pki.authority.certificate,
+    requestCert: true,
+    // Tokens authenticate without a certificate; who has neither gets a 401 with a Status.
+    rejectUnauthorized: false,
+    ALPNProtocols: ['http/1.1'],
+    keepAliveTimeout: 120_000,
+    // Watches and followed logs have no end of their own.
+    requestTimeout: 0,
+    noDelay: true,
+  });
+  server.on('request', (request, response) => {
+    void serve(context, request, response, closing);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(place, () => {
+      server.off('error', reject);
+      server.on('error', (error) => console.error('listener:', error));
+      resolve(server);
+    });
+  });
+}
+
+/** Watches have ended by now; what does not end by itself in a second is cut. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), 1000);
+  await closed;
+  clearTimeout(cut);
+}
