@@ -131,12 +131,12 @@ function forgeries(
       from: inPod,
       prepare: [],
       undo: [],
-      send: ['socat', '-u', `EXEC:echo`, udpTarget(there, family)],
+      send: ['socat', '-u', 'EXEC:echo', udpTarget(there, family)],
       watch: {
         where: there.name,
         netns: undefined,
         device: 'eth0',
-        filter: `udp dst port ${ports.vxlan.value} and udp[4:2] < 40`,
+        filter: `udp dst port ${ports.vxlan.value} and ${family === 4 ? 'udp[4:2]' : 'ip6[44:2]'} < 40`,
       },
     },
   ];
