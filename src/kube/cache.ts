@@ -48,7 +48,7 @@ export function isOlder(a: string, b: string): boolean {
   return a.length === b.length ? a < b : a.length < b.length;
 }
 
-const decimal = /^[1-9][0-9]*$/;
+const decimal = /^(?:0|[1-9][0-9]*)$/;
 /** Deletions remembered against late repeats of older events. */
 const maxTombstones = 1024;
 
@@ -91,8 +91,7 @@ export function createCache<T>(
       }
     }
   };
-  const isStale = (version: string): boolean =>
-    decimal.test(floor) && decimal.test(version) && !isOlder(floor, version);
+  const isStale = (version: string): boolean => decimal.test(version) && !isOlder(floor, version);
   const drop = (entry: Entry<T>): Change<T> => {
     unindex(entry);
     entries.delete(entry.key);

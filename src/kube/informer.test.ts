@@ -174,8 +174,8 @@ describe('gaps', () => {
       'changes 1 2',
       'comes 0 1',
       'goes 1 0',
-      'is-remade - 2',
-      'is-remade 1 -',
+      'is-remade 0 2',
+      'is-remade 1 0',
     ]);
     expect(told.indexOf('goes 1 0')).toBeLessThan(told.indexOf('comes 0 1'));
     expect(witness.faults).toEqual([]);

@@ -63,6 +63,8 @@ export type ProblemReporter = {
 export function createReporter({ log, registry, event, conditions }: ReporterOptions): ProblemReporter {
   /** By object, then by code, field and message. */
   const objects = new Map<string, Map<string, StandingProblem>>();
+  /** The conditions last told of each object, as JSON. */
+  const told = new Map<string, string>();
   const labels = ['code', 'severity'];
   const reported = registry.counter({
     name: 'netloom_problems_reported_total',
@@ -93,11 +95,13 @@ export function createReporter({ log, registry, event, conditions }: ReporterOpt
     const held = objects.get(key);
     for (const [id, problem] of wanted) if (held?.has(id) !== true) raise(problem);
     for (const [id, problem] of held ?? []) if (!wanted.has(id)) settled(problem);
-    // An object without problems is remembered as well: only so is it known that its conditions were told.
-    objects.set(key, wanted);
-    const before = held === undefined ? undefined : conditionsOf(object, [...held.values()]);
+    if (wanted.size === 0) objects.delete(key);
+    else objects.set(key, wanted);
     const now = conditionsOf(object, [...wanted.values()]);
-    if (JSON.stringify(before) !== JSON.stringify(now)) conditions?.(object, now);
+    const text = JSON.stringify(now);
+    if (told.get(key) === text) return;
+    told.set(key, text);
+    conditions?.(object, now);
   };
 
   return {
@@ -114,6 +118,7 @@ export function createReporter({ log, registry, event, conditions }: ReporterOpt
       const key = objectKey(object);
       for (const problem of objects.get(key)?.values() ?? []) settled(problem);
       objects.delete(key);
+      told.delete(key);
     },
     standing: () => [...objects.values()].flatMap((problems) => [...problems.values()]),
   };
