@@ -1,0 +1,22 @@
+/** Finds the rules that go with a built-in kind, beyond what its schema says. */
+import type { FieldProblem } from '../../types.ts';
+import type { BuiltinType } from '../builtins.ts';
+import type { PlainObject } from '../plain.ts';
+
+/** How an object's name may look: RFC 1123 subdomain or label, RFC 1035 label, or a path segment (RBAC). */
+export type NameRule = 'subdomain' | 'label' | 'label1035' | 'path';
+
+export type Semantics = {
+  readonly name?: NameRule;
+  /** Fills in defaults that depend on other fields and brings values into their canonical form. */
+  readonly normalize?: (object: PlainObject, old: PlainObject | undefined) => PlainObject;
+  /** Problems of a well-formed object; `old` on updates. */
+  readonly check?: (object: PlainObject, old: PlainObject | undefined) => readonly FieldProblem[];
+  readonly warn?: (object: PlainObject) => readonly string[];
+};
+
+const rules = new Map<string, Semantics>();
+
+export function semanticsOf(type: BuiltinType): Semantics | undefined {
+  return rules.get(`${type.group}/${type.kind}`);
+}
