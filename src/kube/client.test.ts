@@ -15,7 +15,7 @@ import {
   isInvalid,
   isNotFound,
 } from './client.ts';
-import { widgetType } from './hostile.ts';
+import { widgetType } from './testing/hostile.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -4,9 +4,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
 import { createLog } from '#telemetry/log.ts';
 import { createClient } from './client.ts';
-import { type HostileServer, type Mischief, startHostileServer, widgetType } from './hostile.ts';
 import { type Informer, type InformerOptions, startInformer } from './informer.ts';
-import { bearWitness, eventually, versions } from './witness.ts';
+import { type HostileServer, type Mischief, startHostileServer, widgetType } from './testing/hostile.ts';
+import { bearWitness, eventually, versions } from './testing/witness.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

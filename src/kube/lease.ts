@@ -90,7 +90,7 @@ export function startElection(client: Client, options: ElectionOptions): Electio
       const left = (renewedAt ?? 0) + renewDeadlineSeconds * 1000 - performance.now();
       if (left <= 0 || observed?.holder !== options.identity) break;
       // A request that hangs past the deadline must not keep us from stepping down in time.
-      await attempt(AbortSignal.any([over.signal, AbortSignal.timeout(left)]));
+      await attempt(AbortSignal.any([over.signal, AbortSignal.timeout(Math.ceil(left))]));
       if (!leads() || observed?.holder !== options.identity) break;
     }
     over.abort();
@@ -104,7 +104,9 @@ export function startElection(client: Client, options: ElectionOptions): Electio
 
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      const won = await attempt(AbortSignal.any([stop.signal, AbortSignal.timeout(leaseSeconds * 1000)]));
+      const won = await attempt(
+        AbortSignal.any([stop.signal, AbortSignal.timeout(Math.ceil(leaseSeconds * 1000))]),
+      );
       if (won && !stop.signal.aborted) await leadOnce();
       else if (won) observed = await releaseLease(client, claim, observed, log);
       // Candidates that lost the same race don't meet again at the same moment.

@@ -55,6 +55,8 @@ export async function claimLease(
     current = await client.get<Lease>(leaseType, claim.name, claim.namespace, call);
   } catch (error) {
     if (!isNotFound(error)) throw error;
+    // The holder doesn't know yet that its lease was deleted: it has its time all the same.
+    if (observed !== undefined && !isFree(observed, claim)) return { held: false, observed };
     try {
       return { held: true, observed: observe(await client.create<Lease>(leaseType, fresh(claim), call)) };
     } catch (race) {
@@ -126,7 +128,7 @@ function fresh({ name, namespace, identity, leaseSeconds, ownerReferences }: Lea
     metadata: { name, namespace, ...(ownerReferences === undefined ? {} : { ownerReferences }) },
     spec: {
       holderIdentity: identity,
-      leaseDurationSeconds: leaseSeconds,
+      leaseDurationSeconds: Math.ceil(leaseSeconds),
       acquireTime: now,
       renewTime: now,
       leaseTransitions: 0,
@@ -142,7 +144,7 @@ function renewed(lease: Lease, { identity, leaseSeconds }: LeaseClaim): Lease {
     ...lease,
     spec: {
       holderIdentity: identity,
-      leaseDurationSeconds: leaseSeconds,
+      leaseDurationSeconds: Math.ceil(leaseSeconds),
       acquireTime: same ? (lease.spec?.acquireTime ?? now) : now,
       renewTime: now,
       leaseTransitions: same ? transitions : transitions + 1,

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createRegistry } from '#telemetry/metrics.ts';
-import { eventually } from './witness.ts';
+import { eventually } from './testing/witness.ts';
 import { createWorkQueue, runWorkers } from './workqueue.ts';
 
 afterEach(() => vi.useRealTimers());

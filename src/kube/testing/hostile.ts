@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { KubeObject, ResourceType } from '#api/object.ts';
-import { isOlder } from './cache.ts';
+import { isOlder } from '../cache.ts';
 
 export const widgetType: ResourceType = {
   group: 'test.netloom.dev',

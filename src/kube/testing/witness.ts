@@ -1,7 +1,7 @@
 /** What an informer's handler was told, folded and judged; for tests. */
 import type { KubeObject } from '#api/object.ts';
-import { isOlder } from './cache.ts';
-import type { Change, Informer } from './informer.ts';
+import { isOlder } from '../cache.ts';
+import type { Change, Informer } from '../informer.ts';
 
 export type Witness = {
   /** What follows from the changes alone. */
