@@ -1,0 +1,116 @@
+/** Reading: what is accepted, and that each refusal names object, field and reason. */
+import { describe, expect, test } from 'vitest';
+import type { Node } from '#api/core.ts';
+import type { BlockClaim } from '#api/kinds/blockclaim.ts';
+import type { Subnet } from '#api/kinds/subnet.ts';
+import { readBlockClaim } from './blockclaim.ts';
+import { readNode } from './node.ts';
+import { selects } from './selector.ts';
+import { readSubnet } from './subnet.ts';
+
+const subnet = (spec: Subnet['spec']): Subnet => ({
+  apiVersion: 'netloom.dev/v1alpha1',
+  kind: 'Subnet',
+  metadata: { name: 's' },
+  spec,
+});
+
+describe('readSubnet', () => {
+  test('defaults: overlay, blocks of /26 and /122, outbound as the node, nobody let in', () => {
+    expect(readSubnet(subnet({ cidrs: ['fd10::/56', '10.0.0.0/16'] }))).toMatchObject({
+      problems: [],
+      value: {
+        cidrs: ['10.0.0.0/16', 'fd10::/56'],
+        mode: 'overlay',
+        blockSizes: { ipv4: 26, ipv6: 122 },
+        masquerade: true,
+        allowFrom: [],
+      },
+    });
+  });
+
+  test.each<[Subnet['spec'], string, string]>([
+    [{ cidrs: ['10.0.0.1/16'] }, 'spec.cidrs[0]', 'InvalidCIDR'],
+    [{ cidrs: ['10.0.0.0/16', 'nonsense'] }, 'spec.cidrs[1]', 'InvalidCIDR'],
+    [{ cidrs: ['10.0.0.0/16', '10.1.0.0/16'] }, 'spec.cidrs', 'DuplicateFamily'],
+    [{ cidrs: ['127.0.0.0/16'] }, 'spec.cidrs[0]', 'ReservedCIDR'],
+    [{ cidrs: ['0.0.0.0/0'] }, 'spec.cidrs[0]', 'ReservedCIDR'],
+    [{ cidrs: ['10.0.0.0/28'] }, 'spec.cidrs[0]', 'SmallerThanBlock'],
+    [{ cidrs: [] }, 'spec.cidrs', 'Required'],
+  ])('%j is refused: %s %s', (spec, field, code) => {
+    const { value, problems } = readSubnet(subnet(spec));
+    expect(value).toBeUndefined();
+    expect(problems).toMatchObject([{ object: { kind: 'Subnet', name: 's' }, field, code }]);
+  });
+
+  test('a bad excluded address is left out, the rest of the Subnet works', () => {
+    const { value, problems } = readSubnet(
+      subnet({
+        cidrs: ['10.0.0.0/16'],
+        excludedAddresses: ['10.0.0.1-10.0.0.3', 'x'],
+        allowInboundFrom: ['y'],
+      }),
+    );
+    expect(value?.excluded).toEqual(['10.0.0.1/32', '10.0.0.2/31']);
+    expect(problems.map(({ field, code }) => [field, code])).toEqual([
+      ['spec.excludedAddresses[1]', 'InvalidRange'],
+      ['spec.allowInboundFrom[0]', 'InvalidCIDR'],
+    ]);
+  });
+});
+
+describe('readNode', () => {
+  const node = (...addresses: readonly (readonly [string, string])[]): Node => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'n', uid: 'u' },
+    status: { addresses: addresses.map(([type, address]) => ({ type, address })) },
+  });
+
+  test('takes the first InternalIP of each family, IPv4 first, in canonical form', () => {
+    const { value } = readNode(
+      node(
+        ['Hostname', 'n'],
+        ['InternalIP', 'FD66:0::B'],
+        ['InternalIP', '192.168.66.11'],
+        ['InternalIP', 'fd66::c'],
+      ),
+    );
+    expect(value?.addresses).toEqual(['192.168.66.11', 'fd66::b']);
+  });
+
+  test('without an InternalIP it can not be reached', () => {
+    expect(readNode(node(['ExternalIP', '203.0.113.9']))).toMatchObject({
+      value: undefined,
+      problems: [{ field: 'status.addresses', code: 'NoInternalAddress' }],
+    });
+  });
+});
+
+test('a claim keeps its CIDR in canonical form, and a bad one is refused', () => {
+  const claim = (cidr: string): BlockClaim => ({
+    apiVersion: 'netloom.dev/v1alpha1',
+    kind: 'BlockClaim',
+    metadata: { name: 'c', uid: 'u' },
+    spec: { cidr, subnet: 's', node: 'n', nodeUID: 'x' },
+  });
+  expect(readBlockClaim(claim('FD10:0::/122')).value?.cidr).toBe('fd10::/122');
+  expect(readBlockClaim(claim('10.0.0.3/26')).problems).toMatchObject([
+    { field: 'spec.cidr', code: 'InvalidCIDR' },
+  ]);
+});
+
+describe('selects', () => {
+  test.each([
+    [{}, {}, true],
+    [undefined, { a: '1' }, false],
+    [{ matchLabels: { a: '1' } }, { a: '1', b: '2' }, true],
+    [{ matchLabels: { a: '1' } }, { a: '2' }, false],
+    [{ matchExpressions: [{ key: 'a', operator: 'NotIn', values: ['1'] }] }, {}, true],
+    [{ matchExpressions: [{ key: 'a', operator: 'Exists' }] }, {}, false],
+    [{ matchExpressions: [{ key: 'constructor', operator: 'Exists' }] }, {}, false],
+    [{ matchExpressions: [{ key: 'a', operator: 'In', values: ['1', '2'] }] }, { a: '2' }, true],
+  ] as const)('%j on %j: %s', (selector, labels, expected) => {
+    expect(selects(selector, labels)).toBe(expected);
+  });
+});
