@@ -1,14 +1,26 @@
-/** The API server as a program: configuration as JSON in the first argument, one line of JSON on stdout when it is ready. */
-import type { ServerConfig } from './context.ts';
+/** The API server as a program: the path of its configuration (config.ts) is the first argument; one line of JSON says that it is ready. */
+import { readFileSync } from 'node:fs';
+import { listenFdIn } from '#system/namespace.ts';
+import { writeFileAtomic } from '#system/files.ts';
+import type { ApiServerConfig } from '../config.ts';
+import { kubeconfig } from './kubeconfig.ts';
 import { startApiServer } from './server.ts';
 
-const [argument] = process.argv.slice(2);
-if (argument === undefined) {
-  console.error('usage: main.ts CONFIG-AS-JSON');
+const [path] = process.argv.slice(2);
+if (path === undefined) {
+  console.error('usage: main.ts CONFIG-FILE');
   process.exit(64);
 }
-const config = JSON.parse(argument) as ServerConfig;
-const server = await startApiServer(config);
+const { listenIn, kubeconfig: kubeconfigPath, ...config } = JSON.parse(readFileSync(path, 'utf8')) as ApiServerConfig;
+const extraListenFds = listenIn.map(({ namespace, address, port }) => listenFdIn(namespace, address, port));
+const server = await startApiServer({ ...config, extraListenFds });
+const admin = kubeconfig({
+  server: `https://${config.host}:${server.port}`,
+  authorityCertificate: server.pki.authority.certificate,
+  user: 'kubernetes-admin',
+  credentials: server.pki.admin,
+});
+writeFileAtomic(kubeconfigPath, admin, 0o600);
 console.log(JSON.stringify({ ready: true, port: server.port }));
 
 const stop = (): void => {
