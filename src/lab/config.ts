@@ -20,6 +20,13 @@ export type LabNode = {
   readonly disk: { readonly host: string; readonly inside: string };
 };
 
+/** Paths inside every node: its real disk, the node image as a read-only lower layer, and images brought by `lab load`. */
+export const inside = {
+  disk: '/var/lib/netloom-lab',
+  image: '/opt/netloom-image',
+  images: '/opt/netloom-images',
+} as const;
+
 /** Config of `src/lab/kubelet/main.ts`, which does the work of every node's kubelet and of the small controllers. */
 export type KubeletConfig = {
   readonly lab: string;

@@ -1,58 +1,46 @@
-/** A lock between processes that can not outlive its holder: flock(2) held by a child that ends when our pipe to it closes. */
-import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+/** A lock between processes of this machine that can not outlive its holder and leaves no file: an abstract unix socket (unix(7)). */
+import { createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Another process holds the lock. */
+export class LockedError extends Error {}
 
 /**
- * Waits for the lock file, runs `body`, releases. Even SIGKILL of this process releases it.
- * With `wait: false` a lock that another process holds rejects at once with LockedError.
+ * Waits for the lock called `name` (usually the path of what it guards), runs `body`, releases. Even SIGKILL releases it.
+ * `waitMs` bounds the wait (default: ten minutes, 0: none); then LockedError.
  */
 export async function withLock<T>(
-  path: string,
+  name: string,
   body: () => Promise<T>,
-  options: { readonly wait?: boolean } = {},
+  options: { readonly waitMs?: number; readonly onWait?: () => void } = {},
 ): Promise<T> {
-  const release = await acquire(path, options.wait ?? true);
+  const deadline = Date.now() + (options.waitMs ?? 600_000);
+  let server = await tryLock(name);
+  if (server === undefined) options.onWait?.();
+  while (server === undefined) {
+    if (Date.now() >= deadline) throw new LockedError(`${name} is in use by another process`);
+    await sleep(50);
+    server = await tryLock(name);
+  }
   try {
     return await body();
   } finally {
-    await release();
+    const held = server;
+    await new Promise((resolve) => held.close(resolve));
   }
 }
 
-export class LockedError extends Error {}
-
-function acquire(path: string, wait: boolean): Promise<() => Promise<void>> {
-  mkdirSync(dirname(path), { recursive: true });
-  const child = spawn(
-    'flock',
-    [...(wait ? [] : ['--nonblock']), '--conflict-exit-code', '75', path, 'sh', '-c', 'echo; exec cat'],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      // Ctrl-C of a terminal must reach us, not the lock.
-      detached: true,
-    },
-  );
-  const ended = new Promise<number>((resolve, reject) => {
-    child.on('close', (code) => resolve(code ?? 1));
-    child.on('error', reject);
-  });
-  child.stdin.on('error', () => {});
+function tryLock(name: string): Promise<Server | undefined> {
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 32);
   return new Promise((resolve, reject) => {
-    child.stdout.once('data', () =>
-      resolve(async () => {
-        child.stdin.end();
-        await ended;
-      }),
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
     );
-    ended.then(
-      (code) =>
-        reject(
-          code === 75
-            ? new LockedError(`${path} is locked by another process`)
-            : new Error(`flock ${path}: exit ${code}`),
-        ),
-      reject,
-    );
+    server.listen(`\0netloom-${digest}`, () => {
+      server.unref();
+      resolve(server);
+    });
   });
 }

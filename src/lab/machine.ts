@@ -12,13 +12,17 @@ export type MachineOptions = {
   readonly imageRoot: string;
   /** A directory on a real disk that keeps what the machine writes, or `memory`. */
   readonly upper: string;
-  /** Writable bind mounts besides sources and runtime (which are read-only): host path, path inside. */
-  readonly binds?: readonly (readonly [string, string])[];
+  /** Bind mounts besides sources and runtime: host path, path inside, mode. */
+  readonly binds?: readonly (readonly [string, string, 'ro' | 'rw'])[];
+  /** Where the host's procfs stands when the caller has a PID namespace of its own. */
+  readonly hostProc?: string;
 };
 
 export type Machine = {
   /** PID 1 inside, as the caller's PID namespace sees it. */
   readonly pid: number;
+  /** The same as the host sees it. */
+  readonly hostPid: number;
   /** unshare(1), which ends when PID 1 does. */
   readonly child: ChildProcess;
   readonly ended: Promise<void>;
@@ -35,20 +39,25 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const binds = [
     `${sourceRoot}:${inNode.source}:ro`,
     `${runtimeDirectory}:${inNode.runtime}:ro`,
-    ...(options.binds ?? []).map(([from, to]) => `${from}:${to}:rw`),
+    ...(options.binds ?? []).map((bind) => bind.join(':')),
   ];
   const namespaces = ['--pid', '--mount', '--net', '--uts', '--ipc'];
   const enter = ['sh', script, point, options.imageRoot, options.upper, options.name, ...binds];
   const child = spawn(
     'unshare',
     ['--fork', '--kill-child', ...namespaces, '--', ...enter, '--', 'tini', '--', 'cat'],
-    { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env: { PATH: process.env.PATH } },
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+      env: { PATH: process.env.PATH, HOST_PROC: options.hostProc ?? '/proc' },
+    },
   );
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.stdin.on('error', () => {});
-  const pid = await readyPid(child);
+  const { pid, hostPid } = await readyPids(child);
   return {
     pid,
+    hostPid,
     child,
     ended,
     close: async () => {
@@ -67,13 +76,13 @@ export function enterArguments(pid: number, netns = `/proc/${pid}/ns/net`): stri
   return ['nsenter', '--target', `${pid}`, '--mount', '--pid', '--uts', '--ipc', `--net=${netns}`, '--'];
 }
 
-function readyPid(child: ChildProcess): Promise<number> {
+function readyPids(child: ChildProcess): Promise<{ pid: number; hostPid: number }> {
   return new Promise((resolve, reject) => {
     let said = '';
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
       said += chunk;
-      const pid = /^ready (\d+)$/m.exec(said)?.[1];
-      if (pid !== undefined) resolve(Number(pid));
+      const ready = /^ready (\d+) (\d+)$/m.exec(said);
+      if (ready !== null) resolve({ pid: Number(ready[1]), hostPid: Number(ready[2]) });
     });
     let complained = '';
     child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {

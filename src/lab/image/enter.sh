@@ -2,12 +2,14 @@
 # Furnishes the namespaces it was started in with a root file system over the node image, then becomes their PID 1.
 #   enter.sh MOUNTPOINT LOWER UPPER HOSTNAME [FROM:TO:ro|rw]... -- PROGRAM ARG...
 # UPPER is a directory on a real disk (holds up/ and work/), or "memory". FROM:TO:MODE are bind mounts, TO inside the root.
-# Says "ready PID" on standard output, PID as the host sees it. Run by unshare with mount, pid, net, uts and ipc namespaces.
+# Says "ready PID HOSTPID" on standard output: its number for the caller, and for the procfs at $HOST_PROC (default: the same).
+# Run by unshare with new mount, pid, net, uts and ipc namespaces.
 set -eu
 point=$1 lower=$2 upper=$3 name=$4
 shift 4
-# The host's procfs still stands here, so this is our number in the host's PID namespace.
+# The caller's procfs still stands here, so this is our number in the caller's PID namespace.
 read -r pid _ </proc/self/stat
+read -r host _ <"${HOST_PROC:-/proc}/self/stat"
 mount --make-rprivate /
 if [ "$upper" = memory ]; then
   mount -t tmpfs -o mode=755 netloom "$point"
@@ -64,5 +66,5 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 umount -l /.host
 rmdir /.host
 ip link set lo up
-echo "ready $pid"
+echo "ready $pid $host"
 exec "$@"

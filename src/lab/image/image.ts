@@ -39,7 +39,8 @@ export async function imageRoot(options: ImageOptions = {}): Promise<string> {
   const root = join(directory, hashes.image);
   if (existsSync(root)) return touch(root);
   if (process.getuid?.() !== 0) throw new ImageError('building the node image needs root: run with sudo');
-  return withLock(join(directory, '.lock'), async () => {
+  await mkdir(directory, { recursive: true });
+  return withLock(directory, async () => {
     if (existsSync(root)) return touch(root);
     await removeUnfinished(directory);
     const building = join(directory, `.building-${hashes.image}`);

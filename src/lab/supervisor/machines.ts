@@ -1,0 +1,164 @@
+/** The machines of a lab: router, outside client and nodes, started and wired. */
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { inside, type LabNode } from '../config.ts';
+import type { LabFiles, LabSpec, MachineStatus } from '../lab.ts';
+import { type Machine, startMachine } from '../machine.ts';
+import {
+  nodeAddresses,
+  nodeNetwork,
+  outsideAddresses,
+  outsideNetwork,
+  portOf,
+  routerAddresses,
+  routerNetwork,
+  type Topology,
+} from '../topology.ts';
+import { applyNetwork, ipBatch, namespacePath } from './network.ts';
+
+export type Machines = {
+  /** Starts the router; others wait for it. Resolves with the path of its namespace. */
+  startRouter(): Promise<string>;
+  startOutside(): Promise<void>;
+  /** Starts a node with what is left of its disk; an unknown name gets the next place in the topology. */
+  startNode(name: string): Promise<void>;
+  /** Ends a node; its disk stays unless `forget`. */
+  stopNode(name: string, forget: boolean): Promise<void>;
+  setCable(name: string, plugged: boolean): Promise<void>;
+  nodes(): LabNode[];
+  status(): MachineStatus[];
+};
+
+export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: string) => void): Machines {
+  let topology: Topology = { family: spec.family, mtu: spec.mtu, nodes: spec.nodes };
+  const running = new Map<string, Machine>();
+  let router: Promise<string> | undefined;
+  const hostProc = join(files.directory, 'hostproc');
+
+  const start = async (
+    name: string,
+    upper: string,
+    binds: readonly (readonly [string, string, 'ro' | 'rw'])[],
+  ) => {
+    const machine = await startMachine({ name, imageRoot: spec.imageRoot, upper, binds, hostProc });
+    running.set(name, machine);
+    void machine.ended.then(() => {
+      if (running.get(name) !== machine) return;
+      running.delete(name);
+      onNodeEnd(name);
+    });
+    return machine;
+  };
+  const routerNamespace = () => router ?? Promise.reject(new Error('the router is not started'));
+  const machineOf = (name: string): Machine => {
+    const machine = running.get(name);
+    if (machine === undefined) throw new Error(`${name} is not running`);
+    return machine;
+  };
+
+  return {
+    startRouter: () => {
+      router = start('router', 'memory', []).then(async ({ pid }) => {
+        const namespace = namespacePath(pid);
+        await applyNetwork(spec.imageRoot, routerNetwork(topology), namespace, namespace);
+        return namespace;
+      });
+      return router;
+    },
+    startOutside: async () => {
+      const { pid } = await start('outside', 'memory', []);
+      await applyNetwork(
+        spec.imageRoot,
+        outsideNetwork(topology),
+        namespacePath(pid),
+        await routerNamespace(),
+      );
+    },
+    startNode: async (name) => {
+      if (running.has(name)) throw new Error(`${name} is running already`);
+      if (!topology.nodes.includes(name)) topology = { ...topology, nodes: [...topology.nodes, name] };
+      await mkdir(files.disk(name), { recursive: true });
+      writeMachineId(spec, files, name);
+      const { pid } = await start(name, files.root(name), [
+        [files.disk(name), inside.disk, 'rw'],
+        [spec.imageRoot, inside.image, 'ro'],
+        [files.images, inside.images, 'ro'],
+      ]);
+      await applyNetwork(
+        spec.imageRoot,
+        nodeNetwork(topology, name),
+        namespacePath(pid),
+        await routerNamespace(),
+      );
+    },
+    stopNode: async (name, forget) => {
+      const machine = running.get(name);
+      if (machine === undefined && !existsSync(files.disk(name)))
+        throw new Error(`the lab has no node ${name}`);
+      running.delete(name);
+      await machine?.close();
+      if (!forget) return;
+      await rm(files.root(name), { recursive: true, force: true });
+      await rm(files.disk(name), { recursive: true, force: true });
+    },
+    setCable: async (name, plugged) => {
+      machineOf(name);
+      await ipBatch(spec.imageRoot, await routerNamespace(), [
+        `link set ${portOf(topology, name)} ${plugged ? 'up' : 'down'}`,
+      ]);
+    },
+    nodes: () =>
+      topology.nodes.flatMap((name) => {
+        const machine = running.get(name);
+        if (machine === undefined) return [];
+        const disk = { host: files.disk(name), inside: inside.disk };
+        return [{ name, pid: machine.pid, addresses: nodeAddresses(topology, name), disk }];
+      }),
+    status: () => {
+      const status = (
+        role: MachineStatus['role'],
+        name: string,
+        addresses: readonly string[],
+      ): MachineStatus => {
+        const machine = running.get(name);
+        return { name, role, pid: machine?.hostPid ?? 0, addresses, running: machine !== undefined };
+      };
+      return [
+        status('router', 'router', routerAddresses(spec.family)),
+        status('outside', 'outside', outsideAddresses(spec.family)),
+        ...topology.nodes
+          .filter((name) => running.has(name) || existsSync(files.disk(name)))
+          .map((name) => status('node', name, nodeAddresses(topology, name))),
+      ];
+    },
+  };
+}
+
+/** Written into the node's own layer before it starts; lives as long as its disk, as on a real machine. */
+function writeMachineId(spec: LabSpec, files: LabFiles, name: string): void {
+  const path = join(files.root(name), 'up/etc/machine-id');
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  const id = createHash('sha256').update(`${spec.name} ${spec.createdAt} ${name}`).digest('hex').slice(0, 32);
+  writeFileSync(path, `${id}\n`);
+}
+
+/** The host's number of a process of this PID namespace that is a child of this one; 0 when it is gone. */
+export function hostPidOfChild(hostProc: string, pid: number): number {
+  const self = readFileSync(`${hostProc}/self/stat`, 'utf8').split(' ', 1)[0] ?? '';
+  const children = readFileSync(`${hostProc}/${self}/task/${self}/children`, 'utf8').trim().split(' ');
+  for (const child of children) {
+    try {
+      const numbers = /^NSpid:\s*(.*)$/m
+        .exec(readFileSync(`${hostProc}/${child}/status`, 'utf8'))?.[1]
+        ?.split(/\s+/);
+      if (numbers?.at(-1) === `${pid}`) return Number(child);
+    } catch {
+      // Ended meanwhile.
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,128 @@
+/** The supervisor of one lab: starts its machines and processes, keeps them running, and answers at the control socket. */
+import { existsSync, mkdirSync, readFileSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLog } from '#telemetry/log.ts';
+import {
+  type LabFiles,
+  type LabSpec,
+  type LabStatus,
+  labFiles,
+  labNameProblem,
+  type Progress,
+} from '../lab.ts';
+import type { Child } from './child.ts';
+import { type ControlActions, serveControl } from './control.ts';
+import { labMachines } from './machines.ts';
+import { type ProcessName, startApiServer, startKubelet, writeKubeletConfig } from './processes.ts';
+
+const log = createLog();
+const readyDeadline = 60_000;
+
+async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
+  const started = performance.now();
+  const processes = new Map<ProcessName, Child>();
+  let phase: LabStatus['phase'] = 'starting';
+  let failure: string | undefined;
+  mkdirSync(files.images, { recursive: true });
+
+  const machines = labMachines(spec, files, (name) => {
+    log.warn('a machine has ended', { machine: name });
+    nodesChanged();
+  });
+  const nodesChanged = () => {
+    if (!processes.has('kubelet')) return;
+    writeKubeletConfig(spec, files, machines.nodes());
+    processes.get('kubelet')?.signal('SIGHUP');
+  };
+  const actions: ControlActions = {
+    status: () => ({
+      spec,
+      phase,
+      ...(failure === undefined ? {} : { error: failure }),
+      machines: machines.status(),
+      processes: [...processes.values()].map((child) => child.status()),
+    }),
+    startNode: async (name) => {
+      const problem = labNameProblem(name);
+      if (problem !== undefined || name === 'router' || name === 'outside') {
+        throw new Error(`${JSON.stringify(name)} can not be a node's name`);
+      }
+      await machines.startNode(name);
+      nodesChanged();
+    },
+    stopNode: async (name, forget) => {
+      await machines.stopNode(name, forget);
+      nodesChanged();
+    },
+    setCable: (name, plugged) => machines.setCable(name, plugged),
+    signal: (name, signal) => {
+      const child = processes.get(name as ProcessName);
+      if (child === undefined) throw new Error(`the lab has no process ${name}`);
+      child.signal(signal);
+    },
+  };
+  await serveControl(files.control, actions);
+
+  const stop = async () => {
+    // Nodes end with the PID namespace; only the API server has something to write down.
+    await Promise.all([...processes.values()].map((child) => child.stop()));
+    process.exit(0);
+  };
+  process.once('SIGTERM', () => void stop());
+  process.once('SIGINT', () => void stop());
+
+  const step = (name: string) => tell({ step: name, milliseconds: Math.round(performance.now() - started) });
+  try {
+    const router = machines.startRouter();
+    const apiServer = router.then(async (namespace) => {
+      processes.set('apiserver', startApiServer(spec, files, namespace));
+      await waitFor(files.kubeconfig, () => lastLines(files.log('apiserver')));
+      step('API server');
+    });
+    await Promise.all([
+      apiServer,
+      Promise.all([
+        router,
+        machines.startOutside(),
+        ...spec.nodes.map((name) => machines.startNode(name)),
+      ]).then(() => step(`router, outside client and ${spec.nodes.length} nodes`)),
+    ]);
+    processes.set('kubelet', startKubelet(spec, files, machines.nodes()));
+    await waitFor(files.kubeletSocket, () => lastLines(files.log('kubelet')));
+    step('kubelet');
+    phase = 'running';
+    tell({ done: true });
+  } catch (error) {
+    phase = 'failed';
+    failure = error instanceof Error ? error.message : String(error);
+    log.error('the lab can not start', { error });
+    tell({ failed: failure });
+  }
+}
+
+/** Whoever started us may be gone. */
+function tell(progress: Progress): void {
+  try {
+    writeSync(1, `${JSON.stringify(progress)}\n`);
+  } catch (error) {
+    log.debug('nobody listens to the progress', { error });
+  }
+}
+
+async function waitFor(path: string, why: () => string): Promise<void> {
+  const deadline = Date.now() + readyDeadline;
+  while (!existsSync(path)) {
+    if (Date.now() > deadline)
+      throw new Error(`${path} did not appear in ${readyDeadline / 1000} s: ${why()}`);
+    await sleep(10);
+  }
+}
+
+function lastLines(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').slice(-3).join(' | ') : 'no log';
+}
+
+const [specPath] = process.argv.slice(2);
+if (specPath === undefined) throw new Error('usage: main.ts LAB.JSON');
+const spec = JSON.parse(readFileSync(specPath, 'utf8')) as LabSpec;
+await supervise(spec, labFiles(spec.name));
