@@ -1,0 +1,100 @@
+/** Makes UDP flows forget backends that are gone: UDP has no end, so a stale entry would keep a client on a dead address. */
+
+import type { ServiceIntent } from '#intent/node.ts';
+import { output, ProcessError, run } from '#system/process.ts';
+import { frontendKey } from './lower.ts';
+import { commandLine } from './session.ts';
+
+/** One UDP frontend and where its flows must not go any more; `backend` undefined: flows that were never translated. */
+export type StaleFlow = {
+  readonly address: string;
+  readonly port: number;
+  readonly backend: { readonly address: string; readonly port: number } | undefined;
+};
+
+export interface Conntrack {
+  /** Deletes these flows; cost: one walk of the kernel's table each, in one process. */
+  forget(flows: readonly StaleFlow[]): Promise<void>;
+  /** Deletes the UDP flows to a frontend whose backend is none of the service's; `serviceAt` takes a `frontendKey`. */
+  prune(serviceAt: (frontend: string) => ServiceIntent | undefined): Promise<void>;
+}
+
+/** Which flows a change of a service makes stale. Empty for all but UDP. */
+export function staleFlows(
+  before: ServiceIntent | undefined,
+  after: ServiceIntent | undefined,
+): readonly StaleFlow[] {
+  const flows: StaleFlow[] = [];
+  const has = (
+    list: readonly { address: string; port: number }[] | undefined,
+    one: { address: string; port: number },
+  ) => list?.some((each) => each.address === one.address && each.port === one.port) ?? false;
+  if (before?.protocol === 'udp') {
+    for (const frontend of before.frontends) {
+      const stays = after?.protocol === 'udp' && has(after.frontends, frontend);
+      for (const backend of before.backends) {
+        if (!stays || !has(after.backends, backend)) flows.push({ ...frontend, backend });
+      }
+    }
+  }
+  if (after?.protocol === 'udp' && after.backends.length > 0) {
+    for (const frontend of after.frontends) {
+      const wasServed =
+        before?.protocol === 'udp' && before.backends.length > 0 && has(before.frontends, frontend);
+      if (!wasServed) flows.push({ ...frontend, backend: undefined });
+    }
+  }
+  return flows;
+}
+
+/** Drives the conntrack program (conntrack-tools) behind `command`. */
+export function createConntrack(command: readonly string[] = []): Conntrack {
+  const argv = (...args: string[]) => commandLine(command, 'conntrack', ...args);
+  const remove = async (lines: readonly string[]) => {
+    if (lines.length === 0) return;
+    const finished = await run(...argv('--load-file', '-'), { input: `${lines.join('\n')}\n` });
+    // Exit code 1 is also "nothing matched".
+    if (finished.code !== 0 && !/flow entries have been deleted/.test(finished.stderr)) {
+      throw new ProcessError('conntrack', 'exit', finished.stderr.trim(), finished);
+    }
+  };
+  return {
+    forget: (flows) => remove(flows.map(deleteLine)),
+    async prune(serviceAt) {
+      const lines: string[] = [];
+      for (const family of ['ipv4', 'ipv6']) {
+        const listing = await output(...argv('-L', '-p', 'udp', '-f', family));
+        for (const line of listing.split('\n')) {
+          const flow = readFlow(line);
+          if (flow === undefined) continue;
+          const service = serviceAt(frontendKey(flow.address, 'udp', flow.port));
+          const { backend } = flow;
+          if (service === undefined || backend === undefined || service.backends.length === 0) continue;
+          const known = service.backends.some(
+            (each) => each.address === backend.address && each.port === backend.port,
+          );
+          if (!known) lines.push(deleteLine(flow));
+        }
+      }
+      await remove([...new Set(lines)]);
+    },
+  };
+}
+
+function deleteLine(flow: StaleFlow): string {
+  const family = flow.address.includes(':') ? 'ipv6' : 'ipv4';
+  const { address, port } = flow.backend ?? flow;
+  return `-D -f ${family} -p udp --orig-dst ${flow.address} --orig-port-dst ${flow.port} --reply-src ${address} --reply-port-src ${port}`;
+}
+
+/** `udp 17 29 src=A dst=B sport=1 dport=2 [UNREPLIED] src=C dst=D sport=3 dport=4 …` */
+function readFlow(line: string): StaleFlow | undefined {
+  const sources = [...line.matchAll(/\bsrc=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)/g)];
+  const [original, reply] = sources;
+  if (original === undefined || reply === undefined) return undefined;
+  return {
+    address: original[2]!,
+    port: Number(original[4]),
+    backend: { address: reply[1]!, port: Number(reply[3]) },
+  };
+}

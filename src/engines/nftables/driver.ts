@@ -1,0 +1,241 @@
+/** The nftables engine: holds a node's intent in one table, atomically, and heals it when somebody else changes it. */
+import type { Engine, Report } from '#engines/engine.ts';
+import type { IntentChange, ServiceIntent } from '#intent/node.ts';
+import { type Conntrack, createConntrack, staleFlows } from './conntrack.ts';
+import { createLedger, type Difference, type Ledger } from './ledger.ts';
+import { claimsOfService } from './lower.ts';
+import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
+import { type Element, type Operation, printOperation, type Ruleset } from './objects.ts';
+import { forgetLearnt, openings, plan, planChange } from './plan.ts';
+import { type Nft, NftError, openNftSession } from './session.ts';
+import { namedSets } from './sets.ts';
+import { chainOnDemand, counters, staticChains } from './static.ts';
+
+export type ForeignChange = ForeignEvent & {
+  /** What was open until now, a sentence each; empty when the change had touched nothing of ours. */
+  readonly opened: readonly string[];
+  readonly report: Report;
+};
+
+export type NftablesOptions = {
+  /** Stands before `nft` and `conntrack` to reach the right namespaces, for example `['nsenter', '-t', pid, '-n', '-m', '--']`. */
+  readonly command?: readonly string[];
+  /** CIDRs out of which Service addresses are given: an address in them without a Service is dropped. */
+  readonly serviceRanges?: readonly string[];
+  /** After a foreign change was healed. */
+  readonly onForeignChange?: (change: ForeignChange) => void;
+  /** Something that does not stop the engine, for the log. */
+  readonly onError?: (error: Error) => void;
+};
+
+/** What the engine stands on; the defaults are the machine itself. */
+export type NftablesParts = {
+  readonly nft: Nft;
+  readonly conntrack: Conntrack;
+  readonly watch?: (onForeign: (event: ForeignEvent) => void) => Monitor;
+};
+
+/**
+ * Entries stay as they are until the first change with `replace`: before it, only what is put is added, so that a restarted
+ * process takes nothing away that its predecessor was told. The table is watched from the first call on.
+ * `apply` and `resync` throw NftError when the kernel refuses; the next call then reads the table and repairs it.
+ */
+export function createNftablesEngine(
+  options: NftablesOptions = {},
+  parts: NftablesParts = {
+    nft: openNftSession(options.command),
+    conntrack: createConntrack(options.command),
+    watch: (onForeign) => openMonitor(options.command ?? [], onForeign),
+  },
+): Engine {
+  const { nft, conntrack, watch } = parts;
+  const ledger = createLedger(options.serviceRanges);
+  let monitor: Monitor | undefined;
+  let whole = false;
+  // Whether the table is known to hold the ledger's intent.
+  let known = false;
+  let queue: Promise<unknown> = Promise.resolve();
+  let healing: ForeignEvent | undefined;
+  let closed = false;
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = queue.then(work);
+    queue = result.catch(() => {});
+    return result;
+  }
+
+  /** Several foreign transactions in a row are healed once. */
+  function foreign(event: ForeignEvent): void {
+    if (closed) return;
+    if (healing !== undefined) return;
+    healing = event;
+    inTurn(async () => {
+      healing = undefined;
+      const { report, opened } = await repair();
+      if (report.operations.length > 0) options.onForeignChange?.({ ...event, opened, report });
+    }).catch((error: Error) => options.onError?.(error));
+  }
+
+  async function repair(): Promise<{ report: Report; opened: readonly string[] }> {
+    known = false;
+    const actual = await nft.read();
+    const wanted = wantedRuleset(ledger);
+    const operations = plan(actual, wanted, { sweep: whole, stillValid: stillValid(ledger) });
+    for (const transaction of guardsFirst(actual, operations)) await nft.commit(transaction);
+    known = true;
+    if (whole) await tolerate(conntrack.prune(ledger.serviceAt));
+    return {
+      report: { operations: operations.map(printOperation), problems: ledger.problems() },
+      opened: operations.length === 0 ? [] : openings(actual, wanted),
+    };
+  }
+
+  async function applyDifference(difference: Difference, before: readonly Operation[]): Promise<Report> {
+    const operations = [...before];
+    const forgetful = affinityLosers(difference);
+    const learnt = await staleLearnt(forgetful);
+    operations.push(...forgetLearnt(learnt));
+    await nft.commit(operations);
+    // What was learnt between the reading and the commit.
+    const late = await staleLearnt(forgetful);
+    await nft.commit(forgetLearnt(late));
+    await forgetFlows(difference);
+    return {
+      operations: [...operations, ...forgetLearnt(late)].map(printOperation),
+      problems: difference.problems,
+    };
+  }
+
+  async function staleLearnt(families: ReadonlySet<string>): Promise<readonly Element[]> {
+    const valid = stillValid(ledger);
+    const stale: Element[] = [];
+    for (const family of families) {
+      const set = `affinity${family}`;
+      for (const [key, data] of await nft.readElements(set)) {
+        if (!valid({ set, key, data })) stale.push({ set, key, data });
+      }
+    }
+    return stale;
+  }
+
+  async function forgetFlows(difference: Difference): Promise<void> {
+    const flows = [...difference.services.values()].flatMap(({ before, after }) => staleFlows(before, after));
+    if (flows.length > 0) await tolerate(conntrack.forget(flows));
+  }
+
+  async function tolerate(work: Promise<void>): Promise<void> {
+    await work.catch((error: Error) => options.onError?.(error));
+  }
+
+  return {
+    name: 'nftables',
+    apply: (change: IntentChange) =>
+      inTurn(async () => {
+        monitor ??= watch?.(foreign);
+        const contextBefore = ledger.context();
+        const difference = ledger.change(change);
+        whole ||= change.replace;
+        if (!known) {
+          const { report } = await repair();
+          await forgetFlows(difference);
+          return report;
+        }
+        const chains = difference.staticChanged ? staticChains(contextBefore) : [];
+        const chainsAfter = difference.staticChanged ? staticChains(ledger.context()) : [];
+        try {
+          return await applyDifference(difference, planChange(difference, chains, chainsAfter));
+        } catch (error) {
+          known = false;
+          if (!(error instanceof NftError)) throw error;
+          // Somebody changed the table, or nft died: reading it tells.
+          const { report } = await repair();
+          await forgetFlows(difference);
+          return report;
+        }
+      }),
+    resync: () =>
+      inTurn(async () => {
+        monitor ??= watch?.(foreign);
+        return (await repair()).report;
+      }),
+    cleanup: () =>
+      inTurn(async () => {
+        await monitor?.close();
+        monitor = undefined;
+        known = false;
+        await nft.commit([{ op: 'addTable' }, { op: 'deleteTable' }]);
+      }),
+    async close() {
+      closed = true;
+      await queue;
+      await monitor?.close();
+      await nft.close();
+    },
+  };
+}
+
+/** Everything the table must hold. */
+export function wantedRuleset(ledger: Ledger): Ruleset {
+  const { elements, chains } = ledger.wanted();
+  const bySet = new Map<string, Map<string, string>>(namedSets.map((set) => [set.name, new Map()]));
+  for (const { set, key, data = '' } of elements) bySet.get(set)!.set(key, data);
+  return {
+    counters: new Set(counters),
+    sets: new Map(namedSets.map((set) => [set.name, set])),
+    chains: new Map(
+      [...staticChains(ledger.context()), ...chains.map((name) => chainOnDemand(name)!)].map((chain) => [
+        chain.name,
+        chain,
+      ]),
+    ),
+    elements: bySet,
+  };
+}
+
+/** Loads of this many statements are split when the table is built from nothing: the guards stand in milliseconds, Services follow. */
+const splitAbove = 40;
+const guardSets =
+  /^(?:nodes|podSubnets|routedSubnets|masqueraded|allowedFrom|podAddresses|hairpin|tunnelSources)/;
+
+function guardsFirst(
+  actual: Ruleset | undefined,
+  operations: readonly Operation[],
+): readonly (readonly Operation[])[] {
+  const elements = operations.filter((operation) => operation.op === 'addElements');
+  if (actual !== undefined || elements.length <= splitAbove) return [operations];
+  const later = new Set<Operation>(elements.filter((operation) => !guardSets.test(operation.set)));
+  return [operations.filter((operation) => !later.has(operation)), [...later]];
+}
+
+/** A remembered backend holds while its service still has affinity and that backend. Key: `address . protocol . port . client`. */
+function stillValid(ledger: Ledger): (element: Element) => boolean {
+  return ({ key, data }) => {
+    const service = ledger.serviceAt(key.split(' . ').slice(0, 3).join(' . '));
+    return (
+      service?.affinitySeconds !== undefined &&
+      service.backends.some((backend) => `${backend.address} . ${backend.port}` === data)
+    );
+  };
+}
+
+/** Families in which a service with affinity lost a backend, a frontend or its affinity: only then is memory searched. */
+function affinityLosers(difference: Difference): ReadonlySet<string> {
+  const families = new Set<string>();
+  for (const { before, after } of difference.services.values()) {
+    if (before?.affinitySeconds === undefined) continue;
+    // The same service before and after: another one took a frontend of it, or gave one back.
+    if (before !== after && keepsAll(before, after)) continue;
+    for (const { address } of before.frontends) families.add(address.includes(':') ? '6' : '4');
+  }
+  return families;
+}
+
+function keepsAll(before: ServiceIntent, after: ServiceIntent | undefined): boolean {
+  if (after?.affinitySeconds === undefined) return false;
+  const backends = new Set(after.backends.map((backend) => `${backend.address} ${backend.port}`));
+  const claims = new Set(claimsOfService(after));
+  return (
+    before.backends.every((backend) => backends.has(`${backend.address} ${backend.port}`)) &&
+    claimsOfService(before).every((claim) => claims.has(claim))
+  );
+}

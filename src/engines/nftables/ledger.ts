@@ -1,0 +1,349 @@
+/**
+ * What the table must hold for an intent, kept as the intent changes: the cost of a change follows its entries.
+ * Invariant: what `change` returns, summed over any sequence of changes, is what `wanted` says for the last intent.
+ */
+import {
+  type Domain,
+  emptyIntent,
+  type IntentChange,
+  type NodeIntent,
+  type PeerIntent,
+  type SelfIntent,
+  type ServiceIntent,
+} from '#intent/node.ts';
+import {
+  claimsOfPeer,
+  claimsOfService,
+  type Lowered,
+  lowerEndpoint,
+  lowerPeer,
+  lowerSelf,
+  lowerService,
+  lowerServiceRanges,
+  lowerSubnets,
+  type Owns,
+} from './lower.ts';
+import type { Element } from './objects.ts';
+import { sharedSets } from './sets.ts';
+import type { StaticContext } from './static.ts';
+
+/** What a change of the intent means for the table. An element whose data changes is in both lists. */
+export type Difference = {
+  readonly removed: readonly Element[];
+  readonly added: readonly Element[];
+  readonly removedChains: readonly string[];
+  readonly addedChains: readonly string[];
+  /** The static chains are other ones now. */
+  readonly staticChanged: boolean;
+  readonly problems: readonly { readonly entry: string; readonly reason: string }[];
+  /** Services before and after, by key, for affinity and connection tracking. */
+  readonly services: ReadonlyMap<
+    string,
+    { readonly before: ServiceIntent | undefined; readonly after: ServiceIntent | undefined }
+  >;
+};
+
+export type Ledger = {
+  change(change: IntentChange): Difference;
+  /** Everything: all elements, the shared chains, and the static part's context. */
+  wanted(): { readonly elements: readonly Element[]; readonly chains: readonly string[] };
+  context(): StaticContext;
+  problems(): Difference['problems'];
+  /** The service that answers at a frontend (`frontendKey`). */
+  readonly serviceAt: (frontend: string) => ServiceIntent | undefined;
+};
+
+type Claimed = 'self' | 'peers' | 'services';
+type Single = Claimed | 'endpoints';
+type Entries = { -readonly [D in Domain]: Map<string, NodeIntent[D][string]> };
+
+const singles: readonly Single[] = ['self', 'peers', 'services', 'endpoints'];
+
+export function createLedger(serviceRanges: readonly string[] = []): Ledger {
+  const entries = Object.fromEntries(
+    Object.keys(emptyIntent).map((domain) => [domain, new Map()]),
+  ) as Entries;
+  // One owner is the rule: a bare string, an array only where entries contend.
+  const claims = new Map<string, string | string[]>();
+  // How many entries want an element of a shared set, or a shared chain (key `chain NAME`).
+  const references = new Map<string, number>();
+
+  const winner = (claim: string): string | undefined => {
+    const owners = claims.get(claim);
+    return typeof owners === 'object' ? owners[0] : owners;
+  };
+  const lower = (domain: Single, key: string, entry: unknown, owner: (claim: string) => string | undefined) =>
+    lowerEntry(domain, entry, (claim) => owner(claim) === `${domain}/${key}`);
+
+  function change(change: IntentChange): Difference {
+    const changed = changedKeys(entries, change);
+    const subnetsBefore =
+      changed.subnets.size > 0 ? lowerSubnets(Object.fromEntries(entries.subnets)) : undefined;
+    const contextBefore = JSON.stringify(context());
+    const before = new Map<string, unknown>();
+    const winnersBefore = new Map<string, string | undefined>();
+    for (const domain of singles) {
+      for (const [key, after] of changed[domain]) {
+        const id = `${domain}/${key}`;
+        const old = entries[domain].get(key);
+        before.set(id, old);
+        const oldClaims = claimsOf(domain, old);
+        const newClaims = claimsOf(domain, after);
+        for (const claim of [...oldClaims, ...newClaims]) {
+          if (!winnersBefore.has(claim)) winnersBefore.set(claim, winner(claim));
+        }
+        for (const claim of oldClaims) release(claims, claim, id);
+        for (const claim of newClaims) take(claims, claim, id);
+      }
+    }
+    // An entry that gains or loses a claim is lowered again, although nobody changed it.
+    for (const [claim, old] of winnersBefore) {
+      const now = winner(claim);
+      if (now === old) continue;
+      for (const id of [old, now]) {
+        if (id !== undefined && !before.has(id)) before.set(id, entryOf(entries, id));
+      }
+    }
+    const removed: Element[] = [];
+    const added: Element[] = [];
+    const removedChains: string[] = [];
+    const addedChains: string[] = [];
+    const problems: { entry: string; reason: string }[] = [];
+    const services = new Map<
+      string,
+      { before: ServiceIntent | undefined; after: ServiceIntent | undefined }
+    >();
+    const ownedBefore = (claim: string) =>
+      winnersBefore.has(claim) ? winnersBefore.get(claim) : winner(claim);
+    for (const [id, old] of before) {
+      const [domain, key] = splitId(id);
+      if (old === undefined) continue;
+      const lowered = lower(domain, key, old, ownedBefore);
+      removed.push(...lowered.elements);
+      removedChains.push(...lowered.chains);
+    }
+    for (const domain of Object.keys(entries) as Domain[]) {
+      for (const [key, after] of changed[domain]) {
+        if (after === undefined) entries[domain].delete(key);
+        else (entries[domain] as Map<string, unknown>).set(key, after);
+      }
+    }
+    for (const [id, old] of before) {
+      const [domain, key] = splitId(id);
+      const now = entries[domain].get(key);
+      if (domain === 'services') {
+        services.set(key, {
+          before: old as ServiceIntent | undefined,
+          after: now as ServiceIntent | undefined,
+        });
+      }
+      if (now === undefined) continue;
+      const lowered = lower(domain, key, now, winner);
+      added.push(...lowered.elements);
+      addedChains.push(...lowered.chains);
+      problems.push(...lowered.problems.map((reason) => ({ entry: id, reason })));
+    }
+    if (subnetsBefore !== undefined) {
+      const subnetsAfter = lowerSubnets(Object.fromEntries(entries.subnets));
+      removed.push(...subnetsBefore.elements);
+      added.push(...subnetsAfter.elements);
+      problems.push(
+        ...subnetsAfter.problems.map(({ name, reason }) => ({ entry: `subnets/${name}`, reason })),
+      );
+    }
+    return {
+      ...net(references, removed, added),
+      ...netChains(references, removedChains, addedChains),
+      staticChanged: JSON.stringify(context()) !== contextBefore,
+      problems,
+      services,
+    };
+  }
+
+  function everyLowered(visit: (lowered: Lowered, id: string) => void): void {
+    for (const domain of singles) {
+      for (const [key, entry] of entries[domain])
+        visit(lower(domain, key, entry, winner), `${domain}/${key}`);
+    }
+  }
+
+  function context(): StaticContext {
+    const self = entries.self.values().next().value as SelfIntent | undefined;
+    return {
+      address4: self?.addresses.find((address) => !address.includes(':')),
+      address6: self?.addresses.find((address) => address.includes(':')),
+    };
+  }
+
+  return {
+    change,
+    wanted() {
+      const elements: Element[] = [...lowerServiceRanges(serviceRanges)];
+      const chains = new Set<string>();
+      everyLowered((lowered) => {
+        elements.push(...lowered.elements);
+        for (const name of lowered.chains) chains.add(name);
+      });
+      elements.push(...lowerSubnets(Object.fromEntries(entries.subnets)).elements);
+      return { elements, chains: [...chains] };
+    },
+    context,
+    problems() {
+      const problems: { entry: string; reason: string }[] = [];
+      everyLowered((lowered, id) =>
+        problems.push(...lowered.problems.map((reason) => ({ entry: id, reason }))),
+      );
+      for (const { name, reason } of lowerSubnets(Object.fromEntries(entries.subnets)).problems) {
+        problems.push({ entry: `subnets/${name}`, reason });
+      }
+      return problems;
+    },
+    serviceAt(frontend) {
+      const id = winner(`frontend ${frontend}`);
+      return id === undefined ? undefined : (entryOf(entries, id) as ServiceIntent | undefined);
+    },
+  };
+}
+
+function lowerEntry(domain: Single, entry: unknown, owns: Owns): Lowered {
+  if (domain === 'self') return lowerSelf(entry as SelfIntent);
+  if (domain === 'peers') return lowerPeer(entry as PeerIntent, owns);
+  if (domain === 'services') return lowerService(entry as ServiceIntent, owns);
+  return lowerEndpoint(entry as NodeIntent['endpoints'][string]);
+}
+
+function claimsOf(domain: Single, entry: unknown): readonly string[] {
+  if (entry === undefined) return [];
+  if (domain === 'peers' || domain === 'self') return claimsOfPeer(entry as PeerIntent);
+  return domain === 'services' ? claimsOfService(entry as ServiceIntent) : [];
+}
+
+/** What a change really changes: `undefined` removes. Equal entries are left out, so that repeating costs no rule. */
+function changedKeys(entries: Entries, change: IntentChange): { [D in Domain]: Map<string, unknown> } {
+  const result = {} as { [D in Domain]: Map<string, unknown> };
+  for (const domain of Object.keys(entries) as Domain[]) {
+    const changed = new Map<string, unknown>();
+    result[domain] = changed;
+    const put: Readonly<Record<string, unknown>> = change.put[domain] ?? {};
+    if (change.replace && domain !== 'endpoints') {
+      for (const key of entries[domain].keys()) if (!Object.hasOwn(put, key)) changed.set(key, undefined);
+    }
+    for (const key of change.remove[domain] ?? []) {
+      if (entries[domain].has(key)) changed.set(key, undefined);
+    }
+    for (const [key, entry] of Object.entries(put)) {
+      if (equal(entries[domain].get(key), entry)) changed.delete(key);
+      else changed.set(key, entry);
+    }
+  }
+  return result;
+}
+
+/** Equality of plain JSON. */
+function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const left = Object.entries(a);
+  if (left.length !== Object.keys(b).length) return false;
+  return left.every(([key, value]) => equal(value, (b as Record<string, unknown>)[key]));
+}
+
+function entryOf(entries: Entries, id: string): unknown {
+  const [domain, key] = splitId(id);
+  return entries[domain].get(key);
+}
+
+function splitId(id: string): [Single, string] {
+  const slash = id.indexOf('/');
+  return [id.slice(0, slash) as Single, id.slice(slash + 1)];
+}
+
+/** This node's own claims come first, then by name: who wins never depends on who came first. */
+function compareOwners(a: string, b: string): number {
+  const self = Number(b.startsWith('self/')) - Number(a.startsWith('self/'));
+  return self !== 0 ? self : a < b ? -1 : a > b ? 1 : 0;
+}
+
+function take(claims: Map<string, string | string[]>, claim: string, id: string): void {
+  const owners = claims.get(claim);
+  if (owners === undefined || owners === id) claims.set(claim, id);
+  else {
+    const all = typeof owners === 'string' ? [owners] : owners;
+    if (!all.includes(id)) claims.set(claim, [...all, id].sort(compareOwners));
+  }
+}
+
+function release(claims: Map<string, string | string[]>, claim: string, id: string): void {
+  const owners = claims.get(claim);
+  if (owners === id) claims.delete(claim);
+  else if (typeof owners === 'object') {
+    const rest = owners.filter((each) => each !== id);
+    claims.set(claim, rest.length === 1 ? rest[0]! : rest);
+  }
+}
+
+type Slot = { readonly element: Element; held: string | undefined; after: string | undefined };
+
+/** What is left of removing and adding: an element wanted before and after in the same way is untouched. */
+function net(
+  references: Map<string, number>,
+  removed: readonly Element[],
+  added: readonly Element[],
+): Pick<Difference, 'removed' | 'added'> {
+  const slots = new Map<string, Slot>();
+  const slot = (element: Element): Slot => {
+    const id = `${element.set} ${element.key}`;
+    let found = slots.get(id);
+    if (found === undefined) {
+      const held = references.has(id) ? '' : undefined;
+      found = { element, held, after: held };
+      slots.set(id, found);
+    }
+    return found;
+  };
+  for (const element of removed) {
+    const each = slot(element);
+    if (sharedSets.has(element.set)) {
+      if (count(references, `${element.set} ${element.key}`, -1) === 0) each.after = undefined;
+    } else {
+      each.held = element.data ?? '';
+      each.after = undefined;
+    }
+  }
+  for (const element of added) {
+    const each = slot(element);
+    if (sharedSets.has(element.set)) count(references, `${element.set} ${element.key}`, 1);
+    each.after = element.data ?? '';
+  }
+  const result = { removed: [] as Element[], added: [] as Element[] };
+  for (const { element, held, after } of slots.values()) {
+    if (held === after) continue;
+    const data = (text: string) => (text === '' ? {} : { data: text });
+    if (held !== undefined) result.removed.push({ set: element.set, key: element.key, ...data(held) });
+    if (after !== undefined) result.added.push({ set: element.set, key: element.key, ...data(after) });
+  }
+  return result;
+}
+
+function netChains(
+  references: Map<string, number>,
+  removed: readonly string[],
+  added: readonly string[],
+): Pick<Difference, 'removedChains' | 'addedChains'> {
+  const held = new Map<string, boolean>();
+  for (const name of [...removed, ...added]) held.set(name, references.has(`chain ${name}`));
+  for (const name of removed) count(references, `chain ${name}`, -1);
+  for (const name of added) count(references, `chain ${name}`, 1);
+  const now = (name: string) => references.has(`chain ${name}`);
+  return {
+    removedChains: [...held].filter(([name, was]) => was && !now(name)).map(([name]) => name),
+    addedChains: [...held].filter(([name, was]) => !was && now(name)).map(([name]) => name),
+  };
+}
+
+function count(references: Map<string, number>, id: string, by: 1 | -1): number {
+  const now = (references.get(id) ?? 0) + by;
+  if (now === 0) references.delete(id);
+  else references.set(id, now);
+  return now;
+}

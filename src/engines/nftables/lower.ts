@@ -1,0 +1,238 @@
+/** Lowers intent entries, one by one, to elements of the named sets and to the shared chains that they need. Pure. */
+import { isIP } from 'node:net';
+import type {
+  EndpointIntent,
+  PeerIntent,
+  Protocol,
+  SelfIntent,
+  ServiceIntent,
+  SubnetIntent,
+} from '#intent/node.ts';
+import type { Family } from '#net/addr.ts';
+import {
+  comparePrefix,
+  formatPrefix,
+  type Prefix,
+  parsePrefix,
+  prefixContains,
+  prefixesOverlap,
+} from '#net/prefix.ts';
+import { links } from '#system/registry.ts';
+import type { Element } from './objects.ts';
+import { rawRange, tunnelSet } from './sets.ts';
+import { sharedChains } from './static.ts';
+
+/** What one entry needs. `problems`: what of it can't be held, and why. */
+export type Lowered = {
+  readonly elements: readonly Element[];
+  readonly chains: readonly string[];
+  readonly problems: readonly string[];
+};
+
+/** Whether this entry holds a thing that only one entry can have (`claimsOfPeer`, `claimsOfService`). */
+export type Owns = (claim: string) => boolean;
+
+/** IANA protocol numbers, the form of nft's numeric listing. */
+export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
+
+export function lowerSelf(self: SelfIntent): Lowered {
+  const elements = self.addresses.filter(isAddress).map((address) => one('nodes', address));
+  return {
+    elements,
+    chains: [],
+    problems: self.addresses.filter((text) => !isAddress(text)).map(notAddress),
+  };
+}
+
+/** An underlay address belongs to one node: with two, a sender's blocks would no longer tell who sent. */
+export function claimsOfPeer(peer: Pick<PeerIntent, 'addresses'>): readonly string[] {
+  return peer.addresses.filter(isAddress).map((address) => `underlay address ${address}`);
+}
+
+/** A peer's tunnel sources: every block of it, since what a routed pod answers to an overlay pod goes through the tunnel too. */
+export function lowerPeer(peer: PeerIntent, owns: Owns): Lowered {
+  const problems: string[] = peer.addresses.filter((text) => !isAddress(text)).map(notAddress);
+  const blocks = disjoint(
+    peer.blocks.map((block) => block.cidr),
+    problems,
+  );
+  const elements: Element[] = [];
+  for (const address of peer.addresses.filter(isAddress)) {
+    const claim = `underlay address ${address}`;
+    if (!owns(claim)) {
+      problems.push(`${claim} is held by another node`);
+      continue;
+    }
+    elements.push(one('nodes', address));
+    for (const block of blocks) {
+      const key = `${address} . ${rawRange(block)}`;
+      elements.push({ set: tunnelSet(familyOf(address), block.family), key });
+    }
+  }
+  return { elements, chains: [], problems };
+}
+
+/** A virtual address, protocol and port belongs to one service. */
+export function claimsOfService(service: Pick<ServiceIntent, 'protocol' | 'frontends'>): readonly string[] {
+  return service.frontends.map(
+    ({ address, port }) => `frontend ${frontendKey(address, service.protocol, port)}`,
+  );
+}
+
+/** `address . protocol number . port`: the key of a frontend in every service map. */
+export function frontendKey(address: string, protocol: Protocol, port: number): string {
+  return `${address} . ${protocolNumbers[protocol]} . ${port}`;
+}
+
+export function lowerService(service: ServiceIntent, owns: Owns): Lowered {
+  const elements: Element[] = [];
+  const chains = new Set<string>();
+  const problems: string[] = [];
+  const sticky = service.affinitySeconds;
+  if (sticky !== undefined && !(Number.isInteger(sticky) && sticky > 0)) {
+    return nothing(`affinity of ${sticky} seconds`);
+  }
+  if (protocolNumbers[service.protocol] === undefined) return nothing(`protocol ${service.protocol}`);
+  for (const { address, port } of service.frontends) {
+    if (!isAddress(address) || !isPort(port)) {
+      problems.push(`frontend ${address} port ${port} is no address and port`);
+      continue;
+    }
+    const key = frontendKey(address, service.protocol, port);
+    if (!owns(`frontend ${key}`)) {
+      problems.push(`frontend ${address} ${service.protocol}/${port} is held by another service`);
+      continue;
+    }
+    const family = familyOf(address);
+    elements.push(one('serviceAddresses', address));
+    const backends = service.backends.filter((backend) => {
+      const good = isAddress(backend.address) && familyOf(backend.address) === family && isPort(backend.port);
+      if (!good)
+        problems.push(`backend ${backend.address} port ${backend.port} is no IPv${family} address and port`);
+      return good;
+    });
+    if (backends.length === 0) continue;
+    const choose = sharedChains.choose(family, backends.length);
+    chains.add(choose);
+    for (const [slot, backend] of backends.entries()) {
+      const data = `${backend.address} . ${backend.port}`;
+      elements.push({ set: `backends${family}`, key: `${key} . ${slot}`, data });
+    }
+    if (sticky === undefined) {
+      elements.push({ set: `services${family}`, key, data: `goto ${choose}` });
+      continue;
+    }
+    const stick = sharedChains.stick(family, backends.length);
+    const learn = sharedChains.learn(family, sticky);
+    chains.add(stick);
+    chains.add(learn);
+    elements.push({ set: `services${family}`, key, data: `goto ${stick}` });
+    elements.push({ set: `learners${family}`, key, data: `jump ${learn}` });
+  }
+  return { elements, chains: [...chains], problems };
+}
+
+export function lowerEndpoint(endpoint: EndpointIntent): Lowered {
+  if (!podDevice.test(endpoint.device)) return nothing(`device "${endpoint.device}" is no pod device`);
+  const elements: Element[] = [];
+  for (const address of endpoint.addresses.filter(isAddress)) {
+    const family = familyOf(address);
+    elements.push({ set: `podAddresses${family}`, key: `"${endpoint.device}" . ${address}` });
+    elements.push({ set: `hairpin${family}`, key: `${address} . ${address}` });
+  }
+  return {
+    elements,
+    chains: [],
+    problems: endpoint.addresses.filter((text) => !isAddress(text)).map(notAddress),
+  };
+}
+
+/** All subnets at once: there are few, and the interval sets they make must not overlap. The first by name keeps a prefix. */
+export function lowerSubnets(subnets: Readonly<Record<string, SubnetIntent>>): {
+  readonly elements: readonly Element[];
+  readonly problems: readonly { readonly name: string; readonly reason: string }[];
+} {
+  const elements: Element[] = [];
+  const problems: { name: string; reason: string }[] = [];
+  const taken: { name: string; prefix: Prefix }[] = [];
+  for (const name of Object.keys(subnets).sort()) {
+    const subnet = subnets[name]!;
+    const bad: string[] = [];
+    const allowed = disjoint(subnet.allowFrom, bad);
+    for (const prefix of disjoint(subnet.cidrs, bad)) {
+      const other = taken.find((each) => prefixesOverlap(each.prefix, prefix));
+      if (other !== undefined) {
+        bad.push(`${formatPrefix(prefix)} overlaps ${formatPrefix(other.prefix)} of Subnet ${other.name}`);
+        continue;
+      }
+      taken.push({ name, prefix });
+      const text = intervalText(prefix);
+      const { family } = prefix;
+      elements.push({ set: `podSubnets${family}`, key: text });
+      if (subnet.mode === 'routed') elements.push({ set: `routedSubnets${family}`, key: text });
+      if (subnet.masquerade) elements.push({ set: `masqueraded${family}`, key: text });
+      for (const from of allowed.filter((each) => each.family === family)) {
+        elements.push({ set: `allowedFrom${family}`, key: `${intervalText(from)} . ${text}` });
+      }
+    }
+    problems.push(...bad.map((reason) => ({ name, reason })));
+  }
+  return { elements, problems };
+}
+
+/** The service ranges of the cluster: an address in them that no service has is dropped. */
+export function lowerServiceRanges(cidrs: readonly string[]): readonly Element[] {
+  return disjoint(cidrs, []).map((prefix) => ({
+    set: `serviceRanges${prefix.family}`,
+    key: intervalText(prefix),
+  }));
+}
+
+const podDevice = new RegExp(`^${links.podPrefix.value}[0-9A-Za-z]{1,12}$`);
+
+function nothing(problem: string): Lowered {
+  return { elements: [], chains: [], problems: [problem] };
+}
+
+function one(set: string, address: string): Element {
+  return { set: `${set}${familyOf(address)}`, key: address };
+}
+
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%');
+}
+
+function familyOf(address: string): Family {
+  return address.includes(':') ? 6 : 4;
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port > 0 && port < 65_536;
+}
+
+function notAddress(text: string): string {
+  return `"${text}" is no address`;
+}
+
+/** Prefixes sorted, without those inside another: an interval set refuses overlaps. */
+function disjoint(texts: readonly string[], problems: string[]): readonly Prefix[] {
+  const prefixes: Prefix[] = [];
+  for (const text of texts) {
+    const prefix = parsePrefix(text);
+    if (prefix === undefined) problems.push(`"${text}" is no prefix`);
+    else prefixes.push(prefix);
+  }
+  const kept: Prefix[] = [];
+  for (const prefix of prefixes.sort(comparePrefix)) {
+    if (kept.length === 0 || !prefixContains(kept.at(-1)!, prefix)) kept.push(prefix);
+  }
+  return kept;
+}
+
+/** As nft prints it: a prefix of one address is that address. */
+function intervalText(prefix: Prefix): string {
+  const text = formatPrefix(prefix);
+  return /\/(?:32|128)$/.test(text) && prefix.length === (prefix.family === 4 ? 32 : 128)
+    ? text.slice(0, text.indexOf('/'))
+    : text;
+}

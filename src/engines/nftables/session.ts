@@ -1,0 +1,170 @@
+/** nft as a child process: one that stays open for small transactions, one that ends for large ones and for listings. */
+import { type LineProcess, openLineProcess, run } from '#system/process.ts';
+import { paths } from '#system/registry.ts';
+import { type Operation, printOperation, type Ruleset, tableName } from './objects.ts';
+import { createListingParser } from './parse.ts';
+
+/** The kernel's table, as this engine uses it. The fake is one, too. */
+export interface Nft {
+  /** All operations or none. Throws NftError. */
+  commit(operations: readonly Operation[]): Promise<void>;
+  /** The table with its elements; undefined when there is none. */
+  read(): Promise<Ruleset | undefined>;
+  /** Key and data of a set's or map's elements. */
+  readElements(set: string): Promise<ReadonlyMap<string, string>>;
+  close(): Promise<void>;
+}
+
+/** nft refused a transaction (nothing of it holds) or died (all or nothing of it holds: read to know). */
+export class NftError extends Error {
+  readonly outcome: 'refused' | 'unknown';
+
+  constructor(outcome: NftError['outcome'], message: string) {
+    super(`nft: ${message}`);
+    this.name = 'NftError';
+    this.outcome = outcome;
+  }
+}
+
+export type NftSession = Nft & {
+  /** Process ID of the child that stays open; undefined when none runs. */
+  readonly pid: number | undefined;
+};
+
+/** Longer transactions go to a child that ends, so that the memory they need goes with it. */
+const interactiveLimit = 16 * 1024;
+const deadline = 60_000;
+
+type Waiting = { sentinel: string; lines: string[]; resolve: () => void; reject: (error: NftError) => void };
+
+/** `command`: what stands before `nft` to reach its namespaces, for example `['nsenter', '-t', '1', '-n', '--']`. */
+export function openNftSession(command: readonly string[] = []): NftSession {
+  const nft = paths.nftLink.value;
+  const argv = (...args: string[]) => commandLine(command, nft, ...args);
+  let child: LineProcess | undefined;
+  let waiting: Waiting | undefined;
+  let counter = 0;
+  let linked: Promise<void> | undefined;
+
+  const link = () => {
+    linked ??= makeLink(command, nft);
+    linked.catch(() => {
+      linked = undefined;
+    });
+    return linked;
+  };
+
+  function open(): LineProcess {
+    const opened = openLineProcess(...argv('-i'), {
+      onStderr: (line) => {
+        if (waiting === undefined || child !== opened) return;
+        if (line === waiting.sentinel) settle();
+        else if (!/^[\s^~]*$/.test(line)) waiting.lines.push(line);
+      },
+      onExit: ({ code, signal }) => {
+        if (child !== opened) return;
+        child = undefined;
+        const ended = waiting;
+        waiting = undefined;
+        ended?.reject(
+          new NftError('unknown', `ended (${signal ?? `exit code ${code}`}) ${ended.lines.join('; ')}`),
+        );
+      },
+    });
+    return opened;
+  }
+
+  /** nft -i buffers stdout and says nothing on success, so the end of a transaction is an error that is meant to happen. */
+  function settle(): void {
+    const done = waiting!;
+    waiting = undefined;
+    // The sentinel's own message stands right before its echo.
+    const errors = done.lines.slice(0, -1).filter((line) => /\bError: /.test(line));
+    if (errors.length === 0) done.resolve();
+    else done.reject(new NftError('refused', errors.join('; ')));
+  }
+
+  async function commitInteractive(text: string): Promise<void> {
+    child ??= open();
+    const current = child;
+    const sentinel = `list table inet ${nftSentinel}-${++counter}`;
+    const timer = setTimeout(() => current.kill(), deadline);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        waiting = { sentinel, lines: [], resolve, reject };
+        current.write(`${text}\n${sentinel}\n`).catch((error: Error) => {
+          if (waiting?.sentinel !== sentinel) return;
+          waiting = undefined;
+          reject(new NftError('unknown', error.message));
+        });
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function list(what: string, line: (text: string) => void): Promise<boolean> {
+    await link();
+    const errors: string[] = [];
+    const code = await new Promise<number | undefined>((resolve) => {
+      openLineProcess(...argv('-s', '-p', '-y', 'list', ...what.split(' ')), {
+        onStdout: line,
+        onStderr: (text) => errors.push(text),
+        onExit: (finished) => resolve(finished.code),
+      });
+    });
+    if (code === 0) return true;
+    if (errors.some((text) => text.includes('No such file or directory'))) return false;
+    throw new NftError('refused', errors.join('; ') || `exit code ${code}`);
+  }
+
+  return {
+    get pid() {
+      return child?.pid;
+    },
+    async commit(operations) {
+      if (operations.length === 0) return;
+      await link();
+      const statements = operations.map(printOperation);
+      const length = statements.reduce((sum, each) => sum + each.length + 2, 0);
+      if (length <= interactiveLimit) return commitInteractive(statements.join('; '));
+      const finished = await run(...argv('-f', '-'), { input: `${statements.join('\n')}\n`, deadline });
+      if (finished.code === 0) return;
+      const outcome = finished.code === undefined ? 'unknown' : 'refused';
+      throw new NftError(outcome, finished.stderr.slice(0, 2_000).trim());
+    },
+    async read() {
+      const parser = createListingParser();
+      return (await list(`table ${tableName}`, parser.line)) ? parser.end() : undefined;
+    },
+    async readElements(set) {
+      const parser = createListingParser();
+      await list(`set ${tableName} ${set}`, parser.line);
+      return parser.end().elements.get(set) ?? new Map();
+    },
+    async close() {
+      const current = child;
+      child = undefined;
+      await current?.close();
+    },
+  };
+}
+
+const nftSentinel = 'netloom-sentinel';
+
+async function makeLink(command: readonly string[], link: string): Promise<void> {
+  const script = `mkdir -p "\${1%/*}" && ln -sfn "$(command -v nft)" "$1"`;
+  const [file, args] = commandLine(command, 'sh', '-c', script, 'sh', link);
+  const finished = await run(file, args);
+  if (finished.code !== 0) throw new NftError('refused', `cannot make ${link}: ${finished.stderr.trim()}`);
+}
+
+/** A program and its arguments behind a prefix, as `run` takes them. */
+export function commandLine(
+  command: readonly string[],
+  program: string,
+  ...args: string[]
+): [string, readonly string[]] {
+  const [first, ...rest] = command;
+  return first === undefined ? [program, args] : [first, [...rest, program, ...args]];
+}

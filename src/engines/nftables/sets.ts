@@ -1,0 +1,78 @@
+/** The named sets and maps of the table: what each holds, and how its keys are written. */
+import type { Family } from '#net/addr.ts';
+import { type Prefix, prefixSize } from '#net/prefix.ts';
+import type { NamedSet } from './objects.ts';
+
+/** What the packet path writes itself. Managed sets are the agent's; learnt ones survive every replacement. */
+export const learntSets: ReadonlySet<string> = new Set(['affinity4', 'affinity6']);
+
+/** More remembered clients than this and new ones are no longer remembered (they are served all the same). */
+const affinityLimit = 262_144;
+
+const families: readonly Family[] = [4, 6];
+
+export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSet[] => {
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const address = `ipv${family}_addr`;
+  const frontend = `${address} . inet_proto . inet_service`;
+  const typedFrontend = `${ip} daddr . meta l4proto . th dport`;
+  // Names types and nothing else. With `th dport` here nft 1.1.3 refuses a later `dnat … map` ("conflicting protocols").
+  const typedBackend = `ct original ${ip} daddr . ct original proto-dst`;
+  const set = (name: string, type: string, ...flags: string[]): NamedSet => ({
+    name: `${name}${family}`,
+    kind: 'set',
+    definition: type.includes('@') ? `typeof ${type}` : `type ${type}`,
+    flags,
+  });
+  const map = (name: string, definition: string, ...flags: string[]): NamedSet => ({
+    name: `${name}${family}`,
+    kind: 'map',
+    definition,
+    flags,
+  });
+  return [
+    set('nodes', address),
+    set('podSubnets', address, 'interval'),
+    set('routedSubnets', address, 'interval'),
+    set('masqueraded', address, 'interval'),
+    set('allowedFrom', `${address} . ${address}`, 'interval'),
+    set('podAddresses', `ifname . ${address}`),
+    set('hairpin', `${address} . ${address}`),
+    set('tunnelSources4in', `${ip} saddr . @th,336,32`, 'interval'),
+    set('tunnelSources6in', `${ip} saddr . @th,304,128`, 'interval'),
+    set('serviceAddresses', address),
+    set('serviceRanges', address, 'interval'),
+    map('services', `type ${frontend} : verdict`),
+    map('backends', `typeof ${typedFrontend} . numgen random mod 65536 : ${typedBackend}`),
+    map('learners', `type ${frontend} : verdict`),
+    {
+      ...map('affinity', `typeof ${typedFrontend} . ${ip} saddr : ${typedBackend}`, 'dynamic', 'timeout'),
+      size: affinityLimit,
+    },
+  ];
+});
+
+/** Sets that several intent entries may want the same element in; any other element has one owner. */
+export const sharedSets: ReadonlySet<string> = new Set(
+  families.flatMap((family) => [
+    `nodes${family}`,
+    `serviceAddresses${family}`,
+    `podAddresses${family}`,
+    `hairpin${family}`,
+  ]),
+);
+
+/** Name of the set of inner sources of family `inner` that an outer source of family `outer` may carry. */
+export function tunnelSet(outer: Family, inner: Family): string {
+  return `tunnelSources${inner}in${outer}`;
+}
+
+/** A prefix as raw payload: inner addresses are compared as integers, since nft knows no inner headers on kernel 5.15. */
+export function rawRange(prefix: Prefix): string {
+  const last = prefix.value + prefixSize(prefix) - 1n;
+  return last === prefix.value ? hex(prefix.value) : `${hex(prefix.value)}-${hex(last)}`;
+}
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,308 @@
+/** The static part of the table: base chains and what they call. Depends on the node's own addresses and nothing else. */
+import type { Family } from '#net/addr.ts';
+import { hookPriorities, links, numbers, ports } from '#system/registry.ts';
+import { type Chain, type Hook, hookBody, printRule, type Rule, tableName } from './objects.ts';
+import { namedSets } from './sets.ts';
+
+export type StaticContext = {
+  /** The node's underlay address of each family, if it has one. */
+  readonly address4?: string | undefined;
+  readonly address6?: string | undefined;
+};
+
+export const counters = ['droppedTunnel', 'droppedSource', 'droppedOutside', 'droppedDelivery'] as const;
+
+const pod = `"${links.podPrefix.value}*"`;
+const tunnel = `"${links.tunnel.value}"`;
+const vxlan = ports.vxlan.value;
+const frontend = (ip: 'ip' | 'ip6') => `${ip} daddr . meta l4proto . th dport`;
+const original = (ip: 'ip' | 'ip6') => `ct original ${ip} daddr . meta l4proto . ct original proto-dst`;
+
+/** All chains but those that services demand (`chainOnDemand`). Order: a chain stands before the ones that call it. */
+export function staticChains(context: StaticContext): readonly Chain[] {
+  return [
+    ...tunnelChains(),
+    ...sourceChains(),
+    ...serviceChains(),
+    ...filterChains(),
+    masqueradeChain(context),
+  ];
+}
+
+/** The static ruleset as a file for `nft -f`: what testdata holds and what a reader wants to see. */
+export function printStatic(context: StaticContext): string {
+  const lines = [`table ${tableName} {`];
+  for (const name of counters) lines.push(`\tcounter ${name} {`, '\t}', '');
+  for (const set of namedSets) {
+    lines.push(`\t${set.kind} ${set.name} {`, `\t\t${set.definition}`);
+    if (set.size !== undefined) lines.push(`\t\tsize ${set.size}`);
+    if (set.flags.length > 0) lines.push(`\t\tflags ${set.flags.join(',')}`);
+    lines.push('\t}', '');
+  }
+  for (const chain of staticChains(context)) {
+    lines.push(`\tchain ${chain.name} {`);
+    if (chain.hook !== undefined) lines.push(`\t\t${hookBody(chain.hook).slice(3, -2)}`);
+    lines.push(...chain.rules.map((rule) => `\t\t${printRule(rule)}`), '\t}', '');
+  }
+  lines[lines.length - 1] = '}';
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * Inner headers are raw payload behind the 8 bytes of UDP (RFC 7348 §5): VXLAN flags at bit 64, VNI at 96, inner Ethernet type at
+ * 224 (a VLAN tag would stand there), inner IPv4 source at 336, inner IPv6 source at 304.
+ */
+function tunnelChains(): Chain[] {
+  const inner = (type: string, bits: string, outer: 'ip' | 'ip6', set: string): Rule =>
+    rule(`@th,224,16 ${type} ${outer} saddr . @th,${bits} @${set} accept`);
+  return [
+    chain('tunnelSource', [
+      rule('@th,64,32 != 0x8000000 goto tunnelForged', 'flags: a VNI and nothing else'),
+      rule(`@th,96,24 != 0x${numbers.vni.value.toString(16)} goto tunnelForged`, 'not our VNI'),
+      inner('0x800', '336,32', 'ip', 'tunnelSources4in4'),
+      inner('0x86dd', '304,128', 'ip', 'tunnelSources6in4'),
+      inner('0x800', '336,32', 'ip6', 'tunnelSources4in6'),
+      inner('0x86dd', '304,128', 'ip6', 'tunnelSources6in6'),
+      rule('goto tunnelForged', 'unknown peer, or an inner source that is not the peer own'),
+    ]),
+    chain('tunnelForged', [rule('counter name "droppedTunnel" drop')]),
+    base('tunnelGuard', 'filter', 'prerouting', hookPriorities.tunnelGuard.value, [
+      rule(
+        `udp dport ${vxlan} fib daddr type != unicast goto tunnelSource`,
+        'whatever the tunnel socket would take: local, broadcast, multicast',
+      ),
+    ]),
+  ];
+}
+
+function sourceChains(): Chain[] {
+  return [
+    chain('podSource', [
+      rule('iifname . ip saddr @podAddresses4 accept'),
+      rule('iifname . ip6 saddr @podAddresses6 accept'),
+      rule('ip6 saddr fe80::/10 drop', 'link-local chatter: both ends have permanent neighbours'),
+      rule(
+        'ip6 saddr :: drop',
+        'duplicate address detection on a link of two: no answer is the right answer',
+      ),
+      rule('counter name "droppedSource" drop', 'not an address of this pod, or a device that nobody knows'),
+    ]),
+    chain('foreignSource', [
+      rule('fib saddr . iif oif exists accept', 'the route to this pod leaves by the device it came from'),
+      rule(
+        `ip daddr @routedSubnets4 fib saddr oifname ${tunnel} accept`,
+        'overlay pod to routed pod: comes without tunnel, answers go through it',
+      ),
+      rule(`ip6 daddr @routedSubnets6 fib saddr oifname ${tunnel} accept`),
+      rule('counter name "droppedSource" drop', 'pod address on the wrong device, or one that nobody has'),
+    ]),
+    base('sourceGuard', 'filter', 'prerouting', hookPriorities.sourceGuard.value, [
+      rule(`iifname ${pod} goto podSource`),
+      rule(`iifname ${tunnel} accept`, 'judged by tunnelGuard'),
+      rule('iif "lo" accept'),
+      rule('ip saddr @podSubnets4 goto foreignSource'),
+      rule('ip6 saddr @podSubnets6 goto foreignSource'),
+    ]),
+  ];
+}
+
+function serviceChains(): Chain[] {
+  const translate = (unserved: string): Rule[] => [
+    rule(`${frontend('ip')} vmap @services4`),
+    rule(`${frontend('ip6')} vmap @services6`),
+    rule(`ip daddr @serviceAddresses4 goto ${unserved}`, 'no endpoints, or a port nobody serves'),
+    rule(`ip6 daddr @serviceAddresses6 goto ${unserved}`),
+    rule('ip daddr @serviceRanges4 drop', 'a Service address that is not given out'),
+    rule('ip6 daddr @serviceRanges6 drop'),
+  ];
+  return [
+    chain('refuse', [rule('meta l4proto 6 reject with tcp reset'), rule('reject')]),
+    chain('refuseInside', [
+      rule(`iifname ${pod} goto refuse`),
+      rule(`iifname ${tunnel} goto refuse`),
+      rule('ip saddr @nodes4 goto refuse'),
+      rule('ip6 saddr @nodes6 goto refuse'),
+      rule('ip saddr @podSubnets4 goto refuse'),
+      rule('ip6 saddr @podSubnets6 goto refuse'),
+      rule('counter name "droppedOutside" drop', 'Service address from outside'),
+    ]),
+    base('serviceDnat', 'nat', 'prerouting', hookPriorities.serviceDnat.value, translate('refuseInside')),
+    base('serviceOutputDnat', 'nat', 'output', hookPriorities.serviceOutputDnat.value, translate('refuse')),
+  ];
+}
+
+function filterChains(): Chain[] {
+  const priority = hookPriorities.filter.value;
+  const inside: Rule[] = [
+    rule(`iifname ${pod} accept`),
+    rule(`iifname ${tunnel} accept`),
+    rule('ip saddr @nodes4 accept', 'another node'),
+    rule('ip6 saddr @nodes6 accept'),
+    rule('ip saddr @podSubnets4 accept', 'a pod of another node: judged by sourceGuard'),
+    rule('ip6 saddr @podSubnets6 accept'),
+  ];
+  const noService: Rule[] = [
+    rule(
+      'ct status dnat ct original ip daddr @serviceAddresses4 counter name "droppedOutside" drop',
+      'Service address from outside',
+    ),
+    rule('ct status dnat ct original ip6 daddr @serviceAddresses6 counter name "droppedOutside" drop'),
+  ];
+  const established = rule('ct state established,related accept');
+  return [
+    chain('learn', [rule(`${original('ip')} vmap @learners4`), rule(`${original('ip6')} vmap @learners6`)]),
+    chain('delivery', [
+      rule('oifname . ip daddr @podAddresses4 return'),
+      rule('oifname . ip6 daddr @podAddresses6 return'),
+      rule(
+        'counter name "droppedDelivery" drop',
+        'not an address of this pod, or a device that nobody knows',
+      ),
+    ]),
+    chain('arriving', [
+      ...inside,
+      rule('ip saddr . ip daddr @allowedFrom4 accept', 'Subnet allowInboundFrom'),
+      rule('ip6 saddr . ip6 daddr @allowedFrom6 accept'),
+      ...noService,
+      rule(
+        'ct status dnat ct original ip daddr != @podSubnets4 accept',
+        'published on the node by another: hostPort',
+      ),
+      rule('ct status dnat ct original ip6 daddr != @podSubnets6 accept'),
+      rule('ip daddr @podSubnets4 counter name "droppedOutside" drop', 'pod address from outside'),
+      rule('ip6 daddr @podSubnets6 counter name "droppedOutside" drop'),
+    ]),
+    chain('stray', [
+      rule('ip daddr @serviceAddresses4 drop', 'no connection known, so nothing to translate it by'),
+      rule('ip6 daddr @serviceAddresses6 drop'),
+      rule('icmp type destination-unreachable accept', 'errors open nothing, and path MTU needs them'),
+      rule('icmp type time-exceeded accept'),
+      rule('icmp type parameter-problem accept'),
+      rule('icmpv6 type < echo-request accept'),
+      rule('goto arriving'),
+    ]),
+    base('filterForward', 'filter', 'forward', priority, [
+      established,
+      rule(
+        `udp dport ${vxlan} ip daddr @nodes4 counter name "droppedTunnel" drop`,
+        'nobody reaches a tunnel through us, not by a Service either',
+      ),
+      rule(`udp dport ${vxlan} ip6 daddr @nodes6 counter name "droppedTunnel" drop`),
+      rule('ct state invalid goto stray'),
+      rule('ct status dnat jump learn'),
+      rule(`oifname ${pod} jump delivery`),
+      rule('goto arriving'),
+    ]),
+    chain('translated', [rule('jump learn'), rule('iif "lo" accept'), ...inside, ...noService]),
+    base('filterInput', 'filter', 'input', priority, [
+      established,
+      rule(`iifname ${pod} udp dport ${vxlan} counter name "droppedTunnel" drop`),
+      rule(
+        `ct status dnat udp dport ${vxlan} counter name "droppedTunnel" drop`,
+        'nobody reaches a tunnel by a Service',
+      ),
+      rule('ct status dnat goto translated'),
+    ]),
+    base('filterOutput', 'filter', 'output', priority, [
+      established,
+      rule('ct status dnat jump learn'),
+      rule(`oifname ${pod} jump delivery`),
+    ]),
+  ];
+}
+
+/** Hairpin takes an explicit address: `masquerade` would pick the one of the pod's link, which has none. */
+function masqueradeChain(context: StaticContext): Chain {
+  const hairpin = (ip: 'ip' | 'ip6', family: 4 | 6, address: string | undefined): Rule[] =>
+    address === undefined
+      ? []
+      : [
+          rule(
+            `ct status dnat ${ip} saddr . ${ip} daddr @hairpin${family} snat ${ip} to ${address} fully-random`,
+            'a pod that reached itself through a Service',
+          ),
+        ];
+  return base('sourceNat', 'nat', 'postrouting', hookPriorities.masquerade.value, [
+    ...hairpin('ip', 4, context.address4),
+    ...hairpin('ip6', 6, context.address6),
+    rule(`oifname ${pod} accept`),
+    rule(
+      `oifname ${tunnel} ip saddr != @podSubnets4 masquerade fully-random`,
+      'the other end takes inner sources of our blocks only: use the tunnel address',
+    ),
+    rule(`oifname ${tunnel} ip6 saddr != @podSubnets6 masquerade fully-random`),
+    rule(`oifname ${tunnel} accept`),
+    rule('ip daddr @podSubnets4 accept'),
+    rule('ip6 daddr @podSubnets6 accept'),
+    rule('ip saddr @routedSubnets4 ip daddr @nodes4 accept', 'nodes know the way back to routed pods'),
+    rule('ip6 saddr @routedSubnets6 ip6 daddr @nodes6 accept'),
+    rule(
+      'ip saddr @podSubnets4 ip daddr @nodes4 masquerade fully-random',
+      'overlay pod to another node: its answer must come without tunnel',
+    ),
+    rule('ip6 saddr @podSubnets6 ip6 daddr @nodes6 masquerade fully-random'),
+    rule('ip saddr @masqueraded4 masquerade fully-random', 'Subnet outboundAddress Node'),
+    rule('ip6 saddr @masqueraded6 masquerade fully-random'),
+  ]);
+}
+
+/** Names of the chains that services share: one per number of backends, one per affinity timeout. */
+export const sharedChains = {
+  choose: (family: Family, backends: number) => `choose${family}x${backends}`,
+  stick: (family: Family, backends: number) => `stick${family}x${backends}`,
+  learn: (family: Family, seconds: number) => `learn${family}x${seconds}`,
+} as const;
+
+/** The chain of such a name; `undefined` for any other name. Pure in the name, so that a listing tells what must be in it. */
+export function chainOnDemand(name: string): Chain | undefined {
+  const parts = /^(choose|stick|learn)([46])x([1-9][0-9]*)$/.exec(name);
+  if (parts === null) return undefined;
+  const family = Number(parts[2]) as Family;
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const count = Number(parts[3]);
+  if (parts[1] === 'choose') {
+    return chain(name, [
+      rule(`dnat ${ip} to ${frontend(ip)} . numgen random mod ${count} map @backends${family}`),
+    ]);
+  }
+  if (parts[1] === 'stick') {
+    return chain(name, [
+      rule(`dnat ${ip} to ${frontend(ip)} . ${ip} saddr map @affinity${family}`, 'remembered'),
+      rule(`goto ${sharedChains.choose(family, count)}`),
+    ]);
+  }
+  return chain(name, [
+    rule(
+      `update @affinity${family} { ${original(ip)} . ${ip} saddr timeout ${seconds(count)} : ${ip} daddr . th dport }`,
+    ),
+  ]);
+}
+
+/** nft prints times as days to seconds, zero parts left out. */
+function seconds(total: number): string {
+  const parts = [
+    [Math.floor(total / 86_400), 'd'],
+    [Math.floor(total / 3_600) % 24, 'h'],
+    [Math.floor(total / 60) % 60, 'm'],
+    [total % 60, 's'],
+  ] as const;
+  return parts.map(([count, unit]) => (count === 0 ? '' : `${count}${unit}`)).join('');
+}
+
+function rule(statement: string, comment?: string): Rule {
+  return comment === undefined ? { statement } : { statement, comment };
+}
+
+function chain(name: string, rules: readonly Rule[]): Chain {
+  return { name, rules };
+}
+
+function base(
+  name: string,
+  type: Hook['type'],
+  hook: Hook['hook'],
+  priority: number,
+  rules: readonly Rule[],
+): Chain {
+  return { name, hook: { type, hook, priority }, rules };
+}
