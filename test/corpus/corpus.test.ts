@@ -1,0 +1,70 @@
+/** Compiles every case file and holds it to what it says. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import type { KubeObject } from '#api/object.ts';
+import { compileServices } from '#compile/services/compile.ts';
+import { compileTopology } from '#compile/topology/compile.ts';
+import { readBlockClaim } from '#model/blockclaim.ts';
+import { readNamespace } from '#model/namespace.ts';
+import { readNode } from '#model/node.ts';
+import type { Problem, Read } from '#model/problem.ts';
+import { readEndpointSlice, readService } from '#model/service.ts';
+import { readSubnet } from '#model/subnet.ts';
+
+type Expectation = { readonly problems?: readonly string[]; readonly intent?: object };
+
+const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.case'));
+
+test.each(files)('%s', (file) => {
+  const text = readFileSync(join(import.meta.dirname, file), 'utf8');
+  const [, manifests = '', node = '', expectation = ''] =
+    /^([^]*)^---- expect (\S+)\n([^]*)$/m.exec(text) ?? [];
+  expect(node, 'the line "---- expect NODE"').not.toBe('');
+  const expected = parse(expectation) as Expectation;
+  const { intent, problems } = compile(documents(manifests), node);
+  expect(problems.map(line).sort()).toEqual([...(expected.problems ?? [])].sort());
+  expect(intent).toMatchObject(expected.intent ?? {});
+});
+
+/** What the agent of a node makes of these objects. */
+function compile(
+  objects: readonly KubeObject[],
+  node: string,
+): { intent: object; problems: readonly Problem[] } {
+  const problems: Problem[] = [];
+  const all = <T>(kind: string, read: (object: never) => Read<T>): T[] =>
+    objects
+      .filter((object) => object.kind === kind)
+      .flatMap((object) => {
+        const result = read(object as never);
+        problems.push(...result.problems);
+        return result.value === undefined ? [] : [result.value];
+      });
+  const topology = compileTopology(
+    {
+      nodes: all('Node', readNode),
+      subnets: all('Subnet', readSubnet),
+      claims: all('BlockClaim', readBlockClaim),
+      namespaces: all('Namespace', (object) => ({ value: readNamespace(object), problems: [] })),
+    },
+    node,
+  );
+  const services = compileServices(all('Service', readService), all('EndpointSlice', readEndpointSlice));
+  problems.push(...topology.problems, ...services.problems);
+  return { intent: { ...topology.value, services: services.value }, problems };
+}
+
+function documents(text: string): KubeObject[] {
+  return parseAllDocuments(text).flatMap((document) => {
+    expect(document.errors).toEqual([]);
+    const object = document.toJS() as KubeObject | null;
+    return object === null ? [] : [object];
+  });
+}
+
+function line({ object, field, code }: Problem): string {
+  const name = object.namespace === undefined ? object.name : `${object.namespace}/${object.name}`;
+  return `${object.kind} ${name} ${field} ${code}`;
+}
