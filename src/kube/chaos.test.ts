@@ -122,6 +122,7 @@ test('after any number of kills, every cache is what the server holds, and no ac
       return value !== acknowledged && !possible.has(value);
     });
   expect(lost).toEqual([]);
+  if (long) console.info(`${kills} kills, ${witnesses[0]?.changes.length} changes`);
   expect(kills).toBeGreaterThan(1);
   expect(witnesses[0]?.changes.length).toBeGreaterThan(100);
   everything.stop();

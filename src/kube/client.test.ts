@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { podType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
+import { createRegistry } from '#telemetry/metrics.ts';
 import {
   type Client,
   type ClientConfig,
@@ -15,6 +16,7 @@ import {
   isInvalid,
   isNotFound,
 } from './client.ts';
+import { requestMetrics } from './clientmetrics.ts';
 import { widgetType } from './testing/hostile.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -161,6 +163,17 @@ describe('requests', () => {
     await client.get(podType, 'p', 'ns');
     expect(tokens).toEqual(['Bearer one', 'Bearer two']);
     expect(warnings.slice(0, 2)).toEqual(['is "old"', 'goes']);
+  });
+
+  test('its metrics have the names that dashboards look for', async () => {
+    const registry = createRegistry();
+    const { client } = await openServer((_, __, response) => json(response, 200, pod), {
+      onRequest: requestMetrics(registry, 'https://api.test:6443'),
+    });
+    await client.get(podType, 'p', 'ns');
+    expect(registry.text()).toContain(
+      'rest_client_requests_total{code="200",method="GET",host="api.test:6443"} 1',
+    );
   });
 
   test('raw requests give text as text and nothing as undefined', async () => {

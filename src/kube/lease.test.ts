@@ -1,6 +1,6 @@
 /** Elections, heartbeats and events on the lab's API server. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { leaseType } from '#api/core.ts';
+import { leaseType, namespaceType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
 import { createLog } from '#telemetry/log.ts';
 import { sleep } from './backoff.ts';
@@ -159,7 +159,9 @@ describe('an election', () => {
 
 describe('a heartbeat', () => {
   test('renews, tells until when it holds, and keeps others out while it lives', async () => {
-    const node = { apiVersion: 'v1', kind: 'Namespace', name: 'default', uid: 'u' };
+    // A real owner: garbage collection takes what belongs to nobody.
+    const { metadata } = await client.get(namespaceType, namespace);
+    const owner = { apiVersion: 'v1', kind: 'Namespace', name: namespace, uid: metadata.uid ?? '' };
     const until: number[] = [];
     const lost: string[] = [];
     const options = { name: 'beat', namespace, leaseSeconds: 2, renewSeconds: 0.1 };
@@ -167,7 +169,7 @@ describe('a heartbeat', () => {
     const mine = holdLease(client, {
       ...options,
       identity: 'mine',
-      ownerReferences: [node],
+      ownerReferences: [owner],
       onRenewed: (validUntil) => until.push(validUntil),
     });
     cleanups.push(() => mine.stop());
@@ -180,7 +182,7 @@ describe('a heartbeat', () => {
     await eventually(() => lost.length > 0);
     expect(lost[0]).toBe('mine');
     expect(other.validUntil()).toBe(0);
-    expect((await read('beat'))?.metadata.ownerReferences).toEqual([node]);
+    expect((await read('beat'))?.metadata.ownerReferences).toEqual([owner]);
     await mine.stop();
     await eventually(() => other.validUntil() > 0);
   });

@@ -1,11 +1,12 @@
 /** The lab's API server as a process of its own, to be killed, stopped and started again; for tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ClientConfig } from '../calls.ts';
+import { loadKubeconfig } from '../kubeconfig.ts';
 
 export type LabServer = {
   /** As a member of system:masters. */
@@ -25,6 +26,7 @@ const program = join(import.meta.dirname, '../../lab/apiserver/main.ts');
 
 export async function startLabServer({ historySize = 8192 } = {}): Promise<LabServer> {
   const directory = mkdtempSync(join(tmpdir(), 'netloom-apiserver-'));
+  const kubeconfig = join(directory, 'kubeconfig');
   let port = 0;
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
@@ -37,8 +39,12 @@ export async function startLabServer({ historySize = 8192 } = {}): Promise<LabSe
       advertisePort: 6443,
       historySize,
       bookmarkSeconds: 1,
+      listenIn: [],
+      kubeconfig,
     };
-    const started = spawn(process.execPath, [program, JSON.stringify(config)], {
+    const configPath = join(directory, 'config.json');
+    writeFileSync(configPath, JSON.stringify(config));
+    const started = spawn(process.execPath, [program, configPath], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     child = started;
@@ -57,14 +63,8 @@ export async function startLabServer({ historySize = 8192 } = {}): Promise<LabSe
     await gone;
   };
   await start();
-  const pem = (name: string): string => readFileSync(join(directory, 'pki', name), 'utf8');
   return {
-    config: {
-      server: `https://127.0.0.1:${port}`,
-      ca: pem('ca.crt'),
-      cert: pem('admin.crt'),
-      key: pem('admin.key'),
-    },
+    config: await loadKubeconfig({ path: kubeconfig }),
     kill,
     start,
     pause: () => void child?.kill('SIGSTOP'),
