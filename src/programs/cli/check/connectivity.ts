@@ -1,4 +1,4 @@
-/** `netloom check`: deploys, probes, judges, tells. */
+/** The whole check of a lab: deploys, probes, forges, judges. */
 import { createClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { openLab } from '#lab/client.ts';
