@@ -4,7 +4,7 @@ import type { Assignment, IpamRecord, IpamState } from './state.ts';
 /**
  * Compares a replayed journal with the pod interfaces that are there; changes nothing. A pod that runs keeps its addresses whatever
  * the journal says; an assignment to a pod interface that is gone is released and rests from now on. The node's own assignments
- * (without pod) stay. `lost`: records may be missing, so an address may have been freed a moment ago.
+ * (without pod) stay, unless found otherwise. `lost`: records may be missing, so an address may have been freed a moment ago.
  * A problem: two interfaces that show the same address (only the first can own it).
  */
 export function recover(
@@ -20,7 +20,7 @@ export function recover(
   for (const assignment of state.assignments.values()) {
     if (assignment.pod !== undefined && !live.has(assignment.key)) {
       value.push({ op: 'release', key: assignment.key, at: now });
-    } else if (assignment.pod === undefined) {
+    } else if (!live.has(assignment.key)) {
       for (const address of assignment.addresses) owners.set(address, assignment.key);
     }
   }

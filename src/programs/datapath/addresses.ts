@@ -6,6 +6,7 @@ import type { BlockIntent, NodeIntent, SelfIntent } from '#intent/node.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix, prefixHas } from '#net/prefix.ts';
 import type { Journal } from './journal.ts';
+import { tunnelKey } from './start.ts';
 
 export type Addresses = {
   readonly state: IpamState;
@@ -120,7 +121,7 @@ export function createAddresses(options: {
     tunnelAddresses() {
       const found: string[] = [];
       for (const family of [4, 6] as const) {
-        const key = `node/tunnel${family}`;
+        const key = tunnelKey(family);
         const known = state.assignments.get(key);
         if (known?.addresses.every(inBlocks) === true) {
           found.push(...known.addresses);

@@ -23,8 +23,8 @@ import { startAddresses } from './start.ts';
 export type DatapathOptions = {
   readonly node: string;
   readonly engines: readonly Engine[];
-  /** MTU of a pod's interface in a Subnet of a mode. */
-  readonly mtuOf: (mode: SubnetMode) => number;
+  /** MTU of a pod's interface in a Subnet of a mode; undefined while the node has no underlay device. */
+  readonly mtuOf: (mode: SubnetMode) => number | undefined;
   readonly journal: string;
   readonly cniSocket: string;
   readonly datapathSocket: string;
@@ -96,17 +96,18 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     if (!ready && failed.length === 0) await makeReady();
     return { generation: change.generation, problems: [...own, ...problems, ...failed] };
   };
-  /** Interfaces that were found without a journal learn which Subnet they are of. */
+  /** Addresses that were found without a journal learn which Subnet they are of. */
   const nameSubnets = () => {
-    for (const assignment of state.assignments.values()) {
-      const found = assignment.subnet === '' ? addresses.subnetOf(assignment.addresses) : undefined;
-      const endpoint = holder.intent.endpoints[assignment.key];
-      if (found === undefined || endpoint === undefined) continue;
+    for (const assignment of [...state.assignments.values()].filter(({ subnet }) => subnet === '')) {
+      const found = addresses.subnetOf(assignment.addresses);
+      if (found === undefined) continue;
       const named = { ...assignment, ...found };
       applyRecord(state, { op: 'assign', assignment: named });
       journal
         .append([{ op: 'assign', assignment: named }])
         .catch((error: unknown) => log.error('journal', { error }));
+      const endpoint = holder.intent.endpoints[named.key];
+      if (endpoint === undefined) continue;
       holder.putEndpoint(named.key, endpointOf(named, endpoint.device, endpoint.ifindex, endpoint.mac));
     }
   };

@@ -44,7 +44,8 @@ export function createPods(options: {
   readonly engines: EngineSet;
   readonly holder: IntentHolder;
   readonly signal: Signal;
-  readonly mtuOf: (mode: SubnetMode) => number;
+  /** Undefined while the node has no underlay device. */
+  readonly mtuOf: (mode: SubnetMode) => number | undefined;
   readonly log: Log;
 }): Pods {
   const { addresses, engines, holder, signal, mtuOf, log } = options;
@@ -81,6 +82,12 @@ export function createPods(options: {
     }
   };
 
+  const mtuInTime = (mode: SubnetMode): number => {
+    const mtu = mtuOf(mode);
+    if (mtu !== undefined) return mtu;
+    throw new CniError(errorCode.tryAgainLater, "no device of the node has the node's own address");
+  };
+
   const add = async (request: AddRequest): Promise<string> => {
     const isNew = !addresses.state.assignments.has(request.key);
     const { assignment, durable } = await assignInTime(request);
@@ -89,7 +96,7 @@ export function createPods(options: {
     const device = podDeviceName(request.containerID, request.interface);
     try {
       await deletions.get(device);
-      const mtu = mtuOf(assignment.mode);
+      const mtu = mtuInTime(assignment.mode);
       const link = makeLink(request, { device, mtu, addresses: assignment.addresses });
       const change = holder.putEndpoint(
         request.key,
@@ -154,7 +161,7 @@ export function createPods(options: {
     if (holder.intent.endpoints[request.key] === undefined)
       wrong.push('the node does not know the interface');
     try {
-      const mtu = mtuOf(assignment.mode);
+      const mtu = mtuInTime(assignment.mode);
       const spec = { podNamespace: request.netns, hostName: device, ifName: request.interface, mtu };
       wrong.push(...checkPodLink({ ...spec, addresses: assignment.addresses }));
     } catch (error) {

@@ -1,8 +1,11 @@
 /** The datapath's first look at the machine: journal and kernel are compared before the first ADD. */
 import { recover } from '#compile/ipam/recover.ts';
 import { type Assignment, applyRecord, snapshotRecords } from '#compile/ipam/state.ts';
+import { dumpAddresses, dumpLinks, readAddress, readLink } from '#engines/netlink/messages.ts';
 import { deletePodLink, type FoundPodLink, listPodLinks } from '#engines/netlink/pod.ts';
-import { numbers } from '#system/registry.ts';
+import type { Family } from '#net/addr.ts';
+import { links, numbers } from '#system/registry.ts';
+import { openRouteSocket } from '#system/rtnetlink.ts';
 import type { Log } from '#telemetry/log.ts';
 import { type Journal, loadJournal, openJournal } from './journal.ts';
 
@@ -19,16 +22,17 @@ export type Started = {
  */
 export async function startAddresses(path: string, log: Log, restMs: number): Promise<Started> {
   const { state, lost, problems } = loadJournal(path);
-  const links = listPodLinks();
-  // A new machine has neither journal nor pods: nothing was lost.
-  const rebuild = lost && (links.length > 0 || problems.length > 0);
+  const devices = listPodLinks();
+  const tunnel = lost ? tunnelAssignments() : [];
+  // A new machine has no journal, no pods and no tunnel: nothing was lost.
+  const rebuild = lost && (devices.length > 0 || tunnel.length > 0 || problems.length > 0);
   for (const problem of problems)
     log.warn('the address journal is damaged; rebuilding it from the kernel', { path, problem });
   if (rebuild)
     log.warn('freed addresses may be missing from the journal: all rest first', { seconds: restMs / 1000 });
 
   const adopted: { found: FoundPodLink; assignment: Assignment }[] = [];
-  for (const found of links) {
+  for (const found of devices) {
     const assignment = assignmentOf(found, state.assignments.get(found.endpoint ?? ''));
     if (assignment !== undefined && (rebuild || state.assignments.has(assignment.key)))
       adopted.push({ found, assignment });
@@ -37,7 +41,7 @@ export async function startAddresses(path: string, log: Log, restMs: number): Pr
       await deletePodLink({ hostName: found.name });
     }
   }
-  const live = adopted.map(({ assignment }) => assignment);
+  const live = [...adopted.map(({ assignment }) => assignment), ...tunnel];
   const recovered = recover(state, live, Date.now(), rebuild);
   for (const problem of recovered.problems) log.error('two pod interfaces show one address', { problem });
   for (const record of recovered.value) {
@@ -59,7 +63,8 @@ function assignmentOf(found: FoundPodLink, known: Assignment | undefined): Assig
   if (found.endpoint === undefined || (found.wiringVersion ?? 0) > numbers.wiringVersion.value) return known;
   const addresses = found.addresses.length > 0 ? ordered(found.addresses) : known?.addresses;
   if (addresses === undefined) return undefined;
-  if (known?.addresses.join() === addresses.join()) return known;
+  // An ADD that was cut off, or somebody's flush, may have left only some of the routes.
+  if (known !== undefined && addresses.every((address) => known.addresses.includes(address))) return known;
   const pod = known?.pod ?? { namespace: '', name: found.endpoint, uid: '' };
   // Which Subnet the addresses are of is known again with the first intent.
   return { subnet: '', mode: 'overlay', since: Date.now(), ...known, key: found.endpoint, pod, addresses };
@@ -67,4 +72,32 @@ function assignmentOf(found: FoundPodLink, known: Assignment | undefined): Assig
 
 function ordered(addresses: readonly string[]): string[] {
   return addresses.toSorted((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+}
+
+/** The node's own addresses on the tunnel: connections to other nodes' pods run from them. */
+function tunnelAssignments(): Assignment[] {
+  const socket = openRouteSocket();
+  try {
+    const tunnel = socket
+      .dump(dumpLinks)
+      .map(readLink)
+      .find(({ name }) => name === links.tunnel.value);
+    const own = socket
+      .dump(dumpAddresses)
+      .flatMap((message) => readAddress(message) ?? [])
+      .filter(({ ifindex, length }) => ifindex === tunnel?.ifindex && (length === 32 || length === 128))
+      .map(({ address }) => address)
+      .filter((address) => !address.startsWith('fe80:'));
+    return own.map((address) => {
+      const key = tunnelKey(address.includes(':') ? 6 : 4);
+      return { key, subnet: '', mode: 'overlay', addresses: [address], since: Date.now() };
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+/** The key of the node's own address of a family in overlay Subnets. */
+export function tunnelKey(family: Family): string {
+  return `node/tunnel${family}`;
 }
