@@ -120,6 +120,32 @@ describe('a quiet server', () => {
     ]);
   });
 
+  test('a transform that throws keeps what was there; a comparison that throws counts as a change', async () => {
+    const server = await openServer();
+    server.put('a', 1);
+    const lines: string[] = [];
+    const informer = openInformer<number>(server, {
+      log: createLog({ write: (line) => lines.push(line) }),
+      transform: ({ value }) => {
+        if (value === 2) throw new Error('two');
+        return value as number;
+      },
+      equal: () => {
+        throw new Error('never equal');
+      },
+    });
+    await informer.synced;
+    server.put('a', 2);
+    server.put('b', 1);
+    await eventually(() => informer.get('default', 'b') === 1);
+    expect(informer.get('default', 'a')).toBe(1);
+    server.put('a', 3);
+    await eventually(() => informer.get('default', 'a') === 3);
+    expect(lines.join('')).toContain('"a transform failed" kind="Widget" key="default/a" error="two"');
+    // Neither broke the watch.
+    expect(server.seen.watches).toBe(1);
+  });
+
   test('values are frozen: a handler can not change what others see', async () => {
     const server = await openServer();
     server.put('a', { list: [1] });

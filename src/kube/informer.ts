@@ -53,7 +53,15 @@ export function startInformer<Raw extends KubeObject, T = Raw>(
   const { promise: synced, resolve, reject } = Promise.withResolvers<void>();
   synced.catch(() => {});
   let isSynced = false;
-  const cache = createCache<T>(options.indexers ?? {}, options.equal, (index, key, error) =>
+  const equal = (a: T, b: T): boolean => {
+    try {
+      return options.equal?.(a, b) ?? false;
+    } catch (error) {
+      log.error('a comparison failed', { error });
+      return false;
+    }
+  };
+  const cache = createCache<T>(options.indexers ?? {}, equal, (index, key, error) =>
     log.error('an indexer failed', { index, key, error }),
   );
 
