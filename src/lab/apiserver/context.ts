@@ -53,6 +53,8 @@ export type WriteOptions = {
   readonly manager: string;
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  /** managedFields are already what they shall be: server-side apply made them. */
+  readonly managed?: boolean;
   /** Texts for the answer's Warning headers. */
   readonly warnings: Set<string>;
 };

@@ -4,7 +4,7 @@ import { type Context, timestamp, unstored, withMetadata } from './context.ts';
 import { conflict, forbidden, notFound, type Status, success } from './errors.ts';
 import { tableOf } from './kinds.ts';
 import type { Version } from './storage/table.ts';
-import { strategyOf } from './strategies/index.ts';
+import { crdTable } from './strategies/crd.ts';
 import type { ServedKind } from './types.ts';
 import { settle } from './write.ts';
 
@@ -20,6 +20,8 @@ export type DeleteOptions = {
 /** Finalizers that garbage collection (garbage.ts) takes off again. */
 export const orphanFinalizer = 'orphan';
 export const foregroundFinalizer = 'foregroundDeletion';
+/** Holds a CustomResourceDefinition until its objects are gone (controllers/crds.ts). */
+export const crdFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
 const permanentNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
@@ -48,7 +50,6 @@ export function remove(
     tableName === '/namespaces';
   if (options.dryRun) return { gone: !waits, version: waits ? unstored(marked, live.revision) : live };
   if (!waits) {
-    strategyOf(kind).commit?.(context, undefined, live.object);
     return { gone: true, version: context.store.remove(tableName, namespace, name)! };
   }
   if (marked === live.object) return { gone: false, version: live };
@@ -83,7 +84,7 @@ function checkPreconditions(kind: ServedKind, live: Version, options: DeleteOpti
 /** The object with its deletion written into it; itself when a second delete changes nothing. */
 function markDeleted(tableName: string, object: KubeObject, options: DeleteOptions): KubeObject {
   const grace = graceSeconds(tableName, object, options);
-  const finalizers = finalizersFor(object, options.propagationPolicy);
+  const finalizers = finalizersFor(tableName, object, options.propagationPolicy);
   const { deletionTimestamp, deletionGracePeriodSeconds, generation } = object.metadata;
   const sameFinalizers = finalizers.length === (object.metadata.finalizers ?? []).length;
   if (deletionTimestamp !== undefined && grace >= (deletionGracePeriodSeconds ?? 0) && sameFinalizers)
@@ -113,8 +114,14 @@ function graceSeconds(tableName: string, object: KubeObject, options: DeleteOpti
   return options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
 }
 
-function finalizersFor(object: KubeObject, policy: Propagation | undefined): readonly string[] {
-  const present = object.metadata.finalizers ?? [];
+function finalizersFor(
+  tableName: string,
+  object: KubeObject,
+  policy: Propagation | undefined,
+): readonly string[] {
+  const given = object.metadata.finalizers ?? [];
+  const first = object.metadata.deletionTimestamp === undefined;
+  const present = first && tableName === crdTable ? [...new Set([...given, crdFinalizer])] : given;
   if (policy === undefined) return present;
   const others = present.filter((each) => each !== orphanFinalizer && each !== foregroundFinalizer);
   if (policy === 'Orphan') return [...others, orphanFinalizer];

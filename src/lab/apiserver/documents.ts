@@ -11,9 +11,9 @@ import {
   apiResourceList,
   apiVersions,
 } from './discovery.ts';
-import { StatusError } from './errors.ts';
 import type { Kinds } from './kinds.ts';
 import type { Answer } from './response.ts';
+import { openApiV2Document, openApiV3Document } from './schema/openapi.ts';
 import { issuer } from './tokens.ts';
 
 /** The Kubernetes version whose API this server follows. */
@@ -94,10 +94,8 @@ function openIdConfiguration(): object {
   };
 }
 
-function openApi(kinds: Kinds, path: string): object {
-  if (path === '/openapi/v2') {
-    throw new StatusError(404, 'NotFound', 'this server publishes OpenAPI v3 only: see /openapi/v3', {});
-  }
+function openApi(kinds: Kinds, path: string): object | undefined {
+  if (path === '/openapi/v2') return cached(kinds, path, () => openApiV2Document(kinds.all));
   const groupVersions = new Set(kinds.all.map(apiVersionOf));
   const place = (groupVersion: string): string =>
     groupVersion.includes('/') ? `apis/${groupVersion}` : `api/${groupVersion}`;
@@ -108,7 +106,26 @@ function openApi(kinds: Kinds, path: string): object {
     ]);
     return { paths: Object.fromEntries(paths) as object };
   }
-  throw new StatusError(404, 'NotFound', 'no such OpenAPI document', {});
+  const wanted = /^\/openapi\/v3\/apis?\/(.+)$/.exec(path)?.[1] ?? '';
+  if (!groupVersions.has(wanted)) return undefined;
+  return cached(kinds, path, () => {
+    const served = kinds.all.filter((kind) => apiVersionOf(kind) === wanted);
+    return openApiV3Document(wanted, served);
+  });
+}
+
+/** Documents are large and change only with the kinds. */
+const documents = new WeakMap<Kinds, { generation: number; readonly texts: Map<string, string> }>();
+
+function cached(kinds: Kinds, path: string, make: () => object): Answer {
+  let known = documents.get(kinds);
+  if (known?.generation !== kinds.generation) {
+    known = { generation: kinds.generation, texts: new Map() };
+    documents.set(kinds, known);
+  }
+  const body = known.texts.get(path) ?? JSON.stringify(make());
+  known.texts.set(path, body);
+  return { code: 200, body };
 }
 
 function rootPaths(kinds: Kinds): readonly string[] {

@@ -106,16 +106,12 @@ export function modified(subject: Subject, name: string): StatusError {
 
 /** Another manager owns fields of a server-side apply. */
 export function applyConflict(
-  conflicts: readonly { readonly manager: string; readonly field: string }[],
+  conflicts: readonly { readonly message: string; readonly field: string }[],
 ): StatusError {
-  const causes = conflicts.map(({ manager, field }) => ({
-    reason: 'FieldManagerConflict',
-    message: `conflict with "${manager}"`,
-    field,
-  }));
+  const causes = conflicts.map(({ message, field }) => ({ reason: 'FieldManagerConflict', message, field }));
   const list = causes.map((cause) => `${cause.message}: ${cause.field}`).join('\n');
-  const count = causes.length === 1 ? '1 conflict' : `${causes.length} conflicts`;
-  return new StatusError(409, 'Conflict', `Apply failed with ${count}: ${list}`, { causes });
+  const count = causes.length === 1 ? '1 conflict: ' : `${causes.length} conflicts:\n`;
+  return new StatusError(409, 'Conflict', `Apply failed with ${count}${list}`, { causes });
 }
 
 export function forbidden(

@@ -1,7 +1,7 @@
 /** The API server as a program: the path of its configuration (config.ts) is the first argument; one line of JSON says that it is ready. */
 import { readFileSync } from 'node:fs';
-import { listenFdIn } from '#system/namespace.ts';
 import { writeFileAtomic } from '#system/files.ts';
+import { listenFdIn } from '#system/namespace.ts';
 import type { ApiServerConfig } from '../config.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { startApiServer } from './server.ts';
@@ -11,7 +11,11 @@ if (path === undefined) {
   console.error('usage: main.ts CONFIG-FILE');
   process.exit(64);
 }
-const { listenIn, kubeconfig: kubeconfigPath, ...config } = JSON.parse(readFileSync(path, 'utf8')) as ApiServerConfig;
+const {
+  listenIn,
+  kubeconfig: kubeconfigPath,
+  ...config
+} = JSON.parse(readFileSync(path, 'utf8')) as ApiServerConfig;
 const extraListenFds = listenIn.map(({ namespace, address, port }) => listenFdIn(namespace, address, port));
 const server = await startApiServer({ ...config, extraListenFds });
 const admin = kubeconfig({

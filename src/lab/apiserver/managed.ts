@@ -1,14 +1,24 @@
 /** Who manages which fields: records a write in managedFields. */
-import type { KubeObject } from '#api/object.ts';
-import type { WriteOptions } from './context.ts';
+import { apiVersionOf, type KubeObject } from '#api/object.ts';
+import { timestamp, type WriteOptions } from './context.ts';
+import { recordUpdate } from './patch/managed.ts';
 import type { ServedKind } from './types.ts';
 
+/** The object with managedFields as they are after this write. */
 export function recordManager(
-  _kind: ServedKind,
+  kind: ServedKind,
   updated: KubeObject,
-  _old: KubeObject | undefined,
-  _options: WriteOptions,
-  _subresource?: string,
+  old: KubeObject | undefined,
+  options: WriteOptions,
+  subresource?: string,
 ): KubeObject {
-  return updated;
+  return recordUpdate({
+    old,
+    updated,
+    schema: kind.schema,
+    manager: options.manager,
+    apiVersion: apiVersionOf(kind),
+    subresource,
+    time: timestamp(),
+  });
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parseDocument } from 'yaml';
 import { badRequest, StatusError, unsupportedMediaType } from './errors.ts';
+import { decodeProtobuf } from './protobuf/decode.ts';
 
 /** `/api/v1/namespaces/a/pods/b/log` taken apart. */
 export type ResourcePath = {
@@ -79,8 +80,9 @@ export function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
-/** A JSON or YAML body as a value; '' counts as JSON. Throws 400 or 415. */
+/** A JSON, YAML or protobuf body as a value; '' counts as JSON. Throws 400 or 415. */
 export function decodeBody(body: Buffer, type: string): unknown {
+  if (type === 'application/vnd.kubernetes.protobuf') return decodeProtobuf(body);
   const text = body.toString('utf8');
   if (type === 'application/yaml' || type === 'application/apply-patch+yaml') return decodeYaml(text);
   if (type !== '' && !type.endsWith('json')) {

@@ -29,23 +29,29 @@ export type ResourceExchange = Exchange & {
   readonly path: ResourcePath;
 };
 
-/** Answers one request; every refusal becomes a metav1.Status. Never rejects. */
+/**
+ * Answers one request; every refusal becomes a metav1.Status. Never rejects. While it lasts it stands in `open`, so that the
+ * server can end it.
+ */
 export async function serve(
   context: Context,
   request: IncomingMessage,
   response: ServerResponse,
-  closing: AbortSignal,
+  open: Set<AbortController>,
 ): Promise<void> {
   const warnings = new Set<string>();
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  open.add(gone);
+  response.on('close', () => {
+    open.delete(gone);
+    gone.abort();
+  });
   try {
     const url = new URL(request.url ?? '/', 'https://server');
     const user = isOpenPath(url.pathname)
       ? { name: 'system:anonymous', groups: [] }
       : authenticate(context, request);
-    const closed = AbortSignal.any([gone.signal, closing]);
-    await route({ context, request, response, url, user, warnings, closed });
+    await route({ context, request, response, url, user, warnings, closed: gone.signal });
   } catch (error) {
     await refuse(request, response, error, warnings);
   }

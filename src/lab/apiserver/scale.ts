@@ -2,7 +2,7 @@
 import type { KubeObject, LabelSelector } from '#api/object.ts';
 import { badRequest } from './errors.ts';
 import { jsonPath } from './jsonpath.ts';
-import type { ScalePaths } from './types.ts';
+import type { ScalePaths, ServedKind } from './types.ts';
 
 /** The Scale of an object. */
 export function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
@@ -71,3 +71,21 @@ function clean(fields: Record<string, string | undefined>): Record<string, strin
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as Record<string, string>;
 }
+
+/** Scale as a kind that patches can be applied to; it is never stored. */
+export const scaleKind: ServedKind = {
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  plural: 'scales',
+  namespaced: true,
+  singular: 'scale',
+  listKind: 'ScaleList',
+  shortNames: [],
+  categories: [],
+  storageVersion: 'v1',
+  schema: { type: 'object', properties: { spec: { type: 'object' } } },
+  hasStatus: false,
+  columns: [],
+  fromCrd: false,
+};

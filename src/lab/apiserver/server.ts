@@ -5,13 +5,19 @@ import { join } from 'node:path';
 import { ServiceAllocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { Context, ServerConfig } from './context.ts';
+import { startCrds } from './controllers/crds.ts';
+import { startEventExpiry } from './controllers/events.ts';
+import { startGarbageCollection } from './controllers/garbage.ts';
+import { startNamespaces } from './controllers/namespaces.ts';
 import { Kinds } from './kinds.ts';
 import { Owners } from './owners.ts';
 import { openPki, type Pki } from './pki.ts';
 import { serve } from './routes.ts';
 import { builtinKinds } from './schema/builtins.ts';
 import { Store } from './storage/store.ts';
+import { followServices } from './strategies/service.ts';
 import { TokenAuthority } from './tokens.ts';
+import { serveUpgrade } from './upgrade.ts';
 
 export type { ServerConfig } from './context.ts';
 
@@ -45,12 +51,16 @@ export async function startApiServer(config: ServerConfig): Promise<ApiServer> {
     services: new ServiceAllocator(config.serviceCidrs),
     owners: new Owners(store),
   };
+  followServices(context);
+  const controllers = [startCrds(context)];
   bootstrap(context);
-  const closing = new AbortController();
+  controllers.push(startNamespaces(context), startGarbageCollection(context));
+  const expiry = startEventExpiry(context);
+  const open = new Set<AbortController>();
   const servers: Server[] = [];
   try {
-    servers.push(await listen(context, closing.signal, { host: config.host, port: config.port }));
-    for (const fd of config.extraListenFds ?? []) servers.push(await listen(context, closing.signal, { fd }));
+    servers.push(await listen(context, open, { host: config.host, port: config.port }));
+    for (const fd of config.extraListenFds ?? []) servers.push(await listen(context, open, { fd }));
   } catch (error) {
     for (const server of servers) server.close();
     await store.close();
@@ -62,7 +72,8 @@ export async function startApiServer(config: ServerConfig): Promise<ApiServer> {
     pki,
     failed: store.failed,
     close: async () => {
-      closing.abort();
+      for (const exchange of open) exchange.abort();
+      for (const controller of [...controllers, expiry]) controller.close();
       await Promise.all(servers.map(closeServer));
       await store.close();
     },
@@ -75,7 +86,7 @@ function isSpecific(address: string): boolean {
 
 type Place = { readonly host: string; readonly port: number } | { readonly fd: number };
 
-function listen(context: Context, closing: AbortSignal, place: Place): Promise<Server> {
+function listen(context: Context, open: Set<AbortController>, place: Place): Promise<Server> {
   const { pki } = context;
   const server = createServer({
     cert: pki.server.certificate,
@@ -91,7 +102,14 @@ function listen(context: Context, closing: AbortSignal, place: Place): Promise<S
     noDelay: true,
   });
   server.on('request', (request, response) => {
-    void serve(context, request, response, closing);
+    void serve(context, request, response, open);
+  });
+  server.on('upgrade', (request, socket, head) => {
+    const joined = new AbortController();
+    open.add(joined);
+    joined.signal.addEventListener('abort', () => socket.destroy(), { once: true });
+    socket.on('close', () => open.delete(joined));
+    void serveUpgrade(context, request, socket, head);
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

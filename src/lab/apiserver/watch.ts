@@ -57,6 +57,10 @@ export async function watch(
     };
     const wake = (): void => {
       if (ended || response.writableLength > highWater) return;
+      if (context.kinds.byPlural(kind.group, kind.version, kind.plural) === undefined) {
+        end();
+        return;
+      }
       try {
         const { durable } = store;
         // A client without bookmarks may have slept through more than the table remembers without missing anything.

@@ -19,6 +19,7 @@ import { recordManager } from './managed.ts';
 import { checkMetadataTypes, cleanMetadata, generatedName } from './metadata.ts';
 import type { Version } from './storage/table.ts';
 import { strategyOf } from './strategies/index.ts';
+import type { Strategy, Writing } from './strategies/strategy.ts';
 import type { ServedKind } from './types.ts';
 
 /** Checks apiVersion, kind and namespace against the URL, filling what is absent. Throws a 400. */
@@ -80,15 +81,15 @@ export function create(
     deletionGracePeriodSeconds: undefined,
   });
   if (kind.hasStatus && strategy.keepsStatusOnCreate !== true) object = withoutStatus(object);
-  object = strategy.prepareCreate?.(context, object, kind, options) ?? object;
-  object = admitted(context, kind, object, undefined, options);
-  object = recordManager(kind, object, undefined, options);
+  const writing = { context, kind, old: undefined, options };
+  object = strategy.prepare?.(object, writing) ?? object;
+  object = admitted(object, writing, strategy.complete);
+  if (options.managed !== true) object = recordManager(kind, object, undefined, options);
   const table = context.store.table(tableOf(kind));
   if (table.get(namespace, name) !== undefined) throw alreadyExists(kind, name);
   warn(kind, options);
   const stored = toStorage(kind, object);
   if (options.dryRun) return unstored(stored, 0);
-  strategy.commit?.(context, object, undefined);
   return context.store.put(table.name, stored);
 }
 
@@ -119,8 +120,8 @@ export type Update = {
   /** The new object, made from the live one; in the kind's version. */
   readonly change: (live: KubeObject) => Record<string, unknown>;
   readonly subresource?: 'status';
-  /** managedFields are already what they shall be: server-side apply made them. */
-  readonly managed?: boolean;
+  /** The subresource that managedFields name, where it is not `subresource`. */
+  readonly managerScope?: string;
 };
 
 /** Replaces an object, or its status. Throws StatusError: 400, 404, 409, 422. An update that changes nothing writes nothing. */
@@ -137,6 +138,7 @@ export function update(
   const live = table.get(namespace, name);
   if (live === undefined) throw notFound(kind, name);
   const old = toVersion(kind, live.object);
+  const writing = { context, kind, old, options };
   const proposed = fitToPath(kind, request.change(old), namespace);
   checkIdentity(kind, proposed, old);
   let object = withMetadata(proposed, {
@@ -153,22 +155,21 @@ export function update(
     const metadata = withMetadata(old, { managedFields: object.metadata.managedFields }).metadata;
     const status = object['status'];
     object = { ...withoutStatus(old), metadata, ...(status === undefined ? {} : { status }) };
-    object = strategy.prepareStatus?.(context, object, old) ?? object;
   } else {
     if (kind.hasStatus)
       object = { ...withoutStatus(object), ...('status' in old ? { status: old['status'] } : {}) };
-    object = strategy.prepareUpdate?.(context, object, old, kind, options) ?? object;
+    object = strategy.prepare?.(object, writing) ?? object;
   }
-  object = admitted(context, kind, object, old, options);
+  object = admitted(object, writing, request.subresource === undefined ? strategy.complete : undefined);
   if (strategy.generation === true && !sameSpec(object, old)) {
     object = withMetadata(object, { generation: (old.metadata.generation ?? 0) + 1 });
   }
-  if (request.managed !== true) object = recordManager(kind, object, old, options, request.subresource);
+  if (options.managed !== true)
+    object = recordManager(kind, object, old, options, request.subresource ?? request.managerScope);
   warn(kind, options);
   if (sameButTimes(object, old)) return live;
   const stored = toStorage(kind, object);
   if (options.dryRun) return unstored(stored, live.revision);
-  strategy.commit?.(context, object, old);
   return settle(context, table.name, stored);
 }
 
@@ -213,19 +214,15 @@ function checkIdentity(kind: ServedKind, proposed: KubeObject, old: KubeObject):
 }
 
 /** Schema, metadata and the kind's own rules; throws 400 or 422. */
-function admitted(
-  context: Context,
-  kind: ServedKind,
-  object: KubeObject,
-  old: KubeObject | undefined,
-  options: WriteOptions,
-): KubeObject {
-  const strategy = strategyOf(kind);
+function admitted(object: KubeObject, writing: Writing, complete: Strategy['complete']): KubeObject {
+  const { kind, old, options } = writing;
   const { value, problems, warnings } = admitObject(kind, object, old, options.fieldValidation);
   for (const warning of warnings) options.warnings.add(warning);
-  const all = problems.length > 0 ? problems : (strategy.validate?.(context, value, old) ?? []);
-  if (all.length > 0) throw invalid(kind, value.metadata.name, all);
-  return value;
+  if (problems.length > 0) throw invalid(kind, value.metadata.name, problems);
+  if (complete === undefined) return value;
+  const completed = complete(value, writing);
+  if (completed.problems.length > 0) throw invalid(kind, value.metadata.name, completed.problems);
+  return completed.value;
 }
 
 function withoutStatus(object: KubeObject): KubeObject {
