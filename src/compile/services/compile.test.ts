@@ -1,0 +1,335 @@
+/** Services and slices to intent: field by field, and change by change equal to the whole. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { KubeObject } from '#api/object.ts';
+import type { ServiceIntent } from '#intent/node.ts';
+import {
+  type EndpointSliceModel,
+  readEndpointSlice,
+  readService,
+  type ServiceModel,
+} from '#model/service.ts';
+import { compileServices, createServiceCompiler } from './compile.ts';
+
+function service(spec: object, metadata: object = {}): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'default', name: 'web', ...metadata },
+    spec: { clusterIP: '10.96.0.10', clusterIPs: ['10.96.0.10'], ports: [{ port: 80 }], ...spec },
+  };
+}
+
+function slice(part: object, name = 'web-1', of = 'web'): KubeObject {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { namespace: 'default', name, labels: { 'kubernetes.io/service-name': of } },
+    addressType: 'IPv4',
+    ports: [{ name: '', protocol: 'TCP', port: 8080 }],
+    endpoints: [{ addresses: ['10.244.1.5'], conditions: { ready: true } }],
+    ...part,
+  };
+}
+
+function compile(...objects: readonly KubeObject[]) {
+  const services = new Map<string, ServiceModel>();
+  const slices = new Map<string, EndpointSliceModel>();
+  const problems: string[] = [];
+  for (const object of objects) {
+    const key = `${object.metadata.namespace}/${object.metadata.name}`;
+    const read = object.kind === 'Service' ? readService(object) : readEndpointSlice(object);
+    problems.push(...read.problems.map((problem) => `${problem.field} ${problem.code}`));
+    if (read.value === undefined) continue;
+    if (object.kind === 'Service') services.set(key, read.value as ServiceModel);
+    else slices.set(key, read.value as EndpointSliceModel);
+  }
+  const { value, problems: between } = compileServices({ services, slices });
+  return { value, problems: [...problems, ...between.map(({ field, code }) => `${field} ${code}`)] };
+}
+
+function backends(...objects: readonly KubeObject[]): readonly string[] {
+  const [entry] = Object.values(compile(...objects).value) as ServiceIntent[];
+  return (entry?.backends ?? []).map(({ address, port }) => `${address} ${port}`);
+}
+
+const endpoint = (last: number, conditions: object | undefined) => ({
+  addresses: [`10.244.1.${last}`],
+  ...(conditions === undefined ? {} : { conditions }),
+});
+
+describe('a Service', () => {
+  it('becomes one entry a port and family, with its origin', () => {
+    const { value, problems } = compile(
+      service({
+        clusterIPs: ['10.96.0.10', 'fd10:96::A'],
+        ports: [
+          { name: 'http', port: 80 },
+          { name: 'dns', port: 53, protocol: 'UDP' },
+        ],
+      }),
+      slice({
+        ports: [
+          { name: 'http', port: 8080 },
+          { name: 'dns', protocol: 'UDP', port: 5353 },
+        ],
+      }),
+    );
+    expect(problems).toEqual([]);
+    expect(Object.keys(value)).toEqual([
+      'default/web/http/4',
+      'default/web/dns/4',
+      'default/web/http/6',
+      'default/web/dns/6',
+    ]);
+    expect(value['default/web/dns/4']).toEqual({
+      origin: { kind: 'Service', namespace: 'default', name: 'web', rule: 'spec.ports[dns]' },
+      protocol: 'udp',
+      frontends: [{ address: '10.96.0.10', port: 53 }],
+      backends: [{ address: '10.244.1.5', port: 5353 }],
+    });
+    expect(value['default/web/http/6']).toMatchObject({
+      frontends: [{ address: 'fd10:96::a', port: 80 }],
+      backends: [],
+    });
+  });
+
+  it.each([
+    ['headless', service({ clusterIP: 'None', clusterIPs: ['None'] })],
+    ['ExternalName', service({ type: 'ExternalName', clusterIP: '', clusterIPs: [] })],
+    ['not allocated yet', service({ clusterIP: '', clusterIPs: undefined })],
+    ['for another proxy', service({}, { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } })],
+    ['marked headless', service({}, { labels: { 'service.kubernetes.io/headless': '' } })],
+  ])('%s is left alone without a problem', (_, object) => {
+    expect(compile(object, slice({}))).toEqual({ value: {}, problems: [] });
+  });
+
+  it('has ClientIP affinity of three hours unless it says otherwise', () => {
+    const of = (spec: object) => compile(service(spec)).value['default/web//4']?.affinitySeconds;
+    expect(of({})).toBeUndefined();
+    expect(of({ sessionAffinity: 'ClientIP' })).toBe(10_800);
+    expect(
+      of({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 7 } } }),
+    ).toBe(7);
+  });
+
+  it.each([
+    [{ type: 'NodePort' }, 'spec.type NotSupported'],
+    [{ type: 'LoadBalancer' }, 'spec.type NotSupported'],
+    [{ externalIPs: ['192.0.2.1'] }, 'spec.externalIPs NotSupported'],
+    [{ internalTrafficPolicy: 'Local' }, 'spec.internalTrafficPolicy NotSupported'],
+    [{ externalTrafficPolicy: 'Local' }, 'spec.externalTrafficPolicy NotSupported'],
+    [{ trafficDistribution: 'PreferClose' }, 'spec.trafficDistribution NotSupported'],
+    [{ clusterIPs: ['10.96.0.10', '10.96.0.11'] }, 'spec.clusterIPs[1] DuplicateFamily'],
+    [{ clusterIPs: ['10.96.0.10', 'nonsense'] }, 'spec.clusterIPs[1] InvalidAddress'],
+    [{ ports: [{ port: 80 }, { name: 'b', port: 0 }] }, 'spec.ports[1].port InvalidPort'],
+    [{ ports: [{ port: 80 }, { port: 81 }] }, 'spec.ports[1].name DuplicateName'],
+    [{ ports: [{ port: 80 }, { name: 'b', port: 80 }] }, 'spec.ports[1] DuplicatePort'],
+    [
+      { ports: [{ port: 80 }, { name: 'b', port: 9, protocol: 'ICMP' }] },
+      'spec.ports[1].protocol NotSupported',
+    ],
+    [{ sessionAffinity: 'Cookie' }, 'spec.sessionAffinity NotSupported'],
+    [
+      { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 86_401 } } },
+      'spec.sessionAffinityConfig.clientIP.timeoutSeconds InvalidTimeout',
+    ],
+  ])('%j has a problem and its good part works', (spec, problem) => {
+    const { value, problems } = compile(service(spec), slice({}));
+    expect(problems).toEqual([problem]);
+    expect(value['default/web//4']?.backends).toEqual([{ address: '10.244.1.5', port: 8080 }]);
+  });
+
+  it('loses an address and port that an older Service has', () => {
+    const young = service({}, { name: 'a', creationTimestamp: '2026-01-02T00:00:00Z' });
+    const old = service({}, { name: 'b', creationTimestamp: '2026-01-01T00:00:00Z' });
+    const { value, problems } = compile(young, old);
+    expect(Object.keys(value)).toEqual(['default/b//4']);
+    expect(problems).toEqual(['spec.ports[0] DuplicateFrontend']);
+  });
+});
+
+describe('endpoints', () => {
+  it('are the ready ones; a missing condition means ready', () => {
+    const endpoints = [
+      endpoint(3, undefined),
+      endpoint(1, { ready: true }),
+      endpoint(2, { ready: false }),
+      endpoint(4, { ready: false, serving: true, terminating: true }),
+    ];
+    expect(backends(service({}), slice({ endpoints }))).toEqual(['10.244.1.1 8080', '10.244.1.3 8080']);
+  });
+
+  it('are the serving ones when all are terminating', () => {
+    const endpoints = [
+      endpoint(1, { ready: false, serving: true, terminating: true }),
+      endpoint(2, { ready: false, serving: false, terminating: true }),
+      endpoint(3, { ready: false, serving: true, terminating: false }),
+    ];
+    expect(backends(service({}), slice({ endpoints }))).toEqual(['10.244.1.1 8080']);
+  });
+
+  it('are all of them with publishNotReadyAddresses', () => {
+    const endpoints = [endpoint(1, { ready: false }), endpoint(2, { ready: true })];
+    expect(backends(service({ publishNotReadyAddresses: true }), slice({ endpoints }))).toHaveLength(2);
+  });
+
+  it('come once though two slices list them, each with its slice port, in the order of addresses', () => {
+    const objects = [
+      service({ ports: [{ name: 'http', port: 80, targetPort: 'web' }] }),
+      slice(
+        { ports: [{ name: 'http', port: 8080 }], endpoints: [endpoint(10, {}), endpoint(9, {})] },
+        'web-1',
+      ),
+      slice({ ports: [{ name: 'http', port: 8080 }], endpoints: [endpoint(9, {})] }, 'web-2'),
+      slice({ ports: [{ name: 'http', port: 9090 }], endpoints: [endpoint(11, {})] }, 'web-3'),
+    ];
+    expect(backends(...objects)).toEqual(['10.244.1.9 8080', '10.244.1.10 8080', '10.244.1.11 9090']);
+  });
+
+  it('need the name and the protocol of the Service port', () => {
+    const ports = [
+      { name: 'other', port: 1 },
+      { name: '', port: 2, protocol: 'UDP' },
+    ];
+    expect(backends(service({}), slice({ ports }))).toEqual([]);
+  });
+
+  it.each([
+    ['127.0.0.1', 'ForbiddenAddress'],
+    ['169.254.169.254', 'ForbiddenAddress'],
+    ['0.0.0.0', 'ForbiddenAddress'],
+    ['224.0.0.1', 'ForbiddenAddress'],
+    ['255.255.255.255', 'ForbiddenAddress'],
+    ['fd10:244::1', 'WrongFamily'],
+    ['10.0.0.1; flush ruleset', 'InvalidAddress'],
+  ])('at %s are refused, the others of the slice work', (address, code) => {
+    const endpoints = [{ addresses: [address] }, endpoint(7, {})];
+    const { problems } = compile(service({}), slice({ endpoints }));
+    expect(problems).toEqual([`endpoints[0].addresses[0] ${code}`]);
+    expect(backends(service({}), slice({ endpoints }))).toEqual(['10.244.1.7 8080']);
+  });
+
+  it.each(['::1', 'fe80::1', '::ffff:127.0.0.1', 'ff02::1'])('at %s are refused', (address) => {
+    const { problems } = compile(slice({ addressType: 'IPv6', endpoints: [{ addresses: [address] }] }));
+    expect(problems).toEqual(['endpoints[0].addresses[0] ForbiddenAddress']);
+  });
+
+  it.each([
+    [{ ports: [{ name: '' }] }, 'ports[0].port Required'],
+    [{ ports: [{ name: '', port: 70_000 }] }, 'ports[0].port InvalidPort'],
+    [{ addressType: 'FQDN' }, 'addressType NotSupported'],
+    [{ endpoints: [{}] }, 'endpoints[0].addresses[0] InvalidAddress'],
+  ])('%j has a problem', (part, problem) => {
+    expect(compile(slice(part)).problems).toEqual([problem]);
+  });
+
+  it('may be null, as the API server writes them', () => {
+    expect(compile(service({}), slice({ ports: null, endpoints: null })).problems).toEqual([]);
+  });
+});
+
+describe('the incremental compiler', () => {
+  const names = fc.constantFrom('a', 'b', 'c');
+  const serviceObject = fc.record({
+    clusterIPs: fc.constantFrom(['10.96.0.1'], ['10.96.0.2'], ['10.96.0.1', 'fd10:96::1'], ['None']),
+    ports: fc.constantFrom(
+      [{ port: 80 }],
+      [
+        { name: 'x', port: 80 },
+        { name: 'y', port: 53, protocol: 'UDP' },
+      ],
+    ),
+    sessionAffinity: fc.constantFrom('None', 'ClientIP'),
+    publishNotReadyAddresses: fc.boolean(),
+  });
+  const sliceObject = fc.record({
+    ports: fc.array(fc.record({ name: fc.constantFrom('', 'x', 'y'), port: fc.constantFrom(1, 2) }), {
+      maxLength: 2,
+    }),
+    endpoints: fc.array(
+      fc.record({
+        addresses: fc.integer({ min: 1, max: 4 }).map((n) => [`10.244.1.${n}`]),
+        conditions: fc.record({ ready: fc.boolean(), serving: fc.boolean(), terminating: fc.boolean() }),
+      }),
+      { maxLength: 3 },
+    ),
+  });
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant('service' as const),
+      name: names,
+      spec: fc.option(serviceObject, { nil: undefined }),
+      created: fc.constantFrom('1', '2'),
+    }),
+    fc.record({
+      kind: fc.constant('slice' as const),
+      name: names,
+      of: names,
+      part: fc.option(sliceObject, { nil: undefined }),
+    }),
+    fc.record({ kind: fc.constant('flush' as const) }),
+  );
+
+  it('says what the whole compile says, after any sequence of changes', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const compiler = createServiceCompiler();
+        const services = new Map<string, ServiceModel>();
+        const slices = new Map<string, EndpointSliceModel>();
+        const said: Record<string, unknown> = {};
+        const flush = () => {
+          const delta = compiler.flush();
+          for (const key of delta?.remove['services'] ?? []) delete said[key];
+          Object.assign(said, delta?.put['services']);
+        };
+        for (const each of steps) {
+          if (each.kind === 'flush') {
+            flush();
+            continue;
+          }
+          const key = `default/${each.name}`;
+          if (each.kind === 'service') {
+            const object =
+              each.spec === undefined
+                ? undefined
+                : readService(service(each.spec, { name: each.name, creationTimestamp: each.created })).value;
+            if (object === undefined) services.delete(key);
+            else services.set(key, object);
+            compiler.setService(key, object);
+          } else {
+            const object =
+              each.part === undefined
+                ? undefined
+                : readEndpointSlice(slice(each.part, each.name, each.of)).value;
+            if (object === undefined) slices.delete(key);
+            else slices.set(key, object);
+            compiler.setSlice(key, object);
+          }
+        }
+        flush();
+        const whole = compileServices({ services, slices });
+        expect(said).toEqual(whole.value);
+        const text = (list: readonly unknown[]) => list.map((each) => JSON.stringify(each)).sort();
+        expect(text(compiler.problems())).toEqual(text(whole.problems));
+        expect(compiler.flush()).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('tells of one Service when one slice changes', () => {
+    const compiler = createServiceCompiler();
+    for (const name of ['a', 'b']) {
+      const clusterIPs = [name === 'a' ? '10.96.0.1' : '10.96.0.2'];
+      compiler.setService(`default/${name}`, readService(service({ clusterIPs }, { name })).value);
+      compiler.setSlice(`default/${name}-1`, readEndpointSlice(slice({}, `${name}-1`, name)).value);
+    }
+    compiler.flush();
+    const endpoints = [endpoint(99, {})];
+    compiler.setSlice('default/a-1', readEndpointSlice(slice({ endpoints }, 'a-1', 'a')).value);
+    expect(Object.keys(compiler.flush()?.put['services'] ?? {})).toEqual(['default/a//4']);
+    compiler.setSlice('default/a-1', readEndpointSlice(slice({ endpoints }, 'a-1', 'a')).value);
+    expect(compiler.flush()).toBeUndefined();
+  });
+});

@@ -1,0 +1,165 @@
+/** Reads Services (v1). */
+import type { KubeObject } from '#api/object.ts';
+import type { Protocol } from '#intent/node.ts';
+import type { Origin } from '#intent/origin.ts';
+import { canonicalAddr } from '#net/addr.ts';
+import { isPort, protocolOf } from './port.ts';
+import { originOf, type Problem, type Read } from './problem.ts';
+
+export {
+  type EndpointModel,
+  type EndpointSliceModel,
+  readEndpointSlice,
+  type SlicePort,
+} from './endpointslice.ts';
+
+export type ServiceModel = {
+  readonly origin: Origin;
+  /** `namespace/name`. */
+  readonly key: string;
+  /** RFC 3339; the older of two Services that claim one address and port wins. */
+  readonly created: string;
+  /** Canonical, at least one, at most one a family, in the object's order. */
+  readonly clusterIPs: readonly string[];
+  readonly ports: readonly ServicePort[];
+  /** ClientIP affinity; absent: none. */
+  readonly affinitySeconds?: number;
+  /** Endpoints count as ready whatever their conditions say. */
+  readonly publishNotReadyAddresses: boolean;
+};
+
+export type ServicePort = {
+  /** '' when it has none, which only a single port may. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  /** Position in `spec.ports`. */
+  readonly index: number;
+};
+
+/** core/v1 ServiceSpec, cut to what is read here. */
+type Spec = {
+  readonly type?: string;
+  readonly clusterIP?: string;
+  readonly clusterIPs?: readonly string[];
+  readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[];
+  readonly sessionAffinity?: string;
+  readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
+  readonly publishNotReadyAddresses?: boolean;
+  readonly externalIPs?: readonly string[];
+  readonly internalTrafficPolicy?: string;
+  readonly externalTrafficPolicy?: string;
+  readonly trafficDistribution?: string;
+};
+
+/** Kubernetes' default of sessionAffinityConfig.clientIP.timeoutSeconds, and its upper limit (core/v1 validation). */
+const affinity = { standard: 10_800, highest: 86_400 } as const;
+
+/** Another proxy serves such a Service (KEP-2447); a headless one has no virtual address to serve. */
+const servedElsewhere = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
+
+/**
+ * A Service without a virtual address (headless, ExternalName, not allocated yet) or for another proxy has no value and no problem.
+ * A bad port or address is left out; what Netloom doesn't serve yet is a problem that names the field, and the ClusterIP works.
+ */
+export function readService(object: KubeObject): Read<ServiceModel> {
+  const problems: Problem[] = [];
+  const origin = originOf(object);
+  const refuse = (field: string, code: string, message: string): void => {
+    problems.push({ object: origin, field, code, message });
+  };
+  const spec = (object.spec ?? {}) as Spec;
+  const labels = object.metadata.labels ?? {};
+  const addresses = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
+  if (
+    spec.type === 'ExternalName' ||
+    addresses.length === 0 ||
+    addresses[0] === '' ||
+    addresses[0] === 'None' ||
+    servedElsewhere.some((label) => label in labels)
+  ) {
+    return { value: undefined, problems: [] };
+  }
+  reportUnserved(spec, refuse);
+  const clusterIPs = readClusterIPs(addresses, refuse);
+  const affinitySeconds = readAffinity(spec, refuse);
+  if (clusterIPs.length === 0) return { value: undefined, problems };
+  const value: ServiceModel = {
+    origin,
+    key: `${object.metadata.namespace ?? ''}/${object.metadata.name}`,
+    created: object.metadata.creationTimestamp ?? '',
+    clusterIPs,
+    ports: readPorts(spec.ports ?? [], refuse),
+    ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
+    publishNotReadyAddresses: spec.publishNotReadyAddresses ?? false,
+  };
+  return { value, problems };
+}
+
+type Refuse = (field: string, code: string, message: string) => void;
+
+function reportUnserved(spec: Spec, refuse: Refuse): void {
+  const unserved = (field: string, what: string) =>
+    refuse(field, 'NotSupported', `${what}; the cluster address works without it`);
+  if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') {
+    unserved('spec.type', `${spec.type}: node ports and load balancer addresses are not served`);
+  }
+  if ((spec.externalIPs ?? []).length > 0) unserved('spec.externalIPs', 'external addresses are not served');
+  if (spec.internalTrafficPolicy === 'Local') {
+    unserved('spec.internalTrafficPolicy', 'Local is not held: connections go to the endpoints of all nodes');
+  }
+  if (spec.externalTrafficPolicy === 'Local') {
+    unserved('spec.externalTrafficPolicy', 'Local is not held: nothing from outside is served');
+  }
+  if (spec.trafficDistribution !== undefined) {
+    unserved('spec.trafficDistribution', 'connections are spread over all endpoints alike');
+  }
+}
+
+function readClusterIPs(addresses: readonly string[], refuse: Refuse): readonly string[] {
+  const kept: string[] = [];
+  for (const [index, text] of addresses.entries()) {
+    const address = canonicalAddr(text);
+    const field = `spec.clusterIPs[${index}]`;
+    const six = (each: string) => each.includes(':');
+    if (address === undefined) refuse(field, 'InvalidAddress', `"${text}" is not an IP address`);
+    else if (kept.some((each) => six(each) === six(address))) {
+      refuse(field, 'DuplicateFamily', `${address} is the second address of its family`);
+    } else kept.push(address);
+  }
+  return kept;
+}
+
+function readPorts(ports: NonNullable<Spec['ports']>, refuse: Refuse): readonly ServicePort[] {
+  const kept: ServicePort[] = [];
+  for (const [index, { name = '', protocol = 'TCP', port }] of ports.entries()) {
+    const field = `spec.ports[${index}]`;
+    const known = protocolOf(protocol);
+    if (known === undefined) {
+      refuse(`${field}.protocol`, 'NotSupported', `"${protocol}" is not TCP, UDP or SCTP`);
+    } else if (!isPort(port)) refuse(`${field}.port`, 'InvalidPort', `${port} is not a port (1 to 65535)`);
+    else if (kept.some((each) => each.name === name)) {
+      refuse(`${field}.name`, 'DuplicateName', `"${name}" names an earlier port, too`);
+    } else if (kept.some((each) => each.port === port && each.protocol === known)) {
+      refuse(field, 'DuplicatePort', `${protocol} ${port} is an earlier port, too`);
+    } else kept.push({ name, protocol: known, port, index });
+  }
+  return kept;
+}
+
+function readAffinity(spec: Spec, refuse: Refuse): number | undefined {
+  const { sessionAffinity = 'None' } = spec;
+  if (sessionAffinity === 'None') return undefined;
+  if (sessionAffinity !== 'ClientIP') {
+    refuse('spec.sessionAffinity', 'NotSupported', `"${sessionAffinity}" is not None or ClientIP`);
+    return undefined;
+  }
+  const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? affinity.standard;
+  if (Number.isInteger(seconds) && seconds > 0 && seconds <= affinity.highest) return seconds;
+  refuse(
+    'spec.sessionAffinityConfig.clientIP.timeoutSeconds',
+    'InvalidTimeout',
+    `${seconds} is not from 1 to ${affinity.highest}; ${affinity.standard} is used`,
+  );
+  return affinity.standard;
+}
