@@ -47,6 +47,10 @@ export const catalogue = {
   Unsupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
   Overlap: refused('Two objects claim the same addresses.', 'Change or delete one; the older one stays.'),
   NameMismatch: refused("A claim's name is not the one of its block.", 'Delete the claim.'),
+  DuplicateFrontend: unmet(
+    'Two Services have the same address, protocol and port.',
+    'Change or delete one; the older one stays in effect.',
+  ),
   NoInternalAddress: unmet(
     'A node has no address that other nodes could reach.',
     'Give the kubelet --node-ip, or wait for the cloud provider.',

@@ -62,16 +62,20 @@ export async function startLabServer({ historySize = 8192 } = {}): Promise<LabSe
     child.kill('SIGKILL');
     await gone;
   };
-  await start();
+  const close = async (): Promise<void> => {
+    await kill();
+    rmSync(directory, { recursive: true });
+  };
+  await start().catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     config: await loadKubeconfig({ path: kubeconfig }),
     kill,
     start,
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
-    async close() {
-      await kill();
-      rmSync(directory, { recursive: true });
-    },
+    close,
   };
 }
