@@ -23,8 +23,8 @@ import { startAddresses } from './start.ts';
 export type DatapathOptions = {
   readonly node: string;
   readonly engines: readonly Engine[];
-  /** MTU of a pod's interface in a Subnet of a mode; undefined while the node has no underlay device. */
-  readonly mtuOf: (mode: SubnetMode) => number | undefined;
+  /** MTU of a pod's interface in a Subnet of a mode; throws while the node has no underlay device. */
+  readonly mtuOf: (mode: SubnetMode) => number;
   readonly journal: string;
   readonly cniSocket: string;
   readonly datapathSocket: string;
@@ -54,7 +54,12 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   const addresses = createAddresses({ node, state, journal, intent: holder.intent, restMs });
   const engines = createEngineSet(options.engines, log, metrics);
   const { mtuOf } = options;
-  const pods = createPods({ addresses, engines, holder, signal, mtuOf, log });
+  let prepared = false;
+  const notReady = () => {
+    if (holder.generation === 0) return "the node's agent has not said yet what the network is";
+    return prepared ? undefined : 'the node is still being prepared for the first intent since the start';
+  };
+  const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
   let ready = false;
   let self: SelfIntent | undefined;
@@ -89,10 +94,14 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     if (refusal !== undefined) return refusal;
     const complete = withTunnelAddresses(change);
     if (isFirst) nameSubnets();
+    // An engine that hears of a whole intent for the first time reads the machine and plans the difference.
     const applied = engines.apply(isFirst ? holder.whole() : complete);
-    if (isFirst) engines.resync('the first intent since the start');
     signal.notify();
     const { problems, failed } = await applied;
+    if (!prepared && failed.length === 0) {
+      prepared = true;
+      signal.notify();
+    }
     if (!ready && failed.length === 0) await makeReady();
     return { generation: change.generation, problems: [...own, ...problems, ...failed] };
   };
@@ -130,7 +139,8 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   };
 
   const unready = (): string | undefined => {
-    if (holder.generation === 0) return "the node's agent has not said yet what the network is";
+    const reason = notReady();
+    if (reason !== undefined) return reason;
     if (self === undefined) return `node ${node} is not known to the cluster`;
     if (Date.now() >= self.assignUntil) return "the agent's lease has run out, so no address may be assigned";
     const broken = engines.status().find((engine) => engine.error !== undefined);
@@ -144,7 +154,15 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     labels: ['command', 'result'],
     buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
   });
-  const handle = async (request: CniRequest): Promise<string> => {
+  const calls = new Set<Promise<string>>();
+  const handle = (request: CniRequest): Promise<string> => {
+    const call = timed(request);
+    calls.add(call);
+    const done = () => calls.delete(call);
+    call.then(done, done);
+    return call;
+  };
+  const timed = async (request: CniRequest): Promise<string> => {
     const started = performance.now();
     let result = 'error';
     try {
@@ -210,7 +228,9 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
         server.close();
         if ('closeAllConnections' in server) (server.closeAllConnections as () => void)();
       }
-      await pods.idle();
+      await pods.stop();
+      await Promise.allSettled(calls);
+      await pods.stop();
       await engines.close();
       await journal.close();
     },

@@ -30,8 +30,8 @@ export type Pods = {
   adopt(found: FoundPodLink, assignment: Assignment): void;
   endpoints(): readonly EndpointStatus[];
   demand(): readonly SubnetDemand[];
-  /** Waits until links that DEL left to the kernel are gone. */
-  idle(): Promise<void>;
+  /** Sends away the ADDs that wait, and waits until links that DEL left to the kernel are gone. */
+  stop(): Promise<void>;
 };
 
 /** Milliseconds that ADD waits for the agent's word and for addresses; the runtime tries again after an error. */
@@ -44,27 +44,29 @@ export function createPods(options: {
   readonly engines: EngineSet;
   readonly holder: IntentHolder;
   readonly signal: Signal;
-  /** Undefined while the node has no underlay device. */
-  readonly mtuOf: (mode: SubnetMode) => number | undefined;
+  /** Why no pod can be wired yet, whatever its addresses. */
+  readonly notReady: () => string | undefined;
+  /** Throws while the node has no underlay device. */
+  readonly mtuOf: (mode: SubnetMode) => number;
   readonly log: Log;
 }): Pods {
-  const { addresses, engines, holder, signal, mtuOf, log } = options;
+  const { addresses, engines, holder, signal, notReady, mtuOf, log } = options;
   const oneAtATime = createSerializer();
   const adding = new Set<string>();
   const waiting = new Map<string, string>();
   const deletions = new Map<string, Promise<void>>();
+  let stopping = false;
 
   const assignInTime = async (request: AddRequest) => {
     const deadline = performance.now() + patience;
     try {
       for (;;) {
         const seen = signal.revision;
-        const outcome =
-          holder.generation === 0
-            ? { refused: "the node's agent has not said yet what the network is" }
-            : addresses.assign(request);
+        const reason = notReady();
+        const outcome = reason === undefined ? addresses.assign(request) : { refused: reason };
         if (!('refused' in outcome)) return outcome;
         const left = deadline - performance.now();
+        if (stopping) throw new CniError(errorCode.tryAgainLater, 'the datapath is restarting');
         if (left <= 0) throw new CniError(errorCode.tryAgainLater, outcome.refused);
         if (
           'subnet' in outcome &&
@@ -83,9 +85,11 @@ export function createPods(options: {
   };
 
   const mtuInTime = (mode: SubnetMode): number => {
-    const mtu = mtuOf(mode);
-    if (mtu !== undefined) return mtu;
-    throw new CniError(errorCode.tryAgainLater, "no device of the node has the node's own address");
+    try {
+      return mtuOf(mode);
+    } catch (error) {
+      throw new CniError(errorCode.tryAgainLater, (error as Error).message);
+    }
   };
 
   const add = async (request: AddRequest): Promise<string> => {
@@ -215,7 +219,9 @@ export function createPods(options: {
       for (const subnet of waiting.values()) count.set(subnet, (count.get(subnet) ?? 0) + 1);
       return Array.from(count, ([subnet, number]) => ({ subnet, waiting: number }));
     },
-    async idle() {
+    async stop() {
+      stopping = true;
+      signal.notify();
       await Promise.all(deletions.values());
     },
   };

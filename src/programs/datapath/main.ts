@@ -1,0 +1,126 @@
+/** The datapath program: flags and wiring. */
+import { mkdirSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createNetlinkEngine } from '#engines/netlink/driver.ts';
+import { createNftablesEngine } from '#engines/nftables/driver.ts';
+import type { SubnetMode } from '#intent/node.ts';
+import { canonicalPrefix } from '#net/prefix.ts';
+import { type FileLock, tryLock } from '#system/files.ts';
+import { paths, ports } from '#system/registry.ts';
+import { startHealthServer } from '#telemetry/health.ts';
+import { createLog, isLevel } from '#telemetry/log.ts';
+import { createRegistry } from '#telemetry/metrics.ts';
+import { registerProcessMetrics } from '#telemetry/process.ts';
+import { version } from '../version.ts';
+import { type Datapath, startDatapath } from './datapath.ts';
+import { installCni } from './install.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    node: { type: 'string', default: process.env['NODE_NAME'] ?? '' },
+    'run-dir': { type: 'string', default: paths.runDirectory.value },
+    'state-dir': { type: 'string', default: paths.stateDirectory.value },
+    'cni-bin-dir': { type: 'string', default: paths.cniBinDirectory.value },
+    'cni-conf-dir': { type: 'string', default: paths.cniConfigDirectory.value },
+    'cni-source': { type: 'string', default: '/usr/lib/netloom/cni' },
+    'service-cidr': { type: 'string', multiple: true, default: [] },
+    'metrics-address': { type: 'string', default: '::' },
+    'metrics-port': { type: 'string', default: String(ports.datapathMetrics.value) },
+    'log-level': { type: 'string', default: 'info' },
+  },
+});
+const { node } = flags;
+if (node === '') throw new Error('--node or NODE_NAME: the name of the Node object is needed');
+const serviceRanges = flags['service-cidr'].map((text) => {
+  const cidr = canonicalPrefix(text);
+  if (cidr === undefined) throw new Error(`--service-cidr: "${text}" is no prefix with host bits zero`);
+  return cidr;
+});
+const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
+const runFile = (path: string) => join(flags['run-dir'], basename(path));
+
+mkdirSync(flags['run-dir'], { recursive: true, mode: 0o755 });
+mkdirSync(flags['state-dir'], { recursive: true, mode: 0o700 });
+const held = await takeOver(runFile('datapath.lock'));
+const metrics = createRegistry();
+registerProcessMetrics(metrics, { program: 'datapath', version, stalls: true });
+
+const netlink = createNetlinkEngine({
+  onRepair: (cause, { operations }) =>
+    log.info('repaired routes and devices', {
+      cause,
+      count: operations.length,
+      first: operations.slice(0, 3).join('; '),
+    }),
+  onError: (error) => log.error('netlink', { error }),
+});
+const nftables = createNftablesEngine({
+  serviceRanges,
+  onForeignChange: ({ opened, report }) =>
+    log.warn('somebody else changed the nftables table; it is healed', {
+      opened,
+      repairs: report.operations.length,
+    }),
+  onError: (error) => log.error('nftables', { error }),
+});
+
+const datapath: Datapath = await startDatapath({
+  node,
+  engines: [netlink, nftables],
+  mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
+  journal: join(flags['state-dir'], basename(paths.journal.value)),
+  cniSocket: runFile(paths.cniSocket.value),
+  datapathSocket: runFile(paths.datapathSocket.value),
+  async onReady() {
+    const written = await installCni({
+      source: flags['cni-source'],
+      binDirectory: flags['cni-bin-dir'],
+      configDirectory: flags['cni-conf-dir'],
+      socket: runFile(paths.cniSocket.value),
+    });
+    log.info('ready for pods', { written });
+  },
+  log,
+  metrics,
+});
+
+const health = await startHealthServer({
+  host: flags['metrics-address'],
+  port: Number(flags['metrics-port']),
+  registry: metrics,
+  checks: [
+    { name: 'node', check: () => datapath.unready() },
+    { name: 'loop', live: true, check: () => undefined },
+  ],
+});
+
+/** What no watch reports; a resync that finds nothing costs some milliseconds. */
+const resyncSeconds = 60;
+const periodic = setInterval(() => datapath.resync('periodic'), resyncSeconds * 1000);
+// A process that is killed would leave the cache (NODE_COMPILE_CACHE) empty; with it the next start takes 40 MB less.
+flushCompileCache();
+log.info('listening', { cni: runFile(paths.cniSocket.value), agent: runFile(paths.datapathSocket.value) });
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+
+async function stop(signal: NodeJS.Signals): Promise<void> {
+  log.info('stopping; pods keep their network', { signal });
+  clearInterval(periodic);
+  await health.close();
+  await datapath.close();
+  held.release();
+  process.exit(0);
+}
+
+/** Two datapaths would fight over one table: waits for the predecessor, which may be ending just now. */
+async function takeOver(path: string): Promise<FileLock> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const lock = tryLock(path);
+    if (lock !== undefined) return lock;
+    if (Date.now() > deadline) throw new Error(`another datapath runs in ${dirname(path)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
