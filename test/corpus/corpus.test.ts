@@ -19,10 +19,10 @@ const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.
 
 test.each(files)('%s', (file) => {
   const text = readFileSync(join(import.meta.dirname, file), 'utf8');
-  const [, manifests = '', node = '', expectation = ''] =
-    /^([^]*)^---- expect (\S+)\n([^]*)$/m.exec(text) ?? [];
+  const [manifests = '', rest = ''] = text.split(/^---- expect /m);
+  const [node = '', ...expectation] = rest.split('\n');
   expect(node, 'the line "---- expect NODE"').not.toBe('');
-  const expected = parse(expectation) as Expectation;
+  const expected = parse(expectation.join('\n')) as Expectation;
   const { intent, problems } = compile(documents(manifests), node);
   expect(problems.map(line).sort()).toEqual([...(expected.problems ?? [])].sort());
   expect(intent).toMatchObject(expected.intent ?? {});
@@ -34,14 +34,18 @@ function compile(
   node: string,
 ): { intent: object; problems: readonly Problem[] } {
   const problems: Problem[] = [];
-  const all = <T>(kind: string, read: (object: never) => Read<T>): T[] =>
-    objects
-      .filter((object) => object.kind === kind)
-      .flatMap((object) => {
-        const result = read(object as never);
-        problems.push(...result.problems);
-        return result.value === undefined ? [] : [result.value];
-      });
+  const byKey = <T>(kind: string, read: (object: never) => Read<T>): Map<string, T> =>
+    new Map(
+      objects
+        .filter((object) => object.kind === kind)
+        .flatMap((object) => {
+          const result = read(object as never);
+          problems.push(...result.problems);
+          const key = `${object.metadata.namespace}/${object.metadata.name}`;
+          return result.value === undefined ? [] : [[key, result.value] as const];
+        }),
+    );
+  const all = <T>(kind: string, read: (object: never) => Read<T>): T[] => [...byKey(kind, read).values()];
   const topology = compileTopology(
     {
       nodes: all('Node', readNode),
@@ -51,7 +55,10 @@ function compile(
     },
     node,
   );
-  const services = compileServices(all('Service', readService), all('EndpointSlice', readEndpointSlice));
+  const services = compileServices({
+    services: byKey('Service', readService),
+    slices: byKey('EndpointSlice', readEndpointSlice),
+  });
   problems.push(...topology.problems, ...services.problems);
   return { intent: { ...topology.value, services: services.value }, problems };
 }
