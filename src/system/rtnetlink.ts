@@ -185,7 +185,11 @@ export function openRouteSocket(namespace?: string): RouteSocket {
   return self;
 }
 
-export type Monitor = { close(): void };
+export type Monitor = {
+  /** Hands over at once what has come. */
+  poll(): void;
+  close(): void;
+};
 
 export type MonitorOptions = {
   readonly namespace?: string | undefined;
@@ -203,7 +207,7 @@ export type MonitorOptions = {
 export function openMonitor(options: MonitorOptions): Monitor {
   const fd = routeSocket(options.namespace);
   for (const each of options.groups) setSocketOption(fd, SOL_NETLINK, socketOption.ADD_MEMBERSHIP, each);
-  const timer = setInterval(() => {
+  const poll = () => {
     const messages: Message[] = [];
     try {
       for (let datagram = receiveDatagram(fd); datagram !== undefined; datagram = receiveDatagram(fd)) {
@@ -214,9 +218,11 @@ export function openMonitor(options: MonitorOptions): Monitor {
       options.onLost();
     }
     if (messages.length > 0) options.onMessages(messages);
-  }, monitorInterval);
+  };
+  const timer = setInterval(poll, monitorInterval);
   timer.unref();
   return {
+    poll,
     close: () => {
       clearInterval(timer);
       closeSync(fd);

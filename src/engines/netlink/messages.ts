@@ -61,7 +61,7 @@ const addrGenModeNone = 1;
 const extMaskSkipStats = 8;
 
 const ifa = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const;
-const ifaFlagNoDad = 0x02;
+const ifaFlag = { NODAD: 0x02, DADFAILED: 0x08, TENTATIVE: 0x40 } as const;
 
 const rta = {
   DST: 1,
@@ -219,6 +219,8 @@ export type AddressState = {
   readonly address: string;
   readonly length: number;
   readonly scope: number;
+  /** False while duplicate address detection runs, or once it has failed. */
+  readonly usable?: boolean;
 };
 
 function addressRequest(type: number, flags: number, state: AddressState): Request {
@@ -227,7 +229,7 @@ function addressRequest(type: number, flags: number, state: AddressState): Reque
   header.set([familyOf(addr), state.length, 0, state.scope]);
   header.writeUInt32LE(state.ifindex, 4);
   const value = addrBytes(addr);
-  const noDad = addr.family === 6 ? [u32(ifa.FLAGS, ifaFlagNoDad)] : [];
+  const noDad = addr.family === 6 ? [u32(ifa.FLAGS, ifaFlag.NODAD)] : [];
   return request(type, flags, header, bytes(ifa.LOCAL, value), bytes(ifa.ADDRESS, value), ...noDad);
 }
 
@@ -246,11 +248,13 @@ export function readAddress(message: Message): AddressState | undefined {
   const attributes = readAttributes(message.payload, 8);
   const value = addrFromBytes(attributes.get(ifa.LOCAL) ?? attributes.get(ifa.ADDRESS) ?? Buffer.alloc(0));
   if (value === undefined) return undefined;
+  const flags = readU32(attributes, ifa.FLAGS) ?? message.payload[2]!;
   return {
     ifindex: message.payload.readUInt32LE(4),
     address: formatAddr(value),
     length: message.payload[1]!,
     scope: message.payload[3]!,
+    usable: (flags & (ifaFlag.DADFAILED | ifaFlag.TENTATIVE)) === 0,
   };
 }
 
@@ -384,16 +388,30 @@ export function deleteNeighbour(neighbour: NeighbourState): Request {
   return request(rtm.DELNEIGH, 0, header, bytes(nda.DST, addrBytes(addr)));
 }
 
-export const dumpNeighbours: Request = request(rtm.GETNEIGH, 0, Buffer.alloc(12));
+const dumpNeighbours: Request = request(rtm.GETNEIGH, 0, Buffer.alloc(12));
 
-/** Undefined for entries that aren't permanent: those the kernel learns and forgets by itself. */
-export function readNeighbour(message: Message): NeighbourState | undefined {
+/** An entry as found. The kernel learns and forgets those that aren't permanent by itself; they may have no MAC (''). */
+export function readNeighbour(
+  message: Message,
+): (NeighbourState & { readonly permanent: boolean }) | undefined {
   const attributes = readAttributes(message.payload, 12);
   const addr = addrFromBytes(attributes.get(nda.DST) ?? Buffer.alloc(0));
+  if (addr === undefined) return undefined;
   const mac = macFromBytes(attributes.get(nda.LLADDR) ?? Buffer.alloc(0));
-  if (addr === undefined || mac === undefined) return undefined;
-  if ((message.payload.readUInt16LE(8) & nud.PERMANENT) === 0) return undefined;
-  return { ifindex: message.payload.readInt32LE(4), address: formatAddr(addr), mac: formatMac(mac) };
+  return {
+    ifindex: message.payload.readInt32LE(4),
+    address: formatAddr(addr),
+    mac: mac === undefined ? '' : formatMac(mac),
+    permanent: (message.payload.readUInt16LE(8) & nud.PERMANENT) !== 0,
+  };
+}
+
+/** The permanent entries of all devices. */
+export function readPermanentNeighbours(socket: RouteSocket): NeighbourState[] {
+  return socket.dump(dumpNeighbours).flatMap((message) => {
+    const neighbour = readNeighbour(message);
+    return neighbour?.permanent ? [neighbour] : [];
+  });
 }
 
 /** A static entry of a VXLAN device: frames for `mac` go to the tunnel end `destination`. */
@@ -415,8 +433,9 @@ export function deleteForwarding(entry: ForwardingState): Request {
   return request(rtm.DELNEIGH, 0, header, bytes(nda.LLADDR, mustMac(entry.mac)));
 }
 
-/** Entries of every device that has some: the kernel offers no filter that all supported versions agree on. */
-export const dumpForwarding: Request = request(rtm.GETNEIGH, 0, neighbourHeader(linux.AF_BRIDGE, 0, 0, 0));
+export function dumpForwarding(ifindex: number): Request {
+  return request(rtm.GETNEIGH, 0, neighbourHeader(linux.AF_BRIDGE, ifindex, 0, 0));
+}
 
 export function readForwarding(message: Message): ForwardingState | undefined {
   const attributes = readAttributes(message.payload, 12);

@@ -14,7 +14,6 @@ import {
   deleteLink,
   dumpAddresses,
   dumpLinks,
-  dumpNeighbours,
   getLink,
   type LinkState,
   mustAddr,
@@ -24,7 +23,7 @@ import {
   type RouteState,
   readAddress,
   readLink,
-  readNeighbour,
+  readPermanentNeighbours,
   readRoutes,
   routeType,
   scope,
@@ -151,7 +150,7 @@ export function listPodLinks(hostNamespace?: string): FoundPodLink[] {
       .map(readLink)
       .filter((link) => link.kind === 'veth' && link.name.startsWith(links.podPrefix.value));
     const routed = readRoutes(host, [4, 6], routes.table.value, routes.protocol.value);
-    const neighbours = host.dump(dumpNeighbours).flatMap((message) => readNeighbour(message) ?? []);
+    const neighbours = readPermanentNeighbours(host);
     return devices
       .map((link): FoundPodLink => {
         const alias = /^netloom\/(\d+) (.+)$/.exec(link.alias);
@@ -298,7 +297,7 @@ function differences(spec: PodLinkSpec, host: LinkState): string[] {
     if (device.mac !== podMac) found.push(`${spec.ifName} has MAC ${device.mac}, not ${podMac}`);
     if (device.mtu !== spec.mtu) found.push(`${spec.ifName} has MTU ${device.mtu}, not ${spec.mtu}`);
     const addresses = pod.dump(dumpAddresses).flatMap((message) => readAddress(message) ?? []);
-    const neighbours = pod.dump(dumpNeighbours).flatMap((message) => readNeighbour(message) ?? []);
+    const neighbours = readPermanentNeighbours(pod);
     for (const address of spec.addresses) {
       if (
         !addresses.some(

@@ -1,0 +1,188 @@
+/** What this engine keeps in the kernel, as typed values that print themselves as iproute2 commands. */
+import { routes } from '#system/registry.ts';
+
+/** The VXLAN device. Static: nothing is learnt, nothing is flooded. */
+export type Link = {
+  readonly kind: 'link';
+  readonly name: string;
+  readonly vni: number;
+  readonly port: number;
+  /** Outer source address; its family is the tunnel's. */
+  readonly local: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly alias: string;
+  readonly up: boolean;
+  /** True only as found: a wanted device never learns. */
+  readonly learning: boolean;
+};
+
+/** The node's end of a pod's veth: pod.ts makes it, down; the engine turns it on. */
+export type Device = {
+  readonly kind: 'device';
+  readonly name: string;
+  /** Another index under the same name is another device, which has lost all that was on the former. */
+  readonly ifindex: number;
+  readonly alias: string;
+  readonly up: boolean;
+};
+
+/** A kernel setting; `key` as in /proc/sys. What it was before is not known, so it is never taken back. */
+export type Sysctl = { readonly kind: 'sysctl'; readonly key: string; readonly value: string };
+
+/** A /32 or /128 on one of our devices. */
+export type Address = { readonly kind: 'address'; readonly device: string; readonly address: string };
+
+/** A permanent neighbour entry. */
+export type Neighbour = {
+  readonly kind: 'neighbour';
+  readonly device: string;
+  readonly address: string;
+  readonly mac: string;
+};
+
+/** A static forwarding entry of the VXLAN device. */
+export type Forwarding = {
+  readonly kind: 'forwarding';
+  readonly device: string;
+  readonly mac: string;
+  /** Underlay address of the peer. */
+  readonly destination: string;
+};
+
+/** A route in the main table with our protocol number. Without `device` it is unreachable. */
+export type Route = {
+  readonly kind: 'route';
+  readonly destination: string;
+  readonly device?: string;
+  /** Next hop; may be IPv6 for an IPv4 destination. */
+  readonly via?: string;
+  /** The next hop is taken to be on the link whatever the addresses say. */
+  readonly onlink?: boolean;
+  /** Source address that the node itself takes. */
+  readonly source?: string;
+  readonly metric?: number;
+};
+
+export type NetlinkObject = Link | Device | Sysctl | Address | Neighbour | Forwarding | Route;
+
+/** Objects by identity. */
+export type Objects = ReadonlyMap<string, NetlinkObject>;
+
+export type Operation =
+  /** Makes the object, or makes the one that is there as asked. */
+  | { readonly verb: 'put'; readonly object: NetlinkObject; readonly before: NetlinkObject | undefined }
+  | { readonly verb: 'delete'; readonly object: NetlinkObject };
+
+/** What makes an object the same one with other contents: the kernel's own key for it. */
+export function identity(object: NetlinkObject): string {
+  switch (object.kind) {
+    case 'link':
+    case 'device':
+      return `${object.kind} ${object.name}`;
+    case 'sysctl':
+      return `sysctl ${object.key}`;
+    case 'address':
+    case 'neighbour':
+      return `${object.kind} ${object.device} ${object.address}`;
+    case 'forwarding':
+      return `forwarding ${object.device} ${object.mac}`;
+    case 'route':
+      return `route ${object.destination} metric ${object.metric ?? 0}`;
+  }
+}
+
+/** The device that an object vanishes with, if any. */
+export function deviceOf(object: NetlinkObject): string | undefined {
+  switch (object.kind) {
+    case 'address':
+    case 'neighbour':
+    case 'forwarding':
+    case 'route':
+      return object.device;
+    case 'sysctl':
+      return /^net\/ipv[46]\/conf\/([^/]+)\//.exec(object.key)?.[1];
+    default:
+      return undefined;
+  }
+}
+
+export function sameObject(a: NetlinkObject, b: NetlinkObject): boolean {
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  const keys = Object.keys(left);
+  return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
+}
+
+/** The command that does the same, as one types it. */
+export function printOperation(operation: Operation): string {
+  return operation.verb === 'put'
+    ? printPut(operation.object, operation.before)
+    : printDelete(operation.object);
+}
+
+function printPut(object: NetlinkObject, before: NetlinkObject | undefined): string {
+  switch (object.kind) {
+    case 'link':
+      return before?.kind === 'link' ? printLinkChange(object) : printLink(object);
+    case 'device':
+      return `ip link set ${object.name} addrgenmode none alias "${object.alias}" ${object.up ? 'up' : 'down'}`;
+    case 'sysctl':
+      return `sysctl -w ${object.key}=${object.value}`;
+    case 'address':
+      return `ip address replace ${object.address}${hostLength(object.address)} dev ${object.device}`;
+    case 'neighbour':
+      return `ip neigh replace ${object.address} lladdr ${object.mac} dev ${object.device} nud permanent`;
+    case 'forwarding':
+      return `bridge fdb replace ${object.mac} dev ${object.device} dst ${object.destination} self permanent`;
+    case 'route':
+      return `ip${six(object.destination)} route replace ${printRoute(object)}`;
+  }
+}
+
+function printDelete(object: NetlinkObject): string {
+  switch (object.kind) {
+    case 'link':
+    case 'device':
+      return `ip link del ${object.name}`;
+    case 'sysctl':
+      return `# ${object.key} stays as it is`;
+    case 'address':
+      return `ip address del ${object.address}${hostLength(object.address)} dev ${object.device}`;
+    case 'neighbour':
+      return `ip neigh del ${object.address} dev ${object.device}`;
+    case 'forwarding':
+      return `bridge fdb del ${object.mac} dev ${object.device} self`;
+    case 'route':
+      return `ip${six(object.destination)} route del ${printRoute(object)}`;
+  }
+}
+
+function printLink(link: Link): string {
+  const learning = link.learning ? 'learning' : 'nolearning';
+  const kind = `type vxlan id ${link.vni} local ${link.local} dstport ${link.port} ${learning}`;
+  return `ip link add ${link.name} address ${link.mac} mtu ${link.mtu} ${kind}; ${printLinkChange(link)}`;
+}
+
+function printLinkChange(link: Link): string {
+  const state = `addrgenmode none alias "${link.alias}" ${link.up ? 'up' : 'down'}`;
+  return `ip link set ${link.name} address ${link.mac} mtu ${link.mtu} ${state}`;
+}
+
+function printRoute(route: Route): string {
+  const parts = [route.device === undefined ? `unreachable ${route.destination}` : route.destination];
+  if (route.via !== undefined) {
+    const family = route.via.includes(':') && !route.destination.includes(':') ? 'inet6 ' : '';
+    parts.push(`via ${family}${route.via}`);
+  }
+  if (route.device !== undefined) parts.push(`dev ${route.device}`);
+  if (route.onlink === true) parts.push('onlink');
+  if (route.device !== undefined && route.via === undefined && !route.destination.includes(':'))
+    parts.push('scope link');
+  if (route.source !== undefined) parts.push(`src ${route.source}`);
+  if (route.metric !== undefined) parts.push(`metric ${route.metric}`);
+  return [...parts, `proto ${routes.protocol.value}`].join(' ');
+}
+
+const six = (text: string) => (text.includes(':') ? ' -6' : '');
+const hostLength = (address: string) => (address.includes(':') ? '/128' : '/32');

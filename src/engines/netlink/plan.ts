@@ -1,0 +1,91 @@
+/** Actual objects and wanted objects ─► operations, in an order that never leaves a gap; pure. */
+import {
+  deviceOf,
+  identity,
+  type NetlinkObject,
+  type Objects,
+  type Operation,
+  sameObject,
+} from './objects.ts';
+
+/** Order of making; taking away goes the other way round. A sysctl of a device comes before the device goes up. */
+const rank = { link: 0, sysctl: 1, device: 2, address: 3, neighbour: 4, forwarding: 5, route: 6 } as const;
+
+/**
+ * What must be done to come from `actual` to `wanted`. With `touched`, only these identities are looked at (and, when a device is
+ * made anew, all that stands on it). New and changed objects come first, in the order of dependence, so a route is replaced before
+ * what the former one needed goes away. The one exception is a tunnel that must be made anew: two can't stand side by side.
+ */
+export function plan(actual: Objects, wanted: Objects, touched?: ReadonlySet<string>): Operation[] {
+  const ids = new Set(touched ?? [...actual.keys(), ...wanted.keys()]);
+  const lost = lostDevices(actual, wanted, ids);
+  if (lost.size > 0) {
+    for (const [id, object] of wanted) if (lost.has(deviceOf(object) ?? '')) ids.add(id);
+  }
+  const first: Operation[] = [];
+  const puts: Operation[] = [];
+  const deletes: Operation[] = [];
+  for (const id of ids) {
+    const found = actual.get(id);
+    const target = wanted.get(id);
+    const before = found !== undefined && lost.has(deviceOf(found) ?? '') ? undefined : found;
+    if (target === undefined) {
+      if (before !== undefined && removable(before)) deletes.push({ verb: 'delete', object: before });
+    } else if (before === undefined) {
+      puts.push({ verb: 'put', object: target, before });
+    } else if (isRemade(before, target)) {
+      if (target.kind === 'link') first.push({ verb: 'delete', object: before });
+      puts.push({ verb: 'put', object: target, before: undefined });
+    } else if (!sameObject(before, target)) {
+      puts.push({ verb: 'put', object: target, before });
+    }
+  }
+  puts.sort((a, b) => rank[a.object.kind] - rank[b.object.kind]);
+  deletes.sort((a, b) => rank[b.object.kind] - rank[a.object.kind]);
+  return [...first, ...puts, ...deletes];
+}
+
+/** Devices whose going takes all that stands on them. */
+function lostDevices(actual: Objects, wanted: Objects, ids: ReadonlySet<string>): Set<string> {
+  const lost = new Set<string>();
+  for (const id of ids) {
+    const before = actual.get(id);
+    if (before?.kind !== 'link' && before?.kind !== 'device') continue;
+    const target = wanted.get(id);
+    if (target !== undefined && isRemade(before, target)) lost.add(before.name);
+  }
+  return lost;
+}
+
+/** What makes a device another device. The kernel changes neither the VNI nor the port nor the family of one that is there. */
+function isRemade(before: NetlinkObject, target: NetlinkObject): boolean {
+  if (before.kind === 'device' && target.kind === 'device') return before.ifindex !== target.ifindex;
+  if (before.kind !== 'link' || target.kind !== 'link') return false;
+  return (
+    before.vni !== target.vni ||
+    before.port !== target.port ||
+    before.local !== target.local ||
+    before.learning !== target.learning
+  );
+}
+
+/** A pod's device goes with the pod (pod.ts), and nobody knows what a sysctl was before. */
+function removable(object: NetlinkObject): boolean {
+  return object.kind !== 'device' && object.kind !== 'sysctl';
+}
+
+/** What the kernel holds after an operation succeeded: with a device goes all that stands on it. */
+export function afterwards(objects: Map<string, NetlinkObject>, operation: Operation): void {
+  const { object } = operation;
+  const id = identity(object);
+  const known = objects.get(id);
+  const anew = operation.verb === 'put' && operation.before === undefined && known !== undefined;
+  if ((object.kind === 'link' || object.kind === 'device') && (operation.verb === 'delete' || anew)) {
+    for (const [other, each] of objects) {
+      if (deviceOf(each) === object.name && (each.kind !== 'sysctl' || operation.verb === 'delete'))
+        objects.delete(other);
+    }
+  }
+  if (operation.verb === 'put') objects.set(id, object);
+  else objects.delete(id);
+}
