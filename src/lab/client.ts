@@ -34,7 +34,12 @@ export type Lab = {
   restart(process: 'apiserver' | 'kubelet', signal?: NodeJS.Signals): Promise<void>;
 };
 
-const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/opt/node/bin', HOME: '/root', LANG: 'C.UTF-8' };
+/** What a program on a machine of the lab starts with. */
+export const machineEnvironment = {
+  PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/opt/node/bin',
+  HOME: '/root',
+  LANG: 'C.UTF-8',
+};
 
 /** Throws when no such lab runs. */
 export async function openLab(name = 'default'): Promise<Lab> {
@@ -67,10 +72,10 @@ export async function openLab(name = 'default'): Promise<Lab> {
     namespaceOf: async (where) => `/proc/${(await machine(where)).pid}/ns/net`,
     addressesOf: async (where) => (await machine(where)).addresses,
     exec: async (where, argv, options = {}) =>
-      run(await command(where, argv), { ...options, env: { ...environment, ...options.env } }),
+      run(await command(where, argv), { ...options, env: { ...machineEnvironment, ...options.env } }),
     spawn: async (where, argv) => {
       const [file = '', ...args] = await command(where, argv);
-      return spawn(file, args, { env: environment, stdio: 'pipe' });
+      return spawn(file, args, { env: machineEnvironment, stdio: 'pipe' });
     },
     cutCable: async (node) => void (await cable(node, false)),
     plugCable: async (node) => void (await cable(node, true)),

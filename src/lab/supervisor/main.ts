@@ -75,8 +75,9 @@ async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
   try {
     const router = machines.startRouter();
     const apiServer = router.then(async (namespace) => {
-      processes.set('apiserver', startApiServer(spec, files, namespace));
-      await waitFor(files.kubeconfig, () => lastLines(files.log('apiserver')));
+      const child = startApiServer(spec, files, namespace);
+      processes.set('apiserver', child);
+      await ready(child, files.kubeconfig, files.log('apiserver'));
       step('API server');
     });
     await Promise.all([
@@ -87,8 +88,9 @@ async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
         ...spec.nodes.map((name) => machines.startNode(name)),
       ]).then(() => step(`router, outside client and ${spec.nodes.length} nodes`)),
     ]);
-    processes.set('kubelet', startKubelet(spec, files, machines.nodes()));
-    await waitFor(files.kubeletSocket, () => lastLines(files.log('kubelet')));
+    const kubelet = startKubelet(spec, files, machines.nodes());
+    processes.set('kubelet', kubelet);
+    await ready(kubelet, files.kubeletSocket, files.log('kubelet'));
     step('kubelet');
     phase = 'running';
     tell({ done: true });
@@ -109,17 +111,21 @@ function tell(progress: Progress): void {
   }
 }
 
-async function waitFor(path: string, why: () => string): Promise<void> {
+/** A process is ready when its file is there; one that ends again and again never will be. */
+async function ready(child: Child, path: string, logPath: string): Promise<void> {
   const deadline = Date.now() + readyDeadline;
   while (!existsSync(path)) {
-    if (Date.now() > deadline)
-      throw new Error(`${path} did not appear in ${readyDeadline / 1000} s: ${why()}`);
+    const { name, restarts } = child.status();
+    if (Date.now() > deadline || restarts >= 3)
+      throw new Error(`the ${name} does not start: ${lastWords(logPath)}`);
     await sleep(10);
   }
 }
 
-function lastLines(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').slice(-3).join(' | ') : 'no log';
+/** The last error that a log tells of, else its last line. */
+function lastWords(path: string): string {
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
+  return lines.findLast((line) => /^\S*Error\b/.test(line)) ?? lines.at(-1) ?? 'it said nothing';
 }
 
 const [specPath] = process.argv.slice(2);

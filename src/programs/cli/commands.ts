@@ -1,0 +1,139 @@
+/** Every command of `netloom`, in the order of its help. Code is loaded only for the command that runs. */
+import { existsSync } from 'node:fs';
+import type { Command, OptionSpec } from './command.ts';
+
+const name: OptionSpec = { type: 'string', value: 'NAME', summary: 'which lab', default: 'default' };
+const json: OptionSpec = { type: 'boolean', summary: 'print JSON' };
+const shape = {
+  nodes: { type: 'string', value: 'K', summary: 'number of nodes', default: '3' },
+  family: {
+    type: 'string',
+    value: 'FAMILY',
+    summary: 'address families',
+    default: 'dual',
+    choices: ['ipv4', 'ipv6', 'dual'],
+  },
+  mode: {
+    type: 'string',
+    value: 'MODE',
+    summary: 'how pods of different nodes reach each other',
+    default: 'overlay',
+    choices: ['overlay', 'routed'],
+  },
+  mtu: { type: 'string', value: 'BYTES', summary: 'MTU of the underlay', default: '1500' },
+} as const satisfies Record<string, OptionSpec>;
+
+export const commands: readonly Command[] = [
+  {
+    name: ['demo'],
+    summary: 'start a cluster network on this machine, deploy a sample, check it with real packets',
+    options: { name, ...shape },
+    root: true,
+    examples: ['./netloom demo'],
+    load: () => import('./demo.ts'),
+  },
+  {
+    name: ['check'],
+    summary:
+      'send real packets between pods, nodes, Services and the outside, and tell what did not go as it must',
+    options: { name, json, keep: { type: 'boolean', summary: "leave the check's pods for a look around" } },
+    root: true,
+    load: () => import('./check.ts'),
+  },
+  {
+    name: ['lab', 'up'],
+    summary: 'start a lab: API server, nodes and Netloom on them',
+    options: {
+      name,
+      ...shape,
+      bare: { type: 'boolean', summary: 'without Netloom: nodes have no pod network' },
+    },
+    root: true,
+    examples: ['./netloom lab up', './netloom lab up --name six --family ipv6 --nodes 2'],
+    load: () => import('./lab-up.ts'),
+  },
+  {
+    name: ['lab', 'down'],
+    summary: 'end a lab and remove all of it',
+    options: { name, all: { type: 'boolean', summary: 'every lab of this machine' } },
+    root: true,
+    load: () => import('./lab-down.ts'),
+  },
+  {
+    name: ['lab', 'status'],
+    summary: "show a lab's nodes, addresses and processes",
+    options: { name, json },
+    root: true,
+    load: () => import('./lab-status.ts'),
+  },
+  {
+    name: ['lab', 'kubeconfig'],
+    summary: "print the path of a lab's kubeconfig",
+    options: { name, raw: { type: 'boolean', summary: 'print the file itself' } },
+    root: true,
+    examples: ['export KUBECONFIG=$(./netloom lab kubeconfig)'],
+    load: () => import('./lab-kubeconfig.ts'),
+  },
+  {
+    name: ['lab', 'exec'],
+    summary: 'run a program on a node, on the router or outside of the cluster',
+    operands: 'MACHINE PROGRAM [ARGUMENT…]',
+    operandCount: 'all',
+    options: { name },
+    root: true,
+    examples: ['./netloom lab exec node1 ip route', './netloom lab exec outside ping -c1 192.168.66.11'],
+    load: () => import('./lab-exec.ts'),
+  },
+  {
+    name: ['lab', 'load'],
+    summary: 'give the lab an image: a root file system or an OCI archive',
+    operands: 'IMAGE DIR|TAR',
+    operandCount: [2, 2],
+    options: { name },
+    root: true,
+    examples: ['./netloom lab load example/web:1 ./web.tar'],
+    load: () => import('./lab-load.ts'),
+  },
+  {
+    name: ['kubectl'],
+    summary: "run kubectl on a lab (the host's, else the node image's)",
+    operands: '[ARGUMENT…]',
+    operandCount: 'all',
+    options: { name },
+    root: true,
+    examples: ['./netloom kubectl get pods -A -o wide'],
+    load: () => import('./kubectl.ts'),
+  },
+  {
+    name: ['doctor'],
+    summary: 'tell what this machine lacks, and how to mend it',
+    options: { json },
+    load: () => import('./doctor.ts'),
+  },
+  {
+    name: ['test'],
+    summary: 'run every test, or those of some files',
+    operands: '[FILE…]',
+    operandCount: [0, 10_000],
+    options: {},
+    load: () => import('./test.ts'),
+  },
+  ...ifThere('bench.ts', {
+    name: ['bench'],
+    summary: 'measure against references in the same run',
+    operands: '[NAME]',
+    operandCount: [0, 1],
+    options: { json, quick: { type: 'boolean', summary: 'fewer repeats; ends within a minute' } },
+    root: true,
+    load: () => load('./bench.ts'),
+  }),
+];
+
+/** Commands whose code comes as a part of its own. */
+function ifThere(file: string, command: Command): Command[] {
+  return existsSync(new URL(file, import.meta.url)) ? [command] : [];
+}
+
+function load(file: string): ReturnType<Command['load']> {
+  return import(file) as ReturnType<Command['load']>;
+}

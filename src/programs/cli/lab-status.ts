@@ -1,0 +1,60 @@
+/** `netloom lab status`. */
+import { labStatus } from '#lab/control.ts';
+import type { LabStatus } from '#lab/lab.ts';
+import { labNames } from '#lab/lifecycle.ts';
+import { exitCodes, type Invocation } from './command.ts';
+import { labName } from './lab-options.ts';
+
+export async function run(invocation: Invocation): Promise<number> {
+  const name = labName(invocation);
+  const status = await labStatus(name);
+  if (invocation.values.json === true) {
+    invocation.out(JSON.stringify(status ?? { spec: { name }, phase: 'down', machines: [], processes: [] }));
+  } else if (status !== undefined) {
+    for (const line of statusLines(status, Date.now())) invocation.out(line);
+  } else {
+    const others = (await labNames()).filter((other) => other !== name);
+    invocation.out(
+      `lab ${name} is not running${others.length === 0 ? '' : `; there is ${others.join(', ')}`}`,
+    );
+  }
+  return status?.phase === 'running' ? exitCodes.ok : exitCodes.failed;
+}
+
+/** What people read. */
+export function statusLines({ spec, phase, error, machines, processes }: LabStatus, now: number): string[] {
+  const rows = [
+    ['MACHINE', 'STATE', 'PID', 'ADDRESSES'],
+    ...machines.map(({ name, running, pid, addresses }) => [
+      name,
+      running ? 'running' : 'down',
+      running ? `${pid}` : '-',
+      addresses.join(' '),
+    ]),
+    [],
+    ['PROCESS', 'STATE', 'PID', 'RESTARTS', 'AGE'],
+    ...processes.map(({ name, running, pid, restarts, startedAt, lastExit }) => [
+      name,
+      running ? 'running' : `down (${lastExit ?? 'not started'})`,
+      running ? `${pid}` : '-',
+      `${restarts}`,
+      age(startedAt, now),
+    ]),
+  ];
+  const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  return [
+    `lab ${spec.name}: ${phase}${error === undefined ? '' : ` (${error})`}, ${spec.family}, MTU ${spec.mtu}, age ${age(spec.createdAt, now)}`,
+    '',
+    ...rows.map((row) =>
+      row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '),
+    ),
+  ];
+}
+
+/** As kubectl writes it: `42s`, `7m`, `3h`, `2d`. */
+function age(since: string, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}
