@@ -3,6 +3,7 @@ import type { Schema } from '../types.ts';
 import { builtinDefinition } from './builtins.ts';
 import { copy, isObject, put } from './plain.ts';
 import { child, indexed } from './problems.ts';
+import { canonicalQuantity } from './quantity.ts';
 
 export type Shaped = { readonly value: unknown; readonly unknown: readonly string[] };
 
@@ -46,7 +47,7 @@ function walk(schema: Schema, value: unknown, path: string, unknown: string[]): 
     if (items === undefined) return copy(value);
     return value.map((each, i) => walk(items, each, indexed(path, i), unknown));
   }
-  if (!isObject(value)) return value;
+  if (!isObject(value)) return schema.format === 'quantity' ? (canonicalQuantity(value) ?? value) : value;
   const known = schema['x-kubernetes-embedded-resource'] === true ? asResource(schema) : schema;
   return walkObject(known, value, path, unknown);
 }

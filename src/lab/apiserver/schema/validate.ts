@@ -5,8 +5,8 @@ import { checkRules } from './cel/rules.ts';
 import { check } from './check.ts';
 import { isObject, type PlainObject } from './plain.ts';
 import { unknownField } from './problems.ts';
+import { semanticsOf } from './semantics/index.ts';
 import { checkMetadata } from './semantics/metadata.ts';
-import { semanticsOf } from './semantics/semantics.ts';
 import { shape } from './shape.ts';
 
 export type AdmitOptions = {

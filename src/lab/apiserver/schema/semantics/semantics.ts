@@ -1,6 +1,5 @@
-/** Finds the rules that go with a built-in kind, beyond what its schema says. */
+/** What a built-in kind asks of its objects beyond its schema. */
 import type { FieldProblem } from '../../types.ts';
-import type { BuiltinType } from '../builtins.ts';
 import type { PlainObject } from '../plain.ts';
 
 /** How an object's name may look: RFC 1123 subdomain or label, RFC 1035 label, or a path segment (RBAC). */
@@ -14,9 +13,3 @@ export type Semantics = {
   readonly check?: (object: PlainObject, old: PlainObject | undefined) => readonly FieldProblem[];
   readonly warn?: (object: PlainObject) => readonly string[];
 };
-
-const rules = new Map<string, Semantics>();
-
-export function semanticsOf(type: BuiltinType): Semantics | undefined {
-  return rules.get(`${type.group}/${type.kind}`);
-}
