@@ -253,7 +253,7 @@ describe('a ready node', () => {
     await node.run([
       'sh',
       '-c',
-      'mv /usr/sbin/nft /usr/sbin/nft.gone; kill $(pgrep -f "nft -i|netloom-nft")',
+      'mv /usr/sbin/nft /usr/sbin/nft.gone; kill $(pgrep -x "nft|netloom-nft")',
     ]);
     await node.box.addNamespace('unsafe');
     const add = await node.cni('ADD', { pod: 'unsafe' });
