@@ -1,5 +1,6 @@
 /** Objects as rows: what `kubectl get` prints (meta.k8s.io/v1 Table), and objects with their metadata only. */
 import type { KubeObject } from '#api/object.ts';
+import { ageColumn } from './column.ts';
 import { builtinColumns } from './columns.ts';
 import { age } from './duration.ts';
 import { jsonPath } from './jsonpath.ts';
@@ -15,14 +16,6 @@ const nameColumn: PrinterColumn = {
   description: 'Name must be unique within a namespace.',
   priority: 0,
   cell: (object) => object.metadata.name,
-};
-
-export const ageColumn: PrinterColumn = {
-  name: 'Age',
-  type: 'string',
-  description: 'Time since the object was created.',
-  priority: 0,
-  cell: (object, now) => age(object.metadata.creationTimestamp, now),
 };
 
 /** A Table of objects in the kind's version. `includeObject` in the query says what each row carries. */
