@@ -1,4 +1,5 @@
 /** Help texts, made from the command table. */
+import { columns } from './columns.ts';
 import type { Command } from './command.ts';
 
 /** Help of the command, the group or everything that `words` name. Without a trailing newline. */
@@ -13,7 +14,10 @@ export function helpText(commands: readonly Command[], words: readonly string[])
     'Usage: netloom COMMAND [OPTION…]',
     '',
     'Commands:',
-    ...columns(shown.map(({ name, summary }) => [name.join(' '), summary])),
+    ...columns(
+      shown.map(({ name, summary }) => [name.join(' '), summary]),
+      '  ',
+    ),
     '',
     'netloom COMMAND --help tells more. Exit codes: 0 done, 1 failed, 2 wrong usage.',
   ].join('\n');
@@ -33,7 +37,7 @@ function commandHelp(command: Command): string {
     sentence(command.summary),
     '',
     `Usage: ${usage(command)}`,
-    ...(options.length === 0 ? [] : ['', 'Options:', ...columns(options)]),
+    ...(options.length === 0 ? [] : ['', 'Options:', ...columns(options, '  ')]),
     ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map((example) => `  ${example}`)]),
     ...(command.root === true ? ['', 'Needs root.'] : []),
   ].join('\n');
@@ -47,9 +51,4 @@ export function usage(command: Command): string {
 
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-}
-
-function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
 }

@@ -2,6 +2,7 @@
 import { labStatus } from '#lab/control.ts';
 import type { LabStatus } from '#lab/lab.ts';
 import { labNames } from '#lab/lifecycle.ts';
+import { columns } from './columns.ts';
 import { exitCodes, type Invocation } from './command.ts';
 import { labName } from './lab-options.ts';
 
@@ -23,31 +24,26 @@ export async function run(invocation: Invocation): Promise<number> {
 
 /** What people read. */
 export function statusLines({ spec, phase, error, machines, processes }: LabStatus, now: number): string[] {
-  const rows = [
-    ['MACHINE', 'STATE', 'PID', 'ADDRESSES'],
-    ...machines.map(({ name, running, pid, addresses }) => [
-      name,
-      running ? 'running' : 'down',
-      running ? `${pid}` : '-',
-      addresses.join(' '),
-    ]),
-    [],
-    ['PROCESS', 'STATE', 'PID', 'RESTARTS', 'AGE'],
-    ...processes.map(({ name, running, pid, restarts, startedAt, lastExit }) => [
-      name,
-      running ? 'running' : `down (${lastExit ?? 'not started'})`,
-      running ? `${pid}` : '-',
-      `${restarts}`,
-      age(startedAt, now),
-    ]),
-  ];
-  const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const machineRows = machines.map(({ name, running, pid, addresses }) => [
+    name,
+    running ? 'running' : 'down',
+    running ? `${pid}` : '-',
+    addresses.join(' '),
+  ]);
+  const processRows = processes.map(({ name, running, pid, restarts, startedAt, lastExit }) => [
+    name,
+    running ? 'running' : `down (${lastExit ?? 'not started'})`,
+    running ? `${pid}` : '-',
+    `${restarts}`,
+    age(startedAt, now),
+  ]);
+  const why = error === undefined ? '' : ` (${error})`;
   return [
-    `lab ${spec.name}: ${phase}${error === undefined ? '' : ` (${error})`}, ${spec.family}, MTU ${spec.mtu}, age ${age(spec.createdAt, now)}`,
+    `lab ${spec.name}: ${phase}${why}, ${spec.family}, MTU ${spec.mtu}, age ${age(spec.createdAt, now)}`,
     '',
-    ...rows.map((row) =>
-      row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '),
-    ),
+    ...columns([['MACHINE', 'STATE', 'PID', 'ADDRESSES'], ...machineRows]),
+    '',
+    ...columns([['PROCESS', 'STATE', 'PID', 'RESTARTS', 'AGE'], ...processRows]),
   ];
 }
 

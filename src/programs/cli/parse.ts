@@ -76,7 +76,7 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
   if (values.help === true) return { kind: 'help', words: command.name };
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
-    const spec = command.options[token.name];
+    const spec = Object.hasOwn(command.options, token.name) ? command.options[token.name] : undefined;
     if (spec === undefined) {
       throw new UsageError(`${called}: unknown option ${token.rawName}${hint(token.rawName, known)}`);
     }

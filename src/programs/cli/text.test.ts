@@ -1,0 +1,119 @@
+/** What commands tell people: readiness, status, findings, test counts. */
+import { expect, test } from 'vitest';
+import type { KubeObject } from '#api/object.ts';
+import type { LabStatus } from '#lab/lab.ts';
+import { findingLines } from './doctor.ts';
+import { kernelSuffices } from './doctor-probes.ts';
+import { statusLines } from './lab-status.ts';
+import { readiness } from './readiness.ts';
+import { countTests, summaryLine } from './testcount.ts';
+
+const ready = { conditions: [{ type: 'Ready', status: 'True' }] };
+const node = (name: string, status: object = ready): KubeObject =>
+  ({ apiVersion: 'v1', kind: 'Node', metadata: { name }, status }) as KubeObject;
+const pod = (
+  name: string,
+  component: string,
+  status: object = ready,
+  namespace = 'netloom-system',
+): KubeObject =>
+  ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, labels: { 'app.kubernetes.io/component': component } },
+    status,
+  }) as KubeObject;
+
+test('a cluster is ready when its nodes are and every system pod is', () => {
+  const pods = [pod('a', 'node'), pod('b', 'node'), pod('c', 'controller')];
+  expect(readiness([node('n1'), node('n2')], pods, 2)).toEqual([]);
+  expect(readiness([node('n1'), node('n2')], [...pods, pod('user', '', {}, 'default')], 2)).toEqual([]);
+});
+
+test('it says what it waits for', () => {
+  const waiting = {
+    containerStatuses: [{ name: 'agent', state: { waiting: { reason: 'CrashLoopBackOff' } } }],
+  };
+  const down = {
+    conditions: [{ type: 'Ready', status: 'False', reason: 'NoNetwork', message: 'no CNI configuration' }],
+  };
+  expect(readiness([node('n1', down)], [pod('a', 'node', waiting), pod('c', 'controller')], 2)).toEqual([
+    '1 of 2 nodes have not registered',
+    'node n1 is not ready (no CNI configuration)',
+    'a node has no Netloom pod yet',
+    'pod a is not ready (agent: CrashLoopBackOff)',
+  ]);
+  expect(readiness([], [], 1)).toContain('no other system pod yet');
+});
+
+test('status of a lab', () => {
+  const status: LabStatus = {
+    spec: {
+      name: 'x',
+      family: 'dual',
+      mtu: 1500,
+      nodes: ['node1'],
+      imageRoot: '/i',
+      apiPort: 1,
+      createdAt: '2026-01-01T00:00:00Z',
+    },
+    phase: 'running',
+    machines: [
+      { name: 'router', role: 'router', pid: 12, addresses: ['192.168.66.1'], running: true },
+      { name: 'node1', role: 'node', pid: 0, addresses: ['192.168.66.11'], running: false },
+    ],
+    processes: [
+      {
+        name: 'kubelet',
+        running: true,
+        pid: 77,
+        restarts: 2,
+        startedAt: '2026-01-01T00:59:00Z',
+        lastExit: 'SIGKILL',
+      },
+    ],
+  };
+  expect(statusLines(status, Date.parse('2026-01-01T01:00:00Z'))).toEqual([
+    'lab x: running, dual, MTU 1500, age 60m',
+    '',
+    'MACHINE  STATE    PID  ADDRESSES',
+    'router   running  12   192.168.66.1',
+    'node1    down     -    192.168.66.11',
+    '',
+    'PROCESS  STATE    PID  RESTARTS  AGE',
+    'kubelet  running  77   2         60s',
+  ]);
+});
+
+test('findings end with a verdict', () => {
+  expect(findingLines([{ name: 'root', state: 'ok', mend: 'sudo' }]).at(-1)).toBe(
+    'this machine has all that Netloom needs',
+  );
+  expect(
+    findingLines([{ name: 'veth', state: 'missing', detail: 'Not supported', mend: 'CONFIG_VETH' }]),
+  ).toEqual(['missing  veth: Not supported; needed: CONFIG_VETH', '', '1 missing']);
+  expect(findingLines([{ name: 'veth', state: 'unknown' }]).at(-1)).toBe(
+    'nothing found missing, 1 could not be told',
+  );
+});
+
+test.each([
+  ['5.15.0', true],
+  ['5.14.21-rt', false],
+  ['6.1.0-18-amd64', true],
+  ['4.19.0', false],
+])('kernel %s', (release, enough) => {
+  expect(kernelSuffices(release)).toBe(enough);
+});
+
+test('tests are counted, broken files and silent failures too', () => {
+  const report = { numPassedTests: 5, numFailedTests: 0, numPendingTests: 1, testResults: [] };
+  expect(countTests(report, 0)).toEqual({ passed: 5, failed: 0, skipped: 1 });
+  expect(countTests(report, 1).failed).toBe(1);
+  expect(countTests({ ...report, testResults: [{ status: 'failed', assertionResults: [] }] }, 1).failed).toBe(
+    1,
+  );
+  expect(countTests(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  expect(summaryLine({ passed: 5, failed: 0, skipped: 0 })).toBe('5 passed, 0 failed');
+  expect(summaryLine({ passed: 5, failed: 1, skipped: 2 })).toBe('5 passed, 1 failed, 2 skipped');
+});
