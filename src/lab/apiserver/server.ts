@@ -121,13 +121,18 @@ function listen(context: Context, open: Set<AbortController>, place: Place): Pro
   });
 }
 
-/** Watches have ended by now; what does not end by itself in a second is cut. */
+const idleMilliseconds = 10;
+const cutMilliseconds = 1000;
+
+/** Streams end now, requests soon: kept-alive connections are closed as they fall idle, the rest is cut after a second. */
 async function closeServer(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
   server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), 1000);
+  const idle = setInterval(() => server.closeIdleConnections(), idleMilliseconds);
+  const cut = setTimeout(() => server.closeAllConnections(), cutMilliseconds);
   await closed;
+  clearInterval(idle);
   clearTimeout(cut);
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import type { KubeObject } from '#api/object.ts';
 import type { KeyPair } from './certificate.ts';
 import type { ServerConfig } from './context.ts';
@@ -104,13 +105,14 @@ export async function testServer(changes: Partial<ServerConfig> = {}): Promise<T
         const outgoing = open(method, path, options, bytes?.length);
         outgoing.on('error', reject);
         outgoing.on('response', (response) => {
-          let text = '';
-          response.setEncoding('utf8');
-          response.on('data', (chunk: string) => {
-            text += chunk;
-          });
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('error', reject);
           response.on('end', () => {
+            const bytes = Buffer.concat(chunks);
+            const text = (
+              response.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes
+            ).toString();
             const json = String(response.headers['content-type']).startsWith('application/json');
             const warning = [response.headers['warning'] ?? []].flat().join(', ');
             resolve({
@@ -134,6 +136,7 @@ export async function testServer(changes: Partial<ServerConfig> = {}): Promise<T
     restart: async (changed = {}) => {
       const { port } = server;
       await server.close();
+      agent.destroy();
       server = await startApiServer({ ...config, port, ...changed });
     },
     close: async () => {
