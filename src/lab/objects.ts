@@ -267,6 +267,7 @@ export type PodCondition = {
   readonly message?: string;
   readonly lastTransitionTime?: string;
   readonly lastProbeTime?: string;
+  readonly lastUpdateTime?: string;
 };
 
 export type ContainerState = {
@@ -412,6 +413,26 @@ export type EndpointSlice = KubeObject & {
   readonly ports?: readonly EndpointPort[] | null;
 };
 
+/** The older form of an EndpointSlice. */
+export type Endpoints = KubeObject & {
+  readonly subsets?: readonly {
+    readonly addresses?: readonly EndpointsAddress[];
+    readonly notReadyAddresses?: readonly EndpointsAddress[];
+    readonly ports?: readonly EndpointPort[];
+  }[];
+};
+export type EndpointsAddress = {
+  readonly ip: string;
+  readonly hostname?: string;
+  readonly nodeName?: string;
+  readonly targetRef?: {
+    readonly kind: string;
+    readonly namespace?: string;
+    readonly name: string;
+    readonly uid?: string;
+  };
+};
+
 type Workload<Spec> = KubeObject & {
   readonly spec: { readonly selector: LabelSelector; readonly template: PodTemplate } & Spec;
   readonly status?: Readonly<Record<string, unknown>>;
@@ -475,5 +496,9 @@ export type Job = KubeObject & {
     readonly manualSelector?: boolean;
     readonly template: PodTemplate;
   };
-  readonly status?: Readonly<Record<string, unknown>>;
+  readonly status?: {
+    readonly startTime?: string;
+    readonly conditions?: readonly PodCondition[];
+    readonly [field: string]: unknown;
+  };
 };

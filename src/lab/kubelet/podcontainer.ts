@@ -1,0 +1,446 @@
+/** One container of a pod through its lives: started, watched, ended, started again. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { timestamp } from '#kube/conditions.ts';
+import { findImage } from '../images/store.ts';
+import type { Container, LifecycleHandler, Pod, Service } from '../objects.ts';
+import { type NodeContext, podEvent } from './context.ts';
+import { containerEnvironment } from './env.ts';
+import { bundleDirectory, containerLogFile, sandboxNamespaces } from './layout.ts';
+import { type LogReader, type LogWriter, openLogWriter } from './logs.ts';
+import { limited } from './nodehost.ts';
+import { type BindMount, containerConfig } from './oci.ts';
+import type { StoredContainer } from './podstate.ts';
+import { probeRefusal } from './probe.ts';
+import { httpGet, type Prober, startProber } from './prober.ts';
+import {
+  containerEvents,
+  createBundle,
+  execInContainer,
+  removeContainer,
+  signalContainer,
+  startFailure,
+  startMonitor,
+} from './runtime.ts';
+import { type ContainerRecord, terminatedState } from './status.ts';
+import { containerBinds, type VolumePlans } from './volumefiles.ts';
+
+/** What of the pod its containers need to know. */
+export type PodSurroundings = {
+  readonly pod: () => Pod;
+  readonly node: NodeContext;
+  readonly sandboxID: () => string | undefined;
+  readonly podIPs: () => readonly string[];
+  readonly plans: () => VolumePlans;
+  /** Paths on the node of the pod's resolv.conf and hosts files. */
+  readonly files: () => readonly BindMount[];
+  /** Something changed: the pod must be looked at again. */
+  readonly wake: () => void;
+  /** What is known must be kept. */
+  readonly save: () => void;
+};
+
+export type PodContainer = {
+  readonly spec: Container;
+  stored(): StoredContainer | undefined;
+  record(): ContainerRecord | undefined;
+  isRunning(): boolean;
+  /** Starts it anew; a failure becomes its waiting reason. */
+  start(): Promise<void>;
+  /** Takes in that it has ended. */
+  collect(): Promise<void>;
+  /** Milliseconds until it may be started again. */
+  backoff(): number;
+  wait(reason: string, message?: string): void;
+  /** Hook, SIGTERM, then SIGKILL at `deadline` (Unix ms, asked again at each change). Resolves when it has ended. */
+  end(deadline: () => number): Promise<void>;
+  /** Woken by the pod's events while it is being ended. */
+  changed(): void;
+  logs(previous: boolean): LogReader | undefined;
+  /** Lets go of pipes and timers; the container runs on. */
+  release(): void;
+  /** Takes what it left on the disk away; it must have ended. */
+  forget(): Promise<void>;
+  /** Its namespaces are gone with its node. */
+  lose(): void;
+};
+
+/** Crash loops wait 1 s, then twice as long each time, to 60 s (KEP-4603's faster decay); ten good minutes end them. */
+const backoffBase = 1000;
+const backoffMaximum = 60_000;
+const backoffReset = 600_000;
+
+export function createPodContainer(
+  spec: Container,
+  around: PodSurroundings,
+  adopted: StoredContainer | undefined,
+): PodContainer {
+  const { node } = around;
+  const { host, kubelet } = node;
+  let stored = adopted;
+  let waiting: ContainerRecord['waiting'];
+  let writer: LogWriter | undefined;
+  let prober: Prober | undefined;
+  let retryAt = 0;
+  let failedStarts = 0;
+  let ending: Promise<void> | undefined;
+  let waiters: (() => void)[] = [];
+
+  const pod = around.pod;
+  const uid = (): string => pod().metadata.uid ?? '';
+  const identity = () => ({
+    namespace: pod().metadata.namespace ?? '',
+    name: pod().metadata.name,
+    uid: uid(),
+  });
+  const logFile = (attempt: number): string => host.file(containerLogFile(identity(), spec.name, attempt));
+  const place = (containerID: string) => ({ podUID: uid(), containerID });
+  const bundle = (containerID: string): string => host.disk(bundleDirectory(uid(), containerID));
+  const isRunning = (): boolean => stored?.startedAt !== undefined && stored.exit === undefined;
+  const put = (next: StoredContainer): void => {
+    stored = next;
+    around.save();
+  };
+  const event = (type: 'Normal' | 'Warning', reason: string, note: string): void =>
+    podEvent(node, pod(), type, reason, note);
+
+  const wait = (reason: string, message?: string): void => {
+    waiting = message === undefined ? { reason } : { reason, message };
+  };
+  const fail = (reason: string, message: string): void => {
+    wait(reason, message);
+    failedStarts += 1;
+    retryAt = Date.now() + Math.min(backoffMaximum, backoffBase * 2 ** (failedStarts - 1));
+    event('Warning', reason === 'ErrImagePull' ? 'Failed' : reason, message);
+  };
+  const watch = (
+    containerID: string,
+    known?: { readonly ready: boolean; readonly started: boolean },
+  ): void => {
+    prober = startProber({
+      host,
+      container: spec,
+      containerID,
+      podIP: around.podIPs()[0] ?? '127.0.0.1',
+      ...(known === undefined ? {} : { adopted: known }),
+      onChange: around.wake,
+      onFailure: (kind, message) =>
+        event('Warning', 'Unhealthy', `${kind[0]?.toUpperCase()}${kind.slice(1)} probe failed: ${message}`),
+      onDead(kind, probe) {
+        event('Normal', 'Killing', `Container ${spec.name} failed ${kind} probe, will be restarted`);
+        const grace = probe.terminationGracePeriodSeconds ?? pod().spec.terminationGracePeriodSeconds ?? 30;
+        const deadline = Date.now() + grace * 1000;
+        void self.end(() => deadline);
+      },
+    });
+  };
+  const stopWatching = (): void => {
+    prober?.stop();
+    prober = undefined;
+  };
+  const closeLogs = async (): Promise<void> => {
+    await writer?.drained(1000);
+    writer?.close();
+    writer = undefined;
+  };
+
+  const prepare = ():
+    | { readonly config: object; readonly lower: string }
+    | { readonly reason: string; readonly message: string } => {
+    const refusal = probeRefusal(spec);
+    if (refusal !== undefined) return { reason: 'CreateContainerConfigError', message: refusal };
+    const image = findImage(spec.image ?? '', kubelet.config);
+    if ('problem' in image) return { reason: 'ErrImagePull', message: image.problem };
+    const sandboxID = around.sandboxID();
+    const namespaces = sandboxID === undefined ? undefined : sandboxNamespaces(sandboxID);
+    const { namespace = '' } = pod().metadata;
+    const environment = containerEnvironment(spec, {
+      pod: pod(),
+      podIPs: around.podIPs(),
+      hostIPs: host.addresses,
+      configMap: (name) => kubelet.configMaps.get(namespace, name),
+      secret: (name) => kubelet.secrets.get(namespace, name),
+      services: servicesFor(node, pod()),
+      image: {
+        HOSTNAME: pod().spec.hostNetwork === true ? host.name : pod().metadata.name,
+        ...image.value.config.env,
+      },
+    });
+    const binds = containerBinds(host, pod(), spec, around.plans());
+    const config = containerConfig({
+      pod: pod(),
+      container: spec,
+      image: image.value.config,
+      env: environment.value,
+      rootfs: '',
+      netns: namespaces?.network,
+      uts: namespaces?.uts,
+      ipc: namespaces?.ipc,
+      binds: [...image.value.binds, ...around.files(), ...binds.value],
+    });
+    const problems = [...environment.problems, ...binds.problems, ...config.problems];
+    if (problems.length > 0) return { reason: 'CreateContainerConfigError', message: problems.join('; ') };
+    return { config: config.value, lower: image.value.lower };
+  };
+
+  const launch = async (): Promise<void> => {
+    const prepared = prepare();
+    if ('reason' in prepared) return fail(prepared.reason, prepared.message);
+    waiting = undefined;
+    const before = stored;
+    const attempt = before === undefined ? 0 : before.attempt + 1;
+    const containerID = randomBytes(32).toString('hex');
+    const relative = bundleDirectory(uid(), containerID);
+    const last = before?.exit === undefined ? before?.lastExit : terminatedState(recordOf(before));
+    const inside = `${host.diskInside(relative)}/rootfs`;
+    const messagePath = spec.terminationMessagePath ?? '/dev/termination-log';
+    const message = { source: `${host.diskInside(relative)}/message`, target: messagePath, readOnly: false };
+    createBundle(host, place(containerID), withPlace(prepared.config, inside, message));
+    writeFileSync(`${bundle(containerID)}/message`, '');
+    writer = openLogWriter(bundle(containerID), logFile(attempt));
+    put({
+      attempt,
+      containerID,
+      startedAt: undefined,
+      exit: undefined,
+      lastExit: last,
+      previousAttempt: before?.attempt,
+    });
+    if (before !== undefined) await removeContainer(host, place(before.containerID));
+    if (attempt >= 2)
+      for (const end of ['', '.old']) rmSync(`${logFile(attempt - 2)}${end}`, { force: true });
+    await limited(() => startMonitor(host, place(containerID), prepared.lower, spec.stdin === true));
+    await begun(containerID);
+  };
+  /** Until the container runs or has failed to. */
+  const begun = async (containerID: string): Promise<void> => {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      const { started, exitCode } = containerEvents(host, containerID);
+      if (started || exitCode !== undefined) break;
+      if (Date.now() > deadline) throw new Error(`container ${spec.name} did not start within 60 s`);
+      await nextChange(deadline);
+    }
+    if (!containerEvents(host, containerID).started) return collect();
+    waiting = undefined;
+    put({ ...(stored as StoredContainer), startedAt: timestamp(new Date()) });
+    event('Normal', 'Started', `Started container ${spec.name}`);
+    watch(containerID);
+    const hook = spec.lifecycle?.postStart;
+    if (hook !== undefined && !(await runHook(hook, Date.now() + 30_000))) {
+      event('Warning', 'FailedPostStartHook', `PostStart hook of container ${spec.name} failed`);
+      const graceEnd = Date.now() + (pod().spec.terminationGracePeriodSeconds ?? 30) * 1000;
+      await self.end(() => graceEnd);
+    }
+  };
+
+  const collect = async (): Promise<void> => {
+    if (stored === undefined || stored.exit !== undefined) return;
+    const { containerID } = stored;
+    const { started, exitCode } = containerEvents(host, containerID);
+    if (exitCode === undefined) return;
+    stopWatching();
+    await closeLogs();
+    const finishedAt = timestamp(new Date());
+    if (!started && stored.startedAt === undefined) {
+      const message = startFailure(host, place(containerID));
+      event('Warning', 'Failed', `Error: ${message}`);
+      put({ ...stored, exit: { code: 128, finishedAt, reason: 'StartError', message } });
+    } else {
+      const said = readMessage(`${bundle(containerID)}/message`);
+      const reason = exitCode === 0 ? 'Completed' : 'Error';
+      const exit = { code: exitCode, finishedAt, reason, ...(said === '' ? {} : { message: said }) };
+      put({ ...stored, startedAt: stored.startedAt ?? finishedAt, exit });
+    }
+    const ran = Date.now() - Date.parse(stored.startedAt ?? finishedAt);
+    const loops = ran >= backoffReset ? 0 : stored.attempt;
+    retryAt =
+      loops === 0 ? Date.now() : Date.now() + Math.min(backoffMaximum, backoffBase * 2 ** (loops - 1));
+  };
+
+  const nextChange = async (deadline: number): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // The files are the truth; a notice of them may be missed.
+    const timer = setTimeout(resolve, Math.max(1, Math.min(1000, deadline - Date.now())));
+    waiters.push(resolve);
+    await promise;
+    clearTimeout(timer);
+  };
+  const runHook = async (hook: LifecycleHandler, deadline: number): Promise<boolean> => {
+    const milliseconds = Math.max(1, deadline - Date.now());
+    try {
+      if (hook.exec !== undefined && stored !== undefined) {
+        const { code } = await execInContainer(
+          host,
+          stored.containerID,
+          hook.exec.command ?? [],
+          milliseconds,
+        );
+        return code === 0;
+      }
+      if (hook.httpGet !== undefined) {
+        const target = { host, container: spec, podIP: around.podIPs()[0] ?? '127.0.0.1' };
+        return (await httpGet(target, hook.httpGet, milliseconds)).success;
+      }
+      if (hook.sleep !== undefined) {
+        const until = Math.min(deadline, Date.now() + hook.sleep.seconds * 1000);
+        while (Date.now() < until && isRunning()) await nextChange(until).then(collect);
+        return true;
+      }
+    } catch {
+      return false;
+    }
+    return false;
+  };
+  const terminate = async (deadline: () => number): Promise<void> => {
+    prober?.terminating();
+    const hook = spec.lifecycle?.preStop;
+    if (hook !== undefined && Date.now() < deadline() && !(await runHook(hook, deadline()))) {
+      event('Warning', 'FailedPreStopHook', `PreStop hook of container ${spec.name} failed`);
+    }
+    await collect();
+    if (isRunning() && stored !== undefined) {
+      await signalContainer(host, stored.containerID, Date.now() < deadline() ? 'SIGTERM' : 'SIGKILL');
+    }
+    let killed = false;
+    while (isRunning() && stored !== undefined) {
+      await collect();
+      if (!isRunning()) break;
+      if (!killed && Date.now() >= deadline()) {
+        await signalContainer(host, stored.containerID, 'SIGKILL');
+        killed = true;
+      }
+      await nextChange(killed ? Date.now() + 1000 : deadline());
+    }
+  };
+
+  const self: PodContainer = {
+    spec,
+    stored: () => stored,
+    record() {
+      if (stored === undefined && waiting === undefined) return undefined;
+      const base =
+        stored === undefined ? { name: spec.name, attempt: 0 } : { ...recordOf(stored), name: spec.name };
+      return {
+        ...base,
+        ...(waiting === undefined ? {} : { waiting }),
+        ...(waiting !== undefined && stored?.exit !== undefined
+          ? { lastExit: terminatedState(recordOf(stored)) }
+          : {}),
+        ready: isRunning() && (prober?.ready() ?? true),
+        started: isRunning() && (prober?.started() ?? true),
+      };
+    },
+    isRunning,
+    async start() {
+      try {
+        await launch();
+      } catch (error) {
+        fail('CreateContainerError', (error as Error).message);
+      }
+    },
+    collect,
+    backoff: () => Math.max(0, retryAt - Date.now()),
+    wait,
+    async end(deadline) {
+      ending ??= terminate(deadline).finally(() => {
+        ending = undefined;
+        around.wake();
+      });
+      await ending;
+      // What was under way had a later deadline than ours.
+      if (isRunning()) await self.end(deadline);
+    },
+    changed() {
+      const woken = waiters;
+      waiters = [];
+      for (const resolve of woken) resolve();
+    },
+    logs(previous) {
+      if (stored === undefined) return undefined;
+      if (!previous) return { file: logFile(stored.attempt), writer };
+      return stored.previousAttempt === undefined
+        ? undefined
+        : { file: logFile(stored.previousAttempt), writer: undefined };
+    },
+    release() {
+      stopWatching();
+      writer?.close();
+      writer = undefined;
+    },
+    async forget() {
+      self.release();
+      if (stored !== undefined) await removeContainer(host, place(stored.containerID));
+    },
+    lose() {
+      if (stored === undefined || stored.exit !== undefined) return;
+      stopWatching();
+      writer?.close();
+      writer = undefined;
+      const exit = {
+        code: 137,
+        finishedAt: timestamp(new Date()),
+        reason: 'Unknown',
+        message: 'the node was restarted',
+      };
+      put({ ...stored, startedAt: stored.startedAt ?? exit.finishedAt, exit });
+    },
+  };
+
+  // Killed between starting a container and writing that down: the container's own mark counts.
+  if (stored !== undefined && stored.startedAt === undefined && stored.exit === undefined) {
+    if (containerEvents(host, stored.containerID).started)
+      stored = { ...stored, startedAt: timestamp(new Date()) };
+  }
+  if (isRunning() && stored !== undefined && existsSync(bundle(stored.containerID))) {
+    writer = openLogWriter(bundle(stored.containerID), logFile(stored.attempt));
+    const all = [...(pod().status?.containerStatuses ?? []), ...(pod().status?.initContainerStatuses ?? [])];
+    const known = all.find(({ name }) => name === spec.name);
+    watch(stored.containerID, { ready: known?.ready ?? false, started: known?.started ?? false });
+  }
+  return self;
+}
+
+function recordOf(stored: StoredContainer): ContainerRecord {
+  return {
+    name: '',
+    attempt: stored.attempt,
+    containerID: stored.containerID,
+    ...(stored.startedAt === undefined ? {} : { startedAt: stored.startedAt }),
+    ...(stored.exit === undefined ? {} : { exit: stored.exit }),
+    ...(stored.lastExit === undefined ? {} : { lastExit: stored.lastExit }),
+    ready: false,
+    started: false,
+  };
+}
+
+/** The API server that every pod is told of: the Service's address, or, in the node's network, the server's own. */
+function servicesFor({ kubelet }: NodeContext, pod: Pod): readonly Service[] {
+  const own = kubelet.services.byIndex('namespace', pod.metadata.namespace ?? '');
+  const api = kubelet.services.get('default', 'kubernetes');
+  if (api !== undefined && pod.spec.hostNetwork !== true)
+    return [api, ...own.filter((service) => service !== api)];
+  const { host, port } = kubelet.config.apiServer;
+  const direct: Service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'kubernetes', namespace: 'default' },
+    spec: { clusterIP: host, ports: [{ name: 'https', port, protocol: 'TCP' }] },
+  };
+  return [direct, ...own.filter((service) => service !== api)];
+}
+
+function withPlace(config: object, rootfs: string, message: BindMount): object {
+  const { root, mounts } = config as { readonly root: object; readonly mounts: readonly object[] };
+  const bind = {
+    destination: message.target,
+    type: 'bind',
+    source: message.source,
+    options: ['bind', 'rprivate', 'rw'],
+  };
+  return { ...config, root: { ...root, path: rootfs }, mounts: [...mounts, bind] };
+}
+
+function readMessage(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8').slice(0, 4096) : '';
+}

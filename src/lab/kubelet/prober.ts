@@ -1,0 +1,205 @@
+/** Runs a container's probes from the node, as long as the container runs. */
+import { closeSync } from 'node:fs';
+import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { isIPv6, Socket } from 'node:net';
+import { linux } from '#system/libc.ts';
+import { socketIn } from '#system/namespace.ts';
+import type { Container, HttpGetAction, Probe, TcpSocketAction } from '../objects.ts';
+import type { NodeHost } from './nodehost.ts';
+import {
+  freshProbe,
+  httpSucceeded,
+  type ProbeKind,
+  type ProbeState,
+  portNumber,
+  probed,
+  probeHeaders,
+} from './probe.ts';
+import { execInContainer } from './runtime.ts';
+
+export type Prober = {
+  ready(): boolean;
+  started(): boolean;
+  /** Liveness and startup are of no interest any more: the container is being ended. */
+  terminating(): void;
+  stop(): void;
+};
+
+export type ProbedContainer = {
+  readonly host: NodeHost;
+  readonly container: Container;
+  readonly containerID: string;
+  readonly podIP: string;
+  /** Taken as true at first: a container that a new kubelet process adopts doesn't lose its readiness. */
+  readonly adopted?: { readonly ready: boolean; readonly started: boolean };
+  readonly onChange: () => void;
+  readonly onFailure: (kind: ProbeKind, message: string) => void;
+  /** A liveness or startup probe has failed for good: the container must be restarted. */
+  readonly onDead: (kind: ProbeKind, probe: Probe) => void;
+};
+
+export function startProber(target: ProbedContainer): Prober {
+  const { container, adopted } = target;
+  const states: Record<ProbeKind, ProbeState> = {
+    startup: freshProbe,
+    readiness: freshProbe,
+    liveness: freshProbe,
+  };
+  if (adopted?.started === true) states.startup = { ...freshProbe, passing: true };
+  if (adopted?.ready === true) states.readiness = { ...freshProbe, passing: true };
+  const timers = new Set<NodeJS.Timeout>();
+  let stopped = false;
+  let ending = false;
+  const after = (seconds: number, work: () => void): void => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      if (!stopped) work();
+    }, seconds * 1000);
+    timers.add(timer);
+  };
+  const started = (): boolean => container.startupProbe === undefined || states.startup.passing === true;
+  const loop = async (kind: ProbeKind, probe: Probe): Promise<void> => {
+    const again = (): void => after(probe.periodSeconds ?? 10, () => void loop(kind, probe));
+    if (kind !== 'startup' && !started()) return again();
+    if (kind !== 'readiness' && ending) return;
+    const { success, message } = await runProbe(target, probe);
+    if (stopped) return;
+    const before = states[kind];
+    states[kind] = probed(before, probe, success);
+    if (!success) target.onFailure(kind, message);
+    if (before.passing !== states[kind].passing) {
+      target.onChange();
+      if (kind === 'startup' && started()) begin(['readiness', 'liveness']);
+    }
+    if (states[kind].passing === false && kind !== 'readiness') return target.onDead(kind, probe);
+    if (kind !== 'startup' || !started()) again();
+  };
+  const begin = (kinds: readonly ProbeKind[]): void => {
+    for (const kind of kinds) {
+      const probe = container[`${kind}Probe`];
+      if (probe !== undefined) after(probe.initialDelaySeconds ?? 0, () => void loop(kind, probe));
+    }
+  };
+  begin(started() ? ['readiness', 'liveness'] : ['startup']);
+  return {
+    started,
+    ready: () => started() && (container.readinessProbe === undefined || states.readiness.passing === true),
+    terminating() {
+      ending = true;
+    },
+    stop() {
+      stopped = true;
+      for (const timer of timers) clearTimeout(timer);
+    },
+  };
+}
+
+export type ProbeOutcome = { readonly success: boolean; readonly message: string };
+
+/** One run of a probe; never rejects. */
+export async function runProbe(
+  target: Pick<ProbedContainer, 'host' | 'container' | 'containerID' | 'podIP'>,
+  probe: Probe,
+): Promise<ProbeOutcome> {
+  const milliseconds = (probe.timeoutSeconds ?? 1) * 1000;
+  try {
+    if (probe.exec !== undefined) {
+      const { code, output } = await execInContainer(
+        target.host,
+        target.containerID,
+        probe.exec.command ?? [],
+        milliseconds,
+      );
+      if (code === 124) return { success: false, message: `command timed out after ${milliseconds / 1000}s` };
+      return { success: code === 0, message: output.slice(0, 500) };
+    }
+    if (probe.httpGet !== undefined) return await httpGet(target, probe.httpGet, milliseconds);
+    if (probe.tcpSocket !== undefined) return await tcpConnect(target, probe.tcpSocket, milliseconds);
+    return { success: false, message: 'the probe names no action' };
+  } catch (error) {
+    return { success: false, message: (error as Error).message };
+  }
+}
+
+/** One HTTP GET from the node to the pod. */
+export async function httpGet(
+  target: Pick<ProbedContainer, 'host' | 'container' | 'podIP'>,
+  action: HttpGetAction,
+  milliseconds: number,
+): Promise<ProbeOutcome> {
+  const port = portNumber(action.port, target.container);
+  if (port === undefined)
+    return { success: false, message: `there is no port named ${JSON.stringify(action.port)}` };
+  const address = action.host ?? target.podIP;
+  const socket = await connectFrom(target.host, address, port, milliseconds);
+  const { promise, resolve, reject } = Promise.withResolvers<ProbeOutcome>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000}s`)), milliseconds);
+  const send = action.scheme === 'HTTPS' ? requestTls : request;
+  const call = send({
+    // Over TLS the agent makes the session over the socket that is there.
+    ...(action.scheme === 'HTTPS'
+      ? { socket, rejectUnauthorized: false }
+      : { createConnection: () => socket }),
+    host: address,
+    port,
+    path: action.path || '/',
+    headers: probeHeaders(action),
+    agent: false,
+  } as object);
+  call.on('error', reject);
+  call.on('response', (response) => {
+    response.resume();
+    const status = response.statusCode ?? 0;
+    resolve({ success: httpSucceeded(status), message: `HTTP probe failed with statuscode: ${status}` });
+  });
+  call.end();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    socket.destroy();
+  }
+}
+
+async function tcpConnect(
+  target: Pick<ProbedContainer, 'host' | 'container' | 'podIP'>,
+  action: TcpSocketAction,
+  milliseconds: number,
+): Promise<ProbeOutcome> {
+  const port = portNumber(action.port, target.container);
+  if (port === undefined)
+    return { success: false, message: `there is no port named ${JSON.stringify(action.port)}` };
+  const socket = await connectFrom(target.host, action.host ?? target.podIP, port, milliseconds);
+  socket.destroy();
+  return { success: true, message: '' };
+}
+
+/** A TCP connection that starts in the node's network. */
+function connectFrom(host: NodeHost, address: string, port: number, milliseconds: number): Promise<Socket> {
+  const family = isIPv6(address) ? linux.AF_INET6 : linux.AF_INET;
+  const fd = socketIn(host.networkNamespace, family, linux.SOCK_STREAM | linux.SOCK_NONBLOCK, 0);
+  let socket: Socket;
+  try {
+    socket = new Socket({ fd });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new Error(`dial tcp ${address}:${port}: i/o timeout`));
+    }, milliseconds);
+    socket.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    socket.connect(port, address, () => {
+      clearTimeout(timer);
+      socket.removeAllListeners('error');
+      socket.on('error', () => {});
+      resolve(socket);
+    });
+  });
+}
