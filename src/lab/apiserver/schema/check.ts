@@ -126,7 +126,7 @@ function checkString(schema: Schema, value: string, path: string, problems: Fiel
     else if (!compiled.value.test(value))
       problems.push(invalid(path, value, `${path} in body should match '${pattern}'`));
   }
-  if (schema.type === 'string' && format !== undefined && !hasFormat(format, value)) {
+  if (format !== undefined && !hasFormat(format, value)) {
     problems.push(
       invalid(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`),
     );
@@ -217,8 +217,11 @@ function checkItems(
       checkValue(items, each, indexed(path, i), problems, { builtin: options.builtin, old: correlate(each) });
     }
   }
-  checkUnique(schema, value, path, problems);
+  if (options.builtin !== true || !looseLists.has(path)) checkUnique(schema, value, path, problems);
 }
+
+/** Upstream's key of these lists is not unique (a dual-stack Node has two addresses of type InternalIP), so no server checks it. */
+const looseLists: ReadonlySet<string> = new Set(['status.addresses']);
 
 /** Items of a set and keys of a map list are unique; so are items under `uniqueItems`. */
 function checkUnique(schema: Schema, value: readonly unknown[], path: string, problems: FieldProblem[]) {
