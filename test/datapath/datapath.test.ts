@@ -250,11 +250,7 @@ describe('a ready node', () => {
   });
 
   test('a node that can not set its guards refuses pods, says why, and heals by itself', async () => {
-    await node.run([
-      'sh',
-      '-c',
-      'mv /usr/sbin/nft /usr/sbin/nft.gone; kill $(pgrep -x "nft|netloom-nft")',
-    ]);
+    await node.run(['sh', '-c', 'mv /usr/sbin/nft /usr/sbin/nft.gone; kill $(pgrep -x "nft|netloom-nft")']);
     await node.box.addNamespace('unsafe');
     const add = await node.cni('ADD', { pod: 'unsafe' });
     expect(add.json).toMatchObject({

@@ -1,5 +1,6 @@
 /** A node in a sandbox for tests: the real datapath, the real CNI executable, pods as network namespaces. */
 
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { EndpointStatus } from '#intent/handover.ts';
 import type { NodeIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
@@ -18,8 +19,7 @@ export type TestNode = {
   readonly client: DatapathClient;
   /** Starts the datapath; `intent` (default true) also hands it the intent and waits until it is ready. */
   start(options?: { readonly intent?: boolean; readonly flags?: readonly string[] }): Promise<void>;
-  /** The datapath's process inside the sandbox. */
-  pid(): Promise<string>;
+  /** Resolves when the process has ended; the signal itself is sent before this returns. */
   signal(name: 'KILL' | 'TERM'): Promise<void>;
   /** Hands over the whole intent, or other entries of it. */
   intend(change?: Partial<NodeIntent>): Promise<void>;
@@ -81,19 +81,15 @@ export async function openTestNode(): Promise<TestNode> {
       const own = ['--node', 'n1', '--cni-source', directories.source, ...flags];
       child = box.spawn(['node', main, ...own]);
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += String(data)));
-      await eventually(async () => {
-        await client.status();
+      await eventually(() => client.status()).catch((error: Error) => {
+        throw new Error(`the datapath does not answer: ${error.message}\n${log.slice(-4000)}`);
       });
       if (!intent) return;
       await node.intend();
     },
-    async pid() {
-      const found = await run(['pgrep', '-f', '^node /opt/netloom/src/programs/datapath/main.ts']);
-      return found.trim();
-    },
     async signal(name) {
       const ended = new Promise((resolve) => child?.once('exit', resolve));
-      await run(['kill', `-${name}`, await node.pid()]);
+      process.kill(nodeBelow(child!.pid!), `SIG${name}`);
       await ended;
     },
     async intend(change = {}) {
@@ -185,6 +181,13 @@ export function testIntent(some: Partial<SelfIntent> = {}): NodeIntent {
 export function addressesOf(answer: CniAnswer): string[] {
   const ips = (answer.json?.['ips'] ?? []) as readonly { readonly address: string }[];
   return ips.map(({ address }) => address.replace(/\/.*/, ''));
+}
+
+/** The process that the sandbox's entering programs have become the parents of. */
+function nodeBelow(pid: number): number {
+  if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('node\0')) return pid;
+  const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  return nodeBelow(Number(child));
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

@@ -194,7 +194,9 @@ export function createPods(options: {
     async gc({ network, valid }) {
       for (const { key, pod, network: owner } of addresses.state.assignments.values()) {
         // An ADD that runs now may be younger than the runtime's list.
-        if (pod === undefined || owner !== network || valid.has(key) || adding.has(key)) continue;
+        // One without a network was found when the journal was lost.
+        const isOther = owner !== undefined && owner !== network;
+        if (pod === undefined || isOther || valid.has(key) || adding.has(key)) continue;
         log.info('removing a pod interface that the runtime no longer knows', {
           key,
           pod: `${pod.namespace}/${pod.name}`,

@@ -4,7 +4,7 @@ import { type Assignment, applyRecord, snapshotRecords } from '#compile/ipam/sta
 import { dumpAddresses, dumpLinks, readAddress, readLink } from '#engines/netlink/messages.ts';
 import { deletePodLink, type FoundPodLink, listPodLinks } from '#engines/netlink/pod.ts';
 import type { Family } from '#net/addr.ts';
-import { links, numbers } from '#system/registry.ts';
+import { links } from '#system/registry.ts';
 import { openRouteSocket } from '#system/rtnetlink.ts';
 import type { Log } from '#telemetry/log.ts';
 import { type Journal, loadJournal, openJournal } from './journal.ts';
@@ -58,9 +58,12 @@ export async function startAddresses(path: string, log: Log, restMs: number): Pr
   return { state, journal, adopted: owned };
 }
 
-/** What the device shows; what it doesn't show (routes may have been flushed) is as the journal says. */
+/**
+ * What the device shows, whichever release wired it; what it doesn't show (routes may have been flushed) is as the journal says.
+ * A device without alias never carried a packet.
+ */
 function assignmentOf(found: FoundPodLink, known: Assignment | undefined): Assignment | undefined {
-  if (found.endpoint === undefined || (found.wiringVersion ?? 0) > numbers.wiringVersion.value) return known;
+  if (found.endpoint === undefined) return undefined;
   const addresses = found.addresses.length > 0 ? ordered(found.addresses) : known?.addresses;
   if (addresses === undefined) return undefined;
   // An ADD that was cut off, or somebody's flush, may have left only some of the routes.
@@ -78,13 +81,9 @@ function ordered(addresses: readonly string[]): string[] {
 function tunnelAssignments(): Assignment[] {
   const socket = openRouteSocket();
   try {
-    const tunnel = socket
-      .dump(dumpLinks)
-      .map(readLink)
-      .find(({ name }) => name === links.tunnel.value);
+    const tunnel = socket.dump(dumpLinks, readLink).find(({ name }) => name === links.tunnel.value);
     const own = socket
-      .dump(dumpAddresses)
-      .flatMap((message) => readAddress(message) ?? [])
+      .dump(dumpAddresses, readAddress)
       .filter(({ ifindex, length }) => ifindex === tunnel?.ifindex && (length === 32 || length === 128))
       .map(({ address }) => address)
       .filter((address) => !address.startsWith('fe80:'));
