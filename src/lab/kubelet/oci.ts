@@ -32,6 +32,8 @@ export type ContainerInputs = {
   readonly uts: string | undefined;
   readonly ipc: string | undefined;
   readonly binds: readonly BindMount[];
+  /** What this machine may give at all (capabilities(7), bounding set); a lab host may itself be a container. */
+  readonly available: ReadonlySet<string>;
 };
 
 /** The `config.json` of the container's bundle; problems keep it from being started. */
@@ -44,7 +46,8 @@ export function containerConfig(inputs: ContainerInputs): {
   const privileged = security.privileged === true;
   const user = processUser(pod, security, image);
   const args = processArguments(container, image, env);
-  const capabilities = containerCapabilities(security);
+  const asked = containerCapabilities(security);
+  const capabilities = { ...asked, value: asked.value.filter((name) => inputs.available.has(name)) };
   const problems = [
     ...(args.length === 0 ? ['no command specified: neither the image nor the container has one'] : []),
     ...capabilities.problems,
@@ -227,6 +230,12 @@ export const allCapabilities: readonly string[] = [
   'SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE',
   'MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE',
 ].flatMap((line) => line.split(' ').map((name) => `CAP_${name}`));
+
+/** Names of the capabilities in a mask as /proc/PID/status prints it (hexadecimal). */
+export function capabilityNames(mask: string): ReadonlySet<string> {
+  const bits = BigInt(`0x${mask}`);
+  return new Set(allCapabilities.filter((_, index) => ((bits >> BigInt(index)) & 1n) === 1n));
+}
 
 /** What container runtimes give to an ordinary container. */
 const defaultCapabilities: readonly string[] = [

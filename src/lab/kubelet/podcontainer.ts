@@ -9,7 +9,7 @@ import { containerEnvironment } from './env.ts';
 import { bundleDirectory, containerLogFile, sandboxNamespaces } from './layout.ts';
 import { type LogReader, type LogWriter, openLogWriter } from './logs.ts';
 import { limited } from './nodehost.ts';
-import { type BindMount, containerConfig } from './oci.ts';
+import { type BindMount, capabilityNames, containerConfig } from './oci.ts';
 import type { StoredContainer } from './podstate.ts';
 import { probeRefusal } from './probe.ts';
 import { httpGet, type Prober, startProber } from './prober.ts';
@@ -177,6 +177,7 @@ export function createPodContainer(
       uts: namespaces?.uts,
       ipc: namespaces?.ipc,
       binds: [...image.value.binds, ...around.files(), ...binds.value],
+      available: ownCapabilities(),
     });
     const problems = [...environment.problems, ...binds.problems, ...config.problems];
     if (problems.length > 0) return { reason: 'CreateContainerConfigError', message: problems.join('; ') };
@@ -343,6 +344,7 @@ export function createPodContainer(
     backoff: () => Math.max(0, retryAt - Date.now()),
     wait,
     async end(deadline) {
+      if (ending === undefined && !isRunning()) return;
       ending ??= terminate(deadline).finally(() => {
         ending = undefined;
         around.wake();
@@ -443,4 +445,10 @@ function withPlace(config: object, rootfs: string, message: BindMount): object {
 
 function readMessage(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8').slice(0, 4096) : '';
+}
+
+/** Of this process, which started every container runtime of the lab. */
+function ownCapabilities(): ReadonlySet<string> {
+  const mask = /^CapBnd:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return capabilityNames(mask ?? '0');
 }
