@@ -57,10 +57,6 @@ export async function watch(
     };
     const wake = (): void => {
       if (ended || response.writableLength > highWater) return;
-      if (context.kinds.byPlural(kind.group, kind.version, kind.plural) === undefined) {
-        end();
-        return;
-      }
       try {
         const { durable } = store;
         // A client without bookmarks may have slept through more than the table remembers without missing anything.
@@ -72,6 +68,8 @@ export async function watch(
           if (response.writableLength > highWater) return;
         }
         cursor = Math.max(cursor, durable);
+        const served = context.kinds.byPlural(kind.group, kind.version, kind.plural) !== undefined;
+        if (!served && table.changesAfter(cursor).length === 0) end();
       } catch (error) {
         if (!(error instanceof ExpiredRevision)) throw error;
         response.write(event('ERROR', JSON.stringify(expired(error.message).status)));

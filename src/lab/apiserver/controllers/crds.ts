@@ -34,10 +34,11 @@ export function startCrds(context: Context): Queue {
       const [group, plural] = home.split('/');
       kinds.replace(group!, plural!, []);
       waiting.delete(home);
-      // Watches of a kind that is gone end when they wake.
-      setImmediate(() => {
+      // Watches of a kind that is gone end when they wake and have told all.
+      const wakeAll = (): void => {
         for (const wake of store.table(home).watchers) wake();
-      });
+      };
+      store.settled().then(wakeAll, () => {});
       // Names are free again: somebody may be waiting for them.
       for (const other of crds.list()) work.add(other.name);
     } else if (type === 'DELETED') {

@@ -14,12 +14,18 @@ type Port = {
 };
 
 export const serviceStrategy: Strategy = {
+  prepare: (object, { old }) => {
+    const before = old?.['spec'] as ServiceSpec | undefined;
+    const spec = object['spec'] as ServiceSpec | undefined;
+    // Fields of wrong types are validation's to refuse.
+    const sound = typeof spec === 'object' && spec !== null && Array.isArray(spec.ports ?? []);
+    return before !== undefined && sound ? { ...object, spec: carryOver(spec, before) } : object;
+  },
   complete: (object, { context, old }) => {
     const owner = `${object.metadata.namespace}/${object.metadata.name}`;
     const before = old?.['spec'] as ServiceSpec | undefined;
     const problems: FieldProblem[] = [];
     let spec = object['spec'] as ServiceSpec;
-    if (before !== undefined) spec = carryOver(spec, before);
     spec = withAddresses(context.services, spec, before, owner, problems);
     spec = withNodePorts(context.services, spec, owner, problems);
     const status = object['status'] ?? { loadBalancer: {} };
@@ -59,7 +65,7 @@ function* portsOf(spec: ServiceSpec): Generator<readonly [PortProtocol, number]>
   if (spec.healthCheckNodePort) yield ['TCP', spec.healthCheckNodePort];
 }
 
-/** What a client that knows nothing of allocation leaves out of a PUT stays as it was. */
+/** What a client that knows nothing of allocation leaves out of a PUT stays as it was; what its new type can't have goes. */
 function carryOver(spec: ServiceSpec, before: ServiceSpec): ServiceSpec {
   const next: Record<string, unknown> = { ...spec };
   const addressed = spec.type !== 'ExternalName' && before.type !== 'ExternalName';
@@ -86,7 +92,22 @@ function carryOver(spec: ServiceSpec, before: ServiceSpec): ServiceSpec {
       return nodePort === undefined || given === true ? port : { ...port, nodePort };
     });
   }
+  for (const field of fieldsWithoutPlace(spec)) {
+    if (JSON.stringify(spec[field]) === JSON.stringify(before[field])) delete next[field];
+  }
   return next as ServiceSpec;
+}
+
+/** Fields that a Service's type can't have: unchanged ones go with the old type, changed ones are validation's to refuse. */
+function fieldsWithoutPlace(spec: ServiceSpec): readonly string[] {
+  const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+  return [
+    ...(external || (spec['externalIPs'] as readonly string[] | undefined)?.length
+      ? []
+      : ['externalTrafficPolicy']),
+    ...(spec.type === 'LoadBalancer' ? [] : ['allocateLoadBalancerNodePorts', 'loadBalancerClass']),
+    ...(spec.type === 'ExternalName' ? ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] : []),
+  ];
 }
 
 function withAddresses(
