@@ -1,12 +1,12 @@
 /** Brings an image into a lab: a root file system from a directory, or the layers of an archive. */
 
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch } from 'node:process';
-import type { Readable } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type ImageSettings, plainSettings, readArchive, whiteouts } from './archive.ts';
@@ -70,84 +70,86 @@ async function unpack(spec: LabSpec, source: string, work: string, root: string)
       throw new Error(`${source}: ${error.message}`);
     },
   );
-  // busybox unpacks inside a chroot: no link of a layer can lead its next layers out of the root file system.
-  const tool = join(root, '.netloom-busybox');
   for (const { path, digest } of layers) {
     if (!files.has(path)) throw new Error(`${source}: the archive has no layer ${path}`);
-    await copyFile(join(spec.imageRoot, 'bin/busybox'), tool);
     const layer = join(archive, path);
-    const entries = (await layerTool(root, layer, digest, ['tar', '-tf', '-'])).split('\n');
-    const { remove, clear } = whiteouts(entries);
-    const gone = [...remove.map((name) => `./${name}`), ...clear.map((name) => `./${name}`)];
-    for (const name of gone) await inRoot(root, ['rm', '-rf', '--', name]);
-    for (const name of clear) if (name !== '') await inRoot(root, ['mkdir', '-p', '--', `./${name}`]);
-    await layerTool(root, layer, undefined, ['tar', '-xpf', '-']);
-    for (const entry of entries)
-      if (/(^|\/)\.wh\./.test(entry)) await inRoot(root, ['rm', '-f', '--', `./${entry}`]);
+    if (digest !== undefined) await checkDigest(layer, digest);
+    await applyLayer(join(spec.imageRoot, 'bin/busybox'), root, layer);
   }
-  await rm(tool, { force: true });
   return settings;
 }
 
-const toolEnvironment = { PATH: '/', EXTRACT_UNSAFE_SYMLINKS: '1' };
-
-function inRoot(root: string, argv: readonly string[]): Promise<string> {
-  return must(['chroot', root, '/.netloom-busybox', ...argv], {
-    env: { ...toolEnvironment, PATH: process.env.PATH },
-  });
+async function checkDigest(path: string, digest: string): Promise<void> {
+  const [algorithm = '', wanted] = digest.split(':');
+  const hash = createHash(algorithm);
+  await pipeline(createReadStream(path), hash);
+  if (hash.digest('hex') !== wanted) throw new Error(`a layer is damaged: it is not ${digest}`);
 }
 
-/** Feeds a layer, unpacked, to a tool in the chroot; checks its digest when one is given. */
-async function layerTool(
-  root: string,
-  layer: string,
-  digest: string | undefined,
-  argv: readonly string[],
-): Promise<string> {
-  const child = spawn('chroot', [root, '/.netloom-busybox', ...argv], {
-    env: { ...toolEnvironment, PATH: process.env.PATH },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    stdout += chunk;
-  });
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    stderr = (stderr + chunk).slice(-2000);
-  });
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? 1));
-  });
-  const [algorithm, wanted] = digest?.split(':') ?? [];
-  const hash = algorithm === undefined ? undefined : createHash(algorithm);
-  const file: Readable = createReadStream(layer);
-  if (hash !== undefined) file.on('data', (chunk) => void hash.update(chunk));
+/** busybox unpacks inside a chroot: no link of a layer can lead its next layers out of the root file system. */
+async function applyLayer(busybox: string, root: string, layer: string): Promise<void> {
+  // A name that no layer can have prepared a trap for.
+  const tool = `busybox-${randomUUID()}`;
+  await copyFile(busybox, join(root, tool), constants.COPYFILE_EXCL);
+  const inRoot = (argv: readonly string[]) => chrootTool(root, tool, argv);
   try {
-    const decompress = await decompressor(layer);
-    if (decompress === undefined) await pipeline(file, child.stdin);
-    else await pipeline(file, decompress, child.stdin);
-  } catch (error) {
-    // tar stops reading at the end mark of the archive; what it says decides.
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') {
-      child.kill();
-      throw new Error(`a layer can not be read: ${(error as Error).message}`);
-    }
+    const entries = (await inRoot(['tar', '-tf', '-'])(layer)).split('\n');
+    const { remove, clear } = whiteouts(entries);
+    for (const name of [...remove, ...clear]) await inRoot(['rm', '-rf', '--', `./${name}`])();
+    for (const name of clear) await inRoot(['mkdir', '-p', '--', `./${name}`])();
+    await inRoot(['tar', '-xpf', '-'])(layer);
+    for (const entry of entries)
+      if (/(^|\/)\.wh\./.test(entry)) await inRoot(['rm', '-f', '--', `./${entry}`])();
+  } finally {
+    await rm(join(root, tool), { force: true });
   }
-  if ((await ended) !== 0) throw new Error(`a layer can not be unpacked: ${stderr.trim()}`);
-  if (hash !== undefined && hash.digest('hex') !== wanted)
-    throw new Error(`a layer is damaged: it is not ${digest}`);
-  return stdout;
 }
 
-async function decompressor(path: string) {
+/** A tool of busybox in the chroot; its input is a layer, decompressed, or empty. */
+function chrootTool(
+  root: string,
+  tool: string,
+  argv: readonly string[],
+): (layer?: string) => Promise<string> {
+  return async (layer) => {
+    const child = spawn('chroot', [root, `/${tool}`, ...argv], {
+      env: { PATH: process.env.PATH, EXTRACT_UNSAFE_SYMLINKS: '1' },
+      stdio: 'pipe',
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk;
+    });
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr = (stderr + chunk).slice(-2000);
+    });
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => resolve(code ?? 1));
+    });
+    try {
+      if (layer === undefined) child.stdin.end();
+      else await pipeline([createReadStream(layer), ...(await decompressor(layer)), child.stdin]);
+    } catch (error) {
+      // tar stops reading at the end mark of the archive; what it says decides.
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') {
+        child.kill();
+        throw new Error(`a layer can not be read: ${(error as Error).message}`);
+      }
+    }
+    if ((await ended) !== 0) throw new Error(`a layer can not be unpacked: ${stderr.trim()}`);
+    return stdout;
+  };
+}
+
+async function decompressor(path: string): Promise<Transform[]> {
   const file = await open(path);
   try {
     const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
-    if (buffer[0] === 0x1f && buffer[1] === 0x8b) return createGunzip();
-    if (buffer.readUInt32LE(0) === 0xfd2fb528) return createZstdDecompress();
-    return undefined;
+    if (buffer[0] === 0x1f && buffer[1] === 0x8b) return [createGunzip()];
+    if (buffer.readUInt32LE(0) === 0xfd2fb528) return [createZstdDecompress()];
+    return [];
   } finally {
     await file.close();
   }

@@ -1,0 +1,125 @@
+/** `lab load`: directories and archives become root file systems; no layer leaves its own. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { imageDirectoryName } from './config.ts';
+import { imageRoot } from './image/image.ts';
+import { type LabSpec, labFiles } from './lab.ts';
+import { loadImage } from './load.ts';
+import { must } from './run.ts';
+
+let work = '';
+let spec: LabSpec;
+
+beforeEach(async () => {
+  work = await mkdtemp(join(tmpdir(), 'netloom-load-'));
+  process.env.NETLOOM_STATE = work;
+  spec = {
+    name: 'load',
+    family: 'dual',
+    mtu: 1500,
+    nodes: [],
+    imageRoot: await imageRoot(),
+    apiPort: 0,
+    createdAt: '',
+  };
+  await mkdir(labFiles('load').images, { recursive: true });
+});
+afterEach(async () => {
+  delete process.env.NETLOOM_STATE;
+  await rm(work, { recursive: true, force: true });
+});
+
+const loaded = (image: string, path: string) =>
+  join(labFiles('load').images, imageDirectoryName(image), path);
+
+/** A layer made by a shell script in an empty directory. */
+async function layer(script: string): Promise<Buffer> {
+  const directory = await mkdtemp(join(work, 'layer-'));
+  await must(['sh', '-ec', script], { cwd: directory });
+  const file = `${directory}.tar`;
+  await must(['tar', '-cf', file, '-C', directory, '.']);
+  return readFile(file);
+}
+
+async function archive(layers: readonly Buffer[], damage = false): Promise<string> {
+  const directory = await mkdtemp(join(work, 'oci-'));
+  await mkdir(join(directory, 'blobs/sha256'), { recursive: true });
+  const put = async (content: Buffer) => {
+    const hex = createHash('sha256').update(content).digest('hex');
+    await writeFile(join(directory, 'blobs/sha256', hex), content);
+    return { digest: `sha256:${hex}`, size: content.length };
+  };
+  const json = (value: unknown) => put(Buffer.from(JSON.stringify(value)));
+  const descriptors = await Promise.all(layers.map(put));
+  const config = await json({ config: { Cmd: ['/hello'], Env: ['WHO=me'], User: 'web' } });
+  const manifest = await json({ schemaVersion: 2, config, layers: descriptors });
+  await writeFile(join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
+  const [first] = descriptors;
+  if (damage && first !== undefined) {
+    await writeFile(join(directory, 'blobs/sha256', first.digest.slice(7)), await layer('echo forged >a'));
+  }
+  const file = `${directory}.tar`;
+  await must(['tar', '-cf', file, '-C', directory, '.']);
+  return file;
+}
+
+test('layers of every compression, in order, with whiteouts', async () => {
+  const file = await archive([
+    gzipSync(await layer('mkdir -p d e; echo 1 >a; echo 1 >b; echo 1 >d/old; echo 1 >e/x; chmod 4755 a')),
+    zstdCompressSync(await layer('mkdir d; : >.wh.b; : >d/.wh..wh..opq; echo 2 >d/new')),
+    await layer('echo 3 >c'),
+  ]);
+  await loadImage(spec, 'example/web:1', file);
+  const rootfs = loaded('example/web:1', 'rootfs');
+  const files = await must(['find', '.', '-type', 'f', '-printf', '%P %m\\n'], { cwd: rootfs });
+  expect(
+    files
+      .trim()
+      .split('\n')
+      .toSorted((a, b) => a.localeCompare(b)),
+  ).toEqual(['a 4755', 'c 644', 'd/new 644', 'e/x 644']);
+  expect(JSON.parse(await readFile(loaded('example/web:1', 'image.json'), 'utf8'))).toMatchObject({
+    name: 'example/web:1',
+    command: ['/hello'],
+    env: { WHO: 'me' },
+    user: 'web',
+  });
+});
+
+test("a layer's link can not lead the next one out of the root file system", async () => {
+  const beyond = join(work, 'outside');
+  await mkdir(beyond);
+  const file = await archive([
+    await layer(`ln -s ${beyond} way; ln -s ../../../../../../../../..${beyond} up`),
+    await layer('mkdir way up; echo evil >way/in; echo evil >up/in'),
+  ]);
+  await loadImage(spec, 'evil', file).catch(() => {});
+  expect(existsSync(join(beyond, 'in'))).toBe(false);
+});
+
+test('a directory as it is; loading again replaces', async () => {
+  const directory = await mkdtemp(join(work, 'dir-'));
+  await must(['sh', '-ec', 'echo one >file; ln -s file link; mkfifo pipe'], { cwd: directory });
+  await loadImage(spec, 'plain', directory);
+  expect((await lstat(loaded('plain', 'rootfs/link'))).isSymbolicLink()).toBe(true);
+  await writeFile(join(directory, 'file'), 'two');
+  await loadImage(spec, 'plain', directory);
+  expect(await readFile(loaded('plain', 'rootfs/file'), 'utf8')).toBe('two');
+});
+
+test('refusals leave nothing', async () => {
+  await expect(loadImage(spec, 'x', join(work, 'nowhere'))).rejects.toThrow('no such file or directory');
+  await expect(loadImage(spec, '../x', work)).rejects.toThrow('is no image name');
+  const text = join(work, 'text');
+  await writeFile(text, 'hello');
+  await expect(loadImage(spec, 'x', text)).rejects.toThrow('is no archive of an image');
+  const damaged = await archive([await layer('echo 1 >a')], true);
+  await expect(loadImage(spec, 'x', damaged)).rejects.toThrow('a layer is damaged');
+  expect(await must(['ls', labFiles('load').directory])).toBe('images\n');
+  expect(await must(['ls', labFiles('load').images])).toBe('');
+});
