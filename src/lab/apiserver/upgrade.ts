@@ -8,6 +8,26 @@ import { proxyExec } from './proxy.ts';
 import { parseResourcePath } from './request.ts';
 import { refusedSubresource, upgradeRequired } from './subresources.ts';
 
+/**
+ * kubectl tries SPDY after a refused WebSocket and shows only the second refusal: so that gets the first one's reason.
+ * By path and query; the newest few.
+ */
+const refusals = new Map<string, StatusError>();
+const remembered = 64;
+
+function remember(url: string, error: StatusError): StatusError {
+  refusals.delete(url);
+  refusals.set(url, error);
+  if (refusals.size > remembered) refusals.delete(refusals.keys().next().value!);
+  return error;
+}
+
+function recall(url: string): StatusError | undefined {
+  const error = refusals.get(url);
+  refusals.delete(url);
+  return error;
+}
+
 /** Answers one request with an Upgrade header. Never rejects. */
 export async function serveUpgrade(
   context: Context,
@@ -25,9 +45,11 @@ export async function serveUpgrade(
     if (!core || path.name === undefined || path.subresource === undefined) throw pathNotFound();
     if (path.subresource !== 'exec') throw refusedSubresource(path.subresource) ?? pathNotFound();
     if (request.headers.upgrade?.toLowerCase() !== 'websocket' || request.method !== 'GET')
-      throw upgradeRequired();
+      throw recall(request.url!) ?? upgradeRequired();
     const place = { namespace: path.namespace, pod: path.name, query: url.searchParams };
-    await proxyExec(context, request, socket, head, place);
+    await proxyExec(context, request, socket, head, place).catch((error: unknown) => {
+      throw error instanceof StatusError ? remember(request.url!, error) : error;
+    });
   } catch (error) {
     refuse(socket, error instanceof StatusError ? error : internalError((error as Error).message));
   }
