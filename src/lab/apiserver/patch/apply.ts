@@ -5,6 +5,7 @@ import { asResource } from '../schema/shape.ts';
 import type { Schema } from '../types.ts';
 import {
   difference,
+  emptySet,
   type FieldSet,
   intersection,
   isEmpty,
@@ -85,7 +86,11 @@ function attempt(request: ApplyRequest, force: boolean): Attempt {
   };
   const others = before.filter((owner) => owner !== last);
   const merged = live === undefined ? config : mergeTyped(schema, live, config);
-  const pruned = last === undefined ? merged : prune(schema, merged, last.fields, [...others, mine]);
+  // Laid over once more, since pruning takes emptied lists away, and the configuration may hold just such a one.
+  const pruned =
+    last === undefined
+      ? merged
+      : mergeTyped(schema, prune(schema, merged, last.fields, [...others, mine]), config);
   const changed = pruned as KubeObject;
   const comparison = compareTyped(schema, live ?? {}, changed);
   const claimed = union(comparison.modified, comparison.added);
@@ -101,10 +106,9 @@ function attempt(request: ApplyRequest, force: boolean): Attempt {
     ...owner,
     fields: difference(difference(owner.fields, fields), comparison.removed),
   }));
-  const unchanged = live !== undefined && equal(bare(live), bare(changed)) && last !== undefined;
-  if (unchanged && sameSet(last.fields, mine.fields) && last.apiVersion === mine.apiVersion) {
-    return { value: live };
-  }
+  const sameOwner =
+    sameSet(last?.fields ?? emptySet, mine.fields) && (last?.apiVersion ?? apiVersion) === apiVersion;
+  if (live !== undefined && sameOwner && equal(bare(live), bare(changed))) return { value: live };
   return { value: withOwners(followAnnotation(changed, request), [...remaining, mine]) };
 }
 
@@ -138,15 +142,13 @@ function ownersBefore(request: ApplyRequest): readonly Owner[] {
 function prune(schema: Schema, merged: unknown, last: FieldSet, owners: readonly Owner[]): unknown {
   const named = (value: unknown, set: FieldSet) => withNamedParents(schema, value, set);
   const all = named(merged, toFieldSet(schema, merged));
-  const owned = named(
-    merged,
-    owners.reduce((set, owner) => union(set, owner.fields), setOfFields()),
-  );
+  const claimed = owners.reduce((set, owner) => union(set, owner.fields), setOfFields());
+  const owned = named(merged, claimed);
   const without = removeFields(schema, merged, last);
   const rest = named(without, toFieldSet(schema, without));
-  const addedBack = removeFields(schema, merged, difference(all, union(rest, owned)));
+  const addedBack = removeFields(schema, merged, difference(all, union(rest, owned)), claimed);
   const kept = named(addedBack, toFieldSet(schema, addedBack));
-  return removeFields(schema, merged, intersection(difference(all, kept), named(merged, last)));
+  return removeFields(schema, merged, intersection(difference(all, kept), named(merged, last)), claimed);
 }
 
 function conflictOf(owner: Owner, path: readonly string[]): Conflict {

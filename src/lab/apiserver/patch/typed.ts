@@ -204,17 +204,34 @@ function everything(schema: Schema, value: unknown): FieldSet {
   );
 }
 
-/** The value without the fields and items of a set; a member goes with all that is below it. */
-export function removeFields(schema: Schema, value: unknown, set: FieldSet): unknown {
+/**
+ * The value without the fields and items of a set; a member goes with all that is below it, and what is empty after that goes
+ * as well, unless it is in `kept`.
+ */
+export function removeFields(
+  schema: Schema,
+  value: unknown,
+  set: FieldSet,
+  kept: FieldSet = emptySet,
+): unknown {
   if (set.members.size === 0 && set.children.size === 0) return value;
   const kind = kindOf(schema, value);
   if (kind === 'leaf') return value;
-  const kept = entries(schema, value).filter((entry) => !set.members.has(entry.element));
-  const inner = (entry: Entry) => removeFields(entry.schema, entry.value, below(set, entry.element));
-  if (kind === 'items') return kept.map(inner);
+  const left = entries(schema, value).filter((entry) => !set.members.has(entry.element));
+  const inner = (entry: Entry) =>
+    removeFields(entry.schema, entry.value, below(set, entry.element), below(kept, entry.element));
+  if (kind === 'items') return left.map(inner);
   const out: Record<string, unknown> = {};
-  for (const entry of kept) put(out, entry.element.slice(2), inner(entry));
+  for (const entry of left) {
+    const part = inner(entry);
+    const emptied = isHollow(part) && !isHollow(entry.value);
+    if (!emptied || kept.members.has(entry.element)) put(out, entry.element.slice(2), part);
+  }
   return out;
+}
+
+function isHollow(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
 }
 
 /** The elements that lead to a value's field by plain names, for example `metadata`, `labels`. */

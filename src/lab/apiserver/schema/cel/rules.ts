@@ -106,7 +106,7 @@ function evaluateRule(
     return problemAt(
       path + rule.fieldPath,
       json,
-      `${summary ?? message} evaluating rule: ${rule.message ?? rule.text}`,
+      `${reasonOf(summary ?? message)} evaluating rule: ${rule.message ?? rule.text}`,
     );
   }
   const detail = messageOf(rule, variables) ?? rule.message ?? `failed rule: ${rule.text}`;
@@ -137,4 +137,9 @@ function messageOf(
 function problemAt(path: string, value: unknown, detail: string): FieldProblem {
   const field = path.replace(/^\./, '');
   return { reason: 'FieldValueInvalid', field, message: `Invalid value: "${jsonType(value)}": ${detail}` };
+}
+
+/** cel-js begins with a capital; the server's reason goes on in the middle of a line. */
+function reasonOf(summary: string): string {
+  return summary.replace(/^No such key/, 'no such key');
 }

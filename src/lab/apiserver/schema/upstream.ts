@@ -1,0 +1,51 @@
+/** For tests: the upstream CRDs that stand beside the checkout, and objects that they must accept or refuse. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, parseAllDocuments } from 'yaml';
+import type { KubeObject } from '#api/object.ts';
+
+const root = new URL('../../../../../shared/crds', import.meta.url).pathname;
+
+/** Why tests over the upstream CRDs can't run; `undefined` when they can. */
+export const missing = existsSync(root) ? undefined : `no upstream CRDs at ${root}`;
+
+/** Every file's path below the root, with its objects. */
+export function upstreamFiles(): readonly {
+  readonly path: string;
+  readonly objects: readonly KubeObject[];
+}[] {
+  if (missing !== undefined) return [];
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.yaml'),
+  );
+  return files.sort().map((path) => ({ path, objects: readObjects(path) }));
+}
+
+export function readObjects(path: string): readonly KubeObject[] {
+  const text = readFileSync(join(root, path), 'utf8');
+  return parseAllDocuments(text)
+    .map((document) => document.toJS() as KubeObject | null)
+    .filter((each) => each !== null);
+}
+
+export type Examples = {
+  /** Below the root. */
+  readonly crd: string;
+  readonly base: KubeObject;
+  /** Values that must be there after the base was admitted, by dotted path. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
+  readonly cases: readonly {
+    readonly name: string;
+    /** Merge patches of the base's spec and metadata. */
+    readonly spec?: object;
+    readonly metadata?: object;
+    /** Fields with a part of their message: these and no others. */
+    readonly problems?: Readonly<Record<string, string>>;
+  }[];
+};
+
+export function examples(): readonly (readonly [string, Examples])[] {
+  const directory = new URL('./testdata', import.meta.url).pathname;
+  const files = readdirSync(directory).filter((each) => each.endsWith('.yaml'));
+  return files.sort().map((file) => [file, parse(readFileSync(join(directory, file), 'utf8')) as Examples]);
+}
