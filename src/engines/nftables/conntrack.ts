@@ -1,7 +1,9 @@
 /** Makes UDP flows forget backends that are gone: UDP has no end, so a stale entry would keep a client on a dead address. */
 
+import { isIP } from 'node:net';
 import type { ServiceIntent } from '#intent/node.ts';
 import { output, ProcessError, run } from '#system/process.ts';
+import { paths } from '#system/registry.ts';
 import { frontendKey } from './lower.ts';
 import { commandLine } from './session.ts';
 
@@ -52,14 +54,20 @@ export function createConntrack(command: readonly string[] = []): Conntrack {
   const argv = (...args: string[]) => commandLine(command, 'conntrack', ...args);
   const remove = async (lines: readonly string[]) => {
     if (lines.length === 0) return;
-    const finished = await run(...argv('--load-file', '-'), { input: `${lines.join('\n')}\n` });
+    const finished = await run(
+      ...commandLine(command, 'sh', '-c', loadFile, 'sh', paths.runDirectory.value),
+      {
+        input: `${lines.join('\n')}\n`,
+      },
+    );
     // Exit code 1 is also "nothing matched".
     if (finished.code !== 0 && !/flow entries have been deleted/.test(finished.stderr)) {
       throw new ProcessError('conntrack', 'exit', finished.stderr.trim(), finished);
     }
   };
   return {
-    forget: (flows) => remove(flows.map(deleteLine)),
+    // What is no address never became a flow, and must not become an argument.
+    forget: (flows) => remove(flows.filter(isPlain).map(deleteLine)),
     async prune(serviceAt) {
       const lines: string[] = [];
       for (const family of ['ipv4', 'ipv6']) {
@@ -79,6 +87,14 @@ export function createConntrack(command: readonly string[] = []): Conntrack {
       await remove([...new Set(lines)]);
     },
   };
+}
+
+/** conntrack opens its input by name, and /dev/stdin can't be opened when it is a socket, as it is for a child of Node. */
+const loadFile = 'f="$1/conntrack.$$"; cat > "$f" && conntrack --load-file "$f"; c=$?; rm -f "$f"; exit $c';
+
+function isPlain({ address, port, backend }: StaleFlow): boolean {
+  const plain = (text: string, number: number) => isIP(text) !== 0 && Number.isInteger(number);
+  return plain(address, port) && (backend === undefined || plain(backend.address, backend.port));
 }
 
 function deleteLine(flow: StaleFlow): string {

@@ -20,6 +20,8 @@ export type ForeignChange = ForeignEvent & {
 export type NftablesOptions = {
   /** Stands before `nft` and `conntrack` to reach the right namespaces, for example `['nsenter', '-t', pid, '-n', '-m', '--']`. */
   readonly command?: readonly string[];
+  /** Path of the network namespace that `command` reaches, for the kernel's notifications; default: this process's own. */
+  readonly namespace?: string;
   /** CIDRs out of which Service addresses are given: an address in them without a Service is dropped. */
   readonly serviceRanges?: readonly string[];
   /** After a foreign change was healed. */
@@ -45,7 +47,7 @@ export function createNftablesEngine(
   parts: NftablesParts = {
     nft: openNftSession(options.command),
     conntrack: createConntrack(options.command),
-    watch: (onForeign) => openMonitor(options.command ?? [], onForeign),
+    watch: (onForeign) => openMonitor(options.namespace, onForeign),
   },
 ): Engine {
   const { nft, conntrack, watch } = parts;
@@ -160,7 +162,7 @@ export function createNftablesEngine(
       }),
     cleanup: () =>
       inTurn(async () => {
-        await monitor?.close();
+        monitor?.close();
         monitor = undefined;
         known = false;
         await nft.commit([{ op: 'addTable' }, { op: 'deleteTable' }]);
@@ -168,7 +170,7 @@ export function createNftablesEngine(
     async close() {
       closed = true;
       await queue;
-      await monitor?.close();
+      monitor?.close();
       await nft.close();
     },
   };

@@ -1,71 +1,125 @@
-/** Notices changes of the table that this engine didn't make: `nft monitor`, and the name that the kernel keeps of who did it. */
+/** Notices changes of the table that this engine didn't make, from the kernel's own notifications (nfnetlink, nf_tables). */
+import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { type LineProcess, openLineProcess } from '#system/process.ts';
-import { paths } from '#system/registry.ts';
-import { tableName } from './objects.ts';
-import { commandLine } from './session.ts';
+import { bind, linux, receive, SystemError, setSocketOption } from '#system/libc.ts';
+import { socketIn } from '#system/namespace.ts';
+import { readAttributes, readText } from '#system/netlink-codec.ts';
+import { nft, paths } from '#system/registry.ts';
 
 export type ForeignEvent = {
-  /** Program and process ID, for example `nft[4711]`; a reason when it isn't known. */
+  /** Program and process ID as the kernel knows them, for example `nft[4711]`; a reason when it isn't known. */
   readonly by: string;
-  /** The first events, in nft's language. */
+  /** The first events, for example `delete rule podSource`. */
   readonly events: readonly string[];
 };
 
-export type Monitor = { close(): Promise<void> };
+export type Monitor = { close(): void };
+
+/** linux/netfilter/nfnetlink.h, nf_tables.h. Every event but the generation names its table in attribute 1. */
+const nfnetlink = { NETLINK_NETFILTER: 12, SOL_NETLINK: 270, ADD_MEMBERSHIP: 1, GROUP_NFTABLES: 7 } as const;
+const subsystem = 10;
+const newGeneration = 15;
+const inet = 1;
+const verbs: Readonly<Record<number, string>> = {
+  0: 'add table',
+  2: 'delete table',
+  3: 'add chain',
+  5: 'delete chain',
+  6: 'add rule',
+  8: 'delete rule',
+  9: 'add set',
+  11: 'delete set',
+  12: 'add element',
+  14: 'delete element',
+  18: 'add object',
+  20: 'delete object',
+};
+/** In which attribute the object's name stands: a chain's behind its handle, any other's behind its table's. */
+const nameAttribute = (kind: number) => (kind === 3 || kind === 5 ? 3 : 2);
 
 const ours = basename(paths.nftLink.value);
-const restartDelay = 500;
+const table = Buffer.from(`${nft.table.value}\0`);
 const keptEvents = 5;
+/** Milliseconds: an empty look costs under 1 µs; libuv can't wait for a netlink socket. */
+const interval = 50;
+/** A load of 10,000 services is announced in one go, 100 bytes an element; the kernel takes this only while it waits. */
+const receiveBuffer = 64 * 1024 * 1024;
 
 /**
- * Each transaction ends with `# new generation N by process P (NAME)`. Ours run under their own name, so any other name with an
- * event in our table is a foreign change. What the packet path learns makes no event. Lost events count as a foreign change.
+ * Each transaction ends with a generation that carries the name of the program: ours runs under its own (session.ts), so any other
+ * name behind an event in our table is a foreign change. What the packet path learns makes no event. Lost events count as a
+ * foreign change: whoever listens reads the table and knows. `nft monitor` would say the same, but grows by 50 KB a change.
  */
-export function openMonitor(command: readonly string[], onForeign: (event: ForeignEvent) => void): Monitor {
-  let child: LineProcess | undefined;
-  let closed = false;
-  let timer: NodeJS.Timeout | undefined;
+export function openMonitor(
+  namespace: string | undefined,
+  onForeign: (event: ForeignEvent) => void,
+): Monitor {
+  const fd = openSocket(namespace);
+  const buffer = Buffer.allocUnsafeSlow(64 * 1024);
   let events: string[] = [];
+  let touched = false;
 
-  function line(text: string): void {
-    if (text.startsWith('# new generation')) {
-      const who = /by process (\d+) \(([^)]*)\)/.exec(text);
-      if (events.length > 0 && who?.[2] !== ours) {
-        onForeign({ by: who === null ? 'unknown' : `${who[2]}[${who[1]}]`, events });
-      }
+  function message(kind: number, payload: Buffer): void {
+    if (kind === newGeneration) {
+      const attributes = readAttributes(payload, 4);
+      const name = readText(attributes, 3) ?? '';
+      const pid = attributes.get(2)?.readUInt32BE() ?? 0;
+      const said = events;
+      const foreign = touched && name !== ours;
       events = [];
-    } else if (text.includes('ERROR')) onForeign({ by: 'unknown: events were lost', events: [text] });
-    else if (events.length < keptEvents && mentionsTable.test(text)) events.push(text);
+      touched = false;
+      if (foreign) onForeign({ by: `${name}[${pid}]`, events: said });
+      return;
+    }
+    if (payload[0] !== inet || payload.compare(table, 0, table.length, 8, 8 + table.length) !== 0) return;
+    touched = true;
+    const verb = verbs[kind];
+    if (verb === undefined || events.length >= keptEvents) return;
+    const object = readText(readAttributes(payload, 4), nameAttribute(kind));
+    const text = object === undefined || kind <= 2 ? verb : `${verb} ${object}`;
+    if (!events.includes(text)) events.push(text);
   }
 
-  function start(): void {
-    // The system's own name for nft: it only listens.
-    const [file, args] = commandLine(command, 'nft', 'monitor');
-    child = openLineProcess(file, args, {
-      onStdout: line,
-      onStderr: line,
-      onExit: () => {
-        if (closed) return;
-        events = [];
-        timer = setTimeout(() => {
-          start();
-          onForeign({ by: 'unknown: nft monitor had ended', events: [] });
-        }, restartDelay);
-        timer.unref();
-      },
-    });
+  function poll(): void {
+    try {
+      for (let length = receive(fd, buffer); length !== undefined; length = receive(fd, buffer)) {
+        for (let at = 0; at + 20 <= length; ) {
+          const size = buffer.readUInt32LE(at);
+          if (size < 20 || at + size > length) break;
+          const type = buffer.readUInt16LE(at + 4);
+          if (type >> 8 === subsystem) message(type & 255, buffer.subarray(at + 16, at + size));
+          at += (size + 3) & ~3;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== 'ENOBUFS') throw error;
+      events = [];
+      touched = false;
+      onForeign({ by: 'unknown: notifications were lost', events: [] });
+    }
   }
 
-  start();
+  const timer = setInterval(poll, interval);
+  timer.unref();
   return {
-    async close() {
-      closed = true;
-      clearTimeout(timer);
-      child?.kill('SIGTERM');
-      await child?.close();
+    close() {
+      clearInterval(timer);
+      closeSync(fd);
     },
   };
 }
 
-const mentionsTable = new RegExp(`^\\w+ \\w+ ${tableName}\\b`);
+function openSocket(namespace: string | undefined): number {
+  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, nfnetlink.NETLINK_NETFILTER);
+  try {
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(linux.AF_NETLINK);
+    bind(fd, address);
+    setSocketOption(fd, linux.SOL_SOCKET, linux.SO_RCVBUFFORCE, receiveBuffer);
+    setSocketOption(fd, nfnetlink.SOL_NETLINK, nfnetlink.ADD_MEMBERSHIP, nfnetlink.GROUP_NFTABLES);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}

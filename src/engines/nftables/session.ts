@@ -10,8 +10,8 @@ export interface Nft {
   commit(operations: readonly Operation[]): Promise<void>;
   /** The table with its elements; undefined when there is none. */
   read(): Promise<Ruleset | undefined>;
-  /** Key and data of a set's or map's elements. */
-  readElements(set: string): Promise<ReadonlyMap<string, string>>;
+  /** Key and data of a map's elements. */
+  readElements(map: string): Promise<ReadonlyMap<string, string>>;
   close(): Promise<void>;
 }
 
@@ -137,10 +137,10 @@ export function openNftSession(command: readonly string[] = []): NftSession {
       const parser = createListingParser();
       return (await list(`table ${tableName}`, parser.line)) ? parser.end() : undefined;
     },
-    async readElements(set) {
+    async readElements(map) {
       const parser = createListingParser();
-      await list(`set ${tableName} ${set}`, parser.line);
-      return parser.end().elements.get(set) ?? new Map();
+      await list(`map ${tableName} ${map}`, parser.line);
+      return parser.end().elements.get(map) ?? new Map();
     },
     async close() {
       const current = child;

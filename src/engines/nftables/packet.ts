@@ -1,0 +1,86 @@
+/** Builds packets byte by byte, right or forged, for tests. */
+import { addrBytes, parseAddr } from '#net/addr.ts';
+
+export type Inner = {
+  readonly from: string;
+  readonly to: string;
+  readonly port?: number;
+  readonly payload?: Uint8Array;
+};
+
+/** An IPv4 or IPv6 UDP packet with right checksums; destination port 9999 unless said otherwise. */
+export function udpPacket({ from, to, port = 9999, payload = Buffer.from('probe') }: Inner): Buffer {
+  const source = bytesOf(from);
+  const target = bytesOf(to);
+  const udp = Buffer.alloc(8 + payload.length);
+  udp.writeUInt16BE(40_000, 0);
+  udp.writeUInt16BE(port, 2);
+  udp.writeUInt16BE(udp.length, 4);
+  udp.set(payload, 8);
+  const pseudo = Buffer.from([0, 17, udp.length >> 8, udp.length & 255]);
+  udp.writeUInt16BE(checksum(Buffer.concat([source, target, pseudo, udp])) || 0xffff, 6);
+  if (source.length === 16) {
+    const header = Buffer.alloc(40);
+    header[0] = 0x60;
+    header.writeUInt16BE(udp.length, 4);
+    header[6] = 17;
+    header[7] = 64;
+    header.set(source, 8);
+    header.set(target, 24);
+    return Buffer.concat([header, udp]);
+  }
+  const header = Buffer.alloc(20);
+  header[0] = 0x45;
+  header.writeUInt16BE(20 + udp.length, 2);
+  header[8] = 64;
+  header[9] = 17;
+  header.set(source, 12);
+  header.set(target, 16);
+  header.writeUInt16BE(checksum(header), 10);
+  return Buffer.concat([header, udp]);
+}
+
+export type Tunnelled = {
+  readonly outerFrom: string;
+  readonly outerTo: string;
+  readonly inner: Inner;
+  readonly vni: number;
+  /** MAC of the receiving tunnel device. */
+  readonly innerMac: readonly number[];
+  /** Flags byte; 8: the VNI is valid. */
+  readonly flags?: number;
+  /** Puts an 802.1Q tag before the inner Ethernet type. */
+  readonly vlan?: boolean;
+  readonly port: number;
+};
+
+/** A VXLAN packet (RFC 7348). */
+export function vxlanPacket(parts: Tunnelled): Buffer {
+  const inner = udpPacket(parts.inner);
+  const header = Buffer.alloc(8);
+  header[0] = parts.flags ?? 8;
+  header.writeUIntBE(parts.vni, 4, 3);
+  const ethernet = Buffer.from([
+    ...parts.innerMac,
+    ...[2, 0, 0, 0, 0, 9],
+    ...(parts.vlan ? [0x81, 0, 0, 5] : []),
+    ...(inner[0]! >> 4 === 6 ? [0x86, 0xdd] : [8, 0]),
+  ]);
+  return udpPacket({
+    from: parts.outerFrom,
+    to: parts.outerTo,
+    port: parts.port,
+    payload: Buffer.concat([header, ethernet, inner]),
+  });
+}
+
+function bytesOf(text: string): Uint8Array {
+  return addrBytes(parseAddr(text)!);
+}
+
+function checksum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) sum += (bytes[i]! << 8) | (bytes[i + 1] ?? 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return ~sum & 0xffff;
+}
