@@ -63,7 +63,7 @@ export const builtinNames: readonly BuiltinName[] = [
   name('policy', 'PodDisruptionBudget', 'poddisruptionbudgets', {
     short: ['pdb'],
     status: true,
-    unenforced: 'disruption budgets are stored, but this server does not enforce them',
+    unenforced: 'disruption budgets hold back evictions, but this server does not keep their status',
   }),
   name('rbac.authorization.k8s.io', 'Role', 'roles', { unenforced: rbac() }),
   name('rbac.authorization.k8s.io', 'RoleBinding', 'rolebindings', { unenforced: rbac() }),

@@ -1,4 +1,5 @@
 /** Pods: what admission plugins of a real server add to them. */
+import type { KubeObject } from '#api/object.ts';
 import { badRequest, forbidden } from '../errors.ts';
 import { generatedName } from '../metadata.ts';
 import type { FieldProblem } from '../types.ts';
@@ -34,7 +35,7 @@ const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 export const podStrategy: Strategy = {
   generation: true,
   complete: (object, writing): Completed => {
-    if (writing.old !== undefined) return { value: object, problems: [] };
+    if (writing.old !== undefined) return { value: object, problems: moved(object, writing.old) };
     const { namespace = '', name } = object.metadata;
     let spec = object['spec'] as PodSpec;
     spec = withServiceAccount(spec, namespace, name, writing);
@@ -44,6 +45,14 @@ export const podStrategy: Strategy = {
     return { value: { ...object, spec: value, status }, problems };
   },
 };
+
+/** A pod gets its node by binding, once; never by an update. */
+function moved(object: KubeObject, old: KubeObject): readonly FieldProblem[] {
+  const nodeOf = (pod: KubeObject): string => (pod['spec'] as { readonly nodeName?: string }).nodeName ?? '';
+  if (nodeOf(object) === nodeOf(old)) return [];
+  const message = 'Forbidden: pod updates may not change spec.nodeName: create a binding instead';
+  return [{ reason: 'FieldValueForbidden', field: 'spec', message }];
+}
 
 /** The ServiceAccount admission plugin: the account must exist; its token, the CA and the namespace are mounted. */
 function withServiceAccount(
