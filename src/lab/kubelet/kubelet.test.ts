@@ -149,7 +149,7 @@ describe('a kubelet with the bridge plugin', () => {
         'probed',
         {},
         {
-          command: ['sh', '-c', 'touch /tmp/alive; nc -lk -p 8080 & exec tini sleep infinity'],
+          command: ['sh', '-c', 'touch /tmp/alive; nc -lk 8080 & exec tini sleep infinity'],
           readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
           livenessProbe: {
             exec: { command: ['test', '-e', '/tmp/alive'] },

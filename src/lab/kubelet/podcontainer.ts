@@ -1,6 +1,6 @@
 /** One container of a pod through its lives: started, watched, ended, started again. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { timestamp } from '#kube/conditions.ts';
 import { findImage } from '../images/store.ts';
 import type { Container, LifecycleHandler, Pod, Service } from '../objects.ts';
@@ -198,6 +198,8 @@ export function createPodContainer(
     const message = { source: `${host.diskInside(relative)}/message`, target: messagePath, readOnly: false };
     createBundle(host, place(containerID), withPlace(prepared.config, inside, message));
     writeFileSync(`${bundle(containerID)}/message`, '');
+    // Written by whatever user the container runs as.
+    chmodSync(`${bundle(containerID)}/message`, 0o666);
     writer = openLogWriter(bundle(containerID), logFile(attempt));
     put({
       attempt,

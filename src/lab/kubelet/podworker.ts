@@ -59,6 +59,7 @@ export function startPodWorker(
   let released = false;
   let done = false;
   let sandbox: SandboxRecord | undefined = adopted?.sandbox;
+  let lastAddresses: readonly string[] = [];
   let plans: VolumePlans = {};
   let written: readonly BindMount[] = [];
   let prepared = false;
@@ -118,11 +119,11 @@ export function startPodWorker(
 
   const podIPs = (): readonly string[] => {
     if (pod.spec.hostNetwork === true) return host.addresses;
+    // What has ended keeps the addresses that it had.
+    if (sandbox !== undefined) lastAddresses = sandbox.addresses;
     // The node's first family comes first, whatever the plugin's order.
     const six = isIPv6(host.addresses[0] ?? '');
-    return (sandbox?.addresses ?? []).toSorted(
-      (a, b) => Number(isIPv6(a) !== six) - Number(isIPv6(b) !== six),
-    );
+    return lastAddresses.toSorted((a, b) => Number(isIPv6(a) !== six) - Number(isIPv6(b) !== six));
   };
   const observation = (): PodObservation => ({
     containers: Object.fromEntries(
