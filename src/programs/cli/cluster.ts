@@ -1,5 +1,4 @@
 /** A whole cluster in a lab: machines, API server and kubelet, Netloom and the cluster DNS on them, all ready. */
-import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { namespaceType, nodeType, podType, serviceType } from '#api/core.ts';
 import { kinds } from '#api/kinds.ts';
@@ -10,6 +9,7 @@ import { ApiError } from '#kube/errors.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { type Lab, openLab } from '#lab/client.ts';
 import type { Family } from '#lab/config.ts';
+import { dnsManifests } from '#lab/dns/manifests.ts';
 import { labUp } from '#lab/lifecycle.ts';
 import { clusterNetwork, ofFamily, routerAddresses } from '#lab/topology.ts';
 import { netloomManifests } from './manifests.ts';
@@ -47,8 +47,13 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
       apiServer: { host, port: clusterNetwork.apiServerPort },
       image: 'netloom/node',
     });
-    const objects = [...manifests, ...(await dnsObjects(family))];
-    await timed(progress, 'Netloom and cluster DNS applied', () => applyObjects(client, objects));
+    const dns = dnsManifests({
+      addresses: ofFamily(family, clusterNetwork.dns),
+      domain: clusterNetwork.domain,
+    });
+    await timed(progress, 'Netloom and cluster DNS applied', () =>
+      applyObjects(client, [...manifests, ...dns]),
+    );
     await timed(progress, 'nodes and system pods ready', () => waitReady(client, nodes));
   } finally {
     client.close();
@@ -125,19 +130,6 @@ async function resourceType(client: Client, { apiVersion, kind }: KubeObject): P
   if (resource === undefined)
     throw new ApiError(404, { message: `the server has no ${kind} in ${apiVersion}` });
   return { group, version, kind, plural: resource.name, namespaced: resource.namespaced };
-}
-
-/** The cluster DNS is the lab's own part. */
-async function dnsObjects(family: Family): Promise<readonly KubeObject[]> {
-  const file = new URL('../../lab/dns/manifests.ts', import.meta.url);
-  if (!existsSync(file)) return [];
-  const { dnsManifests } = (await import(file.href)) as {
-    readonly dnsManifests: (options: {
-      readonly addresses: readonly string[];
-      readonly domain: string;
-    }) => readonly KubeObject[];
-  };
-  return dnsManifests({ addresses: ofFamily(family, clusterNetwork.dns), domain: clusterNetwork.domain });
 }
 
 async function waitReady(client: Client, nodes: number): Promise<void> {

@@ -7,6 +7,7 @@ import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { runCheck } from './check/connectivity.ts';
 import { resultTable } from './check/table.ts';
 import { applyObjects, clusterUp, timed } from './cluster.ts';
+import { columns } from './columns.ts';
 import { exitCodes, type Invocation } from './command.ts';
 import { labShape } from './lab-options.ts';
 
@@ -42,14 +43,13 @@ export async function run(invocation: Invocation): Promise<number> {
       ? `All ${results.length} checks as they must, ${seconds()} s from the command. The cluster keeps running; try:`
       : `${failed} of ${results.length} checks went wrong. The cluster keeps running; look with:`,
   );
-  for (const [command, what] of [
-    [`./netloom kubectl${named} get pods -A -o wide`, 'what runs where'],
-    [`./netloom kubectl${named} get subnets,blockclaims`, 'who has which addresses'],
-    [`./netloom lab exec${named} node1 nft list table inet netloom`, 'what a node holds'],
-    [`./netloom check${named}`, 'the check again'],
-    [`./netloom lab down${named}`, 'remove all of it'],
-  ] as const) {
-    invocation.out(`  ${command.padEnd(58)} # ${what}`);
-  }
+  const next = [
+    [`./netloom kubectl${named} get pods -A -o wide`, '# what runs where'],
+    [`./netloom kubectl${named} get subnets,blockclaims`, '# who has which addresses'],
+    [`./netloom kubectl${named} exec deploy/client -- curl -s http://hello`, '# ask the sample'],
+    [`./netloom lab exec${named} node1 nft list table inet netloom`, '# what a node holds'],
+    [`./netloom lab down${named}`, '# remove all of it'],
+  ];
+  for (const line of columns(next, '  ')) invocation.out(line);
   return failed === 0 && results.length > 0 ? exitCodes.ok : exitCodes.failed;
 }

@@ -36,10 +36,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+let code: number;
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  code = await main(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
+  code = error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
   const trace = process.env.NETLOOM_DEBUG !== undefined && error instanceof Error ? error.stack : undefined;
   process.stderr.write(`netloom: ${trace ?? (error instanceof Error ? error.message : String(error))}\n`);
 }
+// An idle connection must not keep the command; what was written is flushed first.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
