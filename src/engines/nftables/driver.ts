@@ -8,8 +8,8 @@ import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
 import { type Element, type Operation, printOperation, type Ruleset } from './objects.ts';
 import { forgetLearnt, openings, plan, planChange } from './plan.ts';
 import { type Nft, NftError, openNftSession } from './session.ts';
-import { namedSets } from './sets.ts';
-import { chainOnDemand, counters, staticChains } from './static.ts';
+import { staticChains } from './static.ts';
+import { wantedRuleset } from './wanted.ts';
 
 export type ForeignChange = ForeignEvent & {
   /** What was open until now, a sentence each; empty when the change had touched nothing of ours. */
@@ -173,24 +173,6 @@ export function createNftablesEngine(
       monitor?.close();
       await nft.close();
     },
-  };
-}
-
-/** Everything the table must hold. */
-export function wantedRuleset(ledger: Ledger): Ruleset {
-  const { elements, chains } = ledger.wanted();
-  const bySet = new Map<string, Map<string, string>>(namedSets.map((set) => [set.name, new Map()]));
-  for (const { set, key, data = '' } of elements) bySet.get(set)!.set(key, data);
-  return {
-    counters: new Set(counters),
-    sets: new Map(namedSets.map((set) => [set.name, set])),
-    chains: new Map(
-      [...staticChains(ledger.context()), ...chains.map((name) => chainOnDemand(name)!)].map((chain) => [
-        chain.name,
-        chain,
-      ]),
-    ),
-    elements: bySet,
   };
 }
 

@@ -11,6 +11,7 @@ import {
   type SelfIntent,
   type ServiceIntent,
 } from '#intent/node.ts';
+import { type Claims, release, take, winnerOf } from './claims.ts';
 import {
   claimsOfPeer,
   claimsOfService,
@@ -23,8 +24,8 @@ import {
   lowerSubnets,
   type Owns,
 } from './lower.ts';
+import { net, netChains, type References } from './net-change.ts';
 import type { Element } from './objects.ts';
-import { sharedSets } from './sets.ts';
 import type { StaticContext } from './static.ts';
 
 /** What a change of the intent means for the table. An element whose data changes is in both lists. */
@@ -63,15 +64,9 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   const entries = Object.fromEntries(
     Object.keys(emptyIntent).map((domain) => [domain, new Map()]),
   ) as Entries;
-  // One owner is the rule: a bare string, an array only where entries contend.
-  const claims = new Map<string, string | string[]>();
-  // How many entries want an element of a shared set, or a shared chain (key `chain NAME`).
-  const references = new Map<string, number>();
-
-  const winner = (claim: string): string | undefined => {
-    const owners = claims.get(claim);
-    return typeof owners === 'object' ? owners[0] : owners;
-  };
+  const claims: Claims = new Map();
+  const references: References = new Map();
+  const winner = (claim: string) => winnerOf(claims, claim);
   const lower = (domain: Single, key: string, entry: unknown, owner: (claim: string) => string | undefined) =>
     lowerEntry(domain, entry, (claim) => owner(claim) === `${domain}/${key}`);
 
@@ -256,94 +251,4 @@ function entryOf(entries: Entries, id: string): unknown {
 function splitId(id: string): [Single, string] {
   const slash = id.indexOf('/');
   return [id.slice(0, slash) as Single, id.slice(slash + 1)];
-}
-
-/** This node's own claims come first, then by name: who wins never depends on who came first. */
-function compareOwners(a: string, b: string): number {
-  const self = Number(b.startsWith('self/')) - Number(a.startsWith('self/'));
-  return self !== 0 ? self : a < b ? -1 : a > b ? 1 : 0;
-}
-
-function take(claims: Map<string, string | string[]>, claim: string, id: string): void {
-  const owners = claims.get(claim);
-  if (owners === undefined || owners === id) claims.set(claim, id);
-  else {
-    const all = typeof owners === 'string' ? [owners] : owners;
-    if (!all.includes(id)) claims.set(claim, [...all, id].sort(compareOwners));
-  }
-}
-
-function release(claims: Map<string, string | string[]>, claim: string, id: string): void {
-  const owners = claims.get(claim);
-  if (owners === id) claims.delete(claim);
-  else if (typeof owners === 'object') {
-    const rest = owners.filter((each) => each !== id);
-    claims.set(claim, rest.length === 1 ? rest[0]! : rest);
-  }
-}
-
-type Slot = { readonly element: Element; held: string | undefined; after: string | undefined };
-
-/** What is left of removing and adding: an element wanted before and after in the same way is untouched. */
-function net(
-  references: Map<string, number>,
-  removed: readonly Element[],
-  added: readonly Element[],
-): Pick<Difference, 'removed' | 'added'> {
-  const slots = new Map<string, Slot>();
-  const slot = (element: Element): Slot => {
-    const id = `${element.set} ${element.key}`;
-    let found = slots.get(id);
-    if (found === undefined) {
-      const held = references.has(id) ? '' : undefined;
-      found = { element, held, after: held };
-      slots.set(id, found);
-    }
-    return found;
-  };
-  for (const element of removed) {
-    const each = slot(element);
-    if (sharedSets.has(element.set)) {
-      if (count(references, `${element.set} ${element.key}`, -1) === 0) each.after = undefined;
-    } else {
-      each.held = element.data ?? '';
-      each.after = undefined;
-    }
-  }
-  for (const element of added) {
-    const each = slot(element);
-    if (sharedSets.has(element.set)) count(references, `${element.set} ${element.key}`, 1);
-    each.after = element.data ?? '';
-  }
-  const result = { removed: [] as Element[], added: [] as Element[] };
-  for (const { element, held, after } of slots.values()) {
-    if (held === after) continue;
-    const data = (text: string) => (text === '' ? {} : { data: text });
-    if (held !== undefined) result.removed.push({ set: element.set, key: element.key, ...data(held) });
-    if (after !== undefined) result.added.push({ set: element.set, key: element.key, ...data(after) });
-  }
-  return result;
-}
-
-function netChains(
-  references: Map<string, number>,
-  removed: readonly string[],
-  added: readonly string[],
-): Pick<Difference, 'removedChains' | 'addedChains'> {
-  const held = new Map<string, boolean>();
-  for (const name of [...removed, ...added]) held.set(name, references.has(`chain ${name}`));
-  for (const name of removed) count(references, `chain ${name}`, -1);
-  for (const name of added) count(references, `chain ${name}`, 1);
-  const now = (name: string) => references.has(`chain ${name}`);
-  return {
-    removedChains: [...held].filter(([name, was]) => was && !now(name)).map(([name]) => name),
-    addedChains: [...held].filter(([name, was]) => !was && now(name)).map(([name]) => name),
-  };
-}
-
-function count(references: Map<string, number>, id: string, by: 1 | -1): number {
-  const now = (references.get(id) ?? 0) + by;
-  if (now === 0) references.delete(id);
-  else references.set(id, now);
-  return now;
 }

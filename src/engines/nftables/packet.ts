@@ -62,7 +62,12 @@ export function vxlanPacket(parts: Tunnelled): Buffer {
   header.writeUIntBE(parts.vni, 4, 3);
   const ethernet = Buffer.from([
     ...parts.innerMac,
-    ...[2, 0, 0, 0, 0, 9],
+    2,
+    0,
+    0,
+    0,
+    0,
+    9,
     ...(parts.vlan ? [0x81, 0, 0, 5] : []),
     ...(inner[0]! >> 4 === 6 ? [0x86, 0xdd] : [8, 0]),
   ]);
