@@ -1,0 +1,6 @@
+/** Every bench of `netloom bench`. */
+import type { Bench } from '#programs/cli/bench/row.ts';
+import { cni } from './cni.ts';
+import { path } from './path.ts';
+
+export const benches: readonly Bench[] = [cni, path];
