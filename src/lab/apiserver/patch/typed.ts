@@ -1,6 +1,6 @@
 /** Values seen through their schema as trees of fields, map keys and keyed list items: field sets, merge, comparison, removal. */
 
-import { mapListKey } from '../schema/check.ts';
+import { mapListKey } from '../schema/lists.ts';
 import { canonical, copy, equal, get, isObject, type PlainObject, put } from '../schema/plain.ts';
 import { asResource, propertyOf } from '../schema/shape.ts';
 import type { Schema } from '../types.ts';

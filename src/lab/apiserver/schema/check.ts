@@ -1,10 +1,10 @@
 /** Checks a shaped value against its schema: types, bounds, formats, junctors, list types. */
 import type { FieldProblem, Schema } from '../types.ts';
 import { hasFormat } from './formats.ts';
-import { canonical, equal, get, isObject, type PlainObject } from './plain.ts';
+import { checkUnique, oldItems } from './lists.ts';
+import { equal, get, isObject, type PlainObject } from './plain.ts';
 import {
   child,
-  duplicate,
   indexed,
   invalid,
   jsonType,
@@ -217,42 +217,8 @@ function checkItems(
       checkValue(items, each, indexed(path, i), problems, { builtin: options.builtin, old: correlate(each) });
     }
   }
-  if (options.builtin !== true || !looseLists.has(path)) checkUnique(schema, value, path, problems);
-}
-
-/** Upstream's key of these lists is not unique (a dual-stack Node has two addresses of type InternalIP), so no server checks it. */
-const looseLists: ReadonlySet<string> = new Set(['status.addresses']);
-
-/** Items of a set and keys of a map list are unique; so are items under `uniqueItems`. */
-function checkUnique(schema: Schema, value: readonly unknown[], path: string, problems: FieldProblem[]) {
-  const type = schema['x-kubernetes-list-type'];
-  if (type !== 'set' && type !== 'map' && schema.uniqueItems !== true) return;
-  const seen = new Set<string>();
-  for (const [i, each] of value.entries()) {
-    const key = type === 'map' ? mapListKey(schema, each) : each;
-    if (key === undefined) continue;
-    const text = canonical(key);
-    if (seen.has(text)) problems.push(duplicate(indexed(path, i), key));
-    seen.add(text);
-  }
-}
-
-/** The key of an item of a list of type map, absent keys by their default; `undefined` when it isn't an object. */
-export function mapListKey(schema: Schema, item: unknown): PlainObject | undefined {
-  if (!isObject(item)) return undefined;
-  const key: Record<string, unknown> = {};
-  for (const name of (schema['x-kubernetes-list-map-keys'] as readonly string[] | undefined) ?? []) {
-    const value = get(item, name) ?? schema.items?.properties?.[name]?.default;
-    if (value !== undefined) key[name] = value;
-  }
-  return key;
-}
-
-/** Finds the stored item that an item goes on from: only lists of type map have such. */
-export function oldItems(schema: Schema, old: unknown): (item: unknown) => unknown {
-  if (schema['x-kubernetes-list-type'] !== 'map' || !Array.isArray(old)) return () => undefined;
-  const byKey = new Map(old.map((each) => [canonical(mapListKey(schema, each)), each]));
-  return (item) => byKey.get(canonical(mapListKey(schema, item)));
+  // Built-in kinds say themselves what must be unique: a variable may be set twice, a dual-stack node has two addresses of a type.
+  if (!options.builtin) checkUnique(schema, value, path, problems);
 }
 
 function checkFields(

@@ -5,6 +5,7 @@ import { isObject, type PlainObject } from './plain.ts';
 import { child, forbidden, indexed, invalid, keyed, notSupported, required } from './problems.ts';
 import { compileRe2 } from './regex.ts';
 import { propertyOf, withDefaults } from './shape.ts';
+import { checkListType, checkMapType } from './structural-lists.ts';
 
 type Position = 'root' | 'field' | 'items' | 'value';
 
@@ -221,91 +222,6 @@ function checkEmbedded(schema: Schema, path: string, problems: FieldProblem[]): 
       ),
     );
   }
-}
-
-function checkListType(schema: Schema, path: string, problems: FieldProblem[]): void {
-  const listType = schema['x-kubernetes-list-type'];
-  const keys = schema['x-kubernetes-list-map-keys'] as readonly string[] | undefined;
-  const at = child(path, 'x-kubernetes-list-type');
-  const keysAt = child(path, 'x-kubernetes-list-map-keys');
-  if (listType === undefined) {
-    if (keys !== undefined)
-      problems.push(required(at, 'must be map if x-kubernetes-list-map-keys is non-empty'));
-    return;
-  }
-  if (!['atomic', 'set', 'map'].includes(listType as string))
-    problems.push(notSupported(at, listType, ['atomic', 'set', 'map']));
-  if (schema.type !== 'array')
-    problems.push(
-      invalid(child(path, 'type'), schema.type ?? '', 'must be array if x-kubernetes-list-type is specified'),
-    );
-  const items = schema.items;
-  if (listType === 'set' && items !== undefined && !isAtomic(items)) {
-    problems.push(
-      forbidden(child(path, 'items'), 'items of a set must be scalars, atomic lists or atomic maps'),
-    );
-  }
-  if (listType !== 'map') {
-    if (keys !== undefined)
-      problems.push(forbidden(keysAt, 'must be empty if x-kubernetes-list-type is not map'));
-    return;
-  }
-  if (keys === undefined || keys.length === 0)
-    problems.push(required(keysAt, 'must not be empty if x-kubernetes-list-type is map'));
-  if (items?.type !== 'object')
-    problems.push(
-      invalid(
-        child(path, 'items.type'),
-        items?.type ?? '',
-        "must be object if parent array's x-kubernetes-list-type is map",
-      ),
-    );
-  for (const [i, key] of (keys ?? []).entries()) checkMapKey(items, key, path, indexed(keysAt, i), problems);
-}
-
-function isAtomic(items: Schema): boolean {
-  if (items.type === 'array') return (items['x-kubernetes-list-type'] ?? 'atomic') === 'atomic';
-  return items.type !== 'object' || items['x-kubernetes-map-type'] === 'atomic';
-}
-
-function checkMapKey(
-  items: Schema | undefined,
-  key: string,
-  path: string,
-  at: string,
-  problems: FieldProblem[],
-): void {
-  const property = propertyOf(items?.properties, key);
-  const propertyAt = keyed(child(path, 'items.properties'), key);
-  if (property === undefined) problems.push(invalid(at, key, 'entries must all be names of item properties'));
-  else if (property.type === 'object' || property.type === 'array') {
-    problems.push(
-      invalid(
-        child(propertyAt, 'type'),
-        property.type,
-        "must be a scalar type if parent array's x-kubernetes-list-type is map",
-      ),
-    );
-  } else if (property.default === undefined && !items?.required?.includes(key)) {
-    problems.push(
-      required(
-        child(propertyAt, 'default'),
-        'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property',
-      ),
-    );
-  }
-}
-
-function checkMapType(schema: Schema, path: string, problems: FieldProblem[]): void {
-  const mapType = schema['x-kubernetes-map-type'];
-  if (mapType === undefined) return;
-  const at = child(path, 'x-kubernetes-map-type');
-  if (!['atomic', 'granular'].includes(mapType as string))
-    problems.push(notSupported(at, mapType, ['atomic', 'granular']));
-  if (schema.type !== 'object')
-    problems.push(
-      invalid(child(path, 'type'), schema.type ?? '', 'must be object if x-kubernetes-map-type is specified'),
-    );
 }
 
 /** A default must be valid itself: no unknown fields, no violation. */

@@ -1,7 +1,7 @@
 /** Evaluates a schema's `x-kubernetes-validations` over an object. */
 import { Optional } from '@marcbachmann/cel-js';
 import type { FieldProblem, Schema } from '../../types.ts';
-import { oldItems } from '../check.ts';
+import { oldItems } from '../lists.ts';
 import { equal, get, isObject } from '../plain.ts';
 import { indexed, jsonType } from '../problems.ts';
 import { type CompiledRule, type RuleNode, rulesOf } from './compile.ts';

@@ -2,6 +2,7 @@
 import type { BuiltinType } from '../builtins.ts';
 import * as cluster from './cluster.ts';
 import { configMapSemantics, secretSemantics } from './config.ts';
+import { endpointSliceSemantics, endpointsSemantics } from './endpoints.ts';
 import { cronJobSemantics, jobSemantics } from './jobs.ts';
 import { ingressClassSemantics, ingressSemantics, networkPolicySemantics } from './networking.ts';
 import { podSemantics, podTemplateSemantics } from './pods.ts';
@@ -12,7 +13,7 @@ import {
   roleSemantics,
 } from './policies.ts';
 import type { Semantics } from './semantics.ts';
-import { endpointSliceSemantics, endpointsSemantics, serviceSemantics } from './services.ts';
+import { serviceSemantics } from './services.ts';
 import * as workloads from './workloads.ts';
 
 const all: Readonly<Record<string, Semantics>> = {

@@ -3,7 +3,7 @@ import type { FieldProblem } from '../../types.ts';
 import { copy, equal, type PlainObject } from '../plain.ts';
 import { forbidden, invalid } from '../problems.ts';
 import { at, type Fields, list, objects } from './fields.ts';
-import { checkPodSpec } from './pod-checks.ts';
+import { checkPodSpec, warnPodSpec } from './pod-checks.ts';
 import { defaultPod, defaultPodSpec } from './pod-defaults.ts';
 import type { Semantics } from './semantics.ts';
 
@@ -20,6 +20,7 @@ export const podSemantics: Semantics = {
     const problems = checkPodSpec(at(object, 'spec'), 'spec');
     return old === undefined ? problems : [...problems, ...checkChange(object, old)];
   },
+  warn: (object) => warnPodSpec(at(object, 'spec'), 'spec'),
 };
 
 export const podTemplateSemantics: Semantics = {

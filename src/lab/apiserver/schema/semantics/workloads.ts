@@ -4,12 +4,16 @@ import { equal, type PlainObject } from '../plain.ts';
 import { forbidden, invalid, notSupported, required } from '../problems.ts';
 import { at, countOrShare, ensure, type Fields, fill, immutable, notNegative } from './fields.ts';
 import { checkLabels } from './metadata.ts';
-import { checkPodSpec } from './pod-checks.ts';
+import { checkPodSpec, warnPodSpec } from './pod-checks.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
 import { checkSelector, isEmptySelector, selectorMatches } from './selectors.ts';
 import type { Semantics } from './semantics.ts';
 
+const warn = (object: PlainObject) =>
+  warnPodSpec(at(object, 'spec', 'template', 'spec'), 'spec.template.spec');
+
 export const deploymentSemantics: Semantics = {
+  warn,
   normalize(object) {
     const spec = at(object, 'spec');
     fill(spec, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 });
@@ -42,6 +46,7 @@ export const deploymentSemantics: Semantics = {
 };
 
 export const replicaSetSemantics: Semantics = {
+  warn,
   normalize(object) {
     const spec = at(object, 'spec');
     fill(spec, { replicas: 1 });
@@ -52,6 +57,7 @@ export const replicaSetSemantics: Semantics = {
 };
 
 export const daemonSetSemantics: Semantics = {
+  warn,
   normalize(object) {
     const spec = at(object, 'spec');
     fill(spec, { revisionHistoryLimit: 10 });
@@ -76,6 +82,7 @@ const statefulSetChanges =
   "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
 
 export const statefulSetSemantics: Semantics = {
+  warn,
   normalize(object) {
     const spec = at(object, 'spec');
     fill(spec, { replicas: 1, revisionHistoryLimit: 10, podManagementPolicy: 'OrderedReady' });
