@@ -55,8 +55,11 @@ function kubernetesService(context: Context): void {
   const ports = [{ name: 'https', port: config.advertisePort, protocol: 'TCP' }];
   for (const family of [4, 6] as const) {
     const addresses = byFamily(family);
-    if (addresses.length === 0) continue;
     const name = family === families[0] ? 'kubernetes' : `kubernetes-ipv${family}`;
+    if (addresses.length === 0) {
+      context.store.remove('discovery.k8s.io/endpointslices', 'default', name);
+      continue;
+    }
     replace(context, 'discovery.k8s.io/v1', 'EndpointSlice', {
       metadata: { name, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
       addressType: ipName(family),

@@ -40,6 +40,7 @@ describe('selectors', () => {
     ['index>7', ['m8', 'm9']],
     ['index<1', ['m0']],
     ['parity=', []],
+    ['constructor', []],
   ])('selects labels by %s', async (selector, expected) => {
     const { body } = await api.call('GET', `${maps}?labelSelector=${encodeURIComponent(selector)}`);
     expect(names(body)).toEqual(expected);

@@ -8,6 +8,11 @@ export type Match = (object: KubeObject) => boolean;
 type Labels = Readonly<Record<string, string>>;
 type Requirement = (labels: Labels) => boolean;
 
+/** A label named like a member of every object, such as `constructor`, is absent unless somebody set it. */
+function labelValue(labels: Labels, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined;
+}
+
 /**
  * A label selector as in `labelSelector=`: `a=b`, `a==b`, `a!=b`, `a in (b,c)`, `a notin (b)`, `a`, `!a`, `a>1`, `a<1`, joined
  * by commas (kubernetes.io/docs/concepts/overview/working-with-objects/labels). Throws a 400 StatusError.
@@ -22,9 +27,9 @@ export function matchLabelSelector(selector: LabelSelector): (labels: Labels) =>
   const pairs = Object.entries(selector.matchLabels ?? {});
   const expressions = selector.matchExpressions ?? [];
   return (labels) =>
-    pairs.every(([key, value]) => labels[key] === value) &&
+    pairs.every(([key, value]) => labelValue(labels, key) === value) &&
     expressions.every(({ key, operator, values = [] }) => {
-      const value = labels[key];
+      const value = labelValue(labels, key);
       if (operator === 'Exists') return value !== undefined;
       if (operator === 'DoesNotExist') return value === undefined;
       const among = value !== undefined && values.includes(value);
@@ -64,19 +69,21 @@ function parseRequirement(text: string): Requirement {
     const values = new Set(set[4]!.split(',').map((value) => value.trim()));
     const [, key, , operator] = set;
     return operator === 'in'
-      ? (labels) => labels[key!] !== undefined && values.has(labels[key!]!)
-      : (labels) => labels[key!] === undefined || !values.has(labels[key!]!);
+      ? (labels) => labelValue(labels, key!) !== undefined && values.has(labelValue(labels, key!)!)
+      : (labels) => labelValue(labels, key!) === undefined || !values.has(labelValue(labels, key!)!);
   }
   const equal = equalForm.exec(text);
   if (equal !== null) {
     const [, key, , operator, value] = equal;
-    return operator === '!=' ? (labels) => labels[key!] !== value : (labels) => labels[key!] === value;
+    return operator === '!='
+      ? (labels) => labelValue(labels, key!) !== value
+      : (labels) => labelValue(labels, key!) === value;
   }
   const comparison = compareForm.exec(text);
   if (comparison !== null) {
     const [, key, , operator, bound] = comparison;
     return (labels) => {
-      const value = labels[key!];
+      const value = labelValue(labels, key!);
       if (value === undefined || !/^-?\d+$/.test(value)) return false;
       return operator === '>' ? Number(value) > Number(bound) : Number(value) < Number(bound);
     };
@@ -84,7 +91,9 @@ function parseRequirement(text: string): Requirement {
   const exists = existsForm.exec(text);
   if (exists !== null) {
     const [, negated, key] = exists;
-    return negated === '!' ? (labels) => labels[key!] === undefined : (labels) => labels[key!] !== undefined;
+    return negated === '!'
+      ? (labels) => labelValue(labels, key!) === undefined
+      : (labels) => labelValue(labels, key!) !== undefined;
   }
   throw badRequest(`unable to parse requirement: ${JSON.stringify(text)} is no label selector requirement`);
 }

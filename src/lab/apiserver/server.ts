@@ -52,16 +52,21 @@ export async function startApiServer(config: ServerConfig): Promise<ApiServer> {
     owners: new Owners(store),
   };
   followServices(context);
-  const controllers = [startCrds(context)];
+  const crds = startCrds(context);
   bootstrap(context);
-  controllers.push(startNamespaces(context), startGarbageCollection(context));
-  const expiry = startEventExpiry(context);
+  const controllers = [
+    crds,
+    startNamespaces(context),
+    startGarbageCollection(context),
+    startEventExpiry(context),
+  ];
   const open = new Set<AbortController>();
   const servers: Server[] = [];
   try {
     servers.push(await listen(context, open, { host: config.host, port: config.port }));
     for (const fd of config.extraListenFds ?? []) servers.push(await listen(context, open, { fd }));
   } catch (error) {
+    for (const controller of controllers) controller.close();
     for (const server of servers) server.close();
     await store.close();
     throw error;
@@ -73,7 +78,7 @@ export async function startApiServer(config: ServerConfig): Promise<ApiServer> {
     failed: store.failed,
     close: async () => {
       for (const exchange of open) exchange.abort();
-      for (const controller of [...controllers, expiry]) controller.close();
+      for (const controller of controllers) controller.close();
       await Promise.all(servers.map(closeServer));
       await store.close();
     },

@@ -179,6 +179,11 @@ describe('the kubernetes Service', () => {
     await api.restart({ advertise: ['192.168.66.7'] });
     const endpoints = await api.call('GET', '/api/v1/namespaces/default/endpoints/kubernetes');
     expect(endpoints.body.subsets[0].addresses).toEqual([{ ip: '192.168.66.7' }]);
+    const gone = await api.call(
+      'GET',
+      '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes-ipv6',
+    );
+    expect(gone.code).toBe(404);
   });
 });
 

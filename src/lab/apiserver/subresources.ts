@@ -51,7 +51,7 @@ export async function serveSubresource(exchange: ResourceExchange): Promise<void
 
 /** The refusal of a subresource that a real server has and this one does not. */
 export function refusedSubresource(name: string): StatusError | undefined {
-  const reason = refused[name];
+  const reason = Object.hasOwn(refused, name) ? refused[name] : undefined;
   return reason === undefined ? undefined : methodNotAllowed(reason);
 }
 

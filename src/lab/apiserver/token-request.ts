@@ -70,7 +70,7 @@ function boundObject(context: Context, spec: Spec, namespace: string): BoundObje
   const ref = spec.boundObjectRef;
   if (ref === undefined || ref === null) return undefined;
   const { kind = '', name = '' } = ref;
-  const table = tables[kind];
+  const table = Object.hasOwn(tables, kind) ? tables[kind] : undefined;
   if (table === undefined) throw badRequest(`cannot bind token to object of type ${kind}`);
   const plural = table.slice(1);
   const found = context.store.table(table).get(kind === 'Node' ? '' : namespace, name);
