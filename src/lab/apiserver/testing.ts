@@ -62,7 +62,11 @@ export const testConfig: Omit<ServerConfig, 'dataDirectory'> = {
 export async function testServer(changes: Partial<ServerConfig> = {}): Promise<TestServer> {
   const directory = mkdtempSync(join(tmpdir(), 'netloom-api-'));
   const config = { ...testConfig, ...changes, dataDirectory: directory };
-  let server = await startApiServer(config);
+  const discard = (): void => rmSync(directory, { recursive: true, force: true });
+  let server = await startApiServer(config).catch((error: unknown) => {
+    discard();
+    throw error;
+  });
   const agent = new Agent({ keepAlive: true, maxSockets: 32 });
   const open = (
     method: string,
@@ -142,7 +146,7 @@ export async function testServer(changes: Partial<ServerConfig> = {}): Promise<T
     close: async () => {
       agent.destroy();
       await server.close();
-      rmSync(directory, { recursive: true, force: true });
+      discard();
     },
   };
 }
