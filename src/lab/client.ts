@@ -74,7 +74,8 @@ export async function openLab(name = 'default'): Promise<Lab> {
     exec: async (where, argv, options = {}) =>
       run(await command(where, argv), { ...options, env: { ...machineEnvironment, ...options.env } }),
     spawn: async (where, argv) => {
-      const [file = '', ...args] = await command(where, argv);
+      // nsenter forks: without this the program would outlive it, and hold our pipes open.
+      const [file = '', ...args] = await command(where, ['setpriv', '--pdeathsig', 'KILL', '--', ...argv]);
       return spawn(file, args, { env: machineEnvironment, stdio: 'pipe' });
     },
     cutCable: async (node) => void (await cable(node, false)),

@@ -6,9 +6,12 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Outcome, Probe, ProbeAnswer, ProbeResult } from './types.ts';
 
-const probes = JSON.parse(process.argv[2] ?? '[]') as readonly Probe[];
-const results = await Promise.all(probes.map(makeProbe));
-process.stdout.write(`${JSON.stringify(results)}\n`);
+/** What the image netloom/echo answers, as far as it is read here. */
+type EchoAnswer = {
+  readonly pod: string;
+  readonly body: string;
+  readonly remote: { readonly address: string };
+};
 
 /** Why a probe has no answer. */
 class NoAnswer extends Error {
@@ -56,10 +59,10 @@ function http({ target, port, timeoutMs, size }: Probe): Promise<readonly ProbeA
         text += part;
       });
       response.on('end', () => {
-        const answer = JSON.parse(text) as { pod?: string; remoteAddress?: string; bodyLength?: number };
-        if (body !== undefined && answer.bodyLength !== body.length) {
-          reject(new NoAnswer('failed', `${answer.bodyLength} of ${body.length} bytes arrived`));
-        } else resolve([{ server: answer.pod ?? '', client: plain(answer.remoteAddress ?? '') }]);
+        const answer = JSON.parse(text) as EchoAnswer;
+        if (body !== undefined && answer.body !== body) {
+          reject(new NoAnswer('failed', `${answer.body.length} of ${body.length} bytes came back`));
+        } else resolve([{ server: answer.pod, client: plain(answer.remote.address) }]);
       });
     });
     outgoing.on('timeout', () =>
@@ -70,7 +73,6 @@ function http({ target, port, timeoutMs, size }: Probe): Promise<readonly ProbeA
   });
 }
 
-/** The echo server answers a datagram with JSON like its HTTP answer. */
 function udp({ target, port, timeoutMs }: Probe): Promise<readonly ProbeAnswer[]> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(target.includes(':') ? 'udp6' : 'udp4');
@@ -86,7 +88,10 @@ function udp({ target, port, timeoutMs }: Probe): Promise<readonly ProbeAnswer[]
     };
     socket.once('error', (error) => end(connectError(error as NodeJS.ErrnoException)));
     socket.once('message', (message) => end(undefined, udpAnswer(message.toString('utf8'))));
-    socket.connect(port ?? 0, target, () => socket.send('whoami'));
+    socket.connect(port ?? 0, target, ((error?: Error) => {
+      if (error === undefined || error === null) socket.send('whoami');
+      else end(connectError(error as NodeJS.ErrnoException));
+    }) as () => void);
   });
 }
 
@@ -122,9 +127,10 @@ async function dns({ target, timeoutMs, family = 4 }: Probe): Promise<readonly P
   }
 }
 
+/** The first line is `pod address port`. */
 function udpAnswer(text: string): ProbeAnswer {
-  const answer = JSON.parse(text) as { pod?: string; remoteAddress?: string };
-  return { server: answer.pod ?? '', client: plain(answer.remoteAddress ?? '') };
+  const [server = '', client = ''] = text.split('\n', 1)[0]?.split(' ') ?? [];
+  return { server, client: plain(client) };
 }
 
 function connectError(error: NodeJS.ErrnoException): Error {
@@ -141,3 +147,8 @@ function plain(address: string): string {
 function lastLine(text: string): string {
   return text.trim().split('\n').at(-1) ?? '';
 }
+
+// Last: what is above must be there before the first probe fails.
+const probes = JSON.parse(process.argv[2] ?? '[]') as readonly Probe[];
+const results = await Promise.all(probes.map(makeProbe));
+process.stdout.write(`${JSON.stringify(results)}\n`);

@@ -2,14 +2,21 @@
 import { runCheck } from './check/connectivity.ts';
 import { resultTable } from './check/table.ts';
 import { exitCodes, type Invocation } from './command.ts';
+import { labName } from './lab-options.ts';
 
-/** Exit code 0 only when every packet did as it must. */
-export async function run({ values, out, progress }: Invocation): Promise<number> {
+export async function run(invocation: Invocation): Promise<number> {
   const results = await runCheck({
-    lab: String(values['name']),
-    keep: values['keep'] === true,
-    onStep: progress,
+    lab: labName(invocation),
+    keep: invocation.values.keep === true,
+    onStep: invocation.progress,
   });
-  out(values['json'] === true ? JSON.stringify(results, undefined, 2) : resultTable(results));
-  return results.every((result) => result.ok) ? exitCodes.ok : exitCodes.failed;
+  const failed = results.filter(({ ok }) => !ok).length;
+  if (invocation.values.json === true) {
+    invocation.out(JSON.stringify({ passed: results.length - failed, failed, results }));
+  } else {
+    invocation.out(resultTable(results));
+    invocation.out('');
+    invocation.out(`${results.length - failed} passed, ${failed} failed`);
+  }
+  return failed === 0 && results.length > 0 ? exitCodes.ok : exitCodes.failed;
 }

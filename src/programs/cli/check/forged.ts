@@ -16,25 +16,33 @@ export async function forgeryResults(lab: Lab, facts: CheckFacts): Promise<reado
       facts.nodes.map(async (node) => [node.name, await macOf(lab, node.name, links.tunnel.value)] as const),
     ),
   );
-  const results: CaseResult[] = [];
-  for (const family of facts.families) {
-    for (const forgery of forgeries(facts, family, pods, tunnelMac)) {
-      const started = performance.now();
-      const outcome = await arrives(lab, forgery).then(
-        (arrived) =>
-          arrived === forgery.mayArrive ? undefined : arrived ? 'it arrived' : 'it did not arrive',
-        (error: unknown) => String(error),
-      );
-      results.push({
-        group: forgery.mayArrive ? 'honest packet seen' : 'forged packet ✕',
-        title: `IPv${family} ${forgery.title}`,
-        ok: outcome === undefined,
-        detail: outcome ?? (forgery.mayArrive ? 'arrived' : 'dropped'),
-        milliseconds: Math.round(performance.now() - started),
-      });
-    }
-  }
-  return results;
+  const all = facts.families.flatMap((family) =>
+    forgeries(facts, family, pods, tunnelMac).map((forgery) => ({ family, forgery })),
+  );
+  // What is prepared at a spot would change what the next one there sends; different spots don't meet.
+  const bySpot = Map.groupBy(all, ({ family, forgery: { from } }) => `${family} ${from.where} ${from.netns}`);
+  const results = new Map<Forgery, CaseResult>();
+  await Promise.all(
+    [...bySpot.values()].map(async (spot) => {
+      for (const { family, forgery } of spot) results.set(forgery, await resultOf(lab, family, forgery));
+    }),
+  );
+  return all.flatMap(({ forgery }) => results.get(forgery) ?? []);
+}
+
+async function resultOf(lab: Lab, family: Family, forgery: Forgery): Promise<CaseResult> {
+  const started = performance.now();
+  const wrong = await arrives(lab, forgery).then(
+    (arrived) => (arrived === forgery.mayArrive ? undefined : arrived ? 'it arrived' : 'it did not arrive'),
+    (error: unknown) => String(error),
+  );
+  return {
+    group: forgery.mayArrive ? 'honest packet seen' : 'forged packet ✕',
+    title: `IPv${family} ${forgery.title}`,
+    ok: wrong === undefined,
+    detail: wrong ?? (forgery.mayArrive ? 'arrived' : 'dropped'),
+    milliseconds: Math.round(performance.now() - started),
+  };
 }
 
 function forgeries(
@@ -47,12 +55,12 @@ function forgeries(
   if (here === undefined || there === undefined || outside?.[family] === undefined) return [];
   const pod = (name: string) => namespaces.get(name);
   const target = there.echo.addresses[family] ?? '';
-  const victim = (third ?? here).client.addresses[family] ?? '';
+  const victim = (third?.client ?? here.echo).addresses[family] ?? '';
   const inPod = { where: here.name, netns: pod(here.client.name) };
   const atTarget = { where: there.name, netns: pod(there.echo.name), device: 'eth0' };
   const stranger = family === 4 ? '198.51.100.7' : '2001:db8:7::7';
   const unknown = strangerInPodRange(nodes, family);
-  const device = 'nlforge0';
+  const device = `nlforge${family}`;
   const vxlan = (remote: string) => [
     [
       'ip',
@@ -81,14 +89,26 @@ function forgeries(
     ],
     ['ip', `-${family}`, 'route', 'replace', hostLength(target), 'dev', device, 'src', victim],
   ];
+  // Its own size tells each packet from all others that are on their way.
+  let size = 200;
+  const packet = (source: string) => {
+    size += 1;
+    return {
+      send: ['ping', '-n', '-c', '3', '-i', '0.05', '-W', '0.3', '-s', String(size), '-I', source, target],
+      watch: {
+        ...atTarget,
+        filter:
+          family === 4 ? `icmp and ip[2:2] == ${size + 28}` : `ip6[6] == 58 and ip6[4:2] == ${size + 8}`,
+      },
+    };
+  };
   const borrow = (title: string, source: string, at: Forgery['from'], dev: string): Forgery => ({
     title,
     mayArrive: false,
     from: at,
     prepare: [['ip', 'address', 'add', hostLength(source), 'dev', dev, ...nodad(family)]],
     undo: [['ip', 'address', 'del', hostLength(source), 'dev', dev]],
-    send: ping(source, target),
-    watch: { ...atTarget, filter: `${icmp(family)} and src ${source}` },
+    ...packet(source),
   });
   return [
     {
@@ -97,8 +117,7 @@ function forgeries(
       from: inPod,
       prepare: [],
       undo: [],
-      send: ping(here.client.addresses[family] ?? '', target),
-      watch: { ...atTarget, filter: `${icmp(family)} and src ${here.client.addresses[family]}` },
+      ...packet(here.client.addresses[family] ?? ''),
     },
     borrow('from a pod as another pod', victim, inPod, 'eth0'),
     borrow('from a pod as a host outside', stranger, inPod, 'eth0'),
@@ -122,8 +141,7 @@ function forgeries(
       from: { where: 'outside', netns: undefined },
       prepare: vxlan(there.addresses[family] ?? ''),
       undo: [['ip', 'link', 'del', device]],
-      send: ping(victim, target),
-      watch: { ...atTarget, filter: `${icmp(family)} and src ${victim}` },
+      ...packet(victim),
     },
     {
       title: 'from a pod to the tunnel port of a node',
@@ -171,20 +189,6 @@ function strangerInPodRange(nodes: readonly NodeFacts[], family: Family): string
 
 const hostLength = (address: string) => `${address}/${address.includes(':') ? 128 : 32}`;
 const nodad = (family: Family) => (family === 6 ? ['nodad'] : []);
-const icmp = (family: Family) => (family === 4 ? 'icmp' : 'icmp6');
-const ping = (source: string, target: string) => [
-  'ping',
-  '-n',
-  '-c',
-  '3',
-  '-i',
-  '0.05',
-  '-W',
-  '1',
-  '-I',
-  source,
-  target,
-];
 
 function udpTarget(node: NodeFacts, family: Family): string {
   const address = node.addresses[family] ?? '';

@@ -67,5 +67,8 @@ function ports(http: number, udp: number): object[] {
   return [
     { name: 'HTTP_PORT', value: String(http) },
     { name: 'UDP_PORT', value: String(udp) },
+    { name: 'TCP_PORT', value: '0' },
+    { name: 'GRPC_PORT', value: '0' },
+    { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
   ];
 }

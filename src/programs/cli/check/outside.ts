@@ -33,6 +33,8 @@ export async function openOutside(lab: Lab): Promise<Outside> {
     'env',
     `HTTP_PORT=${echoPorts.http}`,
     `UDP_PORT=${echoPorts.udp}`,
+    'TCP_PORT=0',
+    'GRPC_PORT=0',
     'POD_NAME=outside',
     'node',
     echo,

@@ -28,7 +28,7 @@ export async function runCases(cases: readonly Case[], probeAt: ProbeAt): Promis
         const byId = new Map(answers.map((answer) => [answer.id, answer]));
         return group.map((each) => judged(each, byId.get(each.probe.id)));
       } catch (error) {
-        return group.map((each) => failed(each, error instanceof Error ? error.message : String(error)));
+        return group.map((each) => failed(each, firstLines(error)));
       }
     }),
   );
@@ -51,4 +51,13 @@ function judged(each: Case, answer: ProbeResult | undefined): CaseResult {
 
 function failed({ group, title }: Case, detail: string): CaseResult {
   return { group, title, ok: false, detail, milliseconds: 0 };
+}
+
+/** A program's whole trace says less than its beginning and its error. */
+function firstLines(error: unknown): string {
+  const lines = (error instanceof Error ? error.message : String(error))
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  const named = lines.find((line) => /^\w*Error\b/.test(line));
+  return named === undefined || named === lines[0] ? (lines[0] ?? '') : `${lines[0]} … ${named}`;
 }
