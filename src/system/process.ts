@@ -139,9 +139,15 @@ export function openLineProcess(
   const end = new Promise<void>((resolve) => {
     ended = resolve;
   });
+  const killNow = () => {
+    child.kill('SIGKILL');
+    // A grandchild may hold the pipes open long after the child is gone.
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
   const tooLong = () => {
     options.onStderr?.(`killed: a line of more than ${limit} bytes`);
-    child.kill('SIGKILL');
+    killNow();
   };
   const flushes = [
     readLines(child.stdout, limit, (line) => options.onStdout?.(line), tooLong),
@@ -180,11 +186,11 @@ export function openLineProcess(
       if (finished) return;
       alive = false;
       child.stdin.end();
-      const timer = setTimeout(() => child.kill('SIGKILL'), grace);
+      const timer = setTimeout(killNow, grace);
       await end;
       clearTimeout(timer);
     },
-    kill: (signal = 'SIGKILL') => void child.kill(signal),
+    kill: (signal = 'SIGKILL') => (signal === 'SIGKILL' ? killNow() : void child.kill(signal)),
   };
 }
 

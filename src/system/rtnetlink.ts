@@ -65,8 +65,17 @@ export type RouteSocket = {
   one(request: Request): readonly Message[];
   /** As `request`, with the kernel's work done on a pool thread: for what waits (deleting a link waits for RCU). One at a time. */
   requestAsync(requests: readonly Request[]): Promise<Outcome[]>;
-  /** All objects of a dump; starts again while the kernel says that they changed meanwhile. */
-  dump(request: Request): Message[];
+  /**
+   * All objects of a dump, each as `read` makes it (undefined: left out); starts again while the kernel says that they changed
+   * meanwhile. A message lives only while `read` runs.
+   */
+  dump<T>(request: Request, read: (message: Message) => T | undefined): T[];
+  /** As `dump`, with `pause` between two datagrams. Nothing else may use the socket until it is done. */
+  dumpPaced<T>(
+    request: Request,
+    read: (message: Message) => T | undefined,
+    pause: () => Promise<void> | undefined,
+  ): Promise<T[]>;
   close(): void;
 };
 
@@ -124,13 +133,17 @@ export function openRouteSocket(namespace?: string): RouteSocket {
     return errors.map((error, index) => ({ error, replies: replies[index]! }));
   }
 
-  function dumpOnce(query: Request): Message[] | undefined {
+  /** Reads one dump, datagram by datagram. Its return value says whether the objects changed while it ran. */
+  function* dumpSteps<T>(
+    query: Request,
+    read: (message: Message) => T | undefined,
+    into: T[],
+  ): Generator<void, boolean> {
     const { data, first } = batchesOf([{ ...query, flags: query.flags | flag.DUMP }])[0]!;
     send(fd, data);
-    const found: Message[] = [];
     let interrupted = false;
     for (;;) {
-      const datagram = receiveDatagram(fd);
+      const datagram = receiveScratch(fd);
       if (datagram === undefined) throw new SystemError('netlink', errnos.ENOBUFS, 'a dump ended early');
       for (const message of readMessages(datagram)) {
         if (message.sequence !== first || message.port !== port) continue;
@@ -138,15 +151,17 @@ export function openRouteSocket(namespace?: string): RouteSocket {
         if (message.type === control.DONE) {
           const errno = message.payload.length >= 4 ? -message.payload.readInt32LE(0) : 0;
           if (errno > 0) throw new SystemError('netlink dump', errno);
-          return interrupted ? undefined : found;
+          return interrupted;
         }
         if (message.type === control.ERROR) {
           const { errno, detail } = readAck(message);
           if (errno === 0) continue;
           throw new SystemError('netlink dump', errno, detail);
         }
-        found.push(message);
+        const value = read(message);
+        if (value !== undefined) into.push(value);
       }
+      yield;
     }
   }
 
@@ -170,12 +185,23 @@ export function openRouteSocket(namespace?: string): RouteSocket {
       }
       return outcomes;
     },
-    dump: (query) => {
+    dump: (query, read) => {
       for (let attempt = 0; attempt < dumpAttempts; attempt++) {
-        const found = dumpOnce(query);
-        if (found !== undefined) return found;
+        const found: NonNullable<ReturnType<typeof read>>[] = [];
+        const steps = dumpSteps(query, read, found);
+        let step = steps.next();
+        while (step.done !== true) step = steps.next();
+        if (!step.value) return found;
       }
       throw new SystemError('netlink dump', errnos.EINTR, `changed under each of ${dumpAttempts} reads`);
+    },
+    dumpPaced: async (query, read, pause) => {
+      const found: NonNullable<ReturnType<typeof read>>[] = [];
+      const steps = dumpSteps(query, read, found);
+      let step = steps.next();
+      for (; step.done !== true; step = steps.next()) await pause();
+      // On a busy machine the next slow read would be disturbed as well; an undivided one is over sooner.
+      return step.value ? self.dump(query, read) : found;
     },
     close: () => {
       if (!closed) closeSync(fd);
@@ -194,6 +220,8 @@ export type Monitor = {
 export type MonitorOptions = {
   readonly namespace?: string | undefined;
   readonly groups: readonly number[];
+  /** Changes made through the socket with this port are left out, as far as the kernel says whose they are. */
+  readonly ignorePort?: number | undefined;
   /** Changes in the order in which they happened, never an empty list. */
   readonly onMessages: (messages: readonly Message[]) => void;
   /** Changes were lost (the queue overflowed): read everything again. */
@@ -210,8 +238,10 @@ export function openMonitor(options: MonitorOptions): Monitor {
   const poll = () => {
     const messages: Message[] = [];
     try {
-      for (let datagram = receiveDatagram(fd); datagram !== undefined; datagram = receiveDatagram(fd)) {
-        messages.push(...readMessages(datagram));
+      for (let datagram = receiveScratch(fd); datagram !== undefined; datagram = receiveScratch(fd)) {
+        // One notification is one datagram, so this is the port of all that is in it.
+        if (options.ignorePort !== undefined && datagram.readUInt32LE(12) === options.ignorePort) continue;
+        messages.push(...readMessages(Buffer.from(datagram)));
       }
     } catch (error) {
       if (!(error instanceof SystemError) || error.code !== 'ENOBUFS') throw error;
@@ -252,8 +282,14 @@ function routeSocket(namespace: string | undefined): number {
 
 const scratch = { buffer: undefined as Buffer | undefined };
 
-function receiveDatagram(fd: number): Buffer | undefined {
+/** Valid until the next call. */
+function receiveScratch(fd: number): Buffer | undefined {
   scratch.buffer ??= Buffer.allocUnsafeSlow(receiveBytes);
   const length = receive(fd, scratch.buffer);
-  return length === undefined ? undefined : Buffer.from(scratch.buffer.subarray(0, length));
+  return length === undefined ? undefined : scratch.buffer.subarray(0, length);
+}
+
+function receiveDatagram(fd: number): Buffer | undefined {
+  const datagram = receiveScratch(fd);
+  return datagram === undefined ? undefined : Buffer.from(datagram);
 }

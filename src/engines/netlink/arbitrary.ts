@@ -8,7 +8,7 @@ import type {
   SelfIntent,
   SubnetIntent,
 } from '#intent/node.ts';
-import type { Facts } from './lower.ts';
+import type { Facts } from './context.ts';
 
 /** The machine that the random intents are for. */
 export const facts: Facts = {

@@ -1,11 +1,11 @@
 /** Objects of this engine as rtnetlink requests, and kernel routes as objects. */
 import type { Request } from '#system/netlink-codec.ts';
 import { links, routes } from '#system/registry.ts';
+import { deleteLink, type LinkChange, setLink, setNoLinkLocal } from './link-messages.ts';
 import {
   addRoute,
   deleteAddress,
   deleteForwarding,
-  deleteLink,
   deleteNeighbour,
   deleteRoute,
   putAddress,
@@ -15,10 +15,8 @@ import {
   replaceRoute,
   routeType,
   scope,
-  setLink,
-  setNoLinkLocal,
 } from './messages.ts';
-import type { Operation, Route } from './objects.ts';
+import type { Link, Operation, Route } from './objects.ts';
 
 /** Devices by our names; everything else belongs to somebody else. */
 export function isOwn(name: string): boolean {
@@ -35,7 +33,10 @@ export function requestsFor(operation: Operation, indexOf: (name: string) => num
     case 'link': {
       if (!put) return [deleteLink(object.name)];
       const ifindex = indexOf(object.name);
-      return [setNoLinkLocal(ifindex), setLink(ifindex, object)];
+      const before = operation.before?.kind === 'link' ? operation.before : undefined;
+      if (before === undefined)
+        return [setNoLinkLocal(ifindex), setLink(ifindex, { alias: object.alias, up: object.up })];
+      return [setLink(ifindex, changed(object, before))];
     }
     case 'device':
       // Up last: what follows in the same message as a change of flags may be done after it.
@@ -67,6 +68,15 @@ export function requestsFor(operation: Operation, indexOf: (name: string) => num
       return [operation.before === undefined ? addRoute(state) : replaceRoute(state)];
     }
   }
+}
+
+/** Only what differs: even the same MAC set again makes the kernel forget the neighbours. */
+function changed(link: Link, before: Link): LinkChange {
+  return {
+    mtu: link.mtu === before.mtu ? undefined : link.mtu,
+    alias: link.alias === before.alias ? undefined : link.alias,
+    up: link.up === before.up ? undefined : link.up,
+  };
 }
 
 /** What the kernel fills in for IPv6 when asked for no metric. */

@@ -4,7 +4,8 @@ import type { Message } from '#system/netlink-codec.ts';
 import { routes } from '#system/registry.ts';
 import { group, type Monitor, openMonitor } from '#system/rtnetlink.ts';
 import { isOwn, routeObject } from './convert.ts';
-import { readAddress, readForwarding, readLink, readNeighbour, readRoute, rtm } from './messages.ts';
+import { readLink, rtm } from './link-messages.ts';
+import { readAddress, readForwarding, readNeighbour, readRoute } from './messages.ts';
 import type { NetlinkObject } from './objects.ts';
 
 export type DriftListener = {
@@ -75,8 +76,9 @@ export function watchKernel(options: {
   return openMonitor({
     namespace: options.namespace,
     groups: Object.values(group),
+    ignorePort: port,
     onMessages: (messages) => {
-      for (const message of messages) if (message.port !== port) inspect(message);
+      for (const message of messages) inspect(message);
     },
     onLost: listener.onLost,
   });

@@ -1,3 +1,4 @@
+/** The engine on a kernel in memory: whatever the order of changes, kills and tampering, it ends in the same state. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { IntentChange } from '#intent/node.ts';

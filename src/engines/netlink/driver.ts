@@ -1,26 +1,19 @@
 /** The engine: holds links, addresses, neighbours, forwarding entries, routes and sysctls of one node in the kernel. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Engine, Report } from '#engines/engine.ts';
-import type { IntentChange, NodeIntent, SubnetMode } from '#intent/node.ts';
+import type { IntentChange, SubnetMode } from '#intent/node.ts';
+import { type Context, contextOf, type Facts, type Problem, podMtu } from './context.ts';
 import { type Kernel, openKernel } from './kernel.ts';
-import {
-  type Context,
-  contextOf,
-  type Facts,
-  type LoweredDomain,
-  lowerEntry,
-  loweredDomains,
-  type Problem,
-  podMtu,
-} from './lower.ts';
+import { lowerEntry } from './lower.ts';
 import { identity, type NetlinkObject, type Operation, printOperation, sameObject } from './objects.ts';
 import { afterwards, plan } from './plan.ts';
+import { allEntries, emptyRecords, merge } from './records.ts';
+import { createPace, createRepairs } from './repairs.ts';
 import { createWanted } from './wanted.ts';
 
 export type NetlinkEngineOptions = {
   /** Path of the node's network namespace; default: this process's own. */
   readonly namespace?: string | undefined;
-  /** After the engine has repaired by itself what others changed, or has followed a change of the underlay. */
+  /** After the engine has repaired by itself what others changed, or followed the underlay: what it did and what it could not do. */
   readonly onRepair?: ((cause: string, report: Report) => void) | undefined;
   /** A repair that failed; the next one comes with the next change or resync. */
   readonly onError?: ((error: unknown) => void) | undefined;
@@ -36,12 +29,8 @@ export function createNetlinkEngine(options: NetlinkEngineOptions = {}): Netlink
   return createEngine(openKernel(options.namespace), options);
 }
 
-/** Operations handed to the kernel at a time, and milliseconds of work between two turns of the event loop. */
-const chunk = 200;
-const slice = 4;
-/** Milliseconds that changes by others gather before one repair, and that lie between two repairs at least. */
-const gather = 100;
-const repairInterval = 1_000;
+/** Operations handed to the kernel at a time: some 2 ms. */
+const chunk = 50;
 
 /** The engine over any kernel; tests use the one of fake.ts. */
 export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {}): NetlinkEngine {
@@ -124,10 +113,16 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
   const problemsOf = (entries: Iterable<string>, ids: Iterable<string>): Problem[] => {
     const problems: Problem[] = [...selfProblems];
     for (const entry of entries) problems.push(...wanted.problemsOf(entry));
-    for (const id of ids) {
-      const reason = refusals.get(id);
-      if (reason === undefined) continue;
-      for (const entry of wanted.claimants(id)) problems.push({ entry, reason: `${id}: ${reason}` });
+    // Where the pod's device is missing, that it is says it all.
+    const told = new Set<string>();
+    const refused = [...ids].filter((id) => refusals.has(id));
+    refused.sort((a, b) => Number(b.startsWith('device ')) - Number(a.startsWith('device ')));
+    for (const id of refused) {
+      for (const entry of wanted.claimants(id)) {
+        if (told.has(entry)) continue;
+        if (id.startsWith('device ')) told.add(entry);
+        problems.push({ entry, reason: `${id}: ${refusals.get(id)}` });
+      }
     }
     return problems;
   };
@@ -149,17 +144,29 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
     if (!whole) return { operations: [], problems: problemsOf(wanted.entries(), refusals.keys()) };
     const sysctls: string[] = [];
     for (const object of wanted.objects.values()) if (object.kind === 'sysctl') sysctls.push(object.key);
-    held = kernel.read(sysctls);
+    held = await kernel.read(sysctls, createPace());
     complete = true;
     refusals.clear();
-    const done = await execute(plan(held, wanted.objects));
+    const done = await execute(plan(held, wanted.objects, await differing()));
     forget(held.keys());
     return { operations: done, problems: problemsOf(wanted.entries(), refusals.keys()) };
   };
 
+  const differing = async (): Promise<Set<string>> => {
+    const ids = new Set<string>();
+    const pace = createPace();
+    for (const [id, object] of wanted.objects) {
+      const found = held.get(id);
+      if (found === undefined || !sameObject(found, object)) ids.add(id);
+      await pace();
+    }
+    for (const id of held.keys()) if (!wanted.objects.has(id)) ids.add(id);
+    return ids;
+  };
+
   /** Devices and sysctls of entries that are gone are left as they are, so nothing is known of them from here on. */
   const forget = (ids: Iterable<string>): void => {
-    for (const id of [...ids]) {
+    for (const id of ids) {
       if (wanted.objects.has(id)) continue;
       held.delete(id);
       refusals.delete(id);
@@ -175,11 +182,14 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
     return { operations: done, problems: problemsOf(entries, touched) };
   };
 
+  let told = '';
   const repairs = createRepairs(async (kind, cause) => {
     try {
       if (closed) return;
       const report = await inTurn(kind === 'all' ? () => repairNow() : followNow);
-      if (report.operations.length > 0) options.onRepair?.(cause, report);
+      const problems = JSON.stringify(report.problems);
+      if (report.operations.length > 0 || problems !== told) options.onRepair?.(cause, report);
+      told = problems;
     } catch (error) {
       options.onError?.(error);
     }
@@ -214,6 +224,7 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
     cleanup: () =>
       inTurn(async () => {
         await kernel.removeAll();
+        held.clear();
         complete = false;
         whole = false;
       }),
@@ -238,82 +249,4 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
 function leadsElsewhere(before: NetlinkObject, target: NetlinkObject): boolean {
   if (before.kind !== 'route' || target.kind !== 'route') return false;
   return before.device !== target.device || before.via !== target.via;
-}
-
-type Records = { [D in LoweredDomain]: Record<string, NodeIntent[D][string]> };
-
-function emptyRecords(): Records {
-  const none = () => Object.create(null) as Record<string, never>;
-  return { self: none(), subnets: none(), peers: none(), endpoints: none() };
-}
-
-function* allEntries(intent: Records): Generator<string> {
-  for (const domain of loweredDomains)
-    for (const name of Object.keys(intent[domain])) yield `${domain}/${name}`;
-}
-
-/** Takes a change in; the entries that it names or, when it replaces, drops. */
-function merge(intent: Records, change: IntentChange): Set<string> {
-  const changed = new Set<string>();
-  for (const domain of loweredDomains) {
-    const records: Record<string, unknown> = intent[domain];
-    const put: Readonly<Record<string, unknown>> = change.put[domain] ?? {};
-    const removed =
-      change.replace && domain !== 'endpoints' ? Object.keys(records) : (change.remove[domain] ?? []);
-    for (const name of removed) {
-      delete records[name];
-      changed.add(`${domain}/${name}`);
-    }
-    for (const [name, entry] of Object.entries(put)) {
-      records[name] = entry;
-      changed.add(`${domain}/${name}`);
-    }
-  }
-  return changed;
-}
-
-/** Lets the event loop turn when this work has held it for a slice. */
-function createPace(): () => Promise<void> | undefined {
-  let since = performance.now();
-  return () => {
-    if (performance.now() - since < slice) return undefined;
-    return nextTurn().then(() => {
-      since = performance.now();
-    });
-  };
-}
-
-type RepairKind = 'facts' | 'all';
-
-function createRepairs(work: (kind: RepairKind, cause: string) => Promise<void>) {
-  let wantedKind: RepairKind | undefined;
-  let cause = '';
-  let timer: NodeJS.Timeout | undefined;
-  let last = -repairInterval;
-  let closed = false;
-  const run = async () => {
-    const kind = wantedKind!;
-    wantedKind = undefined;
-    await work(kind, cause);
-    last = performance.now();
-    timer = undefined;
-    if (wantedKind !== undefined) arm();
-  };
-  const arm = () => {
-    if (closed) return;
-    const wait = Math.max(gather, last + repairInterval - performance.now());
-    timer = setTimeout(() => void run(), wait);
-    timer.unref();
-  };
-  return {
-    want: (kind: RepairKind, why: string) => {
-      if (wantedKind === undefined) cause = why;
-      if (wantedKind !== 'all') wantedKind = kind;
-      if (timer === undefined) arm();
-    },
-    close: () => {
-      closed = true;
-      clearTimeout(timer);
-    },
-  };
 }

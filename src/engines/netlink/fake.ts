@@ -1,9 +1,9 @@
 /** A kernel in memory, with the rules that matter: nothing may dangle, and what stands on a device goes with it. */
 import { parseAddr } from '#net/addr.ts';
 import { parseInterfacePrefix, prefixHas } from '#net/prefix.ts';
+import type { Facts } from './context.ts';
 import type { DriftListener } from './drift.ts';
 import type { Kernel } from './kernel.ts';
-import type { Facts } from './lower.ts';
 import { deviceOf, identity, type Link, type NetlinkObject, type Operation, type Route } from './objects.ts';
 
 export type FakeKernel = Kernel & {
@@ -84,8 +84,16 @@ export function createFakeKernel(initial: Facts): FakeKernel {
     objects.delete(identity(object));
     if (object.kind === 'link') drop(object.name);
     if (object.kind !== 'address') return;
+    const left4 = [...objects.values()].some(
+      (each) => each.kind === 'address' && each.device === object.device && !each.address.includes(':'),
+    );
     for (const [id, each] of objects) {
-      if (each.kind !== 'route' || each.source !== object.address) continue;
+      if (each.kind !== 'route') continue;
+      const four = !each.destination.includes(':');
+      // With its last IPv4 address a device loses its IPv4 routes (fib_disable_ip).
+      if (four && each.device === object.device && !left4 && !object.address.includes(':'))
+        objects.delete(id);
+      if (each.source !== object.address) continue;
       const { source: _, ...without } = each;
       if (each.destination.includes(':')) objects.set(id, without);
       else objects.delete(id);
@@ -111,7 +119,7 @@ export function createFakeKernel(initial: Facts): FakeKernel {
 
   const fake: FakeKernel = {
     facts,
-    read: (sysctls) =>
+    read: async (sysctls) =>
       new Map([...objects].filter(([, object]) => object.kind !== 'sysctl' || sysctls.includes(object.key))),
     readDevice: (name) => {
       const found = objects.get(`link ${name}`) ?? objects.get(`device ${name}`);

@@ -1,31 +1,15 @@
 /** The kernel as this engine sees it: facts, the objects it owns, operations; here over rtnetlink, in fake.ts as a model. */
-import { existsSync } from 'node:fs';
-import type { SystemError } from '#system/libc.ts';
+import { errnos, SystemError } from '#system/libc.ts';
 import { inNamespace } from '#system/namespace.ts';
 import type { Request } from '#system/netlink-codec.ts';
-import { links, routes } from '#system/registry.ts';
+import { routes } from '#system/registry.ts';
 import { openRouteSocket, type RouteSocket } from '#system/rtnetlink.ts';
-import { readSysctl, writeSysctl } from '#system/sysctl.ts';
+import { writeSysctl } from '#system/sysctl.ts';
+import type { Facts } from './context.ts';
 import { isOwn, requestsFor, routeObject, routeState } from './convert.ts';
 import { type DriftListener, watchKernel } from './drift.ts';
-import type { DeviceFact, Facts } from './lower.ts';
-import {
-  deleteLink,
-  deleteRoute,
-  dumpAddresses,
-  dumpForwarding,
-  dumpLinks,
-  getLink,
-  type LinkState,
-  type RouteState,
-  readAddress,
-  readForwarding,
-  readLink,
-  readPermanentNeighbours,
-  readRoutes,
-  replaceRoute,
-  scope,
-} from './messages.ts';
+import { deleteLink, dumpLinks, getLink, type LinkState, readLink } from './link-messages.ts';
+import { deleteRoute, type RouteState, readRoutes, replaceRoute } from './messages.ts';
 import {
   type Device,
   identity,
@@ -34,12 +18,13 @@ import {
   type Operation,
   type Route,
 } from './objects.ts';
-import { newVxlan, readVxlan } from './vxlan.ts';
+import { deviceObject, type Pause, readFacts, readObjects } from './read.ts';
+import { newVxlan } from './vxlan.ts';
 
 export type Kernel = {
   facts(): Facts;
   /** Every object that is there and ours; of sysctls, which have no owner, those asked for by key. */
-  read(sysctls: readonly string[]): Map<string, NetlinkObject>;
+  read(sysctls: readonly string[], pause: Pause): Promise<Map<string, NetlinkObject>>;
   /**
    * Does the operations in order and says for each why it was refused, or undefined. One that fails stops none behind it.
    * Taking away what is not there is done. Throws when the kernel can't be spoken to.
@@ -56,10 +41,12 @@ export type Kernel = {
 
 export function openKernel(namespace: string | undefined): Kernel {
   const socket = openRouteSocket(namespace);
+  // Looks that may come while a read in pieces has the other one.
+  const aside = openRouteSocket(namespace);
   const indexes = new Map<string, number>();
 
   const dumpedLinks = (): LinkState[] => {
-    const found = socket.dump(dumpLinks).map(readLink);
+    const found = socket.dump(dumpLinks, readLink);
     indexes.clear();
     for (const link of found) indexes.set(link.name, link.ifindex);
     return found;
@@ -76,10 +63,10 @@ export function openKernel(namespace: string | undefined): Kernel {
 
   return {
     facts: () => inNamespace(namespace, () => readFacts(socket, dumpedLinks())),
-    read: (sysctls) => inNamespace(namespace, () => readObjects(socket, dumpedLinks(), sysctls)),
+    read: (sysctls, pause) => readObjects({ socket, namespace, links: dumpedLinks(), sysctls, pause }),
     execute: (operations) => inNamespace(namespace, () => execute(socket, operations, indexes, indexOf)),
     readDevice: (name) => {
-      const reply = socket.request([getLink(name)])[0]!.replies[0];
+      const reply = aside.request([getLink(name)])[0]!.replies[0];
       return reply === undefined ? undefined : deviceObject(readLink(reply));
     },
     watch: (listener) => {
@@ -87,14 +74,17 @@ export function openKernel(namespace: string | undefined): Kernel {
       return watchKernel({ namespace, port: socket.port, names, listener });
     },
     removeAll: async () => {
-      const own = dumpedLinks().filter((link) => isOwn(link.name));
+      const own = socket.dump(dumpLinks, readLink).filter((link) => isOwn(link.name));
       const requests = readOwnRoutes(socket).map(deleteRoute);
       const outcomes = await socket.requestAsync([...requests, ...own.map((link) => deleteLink(link.name))]);
       indexes.clear();
       const failed = outcomes.find(({ error }) => error !== undefined && !isGone(error));
       if (failed !== undefined) throw failed.error;
     },
-    close: () => socket.close(),
+    close: () => {
+      socket.close();
+      aside.close();
+    },
   };
 }
 
@@ -104,82 +94,8 @@ function isGone(error: SystemError): boolean {
   return gone.has(error.code);
 }
 
-function readFacts(socket: RouteSocket, found: readonly LinkState[]): Facts {
-  const addresses = socket.dump(dumpAddresses).flatMap((message) => readAddress(message) ?? []);
-  const devices = found.flatMap((link): DeviceFact[] => {
-    if (isOwn(link.name)) return [];
-    const own = addresses.filter(
-      (each) => each.ifindex === link.ifindex && each.usable && each.scope < scope.link,
-    );
-    if (own.length === 0) return [];
-    const number = (key: string) => Number(readSysctl(`net/${key}`) ?? 0);
-    return [
-      {
-        name: link.name,
-        mtu: link.mtu,
-        addresses: own.map((each) => `${each.address}/${each.length}`).toSorted(),
-        reversePath: Math.max(number('ipv4/conf/all/rp_filter'), number(`ipv4/conf/${link.name}/rp_filter`)),
-        acceptRouterAdvertisements: number(`ipv6/conf/${link.name}/accept_ra`),
-      },
-    ];
-  });
-  return {
-    ipv6: existsSync('/proc/sys/net/ipv6'),
-    devices: devices.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-  };
-}
-
-function deviceObject(link: LinkState): Link | Device {
-  if (link.name === links.tunnel.value) return readVxlan(link);
-  const { name, ifindex, alias, up } = link;
-  return { kind: 'device', name, ifindex, alias, up };
-}
-
 function readOwnRoutes(socket: RouteSocket): RouteState[] {
   return readRoutes(socket, [4, 6], routes.table.value, routes.protocol.value);
-}
-
-function readObjects(
-  socket: RouteSocket,
-  found: readonly LinkState[],
-  sysctls: readonly string[],
-): Map<string, NetlinkObject> {
-  const names = new Map(found.map((link) => [link.ifindex, link.name]));
-  const ownName = (ifindex: number) => {
-    const name = names.get(ifindex);
-    return name !== undefined && isOwn(name) ? name : undefined;
-  };
-  const objects: NetlinkObject[] = [];
-  for (const link of found) if (isOwn(link.name)) objects.push(deviceObject(link));
-  const tunnel = found.find((link) => link.name === links.tunnel.value);
-  if (tunnel !== undefined) {
-    for (const message of socket.dump(dumpForwarding(tunnel.ifindex))) {
-      const entry = readForwarding(message);
-      if (entry?.ifindex !== tunnel.ifindex) continue;
-      objects.push({
-        kind: 'forwarding',
-        device: tunnel.name,
-        mac: entry.mac,
-        destination: entry.destination,
-      });
-    }
-  }
-  for (const message of socket.dump(dumpAddresses)) {
-    const state = readAddress(message);
-    const device = state === undefined ? undefined : ownName(state.ifindex);
-    if (device === undefined || state!.scope >= scope.link) continue;
-    objects.push({ kind: 'address', device, address: state!.address });
-  }
-  for (const { ifindex, address, mac } of readPermanentNeighbours(socket)) {
-    const device = ownName(ifindex);
-    if (device !== undefined) objects.push({ kind: 'neighbour', device, address, mac });
-  }
-  for (const state of readOwnRoutes(socket)) objects.push(routeObject(state, names));
-  for (const key of sysctls) {
-    const value = readSysctl(key);
-    if (value !== undefined) objects.push({ kind: 'sysctl', key, value });
-  }
-  return new Map(objects.map((object) => [identity(object), object]));
 }
 
 function execute(
@@ -219,7 +135,13 @@ function execute(
         if (operation.verb === 'put') writeSysctl(object.key, object.value);
         return;
       }
-      if (object.kind === 'device') indexes.set(object.name, object.ifindex);
+      if (object.kind === 'device') {
+        indexes.delete(object.name);
+        // An index alone may by now be another device's.
+        const found = indexOf(object.name);
+        if (found !== object.ifindex)
+          throw new SystemError(`index ${object.ifindex}`, errnos.ENODEV, `it is ${found} now`);
+      }
       if (object.kind === 'link') {
         flush();
         indexes.delete(object.name);

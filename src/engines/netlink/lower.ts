@@ -1,58 +1,20 @@
 /** NodeIntent and what the machine looks like ─► the objects that the kernel must hold; pure. */
-import { createHash } from 'node:crypto';
-import type {
-  EndpointIntent,
-  NodeIntent,
-  PeerIntent,
-  SelfIntent,
-  SubnetIntent,
-  SubnetMode,
-} from '#intent/node.ts';
-import { addrFromBytes, formatAddr, parseAddr } from '#net/addr.ts';
-import { formatMac, localMac, macBytes, parseMac } from '#net/mac.ts';
+import type { EndpointIntent, NodeIntent, PeerIntent, SubnetIntent } from '#intent/node.ts';
+import { parseAddr } from '#net/addr.ts';
 import { parseInterfacePrefix, prefixHas } from '#net/prefix.ts';
 import { links, numbers, ports, routes } from '#system/registry.ts';
+import {
+  type Context,
+  contextOf,
+  type DeviceFact,
+  type Facts,
+  familyOf,
+  hostPart,
+  optional,
+  type Problem,
+} from './context.ts';
+import { formatAlias, linkLocalOf, tunnelMac } from './names.ts';
 import { identity, type NetlinkObject, type Objects, sameObject } from './objects.ts';
-
-/** What the engine must know of the machine and doesn't own. */
-export type Facts = {
-  /** Whether the kernel speaks IPv6 at all. */
-  readonly ipv6: boolean;
-  /** Devices other than our own that have an address. */
-  readonly devices: readonly DeviceFact[];
-};
-
-export type DeviceFact = {
-  readonly name: string;
-  readonly mtu: number;
-  /** With prefix length (`192.168.66.11/24`); only those that can be used now (no duplicate address detection under way). */
-  readonly addresses: readonly string[];
-  /** rp_filter as it takes effect (the larger of `all` and the device's own). */
-  readonly reversePath: number;
-  readonly acceptRouterAdvertisements: number;
-};
-
-export type Problem = { readonly entry: string; readonly reason: string };
-
-/** What every entry's objects depend on beside the entry; re-lowering is due only when this changes. */
-export type Context = {
-  readonly ipv6: boolean;
-  readonly devices: readonly DeviceFact[];
-  /** Underlay addresses of this node that a device really has. */
-  readonly address4?: string;
-  readonly address6?: string;
-  /** Smallest MTU of the devices that have them; undefined while none has. */
-  readonly underlayMtu?: number;
-  readonly tunnel?: Tunnel;
-  readonly tunnelAddresses: readonly string[];
-};
-
-export type Tunnel = {
-  readonly family: 4 | 6;
-  readonly local: string;
-  readonly mac: string;
-  readonly mtu: number;
-};
 
 export type Lowered = { readonly objects: readonly NetlinkObject[]; readonly problems: readonly Problem[] };
 
@@ -86,60 +48,6 @@ export function claimed(entry: string, id: string): Problem {
 /** Domains of the intent that this engine reads. */
 export const loweredDomains = ['self', 'subnets', 'peers', 'endpoints'] as const;
 export type LoweredDomain = (typeof loweredDomains)[number];
-
-/**
- * The part of the intent and the facts that all entries share. `previous`: a node that has lost its address for a while (a new
- * lease, a cable) keeps its tunnel and its MTU until it has one again.
- */
-export function contextOf(
-  intent: Pick<NodeIntent, 'self' | 'subnets'>,
-  facts: Facts,
-  previous?: Context,
-): { value: Context; problems: readonly Problem[] } {
-  const problems: Problem[] = [];
-  const self = Object.values(intent.self)[0];
-  const base: Context = { ipv6: facts.ipv6, devices: facts.devices, tunnelAddresses: [] };
-  if (self === undefined) return { value: base, problems };
-  const entry = `self/${self.node}`;
-  const found = self.addresses.flatMap((address) => {
-    const device = facts.devices.find((each) => each.addresses.some((one) => hostPart(one) === address));
-    if (device === undefined)
-      problems.push({ entry, reason: `no device of the node has its address ${address}` });
-    return device === undefined ? [] : [{ address, device }];
-  });
-  const address4 = found.find(({ address }) => familyOf(address) === 4)?.address;
-  const address6 = found.find(({ address }) => familyOf(address) === 6)?.address;
-  const seen = found[0] === undefined ? undefined : { local: found[0].address, mtu: smallestMtu(found) };
-  const kept = previous?.tunnel;
-  const lost = (address: string) => !found.some((each) => each.address === address);
-  const still = kept !== undefined && self.addresses.includes(kept.local) && lost(kept.local);
-  const underlayMtu = still ? previous?.underlayMtu : (seen?.mtu ?? previous?.underlayMtu);
-  const overlay = Object.values(intent.subnets).some((subnet) => subnet.mode === 'overlay');
-  const tunnel = still ? kept : seen === undefined ? undefined : tunnelOf(self, seen.local, seen.mtu);
-  if (overlay && tunnel !== undefined && tunnel.mtu < smallestMtu6 && facts.ipv6) {
-    const reason = `the underlay's MTU leaves ${tunnel.mtu} bytes in the tunnel; IPv6 needs ${smallestMtu6}`;
-    problems.push({ entry, reason });
-  }
-  const value: Context = {
-    ...base,
-    ...optional({ address4, address6, underlayMtu, tunnel: overlay ? tunnel : undefined }),
-    tunnelAddresses: self.tunnelAddresses.filter((address) => facts.ipv6 || familyOf(address) === 4),
-  };
-  return { value, problems };
-}
-
-/** RFC 8200 §5. */
-const smallestMtu6 = 1280;
-
-function smallestMtu(found: readonly { readonly device: DeviceFact }[]): number {
-  return Math.min(...found.map(({ device }) => device.mtu));
-}
-
-/** MTU of a pod's interface; undefined while no device has the node's address. */
-export function podMtu(context: Context, mode: SubnetMode): number | undefined {
-  if (context.underlayMtu === undefined || mode === 'routed') return context.underlayMtu;
-  return context.tunnel?.mtu;
-}
 
 /** The objects of one entry; `key` is `domain/name`. None when the intent has no such entry. */
 export function lowerEntry(key: string, intent: Pick<NodeIntent, LoweredDomain>, context: Context): Lowered {
@@ -198,7 +106,7 @@ function lowerSelf(context: Context): Lowered {
     local: tunnel.local,
     mac: tunnel.mac,
     mtu: tunnel.mtu,
-    alias: `netloom/${numbers.wiringVersion.value}`,
+    alias: formatAlias(),
     up: true,
     learning: false,
   });
@@ -352,7 +260,7 @@ function onLinkDevice(address: string, devices: readonly DeviceFact[]): string |
 function lowerEndpoint(key: string, endpoint: EndpointIntent, context: Context): Lowered {
   const { device } = endpoint;
   const ipv6 = endpoint.addresses.some((address) => familyOf(address) === 6);
-  const alias = `netloom/${numbers.wiringVersion.value} ${key.slice(key.indexOf('/') + 1)}`;
+  const alias = formatAlias(key.slice(key.indexOf('/') + 1));
   const objects: NetlinkObject[] = [
     ...deviceSysctls(device, ipv6),
     { kind: 'device', name: device, ifindex: endpoint.ifindex, alias, up: true },
@@ -369,46 +277,4 @@ function lowerEndpoint(key: string, endpoint: EndpointIntent, context: Context):
     });
   }
   return { objects, problems: [] };
-}
-
-function tunnelOf(self: SelfIntent, local: string, underlayMtu: number): Tunnel {
-  const family = familyOf(local);
-  const overhead = family === 4 ? numbers.vxlanOverhead4.value : numbers.vxlanOverhead6.value;
-  return { family, local, mac: tunnelMac(self.addresses[0]!), mtu: underlayMtu - overhead };
-}
-
-/**
- * MAC of a node's tunnel end, known to every node without asking: `02:6e` and the IPv4 address, or a hash of the IPv6 one.
- * `address` is the first of the node's underlay addresses.
- */
-export function tunnelMac(address: string): string {
-  const addr = parseAddr(address);
-  if (addr?.family === 4) return formatMac(0x026e_0000_0000n | addr.value);
-  return formatMac(localMac(BigInt(`0x${createHash('sha256').update(address).digest('hex').slice(0, 12)}`)));
-}
-
-/** The modified EUI-64 link-local address of a MAC (RFC 4291, appendix A). */
-export function linkLocalOf(mac: string): string {
-  const [a, b, c, d, e, f] = macBytes(parseMac(mac)!) as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const bytes = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 0x02, b, c, 0xff, 0xfe, d, e, f);
-  return formatAddr(addrFromBytes(bytes)!);
-}
-
-function familyOf(text: string): 4 | 6 {
-  return text.includes(':') ? 6 : 4;
-}
-
-function hostPart(text: string): string {
-  return text.replace(/\/.*$/, '');
-}
-
-function optional<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }

@@ -124,13 +124,13 @@ export function printOperation(operation: Operation): string {
 function printPut(object: NetlinkObject, before: NetlinkObject | undefined): string {
   switch (object.kind) {
     case 'link':
-      return before?.kind === 'link' ? printLinkChange(object) : printLink(object);
+      return before?.kind === 'link' ? printLinkChange(object, before) : printLink(object);
     case 'device':
       return `ip link set ${object.name} addrgenmode none alias "${object.alias}" ${object.up ? 'up' : 'down'}`;
     case 'sysctl':
       return `sysctl -w ${object.key}=${object.value}`;
     case 'address':
-      return `ip address replace ${object.address}${hostLength(object.address)} dev ${object.device}`;
+      return `ip address replace ${object.address}${hostLength(object.address)} dev ${object.device}${noDad(object.address)}`;
     case 'neighbour':
       return `ip neigh replace ${object.address} lladdr ${object.mac} dev ${object.device} nud permanent`;
     case 'forwarding':
@@ -161,12 +161,16 @@ function printDelete(object: NetlinkObject): string {
 function printLink(link: Link): string {
   const learning = link.learning ? 'learning' : 'nolearning';
   const kind = `type vxlan id ${link.vni} local ${link.local} dstport ${link.port} ${learning}`;
-  return `ip link add ${link.name} address ${link.mac} mtu ${link.mtu} ${kind}; ${printLinkChange(link)}`;
+  const state = `addrgenmode none alias "${link.alias}" ${link.up ? 'up' : 'down'}`;
+  return `ip link add ${link.name} address ${link.mac} mtu ${link.mtu} ${kind}; ip link set ${link.name} ${state}`;
 }
 
-function printLinkChange(link: Link): string {
-  const state = `addrgenmode none alias "${link.alias}" ${link.up ? 'up' : 'down'}`;
-  return `ip link set ${link.name} address ${link.mac} mtu ${link.mtu} ${state}`;
+function printLinkChange(link: Link, before: Link): string {
+  const parts = [`ip link set ${link.name}`];
+  if (link.mtu !== before.mtu) parts.push(`mtu ${link.mtu}`);
+  if (link.alias !== before.alias) parts.push(`alias "${link.alias}"`);
+  if (link.up !== before.up) parts.push(link.up ? 'up' : 'down');
+  return parts.join(' ');
 }
 
 function printRoute(route: Route): string {
@@ -185,4 +189,5 @@ function printRoute(route: Route): string {
 }
 
 const six = (text: string) => (text.includes(':') ? ' -6' : '');
+const noDad = (address: string) => (address.includes(':') ? ' nodad' : '');
 const hostLength = (address: string) => (address.includes(':') ? '/128' : '/32');

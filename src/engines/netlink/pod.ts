@@ -1,35 +1,37 @@
 /** The wire of one pod: a veth pair whose far end is born and configured inside the pod's network namespace. */
-import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import { addressBits, formatAddr } from '#net/addr.ts';
-import { formatMac, localMac } from '#net/mac.ts';
+import { addressBits } from '#net/addr.ts';
 import { SystemError } from '#system/libc.ts';
 import { inNamespace, openNamespace } from '#system/namespace.ts';
 import type { Request } from '#system/netlink-codec.ts';
-import { gateway, links, numbers, routes } from '#system/registry.ts';
+import { links, routes } from '#system/registry.ts';
 import { openRouteSocket, type RouteSocket } from '#system/rtnetlink.ts';
 import { writeSysctl } from '#system/sysctl.ts';
 import {
-  addRoute,
   deleteLink,
-  dumpAddresses,
   dumpLinks,
   getLink,
   type LinkState,
-  mustAddr,
   newVeth,
-  putAddress,
-  putNeighbour,
-  type RouteState,
-  readAddress,
   readLink,
-  readPermanentNeighbours,
-  readRoutes,
-  routeType,
-  scope,
   setLink,
   type VethEnd,
+} from './link-messages.ts';
+import {
+  addRoute,
+  dumpNeighbours,
+  putAddress,
+  putNeighbour,
+  readPermanentNeighbour,
+  readRoutes,
+  scope,
 } from './messages.ts';
+import { parseAlias, podMacOf } from './names.ts';
+import { differences, gatewayFor, linkNamed, podRoutes } from './pod-check.ts';
+import { mustAddr } from './wire.ts';
+
+export { podDeviceName, podMacOf } from './names.ts';
+export { checkPodLink } from './pod-check.ts';
 
 export type PodLinkSpec = {
   /** Path of the node's network namespace; default: this process's own. */
@@ -55,21 +57,6 @@ export type PodLink = {
   readonly podMac: string;
 };
 
-/** Name of the node's end for a pod interface: the same for every call, 14 bytes. */
-export function podDeviceName(containerID: string, ifName: string): string {
-  return links.podPrefix.value + digest(`${containerID}/${ifName}`).slice(0, 11);
-}
-
-/** MAC of the pod's end when none is asked for: of the device's name, so that it is known without asking anybody. */
-export function podMacOf(hostName: string): string {
-  return formatMac(localMac(BigInt(`0x${digest(hostName).slice(0, 12)}`)));
-}
-
-/** What stands in the alias of a pod's device on the node: wiring version and `containerID/interface`. */
-export function podAlias(endpoint: string): string {
-  return `netloom/${numbers.wiringVersion.value} ${endpoint}`;
-}
-
 /**
  * Makes the pair and configures the pod's end: addresses, the link-local next hop with its permanent neighbour, default routes.
  * The node's end stays down until the engine has the endpoint, so nothing passes before its routes and guards are there.
@@ -94,17 +81,6 @@ export function createPodLink(spec: PodLinkSpec): PodLink {
       throw error;
     }
     return { ifindex, hostMac: links.podMac.value, podMac };
-  } finally {
-    host.close();
-  }
-}
-
-/** What is not as createPodLink leaves it, one sentence each; empty when all is well. Used by CNI CHECK. */
-export function checkPodLink(spec: PodLinkSpec): string[] {
-  const host = openRouteSocket(spec.hostNamespace);
-  try {
-    const there = linkNamed(host, spec.hostName);
-    return there === undefined ? [`the node has no device ${spec.hostName}`] : differences(spec, there);
   } finally {
     host.close();
   }
@@ -146,19 +122,18 @@ export function listPodLinks(hostNamespace?: string): FoundPodLink[] {
   const host = openRouteSocket(hostNamespace);
   try {
     const devices = host
-      .dump(dumpLinks)
-      .map(readLink)
+      .dump(dumpLinks, readLink)
       .filter((link) => link.kind === 'veth' && link.name.startsWith(links.podPrefix.value));
     const routed = readRoutes(host, [4, 6], routes.table.value, routes.protocol.value);
-    const neighbours = readPermanentNeighbours(host);
+    const neighbours = host.dump(dumpNeighbours, readPermanentNeighbour);
     return devices
       .map((link): FoundPodLink => {
-        const alias = /^netloom\/(\d+) (.+)$/.exec(link.alias);
         return {
           name: link.name,
           ifindex: link.ifindex,
-          endpoint: alias?.[2],
-          wiringVersion: alias === null ? undefined : Number(alias[1]),
+          endpoint: undefined,
+          wiringVersion: undefined,
+          ...parseAlias(link.alias),
           addresses: routed
             .filter((route) => route.ifindex === link.ifindex && /\/(32|128)$/.test(route.destination))
             .map((route) => route.destination.replace(/\/.*/, '')),
@@ -169,18 +144,6 @@ export function listPodLinks(hostNamespace?: string): FoundPodLink[] {
   } finally {
     host.close();
   }
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-function linkNamed(socket: RouteSocket, name: string): LinkState | undefined {
-  const [outcome] = socket.request([getLink(name)]);
-  if (outcome!.error?.code === 'ENODEV') return undefined;
-  if (outcome!.error !== undefined) throw outcome!.error;
-  const reply = outcome!.replies[0];
-  return reply === undefined ? undefined : readLink(reply);
 }
 
 function createPair(host: RouteSocket, spec: PodLinkSpec, podMac: string): number {
@@ -257,69 +220,4 @@ function podRequests(spec: PodLinkSpec, ifindex: number): Request[] {
 
 function addressState(address: string, ifindex: number) {
   return { ifindex, address, length: addressBits(mustAddr(address).family), scope: scope.universe };
-}
-
-function gatewayFor(address: string): string {
-  return address.includes(':') ? gateway.ipv6.value : gateway.ipv4.value;
-}
-
-const bootProtocol = 3;
-
-/** IPv4 needs a route to its next hop first; an IPv6 link-local next hop is on the link by definition. */
-function podRoutes(address: string, ifindex: number): RouteState[] {
-  const common = {
-    type: routeType.unicast,
-    ifindex,
-    metric: 0,
-    protocol: bootProtocol,
-    table: routes.table.value,
-  };
-  const via = gatewayFor(address);
-  if (address.includes(':')) return [{ ...common, destination: '::/0', via, scope: scope.universe }];
-  return [
-    { ...common, destination: `${via}/32`, scope: scope.link },
-    { ...common, destination: '0.0.0.0/0', via, scope: scope.universe },
-  ];
-}
-
-function differences(spec: PodLinkSpec, host: LinkState): string[] {
-  const found: string[] = [];
-  if (host.kind !== 'veth') return [`${spec.hostName} is no veth`];
-  if (host.mac !== links.podMac.value)
-    found.push(`${spec.hostName} has MAC ${host.mac}, not ${links.podMac.value}`);
-  if (host.mtu !== spec.mtu) found.push(`${spec.hostName} has MTU ${host.mtu}, not ${spec.mtu}`);
-  const pod = openRouteSocket(spec.podNamespace);
-  try {
-    const device = linkNamed(pod, spec.ifName);
-    if (device === undefined) return [...found, `the pod has no device ${spec.ifName}`];
-    const podMac = spec.mac ?? podMacOf(spec.hostName);
-    if (!device.up) found.push(`${spec.ifName} is down`);
-    if (device.mac !== podMac) found.push(`${spec.ifName} has MAC ${device.mac}, not ${podMac}`);
-    if (device.mtu !== spec.mtu) found.push(`${spec.ifName} has MTU ${device.mtu}, not ${spec.mtu}`);
-    const addresses = pod.dump(dumpAddresses).flatMap((message) => readAddress(message) ?? []);
-    const neighbours = readPermanentNeighbours(pod);
-    for (const address of spec.addresses) {
-      if (
-        !addresses.some(
-          (each) => each.ifindex === device.ifindex && each.address === formatAddr(mustAddr(address)),
-        )
-      ) {
-        found.push(`${spec.ifName} lacks the address ${address}`);
-      }
-      const next = gatewayFor(address);
-      if (!neighbours.some((each) => each.address === next && each.mac === links.podMac.value)) {
-        found.push(`the pod lacks the permanent neighbour ${next}`);
-      }
-      const family = mustAddr(address).family;
-      const there = readRoutes(pod, [family], routes.table.value, bootProtocol);
-      for (const route of podRoutes(address, device.ifindex)) {
-        const same = (each: RouteState) =>
-          each.destination === route.destination && each.ifindex === route.ifindex && each.via === route.via;
-        if (!there.some(same)) found.push(`the pod lacks the route to ${route.destination}`);
-      }
-    }
-    return found;
-  } finally {
-    pod.close();
-  }
 }

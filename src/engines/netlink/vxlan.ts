@@ -2,8 +2,9 @@
 import { addrBytes, addrFromBytes, formatAddr } from '#net/addr.ts';
 import type { Request } from '#system/netlink-codec.ts';
 import { bytes, readAttributes, readU8, readU32, u8, u16be, u32 } from '#system/netlink-codec.ts';
-import { type LinkState, mustAddr, newLink } from './messages.ts';
+import { type LinkState, newLink } from './link-messages.ts';
 import type { Link } from './objects.ts';
+import { mustAddr } from './wire.ts';
 
 const vxlan = { ID: 1, LOCAL: 4, LEARNING: 7, PORT: 15, LOCAL6: 17 } as const;
 

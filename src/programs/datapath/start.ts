@@ -1,7 +1,8 @@
 /** The datapath's first look at the machine: journal and kernel are compared before the first ADD. */
 import { recover } from '#compile/ipam/recover.ts';
 import { type Assignment, applyRecord, snapshotRecords } from '#compile/ipam/state.ts';
-import { dumpAddresses, dumpLinks, readAddress, readLink } from '#engines/netlink/messages.ts';
+import { dumpLinks, readLink } from '#engines/netlink/link-messages.ts';
+import { dumpAddresses, readAddress } from '#engines/netlink/messages.ts';
 import { deletePodLink, type FoundPodLink, listPodLinks } from '#engines/netlink/pod.ts';
 import type { Family } from '#net/addr.ts';
 import { links } from '#system/registry.ts';

@@ -1,0 +1,245 @@
+/** What intents lower to, as exact text, and what is said of those that can not be held. */
+import { describe, expect, it } from 'vitest';
+import { emptyIntent, type NodeIntent } from '#intent/node.ts';
+import type { DeviceFact, Facts } from './context.ts';
+import { lower } from './lower.ts';
+import { linkLocalOf, tunnelMac } from './names.ts';
+import { type NetlinkObject, printOperation } from './objects.ts';
+
+const eth0: DeviceFact = {
+  name: 'eth0',
+  mtu: 1500,
+  addresses: ['192.168.66.11/24', 'fd66::11/64'],
+  reversePath: 0,
+  acceptRouterAdvertisements: 0,
+};
+const facts: Facts = { ipv6: true, devices: [eth0] };
+const origin = { kind: 'Node', name: 'x' };
+
+const self = {
+  origin,
+  node: 'a',
+  nodeUID: 'u',
+  addresses: ['192.168.66.11', 'fd66::11'],
+  blocks: [],
+  tunnelAddresses: ['10.244.1.0', 'fd10:244:0:1::'],
+  assignUntil: 0,
+};
+const overlay = {
+  origin,
+  cidrs: ['10.244.0.0/16', 'fd10:244::/56'],
+  mode: 'overlay',
+  masquerade: true,
+  allowFrom: [],
+  excluded: [],
+} as const;
+const block = (cidr: string, mode: 'overlay' | 'routed') => ({ cidr, subnet: 's', mode });
+
+const intent = (parts: Partial<NodeIntent>): NodeIntent => ({ ...emptyIntent, self: { a: self }, ...parts });
+
+function lines(value: ReadonlyMap<string, NetlinkObject>): string[] {
+  return [...value.values()]
+    .map((object) => printOperation({ verb: 'put', object, before: undefined }))
+    .filter((line) => !line.startsWith('sysctl'));
+}
+const settings = (value: ReadonlyMap<string, NetlinkObject>) =>
+  [...value.values()].flatMap((object) =>
+    object.kind === 'sysctl' ? [`${object.key}=${object.value}`] : [],
+  );
+
+describe('lower', () => {
+  it.each<[string, Partial<NodeIntent>, Partial<Facts>, string[]]>([
+    ['a node without subnets has no tunnel', {}, {}, []],
+    [
+      'an overlay subnet',
+      { subnets: { s: overlay } },
+      {},
+      [
+        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
+        'ip address replace 10.244.1.0/32 dev nlvx0',
+        'ip address replace fd10:244:0:1::/128 dev nlvx0 nodad',
+        'ip route replace unreachable 10.244.0.0/16 metric 4278198272 proto 110',
+        'ip -6 route replace unreachable fd10:244::/56 metric 4278198272 proto 110',
+      ],
+    ],
+    [
+      'a peer with overlay blocks of both families is one neighbour and one forwarding entry',
+      {
+        subnets: { s: { ...overlay, cidrs: [] } },
+        self: { a: { ...self, tunnelAddresses: [] } },
+        peers: {
+          b: {
+            origin,
+            addresses: ['192.168.66.12', 'fd66::12'],
+            blocks: [block('10.244.2.0/24', 'overlay'), block('fd10:244:0:2::/64', 'overlay')],
+          },
+        },
+      },
+      {},
+      [
+        'bridge fdb replace 02:6e:c0:a8:42:0c dev nlvx0 dst 192.168.66.12 self permanent',
+        'ip neigh replace fe80::6e:c0ff:fea8:420c lladdr 02:6e:c0:a8:42:0c dev nlvx0 nud permanent',
+        'ip route replace 10.244.2.0/24 via inet6 fe80::6e:c0ff:fea8:420c dev nlvx0 proto 110',
+        'ip -6 route replace fd10:244:0:2::/64 via fe80::6e:c0ff:fea8:420c dev nlvx0 proto 110',
+        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
+      ],
+    ],
+    [
+      'routed blocks go by the underlay',
+      {
+        peers: {
+          b: {
+            origin,
+            addresses: ['192.168.66.12', 'fd66::12'],
+            blocks: [block('10.245.2.0/24', 'routed'), block('fd10:245:0:2::/64', 'routed')],
+          },
+          c: { origin, addresses: ['fd66::13'], blocks: [block('10.245.3.0/24', 'routed')] },
+        },
+      },
+      {},
+      [
+        'ip route replace 10.245.2.0/24 via 192.168.66.12 dev eth0 proto 110',
+        'ip -6 route replace fd10:245:0:2::/64 via fd66::12 dev eth0 proto 110',
+        'ip route replace 10.245.3.0/24 via inet6 fd66::13 dev eth0 proto 110',
+      ],
+    ],
+    [
+      'a pod',
+      {
+        endpoints: {
+          'c1/eth0': {
+            origin,
+            device: 'nlp00000000001',
+            ifindex: 7,
+            mac: '02:00:00:00:00:01',
+            addresses: ['10.244.1.5', 'fd10:244:0:1::5'],
+            subnet: 's',
+            mode: 'overlay',
+          },
+        },
+      },
+      {},
+      [
+        'ip link set nlp00000000001 addrgenmode none alias "netloom/1 c1/eth0" up',
+        'ip neigh replace 10.244.1.5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
+        'ip route replace 10.244.1.5/32 dev nlp00000000001 scope link src 192.168.66.11 proto 110',
+        'ip neigh replace fd10:244:0:1::5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
+        'ip -6 route replace fd10:244:0:1::5/128 dev nlp00000000001 src fd66::11 proto 110',
+      ],
+    ],
+    [
+      'an IPv6 underlay',
+      {
+        self: { a: { ...self, addresses: ['fd66::11'], tunnelAddresses: ['10.244.1.0'] } },
+        subnets: { s: { ...overlay, cidrs: [] } },
+        peers: { b: { origin, addresses: ['fd66::12'], blocks: [block('10.244.2.0/24', 'overlay')] } },
+      },
+      {},
+      [
+        `bridge fdb replace ${tunnelMac('fd66::12')} dev nlvx0 dst fd66::12 self permanent`,
+        `ip neigh replace ${linkLocalOf(tunnelMac('fd66::12'))} lladdr ${tunnelMac('fd66::12')} dev nlvx0 nud permanent`,
+        `ip route replace 10.244.2.0/24 via inet6 ${linkLocalOf(tunnelMac('fd66::12'))} dev nlvx0 src 10.244.1.0 proto 110`,
+        `ip link add nlvx0 address ${tunnelMac('fd66::11')} mtu 1430 type vxlan id 28268 local fd66::11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up`,
+        'ip address replace 10.244.1.0/32 dev nlvx0',
+      ],
+    ],
+    [
+      'a kernel without IPv6 takes the peer address itself as next hop',
+      {
+        self: { a: { ...self, addresses: ['192.168.66.11'], tunnelAddresses: [] } },
+        subnets: { s: { ...overlay, cidrs: [] } },
+        peers: { b: { origin, addresses: ['192.168.66.12'], blocks: [block('10.244.2.0/24', 'overlay')] } },
+      },
+      { ipv6: false },
+      [
+        'bridge fdb replace 02:6e:c0:a8:42:0c dev nlvx0 dst 192.168.66.12 self permanent',
+        'ip neigh replace 192.168.66.12 lladdr 02:6e:c0:a8:42:0c dev nlvx0 nud permanent',
+        'ip route replace 10.244.2.0/24 via 192.168.66.12 dev nlvx0 onlink proto 110',
+        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
+      ],
+    ],
+  ])('%s', (_, parts, some, expected) => {
+    const { value, problems } = lower(intent(parts), { ...facts, ...some });
+    expect(problems).toEqual([]);
+    expect(lines(value).toSorted()).toEqual(expected.toSorted());
+  });
+
+  it.each<[string, Partial<NodeIntent>, Partial<Facts>, string, string]>([
+    [
+      'the node has no such address',
+      { self: { a: { ...self, addresses: ['192.168.66.99'] } } },
+      {},
+      'self/a',
+      'no device of the node has its address 192.168.66.99',
+    ],
+    [
+      'a routed peer on another network',
+      { peers: { b: { origin, addresses: ['192.168.99.1'], blocks: [block('10.245.2.0/24', 'routed')] } } },
+      {},
+      'peers/b',
+      "192.168.99.1 is not on a network of this node, so it can't be the next hop of a routed block",
+    ],
+    [
+      'a peer of the other family',
+      {
+        subnets: { s: overlay },
+        peers: { b: { origin, addresses: ['fd66::12'], blocks: [block('10.244.2.0/24', 'overlay')] } },
+      },
+      {},
+      'peers/b',
+      'has no IPv4 underlay address, which the tunnel needs',
+    ],
+    [
+      "a peer with the node's own address",
+      {
+        subnets: { s: overlay },
+        peers: { b: { origin, addresses: ['192.168.66.11'], blocks: [block('10.244.2.0/24', 'overlay')] } },
+      },
+      {},
+      'peers/b',
+      "has this node's own underlay address 192.168.66.11",
+    ],
+    [
+      'two peers with one block: the first by name has it',
+      {
+        peers: {
+          b: { origin, addresses: ['192.168.66.12'], blocks: [block('10.245.2.0/24', 'routed')] },
+          c: { origin, addresses: ['192.168.66.13'], blocks: [block('10.245.2.0/24', 'routed')] },
+        },
+      },
+      {},
+      'peers/c',
+      'another entry already has route 10.245.2.0/24 metric 0',
+    ],
+    [
+      'an IPv6 subnet on a kernel without IPv6',
+      { self: { a: { ...self, addresses: ['192.168.66.11'] } }, subnets: { s: overlay } },
+      { ipv6: false },
+      'subnets/s',
+      "the node's kernel has IPv6 switched off (ipv6.disable=1)",
+    ],
+    [
+      'an underlay too small for IPv6',
+      { subnets: { s: overlay } },
+      { devices: [{ ...eth0, mtu: 1300 }] },
+      'self/a',
+      "the underlay's MTU leaves 1250 bytes in the tunnel; IPv6 needs 1280",
+    ],
+  ])('says so when %s', (_, parts, some, entry, reason) => {
+    expect(lower(intent(parts), { ...facts, ...some }).problems).toEqual([{ entry, reason }]);
+  });
+
+  it('loosens strict filtering and keeps router advertisements where they are used, before forwarding goes on', () => {
+    const strict = { ...eth0, reversePath: 1, acceptRouterAdvertisements: 1 };
+    expect(settings(lower(intent({}), { ipv6: true, devices: [strict] }).value)).toEqual([
+      'net/ipv4/conf/eth0/rp_filter=2',
+      'net/ipv6/conf/eth0/accept_ra=2',
+      'net/ipv4/ip_forward=1',
+      'net/ipv6/conf/all/forwarding=1',
+    ]);
+    expect(settings(lower(intent({}), facts).value)).toEqual([
+      'net/ipv4/ip_forward=1',
+      'net/ipv6/conf/all/forwarding=1',
+    ]);
+  });
+});
