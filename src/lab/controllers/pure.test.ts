@@ -360,16 +360,14 @@ describe('endpoint slices', () => {
   });
 
   test('a plan carried out is what was wanted, and a second one does nothing', () => {
-    const endpoints = fc
-      .uniqueArray(fc.integer({ min: 0, max: 400 }), { maxLength: 350 })
-      .map((numbers) =>
-        numbers.map(
-          (number): Endpoint => ({
-            addresses: [`10.0.${number >> 8}.${number & 255}`],
-            conditions: { ready: true },
-          }),
-        ),
-      );
+    const endpoints = fc.uniqueArray(fc.integer({ min: 0, max: 400 }), { maxLength: 350 }).map((numbers) =>
+      numbers.map(
+        (number): Endpoint => ({
+          addresses: [`10.0.${number >> 8}.${number & 255}`],
+          conditions: { ready: true },
+        }),
+      ),
+    );
     fc.assert(
       fc.property(fc.array(endpoints, { minLength: 1, maxLength: 5 }), (rounds) => {
         let held: readonly EndpointSlice[] = [];

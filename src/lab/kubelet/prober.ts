@@ -1,8 +1,8 @@
 /** Runs a container's probes from the node, as long as the container runs. */
 import { closeSync } from 'node:fs';
 import { request } from 'node:http';
-import { request as requestTls } from 'node:https';
 import { isIPv6, Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { linux } from '#system/libc.ts';
 import { socketIn } from '#system/namespace.ts';
 import type { Container, HttpGetAction, Probe, TcpSocketAction } from '../objects.ts';
@@ -135,18 +135,16 @@ export async function httpGet(
   const socket = await connectFrom(target.host, address, port, milliseconds);
   const { promise, resolve, reject } = Promise.withResolvers<ProbeOutcome>();
   const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000}s`)), milliseconds);
-  const send = action.scheme === 'HTTPS' ? requestTls : request;
-  const call = send({
-    // Over TLS the agent makes the session over the socket that is there.
-    ...(action.scheme === 'HTTPS'
-      ? { socket, rejectUnauthorized: false }
-      : { createConnection: () => socket }),
+  // Kubelets don't verify certificates: a probe asks whether a pod is well, not who it is.
+  const stream = action.scheme === 'HTTPS' ? connectTls({ socket, rejectUnauthorized: false }) : socket;
+  const call = request({
+    // Without `agent`: any agent, also none, would make a connection of its own in the kubelet's network.
+    createConnection: () => stream,
     host: address,
     port,
     path: action.path || '/',
     headers: probeHeaders(action),
-    agent: false,
-  } as object);
+  });
   call.on('error', reject);
   call.on('response', (response) => {
     response.resume();
