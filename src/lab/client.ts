@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { control, labStatus } from './control.ts';
 import { type LabSpec, type LabStatus, labFiles } from './lab.ts';
 import { enterArguments } from './machine.ts';
+import { inNode } from './paths.ts';
 import { type RunOptions, type RunResult, run } from './run.ts';
 
 /** A node's name, `router` or `outside`. */
@@ -36,6 +37,7 @@ export type Lab = {
 
 /** What a program on a machine of the lab starts with. */
 export const machineEnvironment = {
+  NODE_COMPILE_CACHE: inNode.compileCache,
   PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/opt/node/bin',
   HOME: '/root',
   LANG: 'C.UTF-8',

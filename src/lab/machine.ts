@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory } from './image/image.ts';
-import { inNode, runtimeDirectory, sourceRoot } from './paths.ts';
+import { compileCache, inNode, runtimeDirectory, sourceRoot } from './paths.ts';
 
 export type MachineOptions = {
   /** Its host name. */
@@ -35,10 +35,12 @@ const script = fileURLToPath(new URL('./image/enter.sh', import.meta.url));
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const point = join(cacheDirectory(), 'mnt');
   mkdirSync(point, { recursive: true });
+  mkdirSync(compileCache, { recursive: true });
   if (options.upper !== 'memory') mkdirSync(options.upper, { recursive: true });
   const binds = [
     `${sourceRoot}:${inNode.source}:ro`,
     `${runtimeDirectory}:${inNode.runtime}:ro`,
+    `${compileCache}:${inNode.compileCache}:rw`,
     ...(options.binds ?? []).map((bind) => bind.join(':')),
   ];
   const namespaces = ['--pid', '--mount', '--net', '--uts', '--ipc'];

@@ -1,5 +1,7 @@
 /** The API server as a program: the path of its configuration (config.ts) is the first argument; one line of JSON says that it is ready. */
+
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { writeFileAtomic } from '#system/files.ts';
 import { listenFdIn } from '#system/namespace.ts';
 import type { ApiServerConfig } from '../config.ts';
@@ -25,6 +27,8 @@ const admin = kubeconfig({
   credentials: server.pki.admin,
 });
 writeFileAtomic(kubeconfigPath, admin, 0o600);
+// A process that is killed would not keep it (NODE_COMPILE_CACHE).
+flushCompileCache();
 console.log(JSON.stringify({ ready: true, port: server.port }));
 
 const stop = (): void => {

@@ -1,5 +1,7 @@
 /** The image `netloom/dns`: keeps unbound's records as the cluster's Services, EndpointSlices and Pods are. CLUSTER_DOMAIN names the domain. */
+
 import { existsSync, readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { endpointSliceType, podType, serviceType } from '#api/core.ts';
 import { createClient } from '#kube/client.ts';
 import { startInformer } from '#kube/informer.ts';
@@ -62,5 +64,7 @@ const pause = (milliseconds: number): Promise<void> =>
 for (const informer of [services, slices, pods]) informer.onChange(() => void publish());
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolver.stop());
 
+// A process that is killed would not keep it (NODE_COMPILE_CACHE).
+flushCompileCache();
 log.info('the resolver ended', { how: await resolver.ended });
 process.exit(1);

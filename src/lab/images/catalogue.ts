@@ -13,6 +13,7 @@ export type CatalogueImage = {
 };
 
 const path = `${inNode.runtime}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+const env = { PATH: path, NODE_COMPILE_CACHE: inNode.compileCache } as const;
 const node = [`${inNode.runtime}/node`, '--disable-warning=ExperimentalWarning'] as const;
 const program = (source: string): readonly string[] => [...node, `${inNode.source}/${source}`];
 
@@ -23,7 +24,7 @@ export const catalogue: readonly CatalogueImage[] = [
     summary: 'answers HTTP, WebSocket, gRPC, TCP and UDP with what it got and who it is',
     entrypoint: program('src/lab/images/echo/main.ts'),
     command: [],
-    env: { PATH: path },
+    env,
     workingDir: '/',
   },
   {
@@ -32,7 +33,7 @@ export const catalogue: readonly CatalogueImage[] = [
     // A first process without a handler ignores SIGTERM; tini passes it on.
     entrypoint: ['/usr/bin/tini', '-g', '--'],
     command: ['sleep', 'infinity'],
-    env: { PATH: path },
+    env,
     workingDir: '/',
   },
   {
@@ -40,7 +41,7 @@ export const catalogue: readonly CatalogueImage[] = [
     summary: 'an iperf3 server on port 5201; its arguments are those of iperf3',
     entrypoint: ['/usr/bin/iperf3'],
     command: ['--server'],
-    env: { PATH: path },
+    env,
     workingDir: '/',
   },
   {
@@ -48,7 +49,7 @@ export const catalogue: readonly CatalogueImage[] = [
     summary: "Netloom's own programs: the first argument is a source file, found from /opt/netloom",
     entrypoint: [...node],
     command: [],
-    env: { PATH: path },
+    env,
     workingDir: inNode.source,
   },
   {
@@ -56,7 +57,7 @@ export const catalogue: readonly CatalogueImage[] = [
     summary: 'the cluster DNS: unbound, fed from Services and EndpointSlices',
     entrypoint: program('src/lab/dns/main.ts'),
     command: [],
-    env: { PATH: path },
+    env,
     workingDir: '/',
   },
 ];

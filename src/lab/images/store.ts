@@ -56,11 +56,13 @@ export function findImage(
 }
 
 /** Sources and runtime stand in every node at the same place. */
-const builtInBinds: readonly BindMount[] = [inNode.source, inNode.runtime].map((path) => ({
-  source: path,
-  target: path,
-  readOnly: true,
-}));
+const builtInBinds: readonly BindMount[] = [inNode.source, inNode.runtime, inNode.compileCache].map(
+  (path) => ({
+    source: path,
+    target: path,
+    readOnly: path !== inNode.compileCache,
+  }),
+);
 
 /** All images brought by `lab load`, with their directories. A broken one is left out. */
 export function loadedImages(

@@ -1,5 +1,7 @@
 /** The lab's kubelet as a program: `node main.ts CONFIG`; see KubeletConfig for its life. */
+
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { createClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { createLog } from '#telemetry/log.ts';
@@ -30,4 +32,6 @@ process.once('SIGTERM', () => {
     .finally(() => process.exit(0));
 });
 await starting;
+// A process that is killed would not keep it (NODE_COMPILE_CACHE).
+flushCompileCache();
 log.info('the kubelet runs', { nodes: config.nodes.map(({ name }) => name).join(' ') });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '#system/files.ts';
 import { type ApiServerConfig, inside, type KubeletConfig, type LabNode } from '../config.ts';
 import type { LabFiles, LabSpec } from '../lab.ts';
-import { sourceRoot } from '../paths.ts';
+import { compileCache, sourceRoot } from '../paths.ts';
 import { clusterNetwork, ofFamily, routerAddresses } from '../topology.ts';
 import { type Child, keepRunning } from './child.ts';
 import { hostPidOfChild } from './machines.ts';
@@ -63,7 +63,7 @@ function startProcess(files: LabFiles, name: ProcessName, config?: object): Chil
     name,
     argv: [process.execPath, main, path],
     log: files.log(name),
-    env: process.env,
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
     hostPid: (pid) => hostPidOfChild(join(files.directory, 'hostproc'), pid),
   });
 }

@@ -1,5 +1,7 @@
 /** The agent program: flags and wiring. */
+
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
@@ -110,6 +112,8 @@ opened = true;
 handSelf();
 handover.open();
 claims.poke();
+// A process that is killed would not keep it (NODE_COMPILE_CACHE).
+flushCompileCache();
 log.info('the intent is handed to the datapath', { node });
 
 /** The same over restarts and reboots of one machine, another on any other one: two machines can't share a node name. */

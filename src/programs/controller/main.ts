@@ -1,4 +1,5 @@
 /** The controller program: flags and wiring. */
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { leaseType, type Namespace, type Node, namespaceType, nodeType } from '#api/core.ts';
@@ -102,6 +103,8 @@ const health = await startHealthServer({
   checks: [],
 });
 
+// A process that is killed would not keep it (NODE_COMPILE_CACHE).
+flushCompileCache();
 const stop = async (): Promise<void> => {
   await election.stop();
   for (const cache of [subnets, claims, namespaces, nodes, leases]) cache.stop();

@@ -2,9 +2,11 @@
  * The image `netloom/echo`: answers on HTTP (with WebSocket and, prior-knowledge h2c, gRPC), TCP and UDP with what came and who answers.
  * Ports by environment or flags: HTTP_PORT 8080, TCP_PORT 8081, UDP_PORT 8082, GRPC_PORT 8083 (`--http-port 80`, …); 0 turns one off.
  */
+
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
+import { flushCompileCache } from 'node:module';
 import { createServer as createTcpServer } from 'node:net';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -73,5 +75,7 @@ if (ports.grpc > 0) {
   server.on('stream', (stream, headers) => answerGrpc(name, stream, headers));
   server.on('error', fail(`gRPC port ${ports.grpc}`)).listen(ports.grpc, '::');
 }
+// A process that is killed would not keep it (NODE_COMPILE_CACHE).
+flushCompileCache();
 process.stdout.write(`${name} answers on ${JSON.stringify(ports)}\n`);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0));

@@ -26,7 +26,7 @@ export async function execInPod(
   const path = `/api/v1/namespaces/${encodeURIComponent(pod.namespace)}/pods/${encodeURIComponent(pod.name)}/exec`;
   const token = typeof config.token === 'function' ? await config.token() : config.token;
   const socket = new WebSocket(
-    `${config.server.replace(/^http/, 'ws')}${path}?${query}`,
+    `${config.server.replace(/^http/, 'ws')}${path}?${query.toString()}`,
     ['v5.channel.k8s.io'],
     {
       ca: config.ca,
