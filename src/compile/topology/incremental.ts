@@ -22,14 +22,14 @@ export type TopologyChange = {
 
 export type TopologyCompiler = {
   /** `undefined` removes. */
-  setNode(name: string, node: NodeModel | undefined): void;
-  setSubnet(name: string, subnet: SubnetModel | undefined): void;
-  setClaim(name: string, claim: BlockClaimModel | undefined): void;
-  setNamespace(name: string, namespace: NamespaceModel | undefined): void;
+  readonly setNode: (name: string, node: NodeModel | undefined) => void;
+  readonly setSubnet: (name: string, subnet: SubnetModel | undefined) => void;
+  readonly setClaim: (name: string, claim: BlockClaimModel | undefined) => void;
+  readonly setNamespace: (name: string, namespace: NamespaceModel | undefined) => void;
   /** The Subnet that a namespace takes addresses from, as of the last flush. */
-  subnetOf(namespace: NamespaceModel): string | undefined;
+  readonly subnetOf: (namespace: NamespaceModel) => string | undefined;
   /** What changed in the intent since the last flush; `undefined` when nothing did. */
-  flush(): TopologyChange | undefined;
+  readonly flush: () => TopologyChange | undefined;
 };
 
 /** Starts from nothing. A Subnet's change touches every node and namespace; any other change touches one entry. */

@@ -12,11 +12,11 @@ import type { Feed } from './feed.ts';
 
 export type Claims = {
   /** Something that claims depend on changed. */
-  poke(): void;
-  setStatus(status: DatapathStatus): void;
+  readonly poke: () => void;
+  readonly setStatus: (status: DatapathStatus) => void;
   /** UIDs of the claims to assign from. */
-  usable(): ReadonlySet<string>;
-  stop(): void;
+  readonly usable: () => ReadonlySet<string>;
+  readonly stop: () => void;
 };
 
 /** After a refused claim, before the next try elsewhere. */

@@ -1,7 +1,10 @@
 /** The whole check of a lab: deploys, probes, forges, judges. */
+import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
+import { defaultSubnet } from '#compile/topology/entries.ts';
+import type { SubnetMode } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
-import { openLab } from '#lab/client.ts';
+import { type Lab, openLab } from '#lab/client.ts';
 import { inNode } from '#lab/paths.ts';
 import type { ProbeResult } from '#lab/probe/types.ts';
 import { connectivityCases } from './cases.ts';
@@ -38,8 +41,15 @@ export async function runCheck({ lab: name, keep, onStep }: CheckOptions): Promi
   const outside = await openOutside(lab);
   try {
     const families: readonly Family[] = dualStack ? [4, 6] : [lab.spec.family === 'ipv4' ? 4 : 6];
-    const mtu = lab.spec.mtu - (lab.spec.family === 'ipv6' ? 70 : 50);
-    const facts: CheckFacts = { ...deployment, families, mtu, outside: outside.addresses };
+    const { spec } = await client.get<Subnet>(subnetKind, defaultSubnet);
+    const { mode } = spec;
+    const facts: CheckFacts = {
+      ...deployment,
+      families,
+      mode,
+      mtu: podMtu(lab, mode),
+      outside: outside.addresses,
+    };
     const cases = connectivityCases(facts);
     onStep?.(`sending packets for ${cases.length} cases`);
     const results = await runCases(cases, async (place, probes) => {
@@ -61,4 +71,10 @@ export async function runCheck({ lab: name, keep, onStep }: CheckOptions): Promi
     if (!keep) await removeCheck(client);
     client.close();
   }
+}
+
+/** What the tunnel's headers leave of the underlay's MTU. */
+function podMtu({ spec }: Lab, mode: SubnetMode): number {
+  if (mode === 'routed') return spec.mtu;
+  return spec.mtu - (spec.family === 'ipv6' ? 70 : 50);
 }

@@ -1,4 +1,5 @@
 /** What the matrix is made from: who is where, with which addresses. */
+import type { SubnetMode } from '#intent/node.ts';
 
 export type Family = 4 | 6;
 
@@ -31,6 +32,8 @@ export type CheckFacts = {
     /** By node name: only that node's echo pod. */
     readonly single: Readonly<Record<string, Addresses>>;
   };
+  /** Of the Subnet that the check's pods are in. */
+  readonly mode: SubnetMode;
   /** Bytes that a packet between pods of two nodes may have. */
   readonly mtu: number;
   /** A machine outside the cluster that echoes, and the addresses it can be reached at. */

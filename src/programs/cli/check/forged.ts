@@ -45,8 +45,12 @@ async function resultOf(lab: Lab, family: Family, forgery: Forgery): Promise<Cas
   };
 }
 
+/**
+ * On plain routes there is no tunnel to misuse, and a host of the same L2 that takes the address of another node's pod can't be told from
+ * that node: there the victim is a pod of the node that the packet enters by.
+ */
 function forgeries(
-  { nodes, outside }: CheckFacts,
+  { nodes, outside, mode }: CheckFacts,
   family: Family,
   namespaces: ReadonlyMap<string, string>,
   tunnelMac: ReadonlyMap<string, string>,
@@ -55,7 +59,8 @@ function forgeries(
   if (here === undefined || there === undefined || outside?.[family] === undefined) return [];
   const pod = (name: string) => namespaces.get(name);
   const target = there.echo.addresses[family] ?? '';
-  const victim = (third?.client ?? here.echo).addresses[family] ?? '';
+  const tunnelled = mode === 'overlay';
+  const victim = ((tunnelled ? third?.client : undefined) ?? here.echo).addresses[family] ?? '';
   const inPod = { where: here.name, netns: pod(here.client.name) };
   const atTarget = { where: there.name, netns: pod(there.echo.name), device: 'eth0' };
   const stranger = family === 4 ? '198.51.100.7' : '2001:db8:7::7';
@@ -110,6 +115,22 @@ function forgeries(
     undo: [['ip', 'address', 'del', hostLength(source), 'dev', dev]],
     ...packet(source),
   });
+  const throughTunnel = [
+    borrow(
+      `through the tunnel of ${here.name} as a pod of another node`,
+      third === undefined ? unknown : victim,
+      { where: here.name, netns: undefined },
+      links.tunnel.value,
+    ),
+    {
+      title: 'in a tunnel packet from a host that is no node',
+      mayArrive: false,
+      from: { where: 'outside', netns: undefined },
+      prepare: vxlan(there.addresses[family] ?? ''),
+      undo: [['ip', 'link', 'del', device]],
+      ...packet(victim),
+    },
+  ];
   return [
     {
       title: 'from a pod as itself',
@@ -129,20 +150,7 @@ function forgeries(
       { where: 'outside', netns: undefined },
       'eth0',
     ),
-    borrow(
-      `through the tunnel of ${here.name} as a pod of another node`,
-      third === undefined ? unknown : victim,
-      { where: here.name, netns: undefined },
-      links.tunnel.value,
-    ),
-    {
-      title: 'in a tunnel packet from a host that is no node',
-      mayArrive: false,
-      from: { where: 'outside', netns: undefined },
-      prepare: vxlan(there.addresses[family] ?? ''),
-      undo: [['ip', 'link', 'del', device]],
-      ...packet(victim),
-    },
+    ...(tunnelled ? throughTunnel : []),
     {
       title: 'from a pod to the tunnel port of a node',
       mayArrive: false,
