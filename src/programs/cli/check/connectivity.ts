@@ -42,7 +42,7 @@ export async function runCheck({ lab: name, keep, onStep }: CheckOptions): Promi
   try {
     const families: readonly Family[] = dualStack ? [4, 6] : [lab.spec.family === 'ipv4' ? 4 : 6];
     const { spec } = await client.get<Subnet>(subnetKind, defaultSubnet);
-    const { mode } = spec;
+    const { mode = 'overlay' } = spec;
     const facts: CheckFacts = {
       ...deployment,
       families,
