@@ -14,7 +14,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   system: ['telemetry'],
   engines: ['intent', 'system', 'telemetry'],
   programs: ['api', 'kube', 'model', 'intent', 'compile', 'engines', 'system', 'telemetry'],
-  lab: ['api', 'kube', 'intent', 'system', 'telemetry', 'programs'],
+  lab: ['api', 'kube', 'model', 'intent', 'system', 'telemetry', 'programs'],
 };
 
 /** The command line starts labs; nothing else that ships does. */
