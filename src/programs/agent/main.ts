@@ -5,6 +5,7 @@ import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
+import { requestMetrics } from '#kube/clientmetrics.ts';
 import { loadConfig } from '#kube/kubeconfig.ts';
 import { holdLease } from '#kube/lease.ts';
 import { paths, ports } from '#system/registry.ts';
@@ -36,7 +37,8 @@ const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] 
 
 const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'agent', version });
-const client = createClient(await loadConfig({ path: flags.kubeconfig }));
+const config = await loadConfig({ path: flags.kubeconfig });
+const client = createClient({ ...config, onRequest: requestMetrics(registry, config.server) });
 const datapath = createDatapathClient(flags['datapath-socket']);
 const handover = startHandover(datapath, log);
 

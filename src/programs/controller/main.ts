@@ -7,6 +7,7 @@ import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject } from '#api/object.ts';
 import { createClient } from '#kube/client.ts';
+import { requestMetrics } from '#kube/clientmetrics.ts';
 import { startInformer } from '#kube/informer.ts';
 import { loadConfig } from '#kube/kubeconfig.ts';
 import { startElection } from '#kube/lease.ts';
@@ -36,7 +37,8 @@ const { values: flags } = parseArgs({
 const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
 const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'controller', version });
-const client = createClient(await loadConfig({ path: flags.kubeconfig }));
+const config = await loadConfig({ path: flags.kubeconfig });
+const client = createClient({ ...config, onRequest: requestMetrics(registry, config.server) });
 
 /** Passes without a change: abandoned claims come due by time alone. */
 const periodMs = 5_000;
