@@ -1,6 +1,8 @@
 /** Every bench of `netloom bench`. */
 import type { Bench } from '#programs/cli/bench/row.ts';
 import { cni } from './cni.ts';
+import { lab } from './lab.ts';
+import { memory } from './memory.ts';
 import { path } from './path.ts';
 
-export const benches: readonly Bench[] = [cni, path];
+export const benches: readonly Bench[] = [cni, path, memory, lab];
