@@ -1,13 +1,37 @@
 import { defineConfig } from 'vitest/config';
 
+const timeouts = { testTimeout: 60_000, hookTimeout: 120_000, teardownTimeout: 20_000 };
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    pool: 'forks',
     // Two cores and real namespaces: more workers only make every deadline longer.
     maxWorkers: 2,
-    pool: 'forks',
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 20_000,
+    ...timeouts,
+    projects: [
+      {
+        test: {
+          name: 'parts',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['test/lab/**'],
+          pool: 'forks',
+          maxWorkers: 2,
+          ...timeouts,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // A whole cluster each: one at a time, and nothing beside it.
+        test: {
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          pool: 'forks',
+          maxWorkers: 1,
+          fileParallelism: false,
+          ...timeouts,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
