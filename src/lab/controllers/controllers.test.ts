@@ -60,7 +60,12 @@ describe('workloads on two nodes', () => {
     });
     expect(await rolledOut('deployment/web')).toContain('successfully rolled out');
     const first = await pods('web');
-    expect(first.map(({ spec }) => spec.nodeName).toSorted()).toEqual(['node1', 'node1', 'node2', 'node2']);
+    expect(first.map(({ spec }) => spec.nodeName ?? '').toSorted()).toEqual([
+      'node1',
+      'node1',
+      'node2',
+      'node2',
+    ]);
     const backends = async (): Promise<readonly string[]> => {
       const text = await lab.say([
         'get',
@@ -124,9 +129,9 @@ describe('workloads on two nodes', () => {
     );
     await rolledOut('daemonset/agent');
     const made = await pods('agent');
-    expect(made.map(({ spec, status }) => [spec.nodeName, status?.podIP]).toSorted()).toEqual([
-      ['node1', '192.168.66.11'],
-      ['node2', '192.168.66.12'],
+    expect(made.map(({ spec, status }) => `${spec.nodeName} ${status?.podIP}`).toSorted()).toEqual([
+      'node1 192.168.66.11',
+      'node2 192.168.66.12',
     ]);
     await lab.say(['delete', 'daemonset', 'agent']);
   });

@@ -18,6 +18,7 @@ import {
   untilSeen,
 } from './controller.ts';
 import type { Informers } from './informers.ts';
+import { matchesNode, tolerates } from './nodematch.ts';
 import {
   controllerOf,
   isActive,
@@ -30,7 +31,6 @@ import {
   templateHash,
 } from './pods.ts';
 import { removePod } from './replicaset.ts';
-import { matchesNode, tolerates } from './schedule.ts';
 import { writeStatus } from './status.ts';
 
 export const revisionLabel = 'controller-revision-hash';

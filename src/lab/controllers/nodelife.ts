@@ -11,9 +11,9 @@ import {
   startController,
 } from './controller.ts';
 import type { Informers } from './informers.ts';
+import { tolerates } from './nodematch.ts';
 import { isTerminating } from './pods.ts';
 import { removePod } from './replicaset.ts';
-import { tolerates } from './schedule.ts';
 import { withConditions, writeStatus } from './status.ts';
 
 const notReady = 'node.kubernetes.io/not-ready';

@@ -14,11 +14,11 @@ import type {
   Taint,
 } from '../objects.ts';
 import { planDaemons } from './daemonset.ts';
-import { planRollout } from './deployment.ts';
 import { planJob } from './job.ts';
 import { evictionDelay, wantedTaints } from './nodelife.ts';
 import { scaled, templateHash } from './pods.ts';
 import { planReplicas } from './replicaset.ts';
+import { planRollout } from './rollout.ts';
 import { schedule } from './schedule.ts';
 import { managedBy, planSlices, serviceGroups } from './slices.ts';
 import { planStateful } from './statefulset.ts';

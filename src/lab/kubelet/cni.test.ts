@@ -5,15 +5,14 @@ import {
   addNetwork,
   CniError,
   checkNetwork,
-  chooseNetworkList,
   collectGarbage,
   deleteNetwork,
   type NetworkList,
   networkStatus,
   type PluginCall,
-  parseNetworkList,
   resultAddresses,
 } from './cni.ts';
+import { chooseNetworkList, parseNetworkList } from './cniconfig.ts';
 
 type Called = {
   readonly type: string;

@@ -48,3 +48,17 @@ export function podEvent(
     note,
   });
 }
+
+/** ConfigMaps and Secrets of a pod's namespace, by name. */
+export function namespaceObjects(
+  { configMaps, secrets }: Kubelet,
+  { metadata }: Pod,
+): {
+  readonly configMap: (name: string) => ConfigMap | undefined;
+  readonly secret: (name: string) => Secret | undefined;
+} {
+  return {
+    configMap: (name) => configMaps.get(metadata.namespace, name),
+    secret: (name) => secrets.get(metadata.namespace, name),
+  };
+}

@@ -1,7 +1,8 @@
 /** Watches a node's CNI configuration and tells whether its network takes pods. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs';
 import type { Log } from '#telemetry/log.ts';
-import { chooseNetworkList, type NetworkList, networkStatus } from './cni.ts';
+import { type NetworkList, networkStatus } from './cni.ts';
+import { chooseNetworkList } from './cniconfig.ts';
 import type { NodeHost } from './nodehost.ts';
 import { pluginCall } from './sandbox.ts';
 

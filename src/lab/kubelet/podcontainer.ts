@@ -2,16 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { timestamp } from '#kube/conditions.ts';
-import { findImage } from '../images/store.ts';
-import type { Container, LifecycleHandler, Pod, Service } from '../objects.ts';
-import { type NodeContext, podEvent } from './context.ts';
-import { containerEnvironment } from './env.ts';
-import { bundleDirectory, containerLogFile, sandboxNamespaces } from './layout.ts';
+import type { Container, LifecycleHandler } from '../objects.ts';
+import { type PodSurroundings, prepareContainer } from './containerspec.ts';
+import { podEvent } from './context.ts';
+import { bundleDirectory, containerLogFile } from './layout.ts';
 import { type LogReader, type LogWriter, openLogWriter } from './logs.ts';
 import { limited } from './nodehost.ts';
-import { type BindMount, capabilityNames, containerConfig } from './oci.ts';
+import type { BindMount } from './oci.ts';
 import type { StoredContainer } from './podstate.ts';
-import { probeRefusal } from './probe.ts';
 import { httpGet, type Prober, startProber } from './prober.ts';
 import {
   containerEvents,
@@ -23,22 +21,6 @@ import {
   startMonitor,
 } from './runtime.ts';
 import { type ContainerRecord, terminatedState } from './status.ts';
-import { containerBinds, type VolumePlans } from './volumefiles.ts';
-
-/** What of the pod its containers need to know. */
-export type PodSurroundings = {
-  readonly pod: () => Pod;
-  readonly node: NodeContext;
-  readonly sandboxID: () => string | undefined;
-  readonly podIPs: () => readonly string[];
-  readonly plans: () => VolumePlans;
-  /** Paths on the node of the pod's resolv.conf and hosts files. */
-  readonly files: () => readonly BindMount[];
-  /** Something changed: the pod must be looked at again. */
-  readonly wake: () => void;
-  /** What is known must be kept. */
-  readonly save: () => void;
-};
 
 export type PodContainer = {
   readonly spec: Container;
@@ -76,7 +58,7 @@ export function createPodContainer(
   adopted: StoredContainer | undefined,
 ): PodContainer {
   const { node } = around;
-  const { host, kubelet } = node;
+  const { host } = node;
   let stored = adopted;
   let waiting: ContainerRecord['waiting'];
   let writer: LogWriter | undefined;
@@ -144,48 +126,8 @@ export function createPodContainer(
     writer = undefined;
   };
 
-  const prepare = ():
-    | { readonly config: object; readonly lower: string }
-    | { readonly reason: string; readonly message: string } => {
-    const refusal = probeRefusal(spec);
-    if (refusal !== undefined) return { reason: 'CreateContainerConfigError', message: refusal };
-    const image = findImage(spec.image ?? '', kubelet.config);
-    if ('problem' in image) return { reason: 'ErrImagePull', message: image.problem };
-    const sandboxID = around.sandboxID();
-    const namespaces = sandboxID === undefined ? undefined : sandboxNamespaces(sandboxID);
-    const { namespace = '' } = pod().metadata;
-    const environment = containerEnvironment(spec, {
-      pod: pod(),
-      podIPs: around.podIPs(),
-      hostIPs: host.addresses,
-      configMap: (name) => kubelet.configMaps.get(namespace, name),
-      secret: (name) => kubelet.secrets.get(namespace, name),
-      services: servicesFor(node, pod()),
-      image: {
-        HOSTNAME: pod().spec.hostNetwork === true ? host.name : pod().metadata.name,
-        ...image.value.config.env,
-      },
-    });
-    const binds = containerBinds(host, pod(), spec, around.plans());
-    const config = containerConfig({
-      pod: pod(),
-      container: spec,
-      image: image.value.config,
-      env: environment.value,
-      rootfs: '',
-      netns: namespaces?.network,
-      uts: namespaces?.uts,
-      ipc: namespaces?.ipc,
-      binds: [...image.value.binds, ...around.files(), ...binds.value],
-      available: ownCapabilities(),
-    });
-    const problems = [...environment.problems, ...binds.problems, ...config.problems];
-    if (problems.length > 0) return { reason: 'CreateContainerConfigError', message: problems.join('; ') };
-    return { config: config.value, lower: image.value.lower };
-  };
-
   const launch = async (): Promise<void> => {
-    const prepared = prepare();
+    const prepared = prepareContainer(spec, around);
     if ('reason' in prepared) return fail(prepared.reason, prepared.message);
     waiting = undefined;
     const before = stored;
@@ -418,22 +360,6 @@ function recordOf(stored: StoredContainer): ContainerRecord {
   };
 }
 
-/** The API server that every pod is told of: the Service's address, or, in the node's network, the server's own. */
-function servicesFor({ kubelet }: NodeContext, pod: Pod): readonly Service[] {
-  const own = kubelet.services.byIndex('namespace', pod.metadata.namespace ?? '');
-  const api = kubelet.services.get('default', 'kubernetes');
-  if (api !== undefined && pod.spec.hostNetwork !== true)
-    return [api, ...own.filter((service) => service !== api)];
-  const { host, port } = kubelet.config.apiServer;
-  const direct: Service = {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'kubernetes', namespace: 'default' },
-    spec: { clusterIP: host, ports: [{ name: 'https', port, protocol: 'TCP' }] },
-  };
-  return [direct, ...own.filter((service) => service !== api)];
-}
-
 function withPlace(config: object, rootfs: string, message: BindMount): object {
   const { root, mounts } = config as { readonly root: object; readonly mounts: readonly object[] };
   const bind = {
@@ -447,10 +373,4 @@ function withPlace(config: object, rootfs: string, message: BindMount): object {
 
 function readMessage(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8').slice(0, 4096) : '';
-}
-
-/** Of this process, which started every container runtime of the lab. */
-function ownCapabilities(): ReadonlySet<string> {
-  const mask = /^CapBnd:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  return capabilityNames(mask ?? '0');
 }
