@@ -86,7 +86,7 @@ describe('an election', () => {
     expect(new Set(stage.terms).size).toBe(3);
     expect((await read('handover'))?.spec?.leaseTransitions).toBeGreaterThan(1);
     await Promise.all(elections.map((election) => election.stop()));
-    expect((await read('handover'))?.spec?.holderIdentity).toBe('');
+    expect((await read('handover'))?.spec?.holderIdentity ?? '').toBe('');
   });
 
   test('a leader that is cut off steps down before another leads, and does not come back by itself', async () => {
@@ -136,7 +136,7 @@ describe('an election', () => {
     });
     await eventually(() => tries >= 2);
     await election.stop();
-    expect((await read('throws'))?.spec?.holderIdentity).toBe('');
+    expect((await read('throws'))?.spec?.holderIdentity ?? '').toBe('');
   });
 
   test('a leader whose lease object was deleted makes it again; nobody else slips in', async () => {

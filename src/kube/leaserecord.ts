@@ -83,9 +83,10 @@ export async function releaseLease(
 ): Promise<Observation | undefined> {
   if (observed === undefined || observed.holder !== claim.identity) return observed;
   const { lease } = observed;
+  // Without a holder rather than with an empty one, which newer servers refuse.
+  const { holderIdentity: _, ...rest } = lease.spec ?? {};
   const spec = {
-    ...lease.spec,
-    holderIdentity: '',
+    ...rest,
     leaseDurationSeconds: 1,
     renewTime: microTimestamp(new Date()),
   };

@@ -35,7 +35,7 @@ export async function startLabServer({ historySize = 8192 } = {}): Promise<LabSe
       host: '127.0.0.1',
       port,
       serviceCidrs: ['10.96.0.0/16'],
-      advertise: ['127.0.0.1'],
+      advertise: ['192.168.66.1'],
       advertisePort: 6443,
       historySize,
       bookmarkSeconds: 1,
