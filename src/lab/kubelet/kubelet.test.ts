@@ -1,3 +1,5 @@
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../eventually.ts';
 import type { Pod } from '../objects.ts';
@@ -169,6 +171,71 @@ describe('a kubelet with the bridge plugin', () => {
     expect(await lab.say(['logs', 'probed', '--previous'])).toBe('');
   });
 
+  test('a terminal has its size, and passes on how the command ended', async () => {
+    const { stdout, code } = await lab.onTerminal(
+      ['exec', '-it', 'first', '--', 'sh', '-c', 'stty size; exit 5'],
+      11,
+      77,
+    );
+    expect(stdout).toContain('11 77\r\n');
+    expect(code).toBe(5);
+  });
+
+  test('a mount that a container makes is seen by the node and by others where a volume asks for it', async () => {
+    const volumes = [{ name: 'shared', hostPath: { path: '/run/propagated', type: 'DirectoryOrCreate' } }];
+    const mount = (mountPropagation: string) => [{ name: 'shared', mountPath: '/shared', mountPropagation }];
+    await lab.apply(
+      pod('receiver', { volumes }, { volumeMounts: mount('HostToContainer') }),
+      pod('apart', { volumes }, { volumeMounts: mount('None') }),
+    );
+    await ready('receiver');
+    await ready('apart');
+    const script =
+      'mkdir /shared/made; mount -t tmpfs tmpfs /shared/made; touch /shared/made/inside; exec tini sleep infinity';
+    const container = {
+      command: ['sh', '-c', script],
+      securityContext: { privileged: true },
+      volumeMounts: mount('Bidirectional'),
+    };
+    await lab.apply(pod('maker', { volumes }, container));
+    await ready('maker');
+    await eventually(async () =>
+      expect((await lab.onNode('node1', ['ls', '/run/propagated/made'])).stdout).toBe('inside\n'),
+    );
+    expect(await run('receiver', 'ls', '/shared/made')).toBe('inside\n');
+    expect(await run('apart', 'ls', '/shared/made')).toBe('');
+  });
+
+  test('an image that was loaded runs with its own root and configuration', async () => {
+    const directory = join(lab.imagesDirectory, 'mine');
+    mkdirSync(join(directory, 'rootfs/bin'), { recursive: true });
+    copyFileSync(join(lab.imageRoot, 'bin/busybox'), join(directory, 'rootfs/bin/busybox'));
+    const image = {
+      name: 'example/mine:1',
+      entrypoint: ['/bin/busybox', 'sh', '-c'],
+      command: ['/bin/busybox ls /; echo $WORD; exec /bin/busybox sleep 100'],
+      env: { WORD: 'loaded', PATH: '/bin' },
+      workingDir: '/made',
+      user: '',
+    };
+    writeFileSync(join(directory, 'image.json'), JSON.stringify(image));
+    await lab.apply(pod('loaded', {}, { image: 'docker.io/example/mine:1' }));
+    await ready('loaded');
+    await eventually(async () => {
+      expect((await lab.say(['logs', 'loaded'])).split('\n')).toEqual([
+        'bin',
+        'dev',
+        'etc',
+        'made',
+        'proc',
+        'sys',
+        'var',
+        'loaded',
+        '',
+      ]);
+    });
+  });
+
   test('what can not be run says why', async () => {
     await lab.apply(
       pod('unknown', {}, { image: 'nginx:1.27' }),
@@ -184,7 +251,7 @@ describe('a kubelet with the bridge plugin', () => {
     await eventually(async () => {
       expect((await waiting('unknown'))?.state.waiting).toMatchObject({
         reason: 'ErrImagePull',
-        message: expect.stringContaining('it has netloom/client, netloom/dns, netloom/echo'),
+        message: expect.stringContaining('it has example/mine:1, netloom/client, netloom/dns, netloom/echo'),
       });
       expect((await waiting('nomap'))?.state.waiting).toMatchObject({
         reason: 'CreateContainerConfigError',
@@ -234,13 +301,14 @@ describe('a kubelet with the bridge plugin', () => {
   });
 
   test('a pod that was deleted while no kubelet ran is taken away by the next one', async () => {
+    const before = (await lab.onNode('node1', ['crun', 'list', '-q'])).stdout.trim().split('\n');
     await lab.killKubelet('SIGKILL');
     await lab.say(['delete', 'pod', 'counter', '--force', '--grace-period=0', '--wait=false']);
     await lab.startKubelet();
     await eventually(async () => {
       const list = await lab.onNode('node1', ['crun', 'list', '-q']);
       const running = list.stdout.trim().split('\n');
-      expect(running).toHaveLength(2);
+      expect(running).toHaveLength(before.length - 1);
     });
   });
 

@@ -17,10 +17,13 @@ export type TestLab = {
   readonly client: Client;
   readonly directory: string;
   readonly imagesDirectory: string;
+  readonly imageRoot: string;
   /** kubectl of the node image; never rejects. */
   kubectl(args: readonly string[], input?: string): Promise<RunResult>;
   /** The same, and what it printed; throws when it fails. */
   say(args: readonly string[], input?: string): Promise<string>;
+  /** kubectl with a terminal of that size. */
+  onTerminal(args: readonly string[], rows: number, columns: number): Promise<RunResult>;
   apply(...objects: readonly object[]): Promise<void>;
   onNode(name: string, argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Writes a node's CNI configuration: bridge and host-local, dual stack, with portmap behind it. */
@@ -118,7 +121,14 @@ export async function openTestLab(names: readonly string[]): Promise<TestLab> {
       client,
       directory,
       imagesDirectory: images,
+      imageRoot: root,
       kubectl,
+      onTerminal(args, rows, columns) {
+        const words = [`${root}/usr/bin/kubectl`, '--kubeconfig', kubeconfigFile, ...args];
+        const command = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+        const script = `stty rows ${rows} cols ${columns}; ${command}`;
+        return run(['script', '-qfec', script, '/dev/null'], { timeoutMs: 30_000 });
+      },
       async say(args, input) {
         const { code, stdout, stderr } = await kubectl(args, input);
         if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim()}`);
