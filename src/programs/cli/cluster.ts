@@ -44,6 +44,7 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
     const manifests = netloomManifests({
       podCidrs: ofFamily(family, clusterNetwork.pods),
       mode: options.mode,
+      serviceCidrs: ofFamily(family, clusterNetwork.services),
       apiServer: { host, port: clusterNetwork.apiServerPort },
       image: 'netloom/node',
     });

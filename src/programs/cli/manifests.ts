@@ -11,6 +11,8 @@ export type ManifestOptions = {
   /** Prefixes of the Subnet `default`, at most one a family. */
   readonly podCidrs: readonly string[];
   readonly mode: SubnetMode;
+  /** Where Service addresses come from: what nobody holds in there is dropped, not routed. */
+  readonly serviceCidrs: readonly string[];
   /** The API server as nodes reach it before Services work. */
   readonly apiServer: { readonly host: string; readonly port: number };
   readonly image: string;
@@ -75,7 +77,7 @@ function access(component: string, rules: readonly object[]): KubeObject[] {
 }
 
 /** Both containers live in the node's network namespace; only the datapath may change it. */
-function agents({ apiServer, image }: ManifestOptions): KubeObject {
+function agents({ apiServer, image, serviceCidrs }: ManifestOptions): KubeObject {
   const selector = { 'app.kubernetes.io/name': 'netloom', 'app.kubernetes.io/component': 'node' };
   const mounts = nodePaths.map(({ name, path, propagation }) => ({
     name,
@@ -103,6 +105,7 @@ function agents({ apiServer, image }: ManifestOptions): KubeObject {
               name: 'datapath',
               image,
               command: program('datapath'),
+              args: serviceCidrs.map((cidr) => `--service-cidr=${cidr}`),
               env: [nodeName],
               securityContext: { privileged: true },
               volumeMounts: mounts,
