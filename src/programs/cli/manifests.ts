@@ -106,7 +106,7 @@ function agents({ apiServer, image, serviceCidrs }: ManifestOptions): KubeObject
               image,
               command: program('datapath'),
               args: serviceCidrs.map((cidr) => `--service-cidr=${cidr}`),
-              env: [nodeName],
+              env: [nodeName, fewArenas],
               securityContext: { privileged: true },
               volumeMounts: mounts,
             },
@@ -114,7 +114,7 @@ function agents({ apiServer, image, serviceCidrs }: ManifestOptions): KubeObject
               name: 'agent',
               image,
               command: program('agent'),
-              env: [nodeName, ...apiServerEnv(apiServer)],
+              env: [nodeName, fewArenas, ...apiServerEnv(apiServer)],
               securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
               volumeMounts: mounts.filter(({ name }) => name === 'run' || name === 'machine-id'),
             },
@@ -153,6 +153,7 @@ function controller({ apiServer, image }: ManifestOptions): KubeObject {
               command: program('controller'),
               env: [
                 { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+                fewArenas,
                 ...apiServerEnv(apiServer),
               ],
               securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
@@ -176,9 +177,13 @@ const nodePaths: readonly { name: string; path: string; type: string; propagatio
   { name: 'machine-id', path: '/etc/machine-id', type: 'File' },
 ];
 
+/** A young generation of 1 MB instead of 16: each node pays for this memory, and collections of it are shorter. */
 function program(name: string): string[] {
-  return ['node', `/opt/netloom/src/programs/${name}/main.ts`];
+  return ['node', '--max-semi-space-size=1', `/opt/netloom/src/programs/${name}/main.ts`];
 }
+
+/** One allocator for all threads: the runtime's pool threads would each keep freed memory in an arena of their own. */
+const fewArenas = { name: 'MALLOC_ARENA_MAX', value: '1' };
 
 function apiServerEnv({ host, port }: ManifestOptions['apiServer']): object[] {
   return [
