@@ -67,8 +67,17 @@ async function measure(machine: Lab, client: Client, { quick, progress }: BenchO
     first ??= taken;
   }
   rows.push(...(await storm(machine, client, progress)));
+  await quiet(quick ? 3_000 : 10_000);
+  const after = await ours(machine);
+  const calm = { what: '5000 pods before it', value: sizedValue(rows, 5_000) };
+  const name = 'agent + datapath, PSS after a storm of events';
+  rows.push(row({ name, size: stormEvents, value: after.proportional / mega, unit: 'MB', against: calm }));
   rows.push(await writesPerPod(machine, client, quick ? 10 : 30, progress));
   return rows;
+}
+
+function sizedValue(rows: readonly Row[], size: number): number {
+  return rows.find((each) => each.size === size && each.name.endsWith('PSS'))?.value ?? Number.NaN;
 }
 
 function memoryRows(
@@ -127,7 +136,12 @@ async function grow(client: Client, from: number, to: number): Promise<void> {
   const upTo = (per: number) => range(Math.ceil(from / per), Math.ceil(to / per));
   await inParallel(upTo(podsPerNode), async (index) => {
     const made = await client.create(nodeType, remoteNode(index));
-    await client.updateStatus(nodeType, { ...remoteNode(index), metadata: made.metadata });
+    const { status } = remoteNode(index) as KubeObject & { status: object };
+    await client.patch(
+      nodeType,
+      { name: made.metadata.name, subresource: 'status' },
+      { kind: 'merge', body: { status } },
+    );
     // A block that the real node has already stays its own.
     await client.create(blockClaimKind, remoteClaim(index, made.metadata.uid ?? '')).catch(ignoreConflict);
   });
