@@ -33,7 +33,7 @@ export const connectionMarks = {
 export const hookPriorities = {
   tunnelGuard: entry(
     -290,
-    'after conntrack defragmentation (-400) and raw (-300), so that inner headers are whole',
+    'after conntrack defragmentation (-400) and raw (-300), so that inner headers are whole; before conntrack (-200), which has no use for the outer ones',
   ),
   sourceGuard: entry(
     -150,

@@ -134,12 +134,13 @@ function underlaySysctls(device: DeviceFact, context: Context): NetlinkObject[] 
 }
 
 /**
- * Settings of our own devices. rp_filter: the larger of `all` and the device counts, so only 2 is never strict. arp_ignore 8: the
+ * Settings of our own devices. rp_filter: the larger of `all` and the device counts, so only 2 is never strict; a pod's device needs
+ * no lookup of its source (the source guard knows it) and passes a strict one, so it has 0, which is cheaper. arp_ignore 8: the
  * node answers no ARP and keeps no entry for what a pod claims to be.
  */
 function deviceSysctls(device: string, ipv6: boolean): NetlinkObject[] {
   const settings: [string, string][] = [
-    [`ipv4/conf/${device}/rp_filter`, '2'],
+    [`ipv4/conf/${device}/rp_filter`, device === links.tunnel.value ? '2' : '0'],
     [`ipv4/conf/${device}/arp_ignore`, '8'],
     [`ipv4/conf/${device}/accept_redirects`, '0'],
     [`ipv4/conf/${device}/send_redirects`, '0'],

@@ -54,11 +54,14 @@ export function printStatic(context: StaticContext): string {
  */
 function tunnelChains(): Chain[] {
   const inner = (type: string, bits: string, outer: 'ip' | 'ip6', set: string): Rule =>
-    rule(`@th,224,16 ${type} ${outer} saddr . @th,${bits} @${set} accept`);
+    rule(`@th,224,16 ${type} ${outer} saddr . @th,${bits} @${set} notrack accept`);
+  const header = (0x08n << 48n) | BigInt(numbers.vni.value);
   return [
     chain('tunnelSource', [
-      rule('@th,64,32 != 0x8000000 goto tunnelForged', 'flags: a VNI and nothing else'),
-      rule(`@th,96,24 != 0x${numbers.vni.value.toString(16)} goto tunnelForged`, 'not our VNI'),
+      rule(
+        `@th,64,56 != 0x${header.toString(16)} goto tunnelForged`,
+        'flags: a VNI and nothing else; our VNI',
+      ),
       inner('0x800', '336,32', 'ip', 'tunnelSources4in4'),
       inner('0x86dd', '304,128', 'ip', 'tunnelSources6in4'),
       inner('0x800', '336,32', 'ip6', 'tunnelSources4in6'),
@@ -71,6 +74,13 @@ function tunnelChains(): Chain[] {
         `udp dport ${vxlan} fib daddr type != unicast goto tunnelSource`,
         'whatever the tunnel socket would take: local, broadcast, multicast',
       ),
+    ]),
+    base('tunnelOutput', 'filter', 'output', hookPriorities.tunnelGuard.value, [
+      rule(
+        `udp dport ${vxlan} ip daddr @nodes4 notrack`,
+        'each inner connection would be an outer one, too, and cost a tenth of the way',
+      ),
+      rule(`udp dport ${vxlan} ip6 daddr @nodes6 notrack`),
     ]),
   ];
 }
