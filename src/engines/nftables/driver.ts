@@ -176,19 +176,32 @@ export function createNftablesEngine(
   };
 }
 
-/** Loads of this many statements are split when the table is built from nothing: the guards stand in milliseconds, Services follow. */
+/** Loads of this many statements are split: the guards stand in milliseconds, Services follow. */
 const splitAbove = 40;
 const guardSets =
   /^(?:nodes|podSubnets|routedSubnets|masqueraded|allowedFrom|podAddresses|hairpin|tunnelSources)/;
 
+/**
+ * The transactions that build the table from nothing. What the guards know comes before the guards: the kernel shows new elements of
+ * an interval set only a moment after the chains of the same transaction, and packets of that moment would be dropped.
+ */
 function guardsFirst(
   actual: Ruleset | undefined,
   operations: readonly Operation[],
 ): readonly (readonly Operation[])[] {
-  const elements = operations.filter((operation) => operation.op === 'addElements');
-  if (actual !== undefined || elements.length <= splitAbove) return [operations];
-  const later = new Set<Operation>(elements.filter((operation) => !guardSets.test(operation.set)));
-  return [operations.filter((operation) => !later.has(operation)), [...later]];
+  if (actual !== undefined) return [operations];
+  const known = operations.filter(
+    (operation) =>
+      operation.op === 'addTable' ||
+      operation.op === 'addSet' ||
+      (operation.op === 'addElements' && guardSets.test(operation.set)),
+  );
+  const sets = new Set(known);
+  const rest = operations.filter((operation) => !sets.has(operation));
+  const elements = rest.filter((operation) => operation.op === 'addElements');
+  if (elements.length <= splitAbove) return [known, rest];
+  const later = new Set<Operation>(elements);
+  return [known, rest.filter((operation) => !later.has(operation)), elements];
 }
 
 /** A remembered backend holds while its service still has affinity and that backend. Key: `address . protocol . port . client`. */
