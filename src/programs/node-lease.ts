@@ -8,6 +8,9 @@ export const nodeLeaseSeconds = 40;
 
 export const nodeLeaseRenewSeconds = 10;
 
+/** How long after its lease a gone node's blocks are free: clocks run unevenly, and a renewal may have been on its way. */
+export const nodeLeaseMarginSeconds = 10;
+
 /** Name of a node's lease in `systemNamespace`. */
 export function nodeLeaseName(node: string): string {
   return `node-${node}`;

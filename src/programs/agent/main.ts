@@ -28,11 +28,18 @@ const { values: flags } = parseArgs({
     'datapath-socket': { type: 'string', default: paths.datapathSocket.value },
     'metrics-address': { type: 'string', default: '::' },
     'metrics-port': { type: 'string', default: String(ports.agentMetrics.value) },
+    'lease-seconds': { type: 'string', default: String(nodeLeaseSeconds) },
+    'lease-renew-seconds': { type: 'string', default: String(nodeLeaseRenewSeconds) },
     'log-level': { type: 'string', default: 'info' },
   },
 });
 const { node } = flags;
 if (node === '') throw new Error('--node or NODE_NAME: the name of the Node object is needed');
+const leaseSeconds = Number(flags['lease-seconds']);
+const renewSeconds = Number(flags['lease-renew-seconds']);
+if (!(renewSeconds > 0 && renewSeconds < leaseSeconds)) {
+  throw new Error('--lease-renew-seconds: a number above 0 and below --lease-seconds is needed');
+}
 const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
 
 const registry = createRegistry();
@@ -71,8 +78,8 @@ const heartbeat = holdLease(client, {
   name: nodeLeaseName(node),
   namespace: systemNamespace,
   identity: `${node} ${machineIdentity()}`,
-  leaseSeconds: nodeLeaseSeconds,
-  renewSeconds: nodeLeaseRenewSeconds,
+  leaseSeconds,
+  renewSeconds,
   log,
   onRenewed: (validUntil) => {
     leaseValidUntil = validUntil;

@@ -12,7 +12,7 @@ import type { Family } from '#lab/config.ts';
 import { dnsManifests } from '#lab/dns/manifests.ts';
 import { labUp } from '#lab/lifecycle.ts';
 import { clusterNetwork, ofFamily, routerAddresses } from '#lab/topology.ts';
-import { netloomManifests } from './manifests.ts';
+import { type NodeLease, netloomManifests } from './manifests.ts';
 import { readiness } from './readiness.ts';
 
 export type ClusterOptions = {
@@ -23,6 +23,7 @@ export type ClusterOptions = {
   readonly mtu: number;
   /** Without Netloom: nodes stay without a pod network. */
   readonly bare?: boolean;
+  readonly nodeLease?: NodeLease;
   readonly progress: (line: string) => void;
 };
 
@@ -47,6 +48,7 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
       serviceCidrs: ofFamily(family, clusterNetwork.services),
       apiServer: { host, port: clusterNetwork.apiServerPort },
       image: 'netloom/node',
+      nodeLease: options.nodeLease,
     });
     const dns = dnsManifests({
       addresses: ofFamily(family, clusterNetwork.dns),

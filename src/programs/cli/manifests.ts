@@ -16,6 +16,15 @@ export type ManifestOptions = {
   /** The API server as nodes reach it before Services work. */
   readonly apiServer: { readonly host: string; readonly port: number };
   readonly image: string;
+  /** Other times than the usual ones until a gone node's blocks are free; for tests. */
+  readonly nodeLease?: NodeLease | undefined;
+};
+
+export type NodeLease = {
+  readonly seconds: number;
+  readonly renewSeconds: number;
+  /** What the controller adds to it. */
+  readonly marginSeconds: number;
 };
 
 /** In the order in which they are applied. */
@@ -77,7 +86,7 @@ function access(component: string, rules: readonly object[]): KubeObject[] {
 }
 
 /** Both containers live in the node's network namespace; only the datapath may change it. */
-function agents({ apiServer, image, serviceCidrs }: ManifestOptions): KubeObject {
+function agents({ apiServer, image, serviceCidrs, nodeLease }: ManifestOptions): KubeObject {
   const selector = { 'app.kubernetes.io/name': 'netloom', 'app.kubernetes.io/component': 'node' };
   const mounts = nodePaths.map(({ name, path, propagation }) => ({
     name,
@@ -114,6 +123,12 @@ function agents({ apiServer, image, serviceCidrs }: ManifestOptions): KubeObject
               name: 'agent',
               image,
               command: program('agent'),
+              ...withArgs(
+                nodeLease && [
+                  `--lease-seconds=${nodeLease.seconds}`,
+                  `--lease-renew-seconds=${nodeLease.renewSeconds}`,
+                ],
+              ),
               env: [nodeName, fewArenas, ...apiServerEnv(apiServer)],
               securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
               volumeMounts: mounts.filter(({ name }) => name === 'run' || name === 'machine-id'),
@@ -127,7 +142,7 @@ function agents({ apiServer, image, serviceCidrs }: ManifestOptions): KubeObject
 }
 
 /** On the node's network: it must run before any pod can have an address. */
-function controller({ apiServer, image }: ManifestOptions): KubeObject {
+function controller({ apiServer, image, nodeLease }: ManifestOptions): KubeObject {
   const selector = { 'app.kubernetes.io/name': 'netloom', 'app.kubernetes.io/component': 'controller' };
   return {
     apiVersion: 'apps/v1',
@@ -151,6 +166,12 @@ function controller({ apiServer, image }: ManifestOptions): KubeObject {
               name: 'controller',
               image,
               command: program('controller'),
+              ...withArgs(
+                nodeLease && [
+                  `--node-lease-seconds=${nodeLease.seconds}`,
+                  `--node-lease-margin-seconds=${nodeLease.marginSeconds}`,
+                ],
+              ),
               env: [
                 { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
                 fewArenas,
@@ -180,6 +201,10 @@ const nodePaths: readonly { name: string; path: string; type: string; propagatio
 /** A young generation of 1 MB instead of 16: each node pays for this memory, and collections of it are shorter. */
 function program(name: string): string[] {
   return ['node', '--max-semi-space-size=1', `/opt/netloom/src/programs/${name}/main.ts`];
+}
+
+function withArgs(args: readonly string[] | undefined): { readonly args?: readonly string[] } {
+  return args === undefined ? {} : { args };
 }
 
 /** One allocator for all threads: the runtime's pool threads would each keep freed memory in an arena of their own. */

@@ -10,8 +10,12 @@ export type LeaseSighting = {
   readonly seenAt: number;
 };
 
-/** Beyond the lease's end: the agent's clock may run slower, and its last renewal may have been on its way. */
-const marginMs = 10_000;
+export type LeaseTimes = {
+  /** Of a lease that was never seen. */
+  readonly defaultDurationMs: number;
+  /** Beyond a lease's end: the agent's clock may run slower, and its last renewal may have been on its way. */
+  readonly marginMs: number;
+};
 
 /**
  * Claims whose Node object is gone (or another one of the same name) and whose node's lease has run out: by then its datapath
@@ -21,13 +25,13 @@ export function abandonedClaims(
   claims: readonly BlockClaimModel[],
   nodeUIDs: ReadonlyMap<string, string>,
   leases: ReadonlyMap<string, LeaseSighting>,
-  times: { readonly now: number; readonly startedAt: number; readonly defaultDurationMs: number },
+  times: LeaseTimes & { readonly now: number; readonly startedAt: number },
 ): readonly BlockClaimModel[] {
   return claims.filter((claim) => {
     if (nodeUIDs.get(claim.node) === claim.nodeUID) return false;
     const lease = leases.get(claim.node);
     const since = lease?.seenAt ?? times.startedAt;
     const duration = lease?.durationMs ?? times.defaultDurationMs;
-    return times.now > since + duration + marginMs;
+    return times.now > since + duration + times.marginMs;
   });
 }

@@ -4,8 +4,7 @@ import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import type { Informer } from '#kube/informer.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { Log } from '#telemetry/log.ts';
-import { nodeLeaseSeconds } from '../node-lease.ts';
-import { abandonedClaims, type LeaseSighting } from './abandoned.ts';
+import { abandonedClaims, type LeaseSighting, type LeaseTimes } from './abandoned.ts';
 
 export type ClaimCaches = {
   readonly claims: Informer<BlockClaimModel>;
@@ -18,12 +17,12 @@ export async function freeAbandonedClaims(
   client: Client,
   caches: ClaimCaches,
   leases: ReadonlyMap<string, LeaseSighting>,
-  startedAt: number,
+  times: LeaseTimes & { readonly startedAt: number },
   log: Log,
 ): Promise<void> {
   const nodeUIDs = new Map(caches.nodes.list().map((node) => [node.name, node.uid]));
-  const times = { now: Date.now(), startedAt, defaultDurationMs: nodeLeaseSeconds * 1000 };
-  for (const claim of abandonedClaims(caches.claims.list(), nodeUIDs, leases, times)) {
+  const now = { ...times, now: Date.now() };
+  for (const claim of abandonedClaims(caches.claims.list(), nodeUIDs, leases, now)) {
     try {
       await client.delete(blockClaimKind, claim.name, { uid: claim.uid });
       log.info('freed a block of a node that is gone', { cidr: claim.cidr, node: claim.node });

@@ -57,7 +57,7 @@ describe('subnetStatuses', () => {
 });
 
 describe('abandonedClaims', () => {
-  const times = { now: 1_000_000, startedAt: 0, defaultDurationMs: 40_000 };
+  const times = { now: 1_000_000, startedAt: 0, defaultDurationMs: 40_000, marginMs: 10_000 };
   const lease = (seenAt: number) => new Map([['n', { renewTime: 't', durationMs: 40_000, seenAt }]]);
 
   test('a node that is there keeps its blocks, however old its lease', () => {

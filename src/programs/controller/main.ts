@@ -18,7 +18,7 @@ import { startHealthServer } from '#telemetry/health.ts';
 import { createLog, isLevel } from '#telemetry/log.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
-import { nodeLeaseName, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
+import { nodeLeaseMarginSeconds, nodeLeaseName, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
 import { version } from '../version.ts';
 import type { LeaseSighting } from './abandoned.ts';
 import { freeAbandonedClaims } from './claims.ts';
@@ -31,9 +31,20 @@ const { values: flags } = parseArgs({
     identity: { type: 'string', default: process.env['POD_NAME'] ?? hostname() },
     'metrics-address': { type: 'string', default: '::' },
     'metrics-port': { type: 'string', default: String(ports.controllerMetrics.value) },
+    'node-lease-seconds': { type: 'string', default: String(nodeLeaseSeconds) },
+    'node-lease-margin-seconds': { type: 'string', default: String(nodeLeaseMarginSeconds) },
     'log-level': { type: 'string', default: 'info' },
   },
 });
+const milliseconds = (flag: 'node-lease-seconds' | 'node-lease-margin-seconds'): number => {
+  const seconds = Number(flags[flag]);
+  if (!(seconds > 0)) throw new Error(`--${flag}: a number above 0 is needed`);
+  return seconds * 1000;
+};
+const leaseTimes = {
+  defaultDurationMs: milliseconds('node-lease-seconds'),
+  marginMs: milliseconds('node-lease-margin-seconds'),
+};
 const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
 const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'controller', version });
@@ -64,7 +75,7 @@ const leases = startInformer<LeaseObject>(client, leaseType, { log, namespace: s
 const sightings = new Map<string, LeaseSighting>();
 leases.onChange(({ new: lease, old }) => {
   const name = (lease ?? old)?.metadata.name ?? '';
-  const { renewTime = '', leaseDurationSeconds = nodeLeaseSeconds } = lease?.spec ?? {};
+  const { renewTime = '', leaseDurationSeconds = leaseTimes.defaultDurationMs / 1000 } = lease?.spec ?? {};
   if (lease === undefined || sightings.get(name)?.renewTime === renewTime) return;
   sightings.set(name, { renewTime, durationMs: leaseDurationSeconds * 1000, seenAt: Date.now() });
 });
@@ -74,7 +85,7 @@ let startedAt = 0;
 const passes = createPasses(async () => {
   try {
     await reconcileSubnets(client, caches, new Date());
-    await freeAbandonedClaims(client, caches, nodeLeases(), startedAt, log);
+    await freeAbandonedClaims(client, caches, nodeLeases(), { ...leaseTimes, startedAt }, log);
   } catch (error) {
     log.warn('a pass failed and is tried again', { error: String(error) });
   }
