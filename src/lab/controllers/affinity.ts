@@ -1,6 +1,8 @@
 /** Rules between pods: affinity, anti-affinity and topology spread; pure. */
 import { selects } from '#model/selector.ts';
-import type { LabNode, Pod, PodAffinityTerm } from '../objects.ts';
+import type { LabNode } from '../objects/node.ts';
+import type { PodAffinityTerm } from '../objects/placement.ts';
+import type { Pod } from '../objects/pod.ts';
 import { matchesNode } from './nodematch.ts';
 import type { ScheduleInputs } from './schedule.ts';
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../eventually.ts';
 import { openTestLab, type TestLab } from '../kubelet/testlab.ts';
-import type { EndpointSlice, Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { EndpointSlice } from '../objects/service.ts';
 
 let lab: TestLab;
 

@@ -1,13 +1,9 @@
 /** DaemonSet: one pod on every node that takes it. */
 import { podType } from '#api/core.ts';
-import {
-  type DaemonSet,
-  daemonSetType,
-  type LabNode,
-  type Pod,
-  type Taint,
-  type Toleration,
-} from '../objects.ts';
+import type { LabNode, Taint } from '../objects/node.ts';
+import type { Toleration } from '../objects/placement.ts';
+import type { Pod } from '../objects/pod.ts';
+import { type DaemonSet, daemonSetType } from '../objects/workload.ts';
 import {
   type Controller,
   type ControllerContext,

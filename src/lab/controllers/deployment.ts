@@ -1,12 +1,7 @@
 /** Deployment: ReplicaSets of its template's versions, scaled against each other so that enough pods are available. */
 import { isAlreadyExists, isNotFound } from '#kube/client.ts';
-import {
-  type Deployment,
-  deploymentType,
-  type PodCondition,
-  type ReplicaSet,
-  replicaSetType,
-} from '../objects.ts';
+import type { PodCondition } from '../objects/pod.ts';
+import { type Deployment, deploymentType, type ReplicaSet, replicaSetType } from '../objects/workload.ts';
 import {
   type Controller,
   type ControllerContext,

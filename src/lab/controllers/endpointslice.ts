@@ -2,7 +2,8 @@
 import { endpointSliceType } from '#api/core.ts';
 import { isNotFound } from '#kube/client.ts';
 import { selects } from '#model/selector.ts';
-import type { EndpointSlice, Pod, Service } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { EndpointSlice, Service } from '../objects/service.ts';
 import {
   type Controller,
   type ControllerContext,

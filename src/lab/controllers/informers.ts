@@ -4,25 +4,21 @@ import type { KubeObject } from '#api/object.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import type { Log } from '#telemetry/log.ts';
+import type { LabNode, Lease } from '../objects/node.ts';
+import type { Pod } from '../objects/pod.ts';
+import { type EndpointSlice, type Endpoints, endpointsType, type Service } from '../objects/service.ts';
 import {
   type DaemonSet,
   type Deployment,
   daemonSetType,
   deploymentType,
-  type EndpointSlice,
-  type Endpoints,
-  endpointsType,
   type Job,
   jobType,
-  type LabNode,
-  type Lease,
-  type Pod,
   type ReplicaSet,
   replicaSetType,
-  type Service,
   type StatefulSet,
   statefulSetType,
-} from '../objects.ts';
+} from '../objects/workload.ts';
 import { controllerOf } from './pods.ts';
 
 export type Informers = {

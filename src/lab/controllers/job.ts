@@ -1,7 +1,8 @@
 /** Job: pods that run to their end, as many and as often as its spec says. */
 import { podType } from '#api/core.ts';
 import { timestamp } from '#kube/conditions.ts';
-import { type Job, jobType, type Pod, type PodCondition } from '../objects.ts';
+import type { Pod, PodCondition } from '../objects/pod.ts';
+import { type Job, jobType } from '../objects/workload.ts';
 import {
   type Controller,
   type ControllerContext,

@@ -2,7 +2,8 @@
 import { nodeType, podType } from '#api/core.ts';
 import { isNotFound } from '#kube/client.ts';
 import { timestamp } from '#kube/conditions.ts';
-import type { LabNode, Pod, PodCondition, Taint } from '../objects.ts';
+import type { LabNode, Taint } from '../objects/node.ts';
+import type { Pod, PodCondition } from '../objects/pod.ts';
 import {
   type Controller,
   type ControllerContext,

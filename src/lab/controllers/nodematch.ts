@@ -1,13 +1,8 @@
 /** What a pod says of the nodes that it takes, and what nodes say of the pods that they take; pure. */
 import { selects } from '#model/selector.ts';
-import type {
-  LabNode,
-  NodeSelectorRequirement,
-  NodeSelectorTerm,
-  Pod,
-  Taint,
-  Toleration,
-} from '../objects.ts';
+import type { LabNode, Taint } from '../objects/node.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, Toleration } from '../objects/placement.ts';
+import type { Pod } from '../objects/pod.ts';
 
 /** Whether a pod with these tolerations may go to, or stay on, a node with this taint (v1.Toleration). */
 export function tolerates(tolerations: readonly Toleration[], taint: Taint): boolean {

@@ -1,7 +1,7 @@
 /** What the workload controllers share about pods: readiness, ownership, making them from a template; pure. */
 import { createHash } from 'node:crypto';
 import type { KubeObject, OwnerReference } from '#api/object.ts';
-import type { Pod, PodTemplate } from '../objects.ts';
+import type { Pod, PodTemplate } from '../objects/pod.ts';
 
 export function isReady(pod: Pod): boolean {
   return (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');

@@ -1,18 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type {
-  DaemonSet,
-  Deployment,
-  Endpoint,
-  EndpointSlice,
-  Job,
-  LabNode,
-  Pod,
-  ReplicaSet,
-  Service,
-  StatefulSet,
-  Taint,
-} from '../objects.ts';
+import type { LabNode, Taint } from '../objects/node.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { Endpoint, EndpointSlice, Service } from '../objects/service.ts';
+import type { DaemonSet, Deployment, Job, ReplicaSet, StatefulSet } from '../objects/workload.ts';
 import { planDaemons } from './daemonset.ts';
 import { planJob } from './job.ts';
 import { evictionDelay, wantedTaints } from './nodelife.ts';

@@ -2,7 +2,8 @@
 import { podType } from '#api/core.ts';
 import { isNotFound } from '#kube/client.ts';
 import { selects } from '#model/selector.ts';
-import { type Pod, type ReplicaSet, replicaSetType } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
+import { type ReplicaSet, replicaSetType } from '../objects/workload.ts';
 import {
   type Controller,
   type ControllerContext,

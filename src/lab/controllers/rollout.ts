@@ -1,6 +1,7 @@
 /** How a Deployment's ReplicaSets are scaled against each other, and what its status says; pure. */
 import { timestamp } from '#kube/conditions.ts';
-import type { Deployment, PodCondition, ReplicaSet } from '../objects.ts';
+import type { PodCondition } from '../objects/pod.ts';
+import type { Deployment, ReplicaSet } from '../objects/workload.ts';
 import { isTerminating, scaled } from './pods.ts';
 import { withConditions } from './status.ts';
 

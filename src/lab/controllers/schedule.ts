@@ -1,5 +1,6 @@
 /** Which node a pod goes to; pure. */
-import type { LabNode, Pod, Taint } from '../objects.ts';
+import type { LabNode, Taint } from '../objects/node.ts';
+import type { Pod } from '../objects/pod.ts';
 import { affinityRefusal, peers, spreadRefusal } from './affinity.ts';
 import { matchesNode, matchesTerm, tolerates } from './nodematch.ts';
 import { isOver } from './pods.ts';

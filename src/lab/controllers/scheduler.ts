@@ -2,7 +2,7 @@
 import { podType } from '#api/core.ts';
 import { isConflict, isNotFound } from '#kube/client.ts';
 import { resourcePath } from '#kube/paths.ts';
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import {
   type Controller,
   type ControllerContext,

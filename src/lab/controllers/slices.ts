@@ -1,7 +1,9 @@
 /** Which EndpointSlices a Service must have, and the smallest change to get there; pure. */
 import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
-import type { Endpoint, EndpointPort, EndpointSlice, Endpoints, LabNode, Pod, Service } from '../objects.ts';
+import type { LabNode } from '../objects/node.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { Endpoint, EndpointPort, EndpointSlice, Endpoints, Service } from '../objects/service.ts';
 import { isOver, isReady, isTerminating, ownerReference } from './pods.ts';
 
 /** Endpoints of one address family that share their ports. */

@@ -1,7 +1,8 @@
 /** StatefulSet: pods with names that stay, made and taken away in order. */
 import { podType } from '#api/core.ts';
 import { isAlreadyExists } from '#kube/client.ts';
-import { type Pod, type StatefulSet, statefulSetType } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
+import { type StatefulSet, statefulSetType } from '../objects/workload.ts';
 import {
   type Controller,
   type ControllerContext,

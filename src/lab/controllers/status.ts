@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { isNotFound } from '#kube/client.ts';
 import { timestamp } from '#kube/conditions.ts';
-import type { PodCondition } from '../objects.ts';
+import type { PodCondition } from '../objects/pod.ts';
 import type { ControllerContext } from './controller.ts';
 
 /** Fields of `status` that are undefined are taken away. An object that is gone is no error. */

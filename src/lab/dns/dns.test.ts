@@ -1,7 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { EndpointSlice, Service } from '../objects.ts';
+import type { EndpointSlice, Service } from '../objects/service.ts';
 import { openSandbox, type Sandbox } from '../sandbox.ts';
 import { clusterRecords, dashed, type RecordSources, reverseName } from './records.ts';
 

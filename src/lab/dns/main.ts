@@ -8,7 +8,8 @@ import { startInformer } from '#kube/informer.ts';
 import { loadConfig } from '#kube/kubeconfig.ts';
 import { createLog } from '#telemetry/log.ts';
 import { parseResolvConf } from '../kubelet/resolv.ts';
-import type { EndpointSlice, Pod, Service } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { EndpointSlice, Service } from '../objects/service.ts';
 import { type ClusterRecords, clusterRecords, type NamedPod, podNames } from './records.ts';
 import { startResolver } from './unbound.ts';
 

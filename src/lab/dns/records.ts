@@ -1,7 +1,8 @@
 /** The cluster's DNS records (Kubernetes DNS-Based Service Discovery 1.1.0) from Services, EndpointSlices and Pods; pure. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { addrBytes, parseAddr } from '#net/addr.ts';
-import type { Endpoint, EndpointSlice, Pod, Service } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { Endpoint, EndpointSlice, Service } from '../objects/service.ts';
 
 /** Records of one zone as master file lines (RFC 1035 §5), sorted, each once. Owner names end with a dot. */
 export type Zone = { readonly name: string; readonly records: readonly string[] };

@@ -97,6 +97,9 @@ auth-zone:
 forward-zone:
   name: "."
 ${upstreams.map((address) => `  forward-addr: ${address}\n`).join('')}`;
+  // With nowhere to ask, every name beyond the cluster's is answered at once: there is none.
+  const open = [domain, ...reverseZones].map((name) => `  local-zone: "${name}." transparent\n`);
+  const closed = upstreams.length === 0 ? ['  local-zone: "." static\n', ...open].join('') : '';
   return `server:
   directory: "${directory}"
   chroot: ""
@@ -119,7 +122,7 @@ ${upstreams.map((address) => `  forward-addr: ${address}\n`).join('')}`;
   outbound-msg-retry: 2
   unknown-server-time-limit: 250
   cache-max-negative-ttl: 5
-${reverseZones.map((name) => `  local-zone: "${name}." nodefault\n`).join('')}${upstreams.length === 0 ? '  local-zone: "." static\n  local-zone: "' + domain + '." transparent\n' + reverseZones.map((name) => `  local-zone: "${name}." transparent\n`).join('') : ''}
+${reverseZones.map((name) => `  local-zone: "${name}." nodefault\n`).join('')}${closed}
 remote-control:
   control-enable: yes
   control-interface: "${directory}/control.sock"

@@ -1,5 +1,5 @@
 /** What the kubelet asks a CNI plugin for on behalf of a pod; pure. */
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import type { Attachment } from './cni.ts';
 import { quantity } from './downward.ts';
 

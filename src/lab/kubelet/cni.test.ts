@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import { podAttachment } from './attachment.ts';
 import {
   addNetwork,

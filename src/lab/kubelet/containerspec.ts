@@ -1,7 +1,9 @@
 /** Everything that a container is started with, from its pod and what the pod names. */
 import { readFileSync } from 'node:fs';
 import { findImage } from '../images/store.ts';
-import type { Container, Pod, Service } from '../objects.ts';
+import type { Container } from '../objects/container.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { Service } from '../objects/service.ts';
 import { type NodeContext, namespaceObjects } from './context.ts';
 import { containerEnvironment } from './env.ts';
 import { sandboxNamespaces } from './layout.ts';

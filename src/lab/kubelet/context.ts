@@ -4,7 +4,10 @@ import type { Recorder } from '#kube/events.ts';
 import type { Informer } from '#kube/informer.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { KubeletConfig } from '../config.ts';
-import type { ConfigMap, LabNode, Pod, Secret, Service } from '../objects.ts';
+import type { LabNode } from '../objects/node.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { Service } from '../objects/service.ts';
+import type { ConfigMap, Secret } from '../objects/volume.ts';
 import type { NetworkList } from './cni.ts';
 import type { NodeHost } from './nodehost.ts';
 

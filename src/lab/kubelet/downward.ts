@@ -1,6 +1,7 @@
 /** What a pod may learn about itself (the downward API); pure. */
 import { availableParallelism, totalmem } from 'node:os';
-import type { Pod, ResourceFieldRef } from '../objects.ts';
+import type { ResourceFieldRef } from '../objects/container.ts';
+import type { Pod } from '../objects/pod.ts';
 
 export type Downward = { readonly value?: string; readonly problem?: string };
 

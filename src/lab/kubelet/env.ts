@@ -1,5 +1,9 @@
 /** A container's environment from its spec; pure. */
-import type { ConfigMap, Container, KeyRef, Pod, Secret, Service } from '../objects.ts';
+
+import type { Container, KeyRef } from '../objects/container.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { Service } from '../objects/service.ts';
+import type { ConfigMap, Secret } from '../objects/volume.ts';
 import { downwardField, downwardResource } from './downward.ts';
 
 export type EnvSources = {

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../eventually.ts';
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import { openTestLab, type TestLab } from './testlab.ts';
 
 let lab: TestLab;

@@ -5,15 +5,10 @@ import { startInformer } from '#kube/informer.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ContainerAddress } from '../apiserver/kubelet.ts';
 import type { KubeletConfig, LabNode } from '../config.ts';
-import {
-  type ConfigMap,
-  configMapType,
-  type LabNode as NodeObject,
-  type Pod,
-  type Secret,
-  type Service,
-  secretType,
-} from '../objects.ts';
+import type { LabNode as NodeObject } from '../objects/node.ts';
+import type { Pod } from '../objects/pod.ts';
+import type { Service } from '../objects/service.ts';
+import { type ConfigMap, configMapType, type Secret, secretType } from '../objects/volume.ts';
 import type { Kubelet } from './context.ts';
 import { type NodeAgent, startNodeAgent } from './nodeagent.ts';
 import type { PodContainer } from './podcontainer.ts';

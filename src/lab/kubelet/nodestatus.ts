@@ -1,5 +1,6 @@
 /** The Node object of a lab node; pure. */
-import type { LabNode, PodCondition, Taint } from '../objects.ts';
+import type { LabNode, Taint } from '../objects/node.ts';
+import type { PodCondition } from '../objects/pod.ts';
 
 export type NodeFacts = {
   readonly name: string;

@@ -1,5 +1,6 @@
 /** The OCI runtime configuration of one container (opencontainers/runtime-spec 1.0); pure. */
-import type { Container, Pod, SecurityContext } from '../objects.ts';
+import type { Container, SecurityContext } from '../objects/container.ts';
+import type { Pod } from '../objects/pod.ts';
 import { expand } from './env.ts';
 
 /** A bind of something on the node. */

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { timestamp } from '#kube/conditions.ts';
-import type { Container, LifecycleHandler } from '../objects.ts';
+import type { Container, LifecycleHandler } from '../objects/container.ts';
 import { type PodSurroundings, prepareContainer } from './containerspec.ts';
 import { podEvent } from './context.ts';
 import { bundleDirectory, containerLogFile } from './layout.ts';

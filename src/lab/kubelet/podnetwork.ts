@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import { type NodeContext, podEvent } from './context.ts';
 import { podDirectory } from './layout.ts';
 import type { BindMount } from './oci.ts';

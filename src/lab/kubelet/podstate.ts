@@ -1,6 +1,6 @@
 /** What the kubelet remembers of a pod on the node's disk, so that a new kubelet process goes on where the last one ended. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { ContainerState, Pod } from '../objects.ts';
+import type { ContainerState, Pod } from '../objects/pod.ts';
 import { podDirectory, podStateFile, podsDirectory } from './layout.ts';
 import type { NodeHost } from './nodehost.ts';
 import type { SandboxRecord } from './sandbox.ts';

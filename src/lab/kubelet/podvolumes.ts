@@ -1,6 +1,6 @@
 /** A pod's volumes, kept as the objects that they come from. */
 
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import { type NodeContext, namespaceObjects } from './context.ts';
 import { createPodTokens } from './tokens.ts';
 import { prepareInNode, releaseInNode, type VolumePlans, writeVolumes } from './volumefiles.ts';

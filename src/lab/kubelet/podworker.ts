@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { podType } from '#api/core.ts';
 import { isConflict, isNotFound } from '#kube/client.ts';
 import { timestamp } from '#kube/conditions.ts';
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import { type NodeContext, podEvent } from './context.ts';
 import { podDirectory, podLogDirectory } from './layout.ts';
 import { createPodContainer, type PodContainer } from './podcontainer.ts';

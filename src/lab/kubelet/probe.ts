@@ -1,5 +1,5 @@
 /** When a probe runs and what its results mean; pure. */
-import type { Container, HttpGetAction, Probe } from '../objects.ts';
+import type { Container, HttpGetAction, Probe } from '../objects/container.ts';
 
 export type ProbeKind = 'startup' | 'readiness' | 'liveness';
 

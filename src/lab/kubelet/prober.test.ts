@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { makeCertificate } from '../apiserver/certificate.ts';
-import type { Probe } from '../objects.ts';
+import type { Probe } from '../objects/container.ts';
 import type { NodeHost } from './nodehost.ts';
 import { runProbe } from './prober.ts';
 

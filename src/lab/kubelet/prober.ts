@@ -5,7 +5,7 @@ import { isIPv6, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { linux } from '#system/libc.ts';
 import { socketIn } from '#system/namespace.ts';
-import type { Container, HttpGetAction, Probe, TcpSocketAction } from '../objects.ts';
+import type { Container, HttpGetAction, Probe, TcpSocketAction } from '../objects/container.ts';
 import type { NodeHost } from './nodehost.ts';
 import {
   freshProbe,

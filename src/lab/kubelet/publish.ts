@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { podType } from '#api/core.ts';
 import type { Client } from '#kube/client.ts';
 import { isConflict, isNotFound } from '#kube/client.ts';
-import type { Pod, PodStatus } from '../objects.ts';
+import type { Pod, PodStatus } from '../objects/pod.ts';
 import { type PodObservation, podStatus } from './status.ts';
 
 export type Publisher = { publish(pod: Pod, seen: PodObservation): Promise<void> };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Container, Pod } from '../objects.ts';
+import type { Container } from '../objects/container.ts';
+import type { Pod } from '../objects/pod.ts';
 import { containerEnvironment, type EnvSources, expand } from './env.ts';
 import { createLogFormatter, parseLogLine, selectEntries, showEntry } from './logformat.ts';
 import { allCapabilities, containerConfig } from './oci.ts';

@@ -1,5 +1,5 @@
 /** A pod's /etc/resolv.conf, /etc/hosts and host name; pure. */
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 
 export type ResolverConfig = {
   readonly nameservers: readonly string[];

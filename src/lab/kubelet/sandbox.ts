@@ -1,5 +1,5 @@
 /** A pod's sandbox on a node: its namespaces, and its network by CNI. */
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import { podAttachment } from './attachment.ts';
 import {
   type Attachment,

@@ -1,13 +1,13 @@
 /** A pod's status from what its containers did; pure. */
+import type { Container } from '../objects/container.ts';
 import type {
-  Container,
   ContainerState,
   ContainerStatus,
   Pod,
   PodCondition,
   PodPhase,
   PodStatus,
-} from '../objects.ts';
+} from '../objects/pod.ts';
 
 /** What is known of one container of a pod. Times are RFC 3339. */
 export type ContainerRecord = {

@@ -1,6 +1,6 @@
 /** Service account tokens of pods: asked for once, renewed at four fifths of their life. */
 import type { Client } from '#kube/client.ts';
-import type { Pod } from '../objects.ts';
+import type { Pod } from '../objects/pod.ts';
 import { type TokenRequest, tokenRequests } from './volumes.ts';
 
 export type PodTokens = {

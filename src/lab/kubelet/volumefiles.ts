@@ -14,7 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import type { Container, Pod } from '../objects.ts';
+import type { Container } from '../objects/container.ts';
+import type { Pod } from '../objects/pod.ts';
 import { volumeDirectory } from './layout.ts';
 import type { NodeHost } from './nodehost.ts';
 import type { BindMount } from './oci.ts';

@@ -1,14 +1,15 @@
 /** What stands in a pod's volumes, from its spec and the objects it names; pure. */
+
+import type { Pod } from '../objects/pod.ts';
 import type {
   ConfigMap,
   ConfigSource,
   DownwardFile,
   KeyToPath,
-  Pod,
   ProjectedSource,
   Secret,
   Volume,
-} from '../objects.ts';
+} from '../objects/volume.ts';
 import { type DownwardSources, downwardField, downwardResource } from './downward.ts';
 
 export type VolumeFile = { readonly path: string; readonly mode: number; readonly content: Uint8Array };
