@@ -1,8 +1,10 @@
 /** The static part of the table: base chains and what they call. Depends on the node's own addresses and nothing else. */
 import type { Family } from '#net/addr.ts';
-import { hookPriorities, links, numbers, ports } from '#system/registry.ts';
-import { type Chain, type Hook, hookBody, printRule, type Rule, tableName } from './objects.ts';
+import { hookPriorities, links, ports } from '#system/registry.ts';
+import { base, chain, rule } from './chain.ts';
+import { type Chain, hookBody, printRule, type Rule, tableName } from './objects.ts';
 import { namedSets } from './sets.ts';
+import { tunnelChains } from './tunnel.ts';
 
 export type StaticContext = {
   /** The node's underlay address of each family, if it has one. */
@@ -21,7 +23,7 @@ const original = (ip: 'ip' | 'ip6') => `ct original ${ip} daddr . meta l4proto .
 /** All chains but those that services demand (`chainOnDemand`). Order: a chain stands before the ones that call it. */
 export function staticChains(context: StaticContext): readonly Chain[] {
   return [
-    ...tunnelChains(),
+    ...tunnelChains(context),
     ...sourceChains(),
     ...serviceChains(),
     ...filterChains(),
@@ -46,43 +48,6 @@ export function printStatic(context: StaticContext): string {
   }
   lines[lines.length - 1] = '}';
   return `${lines.join('\n')}\n`;
-}
-
-/**
- * Inner headers are raw payload behind the 8 bytes of UDP (RFC 7348 §5): VXLAN flags at bit 64, VNI at 96, inner Ethernet type at
- * 224 (a VLAN tag would stand there), inner IPv4 source at 336, inner IPv6 source at 304.
- */
-function tunnelChains(): Chain[] {
-  const inner = (type: string, bits: string, outer: 'ip' | 'ip6', set: string): Rule =>
-    rule(`@th,224,16 ${type} ${outer} saddr . @th,${bits} @${set} notrack accept`);
-  const header = (0x08n << 48n) | BigInt(numbers.vni.value);
-  return [
-    chain('tunnelSource', [
-      rule(
-        `@th,64,56 != 0x${header.toString(16)} goto tunnelForged`,
-        'flags: a VNI and nothing else; our VNI',
-      ),
-      inner('0x800', '336,32', 'ip', 'tunnelSources4in4'),
-      inner('0x86dd', '304,128', 'ip', 'tunnelSources6in4'),
-      inner('0x800', '336,32', 'ip6', 'tunnelSources4in6'),
-      inner('0x86dd', '304,128', 'ip6', 'tunnelSources6in6'),
-      rule('goto tunnelForged', 'unknown peer, or an inner source that is not the peer own'),
-    ]),
-    chain('tunnelForged', [rule('counter name "droppedTunnel" drop')]),
-    base('tunnelGuard', 'filter', 'prerouting', hookPriorities.tunnelGuard.value, [
-      rule(
-        `udp dport ${vxlan} fib daddr type != unicast goto tunnelSource`,
-        'whatever the tunnel socket would take: local, broadcast, multicast',
-      ),
-    ]),
-    base('tunnelOutput', 'filter', 'output', hookPriorities.tunnelGuard.value, [
-      rule(
-        `udp dport ${vxlan} ip daddr @nodes4 notrack`,
-        'each inner connection would be an outer one, too, and cost a tenth of the way',
-      ),
-      rule(`udp dport ${vxlan} ip6 daddr @nodes6 notrack`),
-    ]),
-  ];
 }
 
 function sourceChains(): Chain[] {
@@ -302,22 +267,4 @@ function seconds(total: number): string {
     [total % 60, 's'],
   ] as const;
   return parts.map(([count, unit]) => (count === 0 ? '' : `${count}${unit}`)).join('');
-}
-
-function rule(statement: string, comment?: string): Rule {
-  return comment === undefined ? { statement } : { statement, comment };
-}
-
-function chain(name: string, rules: readonly Rule[]): Chain {
-  return { name, rules };
-}
-
-function base(
-  name: string,
-  type: Hook['type'],
-  hook: Hook['hook'],
-  priority: number,
-  rules: readonly Rule[],
-): Chain {
-  return { name, hook: { type, hook, priority }, rules };
 }
