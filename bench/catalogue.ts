@@ -4,5 +4,6 @@ import { cni } from './cni.ts';
 import { lab } from './lab.ts';
 import { memory } from './memory.ts';
 import { path } from './path.ts';
+import { serviceChanges } from './services.ts';
 
-export const benches: readonly Bench[] = [cni, path, memory, lab];
+export const benches: readonly Bench[] = [cni, path, serviceChanges, memory, lab];

@@ -45,7 +45,7 @@ async function measure(ground: Ground, { quick, progress }: BenchOptions): Promi
   for (const [index, size] of sizes.entries()) {
     progress(`two nodes with ${size} Services`);
     const wiring = await wireOurs(ground, { label: `nl${'xyz'[index]}`, services: size, timer });
-    ours.push({ size, ...series(`${size} Services`, wiring), close: wiring.close });
+    ours.push({ size, ...series(`${size} Services`, wiring), close: () => wiring.close() });
   }
   const all: readonly Series[] = [hand, bare, ...ours];
   const rounds = quick ? 3 : 7;
