@@ -1,7 +1,8 @@
 /** Finding an image's root file system and configuration on this machine. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { KubeletConfig } from '../config.ts';
-import type { BindMount, ImageConfig } from '../kubelet/oci.ts';
+import type { BindMount } from '../kubelet/mounts.ts';
+import type { ImageConfig } from '../kubelet/oci.ts';
 import { inNode } from '../paths.ts';
 import { type LoadedImage, resolveImage } from './catalogue.ts';
 

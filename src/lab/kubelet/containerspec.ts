@@ -4,10 +4,12 @@ import { findImage } from '../images/store.ts';
 import type { Container } from '../objects/container.ts';
 import type { Pod } from '../objects/pod.ts';
 import type { Service } from '../objects/service.ts';
+import { capabilityNames } from './capabilities.ts';
 import { type NodeContext, namespaceObjects } from './context.ts';
 import { containerEnvironment } from './env.ts';
 import { sandboxNamespaces } from './layout.ts';
-import { type BindMount, capabilityNames, containerConfig } from './oci.ts';
+import type { BindMount } from './mounts.ts';
+import { containerConfig, type OciConfig } from './oci.ts';
 import { probeRefusal } from './probe.ts';
 import { containerBinds, type VolumePlans } from './volumefiles.ts';
 
@@ -28,7 +30,7 @@ export type PodSurroundings = {
 
 /** The OCI configuration (without the root's path) and the lower layer of the root, or why the container has to wait. */
 export type PreparedContainer =
-  | { readonly config: object; readonly lower: string }
+  | { readonly config: OciConfig; readonly lower: string }
   | { readonly reason: string; readonly message: string };
 
 export function prepareContainer(spec: Container, around: PodSurroundings): PreparedContainer {
@@ -59,7 +61,6 @@ export function prepareContainer(spec: Container, around: PodSurroundings): Prep
     container: spec,
     image: image.value.config,
     env: environment.value,
-    rootfs: '',
     netns: namespaces?.network,
     uts: namespaces?.uts,
     ipc: namespaces?.ipc,

@@ -1,26 +1,29 @@
 /** One container of a pod through its lives: started, watched, ended, started again. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { timestamp } from '#kube/conditions.ts';
 import type { Container, LifecycleHandler } from '../objects/container.ts';
+import { crashBackoff, startBackoff } from './backoff.ts';
+import { createBell } from './bell.ts';
 import { type PodSurroundings, prepareContainer } from './containerspec.ts';
 import { podEvent } from './context.ts';
+import { runHook } from './hook.ts';
 import { bundleDirectory, containerLogFile } from './layout.ts';
 import { type LogReader, type LogWriter, openLogWriter } from './logs.ts';
 import { limited } from './nodehost.ts';
-import type { BindMount } from './oci.ts';
-import type { StoredContainer } from './podstate.ts';
-import { httpGet, type Prober, startProber } from './prober.ts';
+import { recordOf, type StoredContainer } from './podstate.ts';
+import type { ProbedContainer, Prober } from './prober.ts';
 import {
   containerEvents,
   createBundle,
-  execInContainer,
   removeContainer,
   signalContainer,
   startFailure,
   startMonitor,
+  terminationMessage,
 } from './runtime.ts';
 import { type ContainerRecord, terminatedState } from './status.ts';
+import { watchContainer } from './watch.ts';
 
 export type PodContainer = {
   readonly spec: Container;
@@ -47,11 +50,6 @@ export type PodContainer = {
   lose(): void;
 };
 
-/** Crash loops wait 1 s, then twice as long each time, to 60 s (KEP-4603's faster decay); ten good minutes end them. */
-const backoffBase = 1000;
-const backoffMaximum = 60_000;
-const backoffReset = 600_000;
-
 export function createPodContainer(
   spec: Container,
   around: PodSurroundings,
@@ -66,7 +64,7 @@ export function createPodContainer(
   let retryAt = 0;
   let failedStarts = 0;
   let ending: Promise<void> | undefined;
-  let waiters: (() => void)[] = [];
+  const bell = createBell();
 
   const pod = around.pod;
   const uid = (): string => pod().metadata.uid ?? '';
@@ -78,6 +76,7 @@ export function createPodContainer(
   const logFile = (attempt: number): string => host.file(containerLogFile(identity(), spec.name, attempt));
   const place = (containerID: string) => ({ podUID: uid(), containerID });
   const bundle = (containerID: string): string => host.disk(bundleDirectory(uid(), containerID));
+  const podIP = (): string => around.podIPs()[0] ?? '127.0.0.1';
   const isRunning = (): boolean => stored?.startedAt !== undefined && stored.exit === undefined;
   const put = (next: StoredContainer): void => {
     stored = next;
@@ -92,29 +91,12 @@ export function createPodContainer(
   const fail = (reason: string, message: string): void => {
     wait(reason, message);
     failedStarts += 1;
-    retryAt = Date.now() + Math.min(backoffMaximum, backoffBase * 2 ** (failedStarts - 1));
+    retryAt = Date.now() + startBackoff(failedStarts);
     event('Warning', reason === 'ErrImagePull' ? 'Failed' : reason, message);
   };
-  const watch = (
-    containerID: string,
-    known?: { readonly ready: boolean; readonly started: boolean },
-  ): void => {
-    prober = startProber({
-      host,
-      container: spec,
-      containerID,
-      podIP: around.podIPs()[0] ?? '127.0.0.1',
-      ...(known === undefined ? {} : { adopted: known }),
-      onChange: around.wake,
-      onFailure: (kind, message) =>
-        event('Warning', 'Unhealthy', `${kind[0]?.toUpperCase()}${kind.slice(1)} probe failed: ${message}`),
-      onDead(kind, probe) {
-        event('Normal', 'Killing', `Container ${spec.name} failed ${kind} probe, will be restarted`);
-        const grace = probe.terminationGracePeriodSeconds ?? pod().spec.terminationGracePeriodSeconds ?? 30;
-        const deadline = Date.now() + grace * 1000;
-        void self.end(() => deadline);
-      },
-    });
+  const watch = (containerID: string, known?: ProbedContainer['adopted']): void => {
+    const end = (deadline: number): void => void self.end(() => deadline);
+    prober = watchContainer(spec, containerID, around, end, known);
   };
   const stopWatching = (): void => {
     prober?.stop();
@@ -133,15 +115,8 @@ export function createPodContainer(
     const before = stored;
     const attempt = before === undefined ? 0 : before.attempt + 1;
     const containerID = randomBytes(32).toString('hex');
-    const relative = bundleDirectory(uid(), containerID);
-    const last = before?.exit === undefined ? before?.lastExit : terminatedState(recordOf(before));
-    const inside = `${host.diskInside(relative)}/rootfs`;
-    const messagePath = spec.terminationMessagePath ?? '/dev/termination-log';
-    const message = { source: `${host.diskInside(relative)}/message`, target: messagePath, readOnly: false };
-    createBundle(host, place(containerID), withPlace(prepared.config, inside, message));
-    writeFileSync(`${bundle(containerID)}/message`, '');
-    // Written by whatever user the container runs as.
-    chmodSync(`${bundle(containerID)}/message`, 0o666);
+    const last = before?.exit === undefined ? before?.lastExit : terminatedState(recordOf(spec.name, before));
+    createBundle(host, place(containerID), prepared.config, spec.terminationMessagePath);
     writer = openLogWriter(bundle(containerID), logFile(attempt));
     put({
       attempt,
@@ -164,15 +139,16 @@ export function createPodContainer(
       const { started, exitCode } = containerEvents(host, containerID);
       if (started || exitCode !== undefined) break;
       if (Date.now() > deadline) throw new Error(`container ${spec.name} did not start within 60 s`);
-      await nextChange(deadline);
+      await bell.next(deadline);
     }
     if (!containerEvents(host, containerID).started) return collect();
     waiting = undefined;
+    failedStarts = 0;
     put({ ...(stored as StoredContainer), startedAt: timestamp(new Date()) });
     event('Normal', 'Started', `Started container ${spec.name}`);
     watch(containerID);
     const hook = spec.lifecycle?.postStart;
-    if (hook !== undefined && !(await runHook(hook, Date.now() + 30_000))) {
+    if (hook !== undefined && !(await hooked(hook, Date.now() + 30_000))) {
       event('Warning', 'FailedPostStartHook', `PostStart hook of container ${spec.name} failed`);
       const graceEnd = Date.now() + (pod().spec.terminationGracePeriodSeconds ?? 30) * 1000;
       await self.end(() => graceEnd);
@@ -192,55 +168,26 @@ export function createPodContainer(
       event('Warning', 'Failed', `Error: ${message}`);
       put({ ...stored, exit: { code: 128, finishedAt, reason: 'StartError', message } });
     } else {
-      const said = readMessage(`${bundle(containerID)}/message`);
+      const said = terminationMessage(host, place(containerID));
       const reason = exitCode === 0 ? 'Completed' : 'Error';
       const exit = { code: exitCode, finishedAt, reason, ...(said === '' ? {} : { message: said }) };
       put({ ...stored, startedAt: stored.startedAt ?? finishedAt, exit });
     }
     const ran = Date.now() - Date.parse(stored.startedAt ?? finishedAt);
-    const loops = ran >= backoffReset ? 0 : stored.attempt;
-    retryAt =
-      loops === 0 ? Date.now() : Date.now() + Math.min(backoffMaximum, backoffBase * 2 ** (loops - 1));
+    retryAt = Date.now() + crashBackoff(stored.attempt, ran);
   };
 
-  const nextChange = async (deadline: number): Promise<void> => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    // The files are the truth; a notice of them may be missed.
-    const timer = setTimeout(resolve, Math.max(1, Math.min(1000, deadline - Date.now())));
-    waiters.push(resolve);
-    await promise;
-    clearTimeout(timer);
-  };
-  const runHook = async (hook: LifecycleHandler, deadline: number): Promise<boolean> => {
-    const milliseconds = Math.max(1, deadline - Date.now());
-    try {
-      if (hook.exec !== undefined && stored !== undefined) {
-        const { code } = await execInContainer(
-          host,
-          stored.containerID,
-          hook.exec.command ?? [],
-          milliseconds,
-        );
-        return code === 0;
-      }
-      if (hook.httpGet !== undefined) {
-        const target = { host, container: spec, podIP: around.podIPs()[0] ?? '127.0.0.1' };
-        return (await httpGet(target, hook.httpGet, milliseconds)).success;
-      }
-      if (hook.sleep !== undefined) {
-        const until = Math.min(deadline, Date.now() + hook.sleep.seconds * 1000);
-        while (Date.now() < until && isRunning()) await nextChange(until).then(collect);
-        return true;
-      }
-    } catch {
-      return false;
-    }
-    return false;
+  const hooked = (hook: LifecycleHandler, deadline: number): Promise<boolean> => {
+    const { containerID } = stored as StoredContainer;
+    const runsUntil = async (time: number): Promise<void> => {
+      while (Date.now() < time && isRunning()) await bell.next(time).then(collect);
+    };
+    return runHook(hook, { host, container: spec, containerID, podIP: podIP(), runsUntil }, deadline);
   };
   const terminate = async (deadline: () => number): Promise<void> => {
     prober?.terminating();
     const hook = spec.lifecycle?.preStop;
-    if (hook !== undefined && Date.now() < deadline() && !(await runHook(hook, deadline()))) {
+    if (hook !== undefined && Date.now() < deadline() && !(await hooked(hook, deadline()))) {
       event('Warning', 'FailedPreStopHook', `PreStop hook of container ${spec.name} failed`);
     }
     await collect();
@@ -255,7 +202,7 @@ export function createPodContainer(
         await signalContainer(host, stored.containerID, 'SIGKILL');
         killed = true;
       }
-      await nextChange(killed ? Date.now() + 1000 : deadline());
+      await bell.next(killed ? Date.now() + 1000 : deadline());
     }
   };
 
@@ -264,13 +211,12 @@ export function createPodContainer(
     stored: () => stored,
     record() {
       if (stored === undefined && waiting === undefined) return undefined;
-      const base =
-        stored === undefined ? { name: spec.name, attempt: 0 } : { ...recordOf(stored), name: spec.name };
+      const base = stored === undefined ? { name: spec.name, attempt: 0 } : recordOf(spec.name, stored);
       return {
         ...base,
         ...(waiting === undefined ? {} : { waiting }),
         ...(waiting !== undefined && stored?.exit !== undefined
-          ? { lastExit: terminatedState(recordOf(stored)) }
+          ? { lastExit: terminatedState(recordOf(spec.name, stored)) }
           : {}),
         ready: isRunning() && (prober?.ready() ?? true),
         started: isRunning() && (prober?.started() ?? true),
@@ -297,11 +243,7 @@ export function createPodContainer(
       // What was under way had a later deadline than ours.
       if (isRunning()) await self.end(deadline);
     },
-    changed() {
-      const woken = waiters;
-      waiters = [];
-      for (const resolve of woken) resolve();
-    },
+    changed: bell.ring,
     logs(previous) {
       if (stored === undefined) return undefined;
       if (!previous) return { file: logFile(stored.attempt), writer };
@@ -345,32 +287,4 @@ export function createPodContainer(
     watch(stored.containerID, { ready: known?.ready ?? false, started: known?.started ?? false });
   }
   return self;
-}
-
-function recordOf(stored: StoredContainer): ContainerRecord {
-  return {
-    name: '',
-    attempt: stored.attempt,
-    containerID: stored.containerID,
-    ...(stored.startedAt === undefined ? {} : { startedAt: stored.startedAt }),
-    ...(stored.exit === undefined ? {} : { exit: stored.exit }),
-    ...(stored.lastExit === undefined ? {} : { lastExit: stored.lastExit }),
-    ready: false,
-    started: false,
-  };
-}
-
-function withPlace(config: object, rootfs: string, message: BindMount): object {
-  const { root, mounts } = config as { readonly root: object; readonly mounts: readonly object[] };
-  const bind = {
-    destination: message.target,
-    type: 'bind',
-    source: message.source,
-    options: ['bind', 'rprivate', 'rw'],
-  };
-  return { ...config, root: { ...root, path: rootfs }, mounts: [...mounts, bind] };
-}
-
-function readMessage(file: string): string {
-  return existsSync(file) ? readFileSync(file, 'utf8').slice(0, 4096) : '';
 }

@@ -5,7 +5,7 @@ import { isIPv6 } from 'node:net';
 import type { Pod } from '../objects/pod.ts';
 import { type NodeContext, podEvent } from './context.ts';
 import { podDirectory } from './layout.ts';
-import type { BindMount } from './oci.ts';
+import type { BindMount } from './mounts.ts';
 import type { Blocked } from './podvolumes.ts';
 import { podHostname, podHosts, podResolvConf } from './resolv.ts';
 import {

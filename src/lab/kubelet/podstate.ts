@@ -4,6 +4,7 @@ import type { ContainerState, Pod } from '../objects/pod.ts';
 import { podDirectory, podStateFile, podsDirectory } from './layout.ts';
 import type { NodeHost } from './nodehost.ts';
 import type { SandboxRecord } from './sandbox.ts';
+import type { ContainerRecord } from './status.ts';
 
 export type StoredContainer = {
   readonly attempt: number;
@@ -51,4 +52,18 @@ export function loadStates(host: NodeHost): readonly PodState[] {
       return [];
     }
   });
+}
+
+/** What is stored of a container, as its status wants it; whether it is ready is not stored. */
+export function recordOf(name: string, stored: StoredContainer): ContainerRecord {
+  return {
+    name,
+    attempt: stored.attempt,
+    containerID: stored.containerID,
+    ...(stored.startedAt === undefined ? {} : { startedAt: stored.startedAt }),
+    ...(stored.exit === undefined ? {} : { exit: stored.exit }),
+    ...(stored.lastExit === undefined ? {} : { lastExit: stored.lastExit }),
+    ready: false,
+    started: false,
+  };
 }

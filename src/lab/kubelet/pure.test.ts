@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Container } from '../objects/container.ts';
 import type { Pod } from '../objects/pod.ts';
+import { crashBackoff, startBackoff } from './backoff.ts';
+import { allCapabilities } from './capabilities.ts';
 import { containerEnvironment, type EnvSources, expand } from './env.ts';
 import { createLogFormatter, parseLogLine, selectEntries, showEntry } from './logformat.ts';
-import { allCapabilities, containerConfig } from './oci.ts';
+import { containerConfig } from './oci.ts';
 import { freshProbe, probed } from './probe.ts';
 import { podHosts, podResolvConf } from './resolv.ts';
 import { type ContainerRecord, type PodObservation, podPhase, podStatus } from './status.ts';
@@ -89,7 +91,6 @@ describe('OCI configuration', () => {
       container: { name: 'c', ...container },
       image: { entrypoint: ['/entry'], command: ['arg'], env: {}, workingDir: '/w', uid: 0, gid: 0 },
       env: { A: 'b' },
-      rootfs: '/r',
       netns: spec.hostNetwork === true ? undefined : '/run/netns/x',
       uts: undefined,
       ipc: undefined,
@@ -272,5 +273,18 @@ describe('probes and logs', () => {
     const entries = long.flatMap((line) => parseLogLine(line) ?? []);
     expect(entries.map((entry) => showEntry(entry, {})).join('')).toBe(`${'x'.repeat(40_000)}\n`);
     expect(selectEntries(entries, { tailLines: 1 })).toEqual(entries);
+  });
+});
+
+describe('back-off', () => {
+  test('the first restart comes at once, a loop waits ever longer to a minute, a good run ends it', () => {
+    expect([0, 1, 2, 3, 7, 40].map((attempt) => crashBackoff(attempt, 500))).toEqual([
+      0, 1000, 2000, 4000, 60_000, 60_000,
+    ]);
+    expect(crashBackoff(40, 600_000)).toBe(0);
+  });
+
+  test('what could not be started is tried again soon, then later', () => {
+    expect([1, 2, 3, 9].map((failures) => startBackoff(failures))).toEqual([1000, 2000, 4000, 60_000]);
   });
 });

@@ -1,6 +1,7 @@
 /** Containers on a node, run by crun. */
 import { spawn } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   constants,
   existsSync,
@@ -15,6 +16,7 @@ import { makeFifo } from '#system/libc.ts';
 import { inNode } from '../paths.ts';
 import { bundleDirectory, eventsDirectory } from './layout.ts';
 import { type NodeHost, nodeEnvironment } from './nodehost.ts';
+import type { OciConfig } from './oci.ts';
 
 export const crun = ['crun', '--cgroup-manager=disabled'] as const;
 
@@ -22,17 +24,38 @@ export type ContainerPlace = { readonly podUID: string; readonly containerID: st
 
 const monitorScript = `${inNode.source}/src/lab/kubelet/monitor.sh`;
 
-/** The bundle's directory for the kubelet, with its (empty) layers; the caller writes `config.json` there. */
+/** Where a container may leave why it ended (Kubernetes: `terminationMessagePath`). */
+const defaultMessagePath = '/dev/termination-log';
+
+/** Makes the bundle: `config.json` (`config` is without the root's path), empty overlay layers, pipes, termination message. */
 export function createBundle(
   host: NodeHost,
   { podUID, containerID }: ContainerPlace,
-  config: object,
-): string {
-  const bundle = host.disk(bundleDirectory(podUID, containerID));
+  { root, mounts, ...config }: OciConfig,
+  messagePath = defaultMessagePath,
+): void {
+  const relative = bundleDirectory(podUID, containerID);
+  const bundle = host.disk(relative);
+  const inside = host.diskInside(relative);
   for (const name of ['upper', 'work', 'rootfs']) mkdirSync(`${bundle}/${name}`, { recursive: true });
-  writeFileSync(`${bundle}/config.json`, JSON.stringify(config));
+  const message = {
+    destination: messagePath,
+    type: 'bind',
+    source: `${inside}/message`,
+    options: ['bind', 'rprivate', 'rw'],
+  };
+  const placed = { ...config, root: { ...root, path: `${inside}/rootfs` }, mounts: [...mounts, message] };
+  writeFileSync(`${bundle}/config.json`, JSON.stringify(placed));
+  writeFileSync(`${bundle}/message`, '');
+  // Written by whatever user the container runs as.
+  chmodSync(`${bundle}/message`, 0o666);
   for (const stream of ['stdout', 'stderr']) makeFifo(`${bundle}/${stream}`, 0o600);
-  return bundle;
+}
+
+/** What the container left as its termination message, cut to 4096 characters; empty when nothing. */
+export function terminationMessage(host: NodeHost, { podUID, containerID }: ContainerPlace): string {
+  const file = `${host.disk(bundleDirectory(podUID, containerID))}/message`;
+  return existsSync(file) ? readFileSync(file, 'utf8').slice(0, 4096) : '';
 }
 
 /**

@@ -17,8 +17,8 @@ import { dirname, join, normalize } from 'node:path';
 import type { Container } from '../objects/container.ts';
 import type { Pod } from '../objects/pod.ts';
 import { volumeDirectory } from './layout.ts';
+import type { BindMount } from './mounts.ts';
 import type { NodeHost } from './nodehost.ts';
-import type { BindMount } from './oci.ts';
 import { isInside, type VolumeFile, type VolumePlan } from './volumes.ts';
 
 export type VolumePlans = Readonly<Record<string, VolumePlan>>;
