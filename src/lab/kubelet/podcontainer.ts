@@ -243,7 +243,7 @@ export function createPodContainer(
       // What was under way had a later deadline than ours.
       if (isRunning()) await self.end(deadline);
     },
-    changed: bell.ring,
+    changed: () => bell.ring(),
     logs(previous) {
       if (stored === undefined) return undefined;
       if (!previous) return { file: logFile(stored.attempt), writer };
