@@ -64,6 +64,8 @@ export type DatapathStatus = {
   /** Engines hold an intent, and the CNI configuration is in place. */
   readonly ready: boolean;
   readonly blocks: readonly BlockUsage[];
+  /** Addresses in use or resting outside of all `blocks`: their block was let go when the datapath wasn't there to object. */
+  readonly strays: readonly string[];
   readonly demand: readonly SubnetDemand[];
   /** How many pod interfaces are wired. */
   readonly endpoints: number;

@@ -7,7 +7,8 @@ import { askDatapath, isReady, service, serviceIPs, startPods, systemPodOn } fro
 import { type Flow, startTraffic, type Traffic } from './traffic.ts';
 
 let cluster: Cluster;
-let traffic: Traffic;
+let podTraffic: Traffic;
+let nodeTraffic: Traffic;
 const nodes = ['node1', 'node2'] as const;
 
 beforeAll(async () => {
@@ -29,14 +30,30 @@ beforeAll(async () => {
     { id: 'requests to a Service IPv4', kind: 'requests', host: service4, port: 80 },
     { id: 'requests to a Service IPv6', kind: 'requests', host: service6, port: 80 },
   ];
-  traffic = await startTraffic(cluster.lab, client!, flows);
-  await traffic.proceed();
+  podTraffic = await startTraffic(cluster.lab, client!, flows);
+  nodeTraffic = await startTraffic(cluster.lab, { node: 'node1' }, [
+    { id: 'ping from the node IPv4', kind: 'ping', host: far!.ipv4, port: 0 },
+    { id: 'ping from the node IPv6', kind: 'ping', host: far!.ipv6, port: 0 },
+    { id: 'TCP from the node IPv4', kind: 'stream', host: far!.ipv4, port: 8081 },
+    { id: 'TCP from the node IPv6', kind: 'stream', host: far!.ipv6, port: 8081 },
+  ]);
+  await proceed();
 });
 
 afterAll(async () => {
-  traffic?.stop();
+  podTraffic?.stop();
+  nodeTraffic?.stop();
   await cluster?.down();
 });
+
+const proceed = () => Promise.all([podTraffic.proceed(), nodeTraffic.proceed()]);
+/** Each is told once. */
+const told = new Set<string>();
+const faults = (): string[] => {
+  const fresh = [...podTraffic.faults(), ...nodeTraffic.faults()].filter((fault) => !told.has(fault));
+  for (const fault of fresh) told.add(fault);
+  return fresh;
+};
 
 const programs = { datapath: 'programs/datapath/main.ts', agent: 'programs/agent/main.ts' } as const;
 type Program = keyof typeof programs;
@@ -66,8 +83,8 @@ test.each<{ readonly victims: readonly Program[] }>([
   { victims: ['agent', 'datapath'] },
 ])('SIGKILL of $victims on both nodes', async ({ victims }) => {
   for (const node of nodes) await kill(node, ...victims);
-  await traffic.proceed();
-  expect(traffic.faults()).toEqual([]);
+  await proceed();
+  expect(faults()).toEqual([]);
 });
 
 test('an upgrade of the DaemonSet, node after node', async () => {
@@ -84,8 +101,8 @@ test('an upgrade of the DaemonSet, node after node', async () => {
   expect(watch).toMatchObject({ code: 0 });
   const after = await Promise.all(nodes.map((node) => systemPodOn(cluster.client, node)));
   for (const [i, { metadata }] of after.entries()) expect(metadata.uid).not.toBe(before[i]?.metadata.uid);
-  await traffic.proceed();
-  expect(traffic.faults()).toEqual([]);
+  await proceed();
+  expect(faults()).toEqual([]);
 });
 
 test.each(['apiserver', 'kubelet'] as const)('SIGKILL of the %s', async (name) => {
@@ -96,10 +113,10 @@ test.each(['apiserver', 'kubelet'] as const)('SIGKILL of the %s', async (name) =
     expect(await process()).toMatchObject({ running: true, restarts: before + 1 });
     for (const node of nodes) expect(isReady(await systemPodOn(cluster.client, node))).toBe(true);
   }, 30_000);
-  await traffic.proceed();
+  await proceed();
   // The cluster works on: a new pod gets its network.
   await startPods(cluster, [{ name: `after-${name}`, node: 'node2' }]);
-  expect(traffic.faults()).toEqual([]);
+  expect(faults()).toEqual([]);
 });
 
 test("somebody's nft flush ruleset is healed, and what stood open is told", async () => {
@@ -109,7 +126,7 @@ test("somebody's nft flush ruleset is healed, and what stood open is told", asyn
     expect(stdout).toContain('sourceGuard');
     expect(stdout).toContain('numgen random');
   });
-  await traffic.proceed();
+  await proceed();
   const system = await systemPodOn(cluster.client, 'node1');
   const { stdout } = await cluster.kubectl(
     '-n',
@@ -124,5 +141,5 @@ test("somebody's nft flush ruleset is healed, and what stood open is told", asyn
     .filter((line) => line.includes('somebody else changed the nftables table'));
   expect(report).toContain('the whole table was gone: nothing was guarded, translated or filtered');
   // A Service address means nothing while nobody translates it; what needs no translation must not notice.
-  expect(traffic.faults().filter((fault) => !fault.includes('Service'))).toEqual([]);
+  expect(faults().filter((fault) => !fault.includes('Service'))).toEqual([]);
 });

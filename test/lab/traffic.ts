@@ -4,7 +4,6 @@ import { createInterface } from 'node:readline';
 import type { Lab } from '#lab/client.ts';
 import { eventually } from '#lab/eventually.ts';
 import { inNode } from '#lab/paths.ts';
-import type { PodAt } from './pods.ts';
 
 export type Flow = {
   readonly id: string;
@@ -14,6 +13,8 @@ export type Flow = {
   /** Not for ping. */
   readonly port: number;
 };
+
+export type Sender = { readonly node: string; readonly netns?: string };
 
 export type TrafficLine =
   | { readonly id: string; readonly n: number }
@@ -29,8 +30,8 @@ export type Traffic = {
   stop(): void;
 };
 
-/** `from` sends; its processes end with `stop` or with the node. */
-export async function startTraffic(lab: Lab, from: PodAt, flows: readonly Flow[]): Promise<Traffic> {
+/** A pod, or the node's own network, sends; the senders end with `stop` or with the node. */
+export async function startTraffic(lab: Lab, from: Sender, flows: readonly Flow[]): Promise<Traffic> {
   const answered = new Map(flows.map((flow) => [flow.id, new Set<number>()]));
   const last = new Map<string, number>();
   const gaps = new Map<string, number>();
@@ -54,7 +55,10 @@ export async function startTraffic(lab: Lab, from: PodAt, flows: readonly Flow[]
     id: string,
     parse: (text: string) => TrafficLine | undefined,
   ) => {
-    const child = await lab.spawn(from.node, ['ip', 'netns', 'exec', from.netns, ...argv]);
+    const child = await lab.spawn(from.node, [
+      ...(from.netns === undefined ? [] : ['ip', 'netns', 'exec', from.netns]),
+      ...argv,
+    ]);
     children.push(child);
     let complaint = '';
     child.stderr.on('data', (part: Buffer) => {

@@ -44,6 +44,8 @@ const situation = (extra: Partial<ClaimSituation>): ClaimSituation => ({
   subnets: [subnet],
   claims: [],
   usage: [],
+  strays: [],
+  isSettled: true,
   demand: [],
   needed: new Set(['default']),
   inUse: new Set(),
@@ -88,6 +90,26 @@ describe('decideClaims', () => {
       situation({
         claims,
         usage: [usage('10.244.0.0/26', 1), usage('10.244.0.64/26', 1)],
+        releasing: new Set(['claim 10.244.0.64/26']),
+      }),
+    );
+    expect(decision.use).toHaveLength(2);
+    expect(decision.drop).toEqual([]);
+  });
+
+  test('a datapath that has just started says nothing of blocks: no claim goes', () => {
+    const releasing = new Set(['claim 10.244.0.64/26']);
+    const claims = [claim('10.244.0.0/26'), claim('10.244.0.64/26')];
+    expect(decideClaims(situation({ claims, releasing, isSettled: false })).drop).toEqual([]);
+    expect(decideClaims(situation({ claims, releasing })).drop).toHaveLength(1);
+  });
+
+  test('a block on its way out that a pod got an address from before the datapath restarted comes back', () => {
+    const decision = decideClaims(
+      situation({
+        claims: [claim('10.244.0.0/26'), claim('10.244.0.64/26')],
+        usage: [usage('10.244.0.0/26', 1)],
+        strays: ['10.244.0.70'],
         releasing: new Set(['claim 10.244.0.64/26']),
       }),
     );

@@ -9,7 +9,8 @@ import {
 import type { BlockUsage, SubnetDemand } from '#intent/handover.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { SubnetModel } from '#model/subnet.ts';
-import type { Family } from '#net/addr.ts';
+import { type Family, parseAddr } from '#net/addr.ts';
+import { parsePrefix, prefixHas } from '#net/prefix.ts';
 
 export type ClaimSituation = {
   readonly node: string;
@@ -20,6 +21,10 @@ export type ClaimSituation = {
   readonly claims: readonly BlockClaimModel[];
   /** What the datapath says of the blocks that it holds. */
   readonly usage: readonly BlockUsage[];
+  /** Addresses that the datapath has outside of these blocks. */
+  readonly strays: readonly string[];
+  /** False: the datapath has just started and does not know its blocks, so that what it says of them means nothing. */
+  readonly isSettled: boolean;
   readonly demand: readonly SubnetDemand[];
   /** Subnets that pods of this node need, with how many pods; the default Subnet is always needed. */
   readonly needed: ReadonlySet<string>;
@@ -49,11 +54,17 @@ export const watermark = 16;
 
 /**
  * A block goes in two steps: first it leaves `use`, and only when the datapath no longer reports it is its claim deleted.
- * A pod that got an address from it in between brings it back.
+ * A pod that got an address from it in between brings it back, also when the datapath restarted meanwhile.
  */
 export function decideClaims(situation: ClaimSituation): ClaimDecision {
-  const { node, nodeUID, claims, usage, needed, demand, attempt } = situation;
-  const held = new Set(usage.map((block) => block.claim));
+  const { node, nodeUID, claims, usage, needed, demand, attempt, isSettled } = situation;
+  const strays = situation.strays.flatMap((address) => parseAddr(address) ?? []);
+  const own = claims.filter((claim) => claim.node === node && claim.nodeUID === nodeUID);
+  const strayed = own.filter((claim) => {
+    const prefix = parsePrefix(claim.cidr);
+    return prefix !== undefined && strays.some((addr) => prefixHas(prefix, addr));
+  });
+  const held = new Set([...usage.map((block) => block.claim), ...strayed.map((claim) => claim.uid)]);
   const { usable, withdraw } = usableClaims(
     claims,
     { node, nodeUID },
@@ -73,7 +84,6 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
   const gone = [...situation.releasing].filter((uid) => !held.has(uid));
   const releasing = new Set([...released, ...gone]);
   const leaving = new Set([...withdraw.map((claim) => claim.uid), ...releasing]);
-  const own = claims.filter((claim) => claim.node === node && claim.nodeUID === nodeUID);
   const usableUIDs = new Set(usable.map((claim) => claim.uid));
   const use = own.filter((claim) => usableUIDs.has(claim.uid) && !leaving.has(claim.uid));
 
@@ -97,7 +107,7 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
     create,
     adopt: claims.filter((claim) => claim.node === node && claim.nodeUID !== nodeUID),
     releasing,
-    drop: own.filter((claim) => !held.has(claim.uid) && leaving.has(claim.uid)),
+    drop: isSettled ? own.filter((claim) => !held.has(claim.uid) && leaving.has(claim.uid)) : [],
     problems,
   };
 }

@@ -16,6 +16,8 @@ export type Claims = {
   readonly setStatus: (status: DatapathStatus) => void;
   /** UIDs of the claims to assign from. */
   readonly usable: () => ReadonlySet<string>;
+  /** Resolves after the first decision, or when the datapath is there and the Node isn't. */
+  readonly decided: Promise<void>;
   readonly stop: () => void;
 };
 
@@ -40,10 +42,12 @@ export function startClaims(
   let reported = '';
   /** Names asked for and not seen in the watch yet; asking twice would claim twice. */
   const asked = new Set<string>();
+  const decided = Promise.withResolvers<void>();
 
   const pass = async (): Promise<void> => {
     const self = feed.self();
-    if (self === undefined || status === undefined) return;
+    if (status === undefined || !feed.isSynced()) return;
+    if (self === undefined) return decided.resolve();
     const claims = feed.claims();
     for (const claim of claims) asked.delete(claim.name);
     const decision = decideClaims({
@@ -52,6 +56,8 @@ export function startClaims(
       subnets: feed.subnets(),
       claims,
       usage: status.blocks,
+      strays: status.strays,
+      isSettled: status.generation > 0,
       demand: status.demand,
       needed: new Set([defaultSubnet, ...feed.needed(), ...status.demand.map((each) => each.subnet)]),
       inUse: usable,
@@ -60,6 +66,7 @@ export function startClaims(
     });
     releasing = decision.releasing;
     take(decision.use);
+    decided.resolve();
     report(decision);
     await Promise.all([
       ...decision.adopt.map((claim) => adopt(claim, self.nodeUID)),
@@ -149,6 +156,7 @@ export function startClaims(
       poke();
     },
     usable: () => usable,
+    decided: decided.promise,
     stop() {
       stopped = true;
     },

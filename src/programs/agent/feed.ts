@@ -35,6 +35,7 @@ import type { Delta } from './handover.ts';
 export type Feed = {
   /** Every cache holds its first list. */
   readonly synced: Promise<void>;
+  isSynced(): boolean;
   /** The node's own entry as the API has it; undefined while there is no such Node. */
   self(): SelfIntent | undefined;
   subnets(): readonly SubnetModel[];
@@ -62,6 +63,7 @@ export function startFeed(
   const services = createServiceCompiler();
   let own: SelfIntent | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let isSynced = false;
 
   const flush = (): void => {
     timer = undefined;
@@ -132,9 +134,11 @@ export function startFeed(
 
   return {
     synced: Promise.all(all.map((informer) => informer.synced)).then(() => {
+      isSynced = true;
       clearTimeout(timer);
       flush();
     }),
+    isSynced: () => isSynced,
     self: () => own,
     subnets: () => serveSubnets(subnets.list()).value.list,
     claims: () => claims.list(),

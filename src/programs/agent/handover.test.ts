@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { emptyIntent, type IntentChange, type NodeIntent } from '#intent/node.ts';
-import { silentLog } from '#telemetry/log.ts';
+import { createLog } from '#telemetry/log.ts';
 import { createDatapathClient } from './datapath-client.ts';
 import { type Handover, startHandover } from './handover.ts';
 
@@ -14,6 +14,8 @@ class Receiver {
   intent: NodeIntent = emptyIntent;
   instance = '1';
   replaces = 0;
+  /** So many messages are answered with an error first. */
+  failing = 0;
   #generation = 0;
   #server: Server | undefined;
 
@@ -27,6 +29,10 @@ class Receiver {
         text += part;
       });
       request.on('end', () => {
+        if (this.failing > 0) {
+          this.failing--;
+          return answer(500, { error: 'not now', generation: 0 });
+        }
         const change = JSON.parse(text) as IntentChange;
         if (!change.replace && change.generation !== this.#generation + 1) {
           return answer(409, { error: 'does not follow', generation: this.#generation });
@@ -65,12 +71,15 @@ class Receiver {
 let directory: string;
 let receiver: Receiver;
 let handover: Handover;
+let lines: string[];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'handover-'));
   receiver = new Receiver();
   await receiver.listen(join(directory, 'socket'));
-  handover = startHandover(createDatapathClient(join(directory, 'socket')), silentLog);
+  lines = [];
+  const log = createLog({ write: (line) => lines.push(line) });
+  handover = startHandover(createDatapathClient(join(directory, 'socket')), log);
 });
 
 afterEach(async () => {
@@ -112,4 +121,14 @@ test('a datapath that restarted gets the whole again', async () => {
   await vi.waitFor(() => expect(held()).toEqual({ a: { subnet: '1' }, b: { subnet: '2' } }), {
     timeout: 5000,
   });
+});
+
+test('a datapath that fails again and again is one line, and one when it is over', async () => {
+  receiver.failing = 3;
+  put('a', '1');
+  handover.open();
+  await vi.waitFor(() => expect(held()).toEqual({ a: { subnet: '1' } }), { timeout: 10_000 });
+  await vi.waitFor(() => expect(lines).toHaveLength(2));
+  expect(lines[0]).toContain('"the datapath does not take the intent" error="datapath answered 500');
+  expect(lines[1]).toContain('"the datapath takes the intent again" tries=3');
 });

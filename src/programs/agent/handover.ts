@@ -1,7 +1,9 @@
 /** Hands intents to the datapath: in order, one at a time, as small as they can be. */
 import type { DatapathStatus, IntentAnswer } from '#intent/handover.ts';
 import { type Domain, emptyIntent, type IntentChange, type NodeIntent } from '#intent/node.ts';
+import { sleep } from '#kube/backoff.ts';
 import type { Log } from '#telemetry/log.ts';
+import { createThinned } from '#telemetry/thinned.ts';
 import type { DatapathClient } from './datapath-client.ts';
 
 /** Entries to put and keys to remove, by domain. */
@@ -22,7 +24,9 @@ export type Handover = {
   close(): void;
 };
 
-const retryMs = 200;
+/** Between two tries while the datapath is away: doubled up to the second. */
+const retry = { firstMs: 200, lastMs: 1_000 } as const;
+const lineEveryMs = 10_000;
 
 /**
  * Holds the whole intent and what of it is not sent yet. A datapath that restarted, refused a delta or was out of
@@ -39,16 +43,21 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
   let sending = false;
   const answerHandlers: ((answer: IntentAnswer) => void)[] = [];
   const statusHandlers: ((status: DatapathStatus) => void)[] = [];
+  const refusals = createThinned(lineEveryMs);
+  const closing = new AbortController();
 
   const send = async (): Promise<void> => {
     if (sending || !isOpen || closed) return;
     sending = true;
+    let wait: number = retry.firstMs;
     while (!closed && (sendWhole || pending.size > 0)) {
       const message = sendWhole ? wholeChange(whole, ++generation) : deltaChange(pending, ++generation);
       pending = new Map();
       sendWhole = false;
       try {
         const result = await client.send(message);
+        wait = retry.firstMs;
+        refusals.over((tries) => log.info('the datapath takes the intent again', { tries }));
         if ('answer' in result) for (const handler of answerHandlers) handler(result.answer);
         else {
           log.info('the datapath asks for the whole intent', { reason: result.refused.error });
@@ -57,8 +66,10 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
         }
       } catch (error) {
         sendWhole = true;
-        log.warn('the datapath does not take the intent', { error: String(error) });
-        await pause(retryMs);
+        if (closed) break;
+        refusals.happened((tries) => log.warn('the datapath does not take the intent', { error, tries }));
+        await sleep(wait, closing.signal);
+        wait = Math.min(2 * wait, retry.lastMs);
       }
     }
     sending = false;
@@ -66,10 +77,12 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
 
   const follow = async (): Promise<void> => {
     let revision: number | undefined;
+    let wait: number = retry.firstMs;
     while (!closed) {
       try {
         const status = await client.status(revision);
         revision = status.revision;
+        wait = retry.firstMs;
         if (instance !== undefined && instance !== status.instance) sendWhole = true;
         instance = status.instance;
         void send();
@@ -77,8 +90,9 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
       } catch (error) {
         if (closed) return;
         revision = undefined;
-        log.debug('no status from the datapath', { error: String(error) });
-        await pause(retryMs);
+        log.debug('no status from the datapath', { error });
+        await sleep(wait, closing.signal);
+        wait = Math.min(2 * wait, retry.lastMs);
       }
     }
   };
@@ -106,6 +120,7 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
     onStatus: (handler) => void statusHandlers.push(handler),
     close() {
       closed = true;
+      closing.abort();
       client.close();
     },
   };
@@ -140,8 +155,4 @@ function inner<T>(outer: Map<Domain, Map<string, T>>, key: Domain): Map<string, 
   const map = outer.get(key) ?? new Map<string, T>();
   outer.set(key, map);
   return map;
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

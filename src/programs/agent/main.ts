@@ -51,9 +51,16 @@ const handover = startHandover(datapath, log);
 
 let handed: SelfIntent | undefined;
 let leaseValidUntil = 0;
+let leaseHolder: string | undefined;
 let opened = false;
 const handSelf = (): void => {
-  const next = handedSelf({ api: feed.self(), previous: handed, usable: claims.usable(), leaseValidUntil });
+  const next = handedSelf({
+    api: feed.self(),
+    previous: handed,
+    usable: claims.usable(),
+    leaseValidUntil,
+    leaseHolder,
+  });
   if (next === undefined || JSON.stringify(next) === JSON.stringify(handed)) return;
   handed = next;
   handover.change({ put: { self: { [node]: next } }, remove: {} });
@@ -83,11 +90,13 @@ const heartbeat = holdLease(client, {
   log,
   onRenewed: (validUntil) => {
     leaseValidUntil = validUntil;
+    leaseHolder = undefined;
     if (opened) handSelf();
   },
   onLost: (holder) => {
     log.error('another machine holds the lease of this node name; no address is assigned here', { holder });
     leaseValidUntil = 0;
+    leaseHolder = holder;
     if (opened) handSelf();
   },
 });
@@ -118,9 +127,11 @@ process.once('SIGINT', () => void stop());
 
 await feed.synced;
 opened = true;
+claims.poke();
+// A self without the blocks that the last process handed over would take the node's own addresses away for a moment.
+await claims.decided;
 handSelf();
 handover.open();
-claims.poke();
 // A process that is killed would not keep it (NODE_COMPILE_CACHE).
 flushCompileCache();
 log.info('the intent is handed to the datapath', { node });

@@ -10,16 +10,29 @@ export type SelfInputs = {
   readonly usable: ReadonlySet<string>;
   /** Unix milliseconds; 0 while the lease is not held. */
   readonly leaseValidUntil: number;
+  /** Who holds the lease instead of this machine. */
+  readonly leaseHolder?: string | undefined;
 };
 
 /** `undefined` when nothing is known yet. Without a Node object, or with the lease in other hands, nothing is assigned. */
-export function handedSelf({ api, previous, usable, leaseValidUntil }: SelfInputs): SelfIntent | undefined {
+export function handedSelf({
+  api,
+  previous,
+  usable,
+  leaseValidUntil,
+  leaseHolder,
+}: SelfInputs): SelfIntent | undefined {
   if (api === undefined) {
-    return previous === undefined ? undefined : { ...previous, blocks: [], assignUntil: 0 };
+    if (previous === undefined) return undefined;
+    const assignRefused = `node ${previous.node} was deleted from the cluster`;
+    return { ...previous, blocks: [], assignUntil: 0, assignRefused };
   }
   return {
     ...api,
     blocks: api.blocks.filter((block) => usable.has(block.claim)),
     assignUntil: leaseValidUntil,
+    ...(leaseHolder === undefined
+      ? {}
+      : { assignRefused: `another machine runs as node ${api.node} (${leaseHolder})` }),
   };
 }

@@ -29,6 +29,8 @@ export type Addresses = {
   tunnelAddresses(): readonly string[];
   /** The node's blocks, and those it gave up that still have addresses in use or resting. */
   usage(): readonly BlockUsage[];
+  /** Addresses in use or resting outside of all blocks of `usage`. */
+  strays(): readonly string[];
   /** The Subnet that addresses belong to, for interfaces found without a journal. */
   subnetOf(addresses: readonly string[]): Pick<Assignment, 'subnet' | 'mode'> | undefined;
 };
@@ -80,6 +82,7 @@ export function createAddresses(options: {
     assign({ key, pod, network }) {
       const known = state.assignments.get(key);
       if (known !== undefined) return { assignment: known, durable: Promise.resolve() };
+      if (self?.assignRefused !== undefined) return { refused: self.assignRefused };
       if (self === undefined) {
         return {
           refused: `node ${node} is not known to the cluster (no Node object, or no word of it from the agent yet)`,
@@ -159,6 +162,15 @@ export function createAddresses(options: {
       const busy = given.filter((block) => block.assigned > 0 || block.resting > 0);
       retired = new Map(busy.map((block) => [block.claim, retired.get(block.claim)!]));
       return [...own, ...busy.map((block) => ({ ...block, free: 0 }))];
+    },
+    strays() {
+      const now = Date.now();
+      const resting = [...state.resting].filter(([, at]) => now - at < restMs).map(([address]) => address);
+      const blocks = [...(self?.blocks ?? []), ...retired.values()].map((block) => parsePrefix(block.cidr)!);
+      return [...state.owners.keys(), ...resting].filter((address) => {
+        const addr = parseAddr(address)!;
+        return !blocks.some((block) => prefixHas(block, addr));
+      });
     },
     subnetOf,
   };

@@ -142,6 +142,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     const reason = notReady();
     if (reason !== undefined) return reason;
     if (self === undefined) return `node ${node} is not known to the cluster`;
+    if (self.assignRefused !== undefined) return self.assignRefused;
     if (Date.now() >= self.assignUntil) return "the agent's lease has run out, so no address may be assigned";
     const broken = engines.status().find((engine) => engine.error !== undefined);
     if (broken !== undefined) return `${broken.name}: ${broken.error}`;
@@ -202,6 +203,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       revision: signal.revision,
       ready: unready() === undefined,
       blocks: addresses.usage(),
+      strays: addresses.strays(),
       demand: pods.demand(),
       endpoints: Object.keys(holder.intent.endpoints).length,
       tunnelAddresses: self?.tunnelAddresses ?? [],
