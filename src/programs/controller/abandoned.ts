@@ -21,12 +21,12 @@ export type LeaseTimes = {
  * Claims whose Node object is gone (or another one of the same name) and whose node's lease has run out: by then its datapath
  * refuses to assign. A node whose lease was never seen counts from `startedAt`, when this controller began to look.
  */
-export function abandonedClaims(
-  claims: readonly BlockClaimModel[],
+export function abandonedClaims<C extends BlockClaimModel>(
+  claims: readonly C[],
   nodeUIDs: ReadonlyMap<string, string>,
   leases: ReadonlyMap<string, LeaseSighting>,
   times: LeaseTimes & { readonly now: number; readonly startedAt: number },
-): readonly BlockClaimModel[] {
+): readonly C[] {
   return claims.filter((claim) => {
     if (nodeUIDs.get(claim.node) === claim.nodeUID) return false;
     const lease = leases.get(claim.node);

@@ -6,13 +6,15 @@ import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { Log } from '#telemetry/log.ts';
 import { abandonedClaims, type LeaseSighting, type LeaseTimes } from './abandoned.ts';
 
+export type SeenClaim = BlockClaimModel & { readonly resourceVersion: string };
+
 export type ClaimCaches = {
-  readonly claims: Informer<BlockClaimModel>;
+  readonly claims: Informer<SeenClaim>;
   /** Node name and UID. */
   readonly nodes: Informer<{ readonly name: string; readonly uid: string }>;
 };
 
-/** Deletes what `abandonedClaims` names, by UID: a claim made anew meanwhile is another one. */
+/** Deletes what `abandonedClaims` names, as it was seen: a claim that its node took over or made anew meanwhile stays. */
 export async function freeAbandonedClaims(
   client: Client,
   caches: ClaimCaches,
@@ -24,7 +26,10 @@ export async function freeAbandonedClaims(
   const now = { ...times, now: Date.now() };
   for (const claim of abandonedClaims(caches.claims.list(), nodeUIDs, leases, now)) {
     try {
-      await client.delete(blockClaimKind, claim.name, { uid: claim.uid });
+      await client.delete(blockClaimKind, claim.name, {
+        uid: claim.uid,
+        resourceVersion: claim.resourceVersion,
+      });
       log.info('freed a block of a node that is gone', { cidr: claim.cidr, node: claim.node });
     } catch (error) {
       if (!isConflict(error) && !isNotFound(error)) throw error;

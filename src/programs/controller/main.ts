@@ -11,7 +11,7 @@ import { requestMetrics } from '#kube/clientmetrics.ts';
 import { startInformer } from '#kube/informer.ts';
 import { loadConfig } from '#kube/kubeconfig.ts';
 import { startElection } from '#kube/lease.ts';
-import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
+import { readBlockClaim } from '#model/blockclaim.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
@@ -21,7 +21,7 @@ import { registerProcessMetrics } from '#telemetry/process.ts';
 import { nodeLeaseMarginSeconds, nodeLeaseName, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
 import { version } from '../version.ts';
 import type { LeaseSighting } from './abandoned.ts';
-import { freeAbandonedClaims } from './claims.ts';
+import { freeAbandonedClaims, type SeenClaim } from './claims.ts';
 import { createPasses } from './passes.ts';
 import { reconcileSubnets } from './subnets.ts';
 
@@ -56,9 +56,12 @@ const periodMs = 5_000;
 
 const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 const subnets = startInformer<Subnet>(client, subnetKind, { log });
-const claims = startInformer<BlockClaim, BlockClaimModel>(client, blockClaimKind, {
+const claims = startInformer<BlockClaim, SeenClaim>(client, blockClaimKind, {
   log,
-  transform: (claim) => readBlockClaim(claim).value,
+  transform: (claim) => {
+    const { value } = readBlockClaim(claim);
+    return value && { ...value, resourceVersion: claim.metadata.resourceVersion ?? '' };
+  },
 });
 const namespaces = startInformer<Namespace, NamespaceModel>(client, namespaceType, {
   log,
