@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import type { KubeObject } from '#api/object.ts';
 
-const root = new URL('../../../../../shared/crds', import.meta.url).pathname;
+export const upstreamDirectory = new URL('../../../../../shared/crds', import.meta.url).pathname;
 
 /** Why tests over the upstream CRDs can't run; `undefined` when they can. */
-export const missing = existsSync(root) ? undefined : `no upstream CRDs at ${root}`;
+export const missing = existsSync(upstreamDirectory) ? undefined : `no upstream CRDs at ${upstreamDirectory}`;
 
 /** Every file's path below the root, with its objects. */
 export function upstreamFiles(): readonly {
@@ -15,14 +15,14 @@ export function upstreamFiles(): readonly {
   readonly objects: readonly KubeObject[];
 }[] {
   if (missing !== undefined) return [];
-  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) =>
+  const files = readdirSync(upstreamDirectory, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.yaml'),
   );
   return files.sort().map((path) => ({ path, objects: readObjects(path) }));
 }
 
 export function readObjects(path: string): readonly KubeObject[] {
-  const text = readFileSync(join(root, path), 'utf8');
+  const text = readFileSync(join(upstreamDirectory, path), 'utf8');
   return parseAllDocuments(text)
     .map((document) => document.toJS() as KubeObject | null)
     .filter((each) => each !== null);
