@@ -7,14 +7,14 @@ import { lowerEntry } from './lower.ts';
 import { identity, type NetlinkObject, type Operation, printOperation, sameObject } from './objects.ts';
 import { afterwards, plan } from './plan.ts';
 import { allEntries, emptyRecords, merge } from './records.ts';
-import { createPace, createRepairs } from './repairs.ts';
+import { type Cause, createPace, createRepairs } from './repairs.ts';
 import { createWanted } from './wanted.ts';
 
 export type NetlinkEngineOptions = {
   /** Path of the node's network namespace; default: this process's own. */
   readonly namespace?: string | undefined;
   /** After the engine has repaired by itself what others changed, or followed the underlay: what it did and what it could not do. */
-  readonly onRepair?: ((cause: string, report: Report) => void) | undefined;
+  readonly onRepair?: ((cause: Cause, report: Report) => void) | undefined;
   /** A repair that failed; the next one comes with the next change or resync. */
   readonly onError?: ((error: unknown) => void) | undefined;
 };
@@ -195,26 +195,27 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
     }
   });
 
+  const foreign = (text: string) => repairs.want('all', { text, foreign: true });
   const watch = kernel.watch({
     onFacts: (device) => {
       // Routes through a device vanish without a word when it goes down or loses an address.
       const underlay = context?.devices.some((each) => each.name === device) === true;
-      repairs.want(underlay ? 'all' : 'facts', `device ${device} changed`);
+      repairs.want(underlay ? 'all' : 'facts', { text: `device ${device} changed`, foreign: false });
     },
     onDevice: (name) => {
       const target = wanted.objects.get(`link ${name}`) ?? wanted.objects.get(`device ${name}`);
       if (target === undefined) return;
       const found = kernel.readDevice(name);
-      if (found === undefined || !sameObject(found, target)) repairs.want('all', `device ${name} changed`);
+      if (found === undefined || !sameObject(found, target)) foreign(`device ${name} changed`);
     },
     onObject: (object, gone) => {
       const known = held.get(identity(object));
       const drifted = gone ? known !== undefined : known === undefined || !sameObject(known, object);
       // What the kernel learns on our devices (multicast groups) is nobody's.
       const mine = known !== undefined || object.kind === 'route' || object.kind === 'forwarding';
-      if (drifted && mine) repairs.want('all', `${identity(object)} changed`);
+      if (drifted && mine) foreign(`${identity(object)} changed`);
     },
-    onLost: () => repairs.want('all', 'notifications were lost'),
+    onLost: () => repairs.want('all', { text: 'notifications were lost', foreign: false }),
   });
 
   return {

@@ -21,17 +21,22 @@ export function createPace(): () => Promise<void> | undefined {
 /** `facts`: only what hangs on the underlay; `all`: everything is read again. */
 export type RepairKind = 'facts' | 'all';
 
+/** What was noticed, for the log; `foreign`: what is ours was changed, and not by us. */
+export type Cause = { readonly text: string; readonly foreign: boolean };
+
 /** Gathers wishes for a repair and does one at a time, not too often. */
-export function createRepairs(work: (kind: RepairKind, cause: string) => Promise<void>) {
+export function createRepairs(work: (kind: RepairKind, cause: Cause) => Promise<void>) {
   let wantedKind: RepairKind | undefined;
-  let cause = '';
+  let cause: Cause | undefined;
   let timer: NodeJS.Timeout | undefined;
   let last = -repairInterval;
   let closed = false;
   const run = async () => {
     const kind = wantedKind!;
+    const why = cause!;
     wantedKind = undefined;
-    await work(kind, cause);
+    cause = undefined;
+    await work(kind, why);
     last = performance.now();
     timer = undefined;
     if (wantedKind !== undefined) arm();
@@ -43,8 +48,8 @@ export function createRepairs(work: (kind: RepairKind, cause: string) => Promise
     timer.unref();
   };
   return {
-    want: (kind: RepairKind, why: string) => {
-      if (wantedKind === undefined) cause = why;
+    want: (kind: RepairKind, why: Cause) => {
+      if (cause === undefined || (why.foreign && !cause.foreign)) cause = why;
       if (wantedKind !== 'all') wantedKind = kind;
       if (timer === undefined) arm();
     },

@@ -14,7 +14,7 @@ import { type Api, createApiServer } from './api.ts';
 import { CniError, errorCode } from './cni/error.ts';
 import type { CniRequest } from './cni/request.ts';
 import { createCniServer } from './cni/server.ts';
-import { createEngineSet } from './engines.ts';
+import { createEngineSet, type Repair } from './engines.ts';
 import { createIntentHolder } from './intent.ts';
 import { createPods, endpointOf } from './pods.ts';
 import { createSignal } from './signal.ts';
@@ -39,6 +39,8 @@ export type Datapath = {
   /** Undefined: well; else why this node can't take pods. */
   unready(): string | undefined;
   resync(reason: string): void;
+  /** An engine repaired something by itself: log, metric, and what it can't hold now. */
+  repaired(engine: string, repair: Repair): void;
   /** Answers what is under way, then stops; links, routes, tables and files stay as they are. */
   close(): Promise<void>;
 };
@@ -225,6 +227,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     resync: (reason) => {
       if (holder.generation > 0) engines.resync(reason);
     },
+    repaired: (engine, repair) => engines.repaired(engine, repair),
     async close() {
       for (const [server] of servers) {
         server.close();

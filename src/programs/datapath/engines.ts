@@ -4,6 +4,8 @@ import type { EngineProblem, EngineStatus } from '#intent/handover.ts';
 import type { IntentChange } from '#intent/node.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
+import { createThinned } from '#telemetry/thinned.ts';
+import { createEngineProblems } from './engine-problems.ts';
 import { mergeChanges } from './intent.ts';
 
 export type EngineSet = {
@@ -16,14 +18,28 @@ export type EngineSet = {
   ): Promise<{ readonly problems: readonly EngineProblem[]; readonly failed: readonly EngineProblem[] }>;
   /** Reads the machine and repairs what differs, soon and once however often it is asked. */
   resync(reason: string): void;
+  /** An engine repaired by itself what others had changed, or followed the underlay. */
+  repaired(engine: string, repair: Repair): void;
   status(): readonly EngineStatus[];
   problems(): readonly EngineProblem[];
   /** Waits for what runs, then closes the engines; the machine stays as it is. */
   close(): Promise<void>;
 };
 
+export type Repair = {
+  /** What was noticed. */
+  readonly cause: string;
+  readonly report: Report;
+  /** Somebody else's doing, not the underlay's. */
+  readonly foreign: boolean;
+  /** What was open until now, a sentence each. */
+  readonly opened?: readonly string[];
+};
+
 /** Milliseconds until an engine that failed tries again; doubled up to the second. */
 const retry = { first: 200, last: 10_000 };
+/** What goes on (somebody flushes our table each second) is told once in a while; the metrics count. */
+const lineEveryMs = 10_000;
 
 export function createEngineSet(engines: readonly Engine[], log: Log, metrics: Registry): EngineSet {
   const runners = engines.map((engine) => createRunner(engine, log.child({ engine: engine.name }), metrics));
@@ -37,6 +53,9 @@ export function createEngineSet(engines: readonly Engine[], log: Log, metrics: R
     },
     resync: (reason) => {
       for (const runner of runners) runner.resync(reason);
+    },
+    repaired: (engine, repair) => {
+      runners.find((runner) => runner.status().name === engine)?.repaired(repair);
     },
     status: () => runners.map((runner) => runner.status()),
     problems: () => runners.flatMap((runner) => runner.problems()),
@@ -65,24 +84,31 @@ function createRunner(engine: Engine, log: Log, metrics: Registry) {
     help: 'Operations with which an engine repaired what others had changed.',
     labels: ['engine'],
   });
+  const foreignChanges = metrics.counter({
+    name: 'netloom_datapath_foreign_changes_total',
+    help: 'Times that another program had changed what an engine holds; it was put back.',
+    labels: ['engine'],
+  });
+  const unheld = metrics.gauge({
+    name: 'netloom_datapath_engine_problems',
+    help: 'Entries that an engine can not hold.',
+    labels: ['engine'],
+  });
   const labels = { engine: engine.name };
+  const problems = createEngineProblems(engine.name, log);
+  metrics.onCollect(() => unheld.set(problems.count(), labels));
+  const foreignLine = createThinned(lineEveryMs);
+  const refusalLine = createThinned(lineEveryMs);
   let pending: IntentChange | undefined;
   let waiting: ((outcome: Outcome) => void)[] = [];
   let resyncWanted: string | undefined;
   let held = 0;
-  let known = new Map<string, EngineProblem>();
   let error: string | undefined;
   let delay = retry.first;
   let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let busy = false;
   let closed = false;
-
-  const note = (report: Report, whole: boolean): EngineProblem[] => {
-    const problems = report.problems.map((problem) => ({ engine: engine.name, ...problem }));
-    if (whole) known = new Map();
-    for (const problem of problems) known.set(problem.entry, problem);
-    return problems;
-  };
 
   const run = async (): Promise<void> => {
     while (!closed && (pending !== undefined || resyncWanted !== undefined)) {
@@ -94,16 +120,16 @@ function createRunner(engine: Engine, log: Log, metrics: Registry) {
       waiting = [];
       const started = performance.now();
       try {
-        let problems: EngineProblem[] = [];
+        let found: readonly EngineProblem[] = [];
         if (change !== undefined) {
-          problems = note(await engine.apply(change), change.replace);
+          found = problems.afterChange(change, await engine.apply(change));
           seconds.observe((performance.now() - started) / 1000, labels);
           held = change.generation;
         }
-        for (const tell of told) tell({ problems, failed: [] });
+        for (const tell of told) tell({ problems: found, failed: [] });
         if (reason !== undefined) {
           const report = await engine.resync();
-          note(report, true);
+          problems.afterResync(report);
           repairs.inc(labels, report.operations.length);
           if (report.operations.length > 0) {
             log.info('repaired', {
@@ -113,12 +139,15 @@ function createRunner(engine: Engine, log: Log, metrics: Registry) {
             });
           }
         }
+        refusalLine.over((times) => log.info('the machine takes changes again', { refused: times }));
         error = undefined;
         delay = retry.first;
       } catch (cause) {
         error = cause instanceof Error ? cause.message : String(cause);
         failures.inc(labels);
-        log.error('the machine refused a change; trying again', { error: cause, milliseconds: delay });
+        refusalLine.happened((times) =>
+          log.error('the machine refused a change; trying again', { error: cause, times }),
+        );
         const failed = [{ engine: engine.name, entry: '', reason: error }];
         for (const tell of told) tell({ problems: [], failed });
         if (change !== undefined) pending = pending === undefined ? change : mergeChanges(change, pending);
@@ -132,10 +161,17 @@ function createRunner(engine: Engine, log: Log, metrics: Registry) {
         if (waiting.length === 0) break;
       }
     }
-    running = undefined;
+    busy = false;
   };
+  /** A run that finds nothing to do ends before it returns: what marks it as running must be set before, not from its promise. */
   const wake = () => {
-    if (!closed) running ??= run();
+    if (closed || busy) return;
+    busy = true;
+    running = run();
+  };
+  const resync = (reason: string): void => {
+    resyncWanted ??= reason;
+    wake();
   };
 
   return {
@@ -145,18 +181,33 @@ function createRunner(engine: Engine, log: Log, metrics: Registry) {
         waiting.push(resolve);
         wake();
       }),
-    resync(reason: string) {
-      resyncWanted ??= reason;
-      wake();
+    resync,
+    repaired({ cause, report, foreign, opened = [] }: Repair) {
+      repairs.inc(labels, report.operations.length);
+      const fields = {
+        cause,
+        repairs: report.operations.length,
+        first: report.operations.slice(0, 3).join('; '),
+        opened: opened.length === 0 ? undefined : opened.join('; '),
+      };
+      if (!foreign || report.operations.length === 0) log.info('followed what changed on the node', fields);
+      else {
+        foreignChanges.inc(labels);
+        foreignLine.happened((times) =>
+          log.warn('another program changed what is ours; it is put back', { ...fields, times }),
+        );
+      }
+      // The report may speak of a part: what stands now is known after a look at everything.
+      if (report.problems.length + problems.count() > 0) resync(cause);
     },
     status: (): EngineStatus => ({
       name: engine.name,
       generation: held,
-      problems: known.size,
+      problems: problems.count(),
       ...(error === undefined ? {} : { error }),
     }),
     problems: (): EngineProblem[] => [
-      ...known.values(),
+      ...problems.list(),
       ...(error === undefined ? [] : [{ engine: engine.name, entry: '', reason: error }]),
     ],
     async close() {

@@ -47,26 +47,24 @@ const held = await takeOver(runFile('datapath.lock'));
 const metrics = createRegistry();
 registerProcessMetrics(metrics, { program: 'datapath', version, stalls: true });
 
+let datapath: Datapath | undefined;
 const netlink = createNetlinkEngine({
-  onRepair: (cause, { operations }) =>
-    log.info('repaired routes and devices', {
-      cause,
-      count: operations.length,
-      first: operations.slice(0, 3).join('; '),
-    }),
+  onRepair: ({ text, foreign }, report) => datapath?.repaired('netlink', { cause: text, foreign, report }),
   onError: (error) => log.error('netlink', { error }),
 });
 const nftables = createNftablesEngine({
   serviceRanges,
-  onForeignChange: ({ opened, report }) =>
-    log.warn('somebody else changed the nftables table; it is healed', {
+  onForeignChange: ({ by, events, opened, report }) =>
+    datapath?.repaired('nftables', {
+      cause: [by, ...events].join(', '),
+      report,
+      foreign: true,
       opened,
-      repairs: report.operations.length,
     }),
   onError: (error) => log.error('nftables', { error }),
 });
 
-const datapath: Datapath = await startDatapath({
+datapath = await startDatapath({
   node,
   engines: [netlink, nftables],
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
@@ -85,20 +83,21 @@ const datapath: Datapath = await startDatapath({
   log,
   metrics,
 });
+const running = datapath;
 
 const health = await startHealthServer({
   host: flags['metrics-address'],
   port: Number(flags['metrics-port']),
   registry: metrics,
   checks: [
-    { name: 'node', check: () => datapath.unready() },
+    { name: 'node', check: () => running.unready() },
     { name: 'loop', live: true, check: () => undefined },
   ],
 });
 
 /** What no watch reports; a resync that finds nothing costs some milliseconds. */
 const resyncSeconds = 60;
-const periodic = setInterval(() => datapath.resync('periodic'), resyncSeconds * 1000);
+const periodic = setInterval(() => running.resync('periodic'), resyncSeconds * 1000);
 // A process that is killed would leave the cache (NODE_COMPILE_CACHE) empty; with it the next start takes 40 MB less.
 flushCompileCache();
 log.info('listening', { cni: runFile(paths.cniSocket.value), agent: runFile(paths.datapathSocket.value) });
@@ -109,7 +108,7 @@ async function stop(signal: NodeJS.Signals): Promise<void> {
   log.info('stopping; pods keep their network', { signal });
   clearInterval(periodic);
   await health.close();
-  await datapath.close();
+  await running.close();
   held.release();
   process.exit(0);
 }
