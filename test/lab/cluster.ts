@@ -6,9 +6,9 @@ import { type Client, type ClientConfig, createClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import type { Lab } from '#lab/client.ts';
 import { labDown } from '#lab/lifecycle.ts';
-import { type RunResult, run } from '#lab/run.ts';
 import { applyObjects, type ClusterOptions, clusterUp } from '#programs/cli/cluster.ts';
 import { imageKubectl } from '#programs/cli/kubectl.ts';
+import { type RunResult, run } from '#system/process.ts';
 
 export type Cluster = {
   readonly name: string;
