@@ -1,10 +1,10 @@
 /** A running lab for tests, benches and the CLI: its machines, and what may be done to them. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type RunOptions, type RunResult, run } from '#system/process.ts';
 import { control, labStatus } from './control.ts';
 import { type LabSpec, type LabStatus, labFiles } from './lab.ts';
 import { enterArguments } from './machine.ts';
 import { inNode } from './paths.ts';
-import { type RunOptions, type RunResult, run } from './run.ts';
 
 /** A node's name, `router` or `outside`. */
 export type Where = string;

@@ -7,13 +7,13 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { must } from '#system/process.ts';
 import type { Family } from './config.ts';
 import { labStatus } from './control.ts';
 import { imageRoot } from './image/image.ts';
 import { type LabFiles, type LabSpec, labFiles, nodeNames, type Progress } from './lab.ts';
 import { withLock } from './lock.ts';
 import { labsDirectory } from './paths.ts';
-import { must } from './run.ts';
 
 export type UpOptions = {
   readonly name: string;

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { must } from '#system/process.ts';
 import { imageDirectoryName } from './config.ts';
 import { imageRoot } from './image/image.ts';
 import { type LabSpec, labFiles } from './lab.ts';
 import { loadImage } from './load.ts';
-import { must } from './run.ts';
 
 let work = '';
 let spec: LabSpec;

@@ -9,12 +9,12 @@ import { arch } from 'node:process';
 import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { must } from '#system/process.ts';
 import { type ImageSettings, plainSettings, readArchive, whiteouts } from './archive.ts';
 import { imageDirectoryName } from './config.ts';
 import { debianArchitecture } from './image/recipe.ts';
 import { type LabSpec, labFiles } from './lab.ts';
 import { withLock } from './lock.ts';
-import { must } from './run.ts';
 
 /** Atomic: pods see the old image or the new one. Throws an error for the user. */
 export async function loadImage(spec: LabSpec, image: string, source: string): Promise<void> {

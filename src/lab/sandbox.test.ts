@@ -21,7 +21,7 @@ test('runs programs of the image in its own namespaces', async () => {
   expect((await box.exec(['sh', '-c', 'cat; exit 3'], { input: 'hello' })).code).toBe(3);
   expect((await box.exec(['no-such-program'])).code).toBe(127);
   expect((await box.exec(['nft', 'add table inet x; list ruleset'])).stdout).toContain('table inet x');
-  expect((await box.exec(['node', '/opt/netloom/src/lab/run.ts'])).code).toBe(0);
+  expect((await box.exec(['node', '/opt/netloom/src/system/process.ts'])).code).toBe(0);
   expect(readlinkSync(box.namespace)).not.toBe(readlinkSync('/proc/self/ns/net'));
 });
 

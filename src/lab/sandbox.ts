@@ -1,8 +1,8 @@
 /** A throw-away machine for tests: own network, mount, PID, host name and IPC namespaces over the node image. */
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type RunOptions, type RunResult, run } from '#system/process.ts';
 import { imageRoot } from './image/image.ts';
 import { enterArguments, startMachine } from './machine.ts';
-import { type RunOptions, type RunResult, run } from './run.ts';
 
 export type SandboxOptions = {
   /** `ipv4`: the kernel's IPv6 is off in it. Default: both. */

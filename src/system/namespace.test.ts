@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { linux } from './libc.ts';
 import { inNamespace, listenFdIn, socketIn } from './namespace.ts';
-import { output, run } from './process.ts';
+import { must, run } from './process.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 
 let box: Sandbox;
@@ -50,7 +50,7 @@ describe('inNamespace', () => {
 
   it('starts children there', async () => {
     await box.exec(['ip', 'link', 'set', 'lo', 'up']);
-    expect(await output('readlink', ['/proc/self/ns/net'], { namespace: box.namespace })).toBe(
+    expect(await must(['readlink', '/proc/self/ns/net'], { namespace: box.namespace })).toBe(
       `${readlinkSync(box.namespace)}\n`,
     );
   });
@@ -72,7 +72,7 @@ describe('listenFdIn', () => {
     const server = createServer((socket) => socket.end('hello from here\n'));
     await new Promise<void>((resolve) => server.listen({ fd }, resolve));
     const client = `require('net').connect(8080, '${address}').pipe(process.stdout)`;
-    const { stdout } = await run('node', ['-e', client], { namespace: box.namespace, deadline: 10_000 });
+    const { stdout } = await run(['node', '-e', client], { namespace: box.namespace, timeoutMs: 10_000 });
     expect(stdout).toBe('hello from here\n');
     expect(() => listenFdIn(box.namespace, address, 8080)).toThrow(/address already in use/);
     await new Promise((resolve) => server.close(resolve));

@@ -1,90 +1,77 @@
 /** Child processes with a deadline and bounded output, and one kind that stays open and speaks in lines. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { inNamespace } from './namespace.ts';
 
 export type ProcessOptions = {
   /** Path of the network namespace to start in; default: this process's own. */
   readonly namespace?: string | undefined;
-  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** All of its environment; default: this process's own. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
   readonly cwd?: string | undefined;
 };
 
 export type RunOptions = ProcessOptions & {
   /** Written to its standard input, which is then closed. */
   readonly input?: string | Uint8Array | undefined;
-  /** Milliseconds until it is killed; default 30,000. */
-  readonly deadline?: number | undefined;
-  /** Bytes of stdout and stderr together until it is killed; default 64 MiB. */
+  /** After this the program and its process group are killed, and `code` is 124, as timeout(1) does. Default: never. */
+  readonly timeoutMs?: number | undefined;
+  /** Bytes of stdout and stderr together until they are killed; default 64 MiB. */
   readonly outputLimit?: number | undefined;
+  /** Called for each line of stdout and stderr as it comes. */
+  readonly onLine?: ((line: string) => void) | undefined;
 };
 
-export type Finished = {
-  /** Exit code, undefined when a signal ended it. */
-  readonly code: number | undefined;
-  readonly signal: NodeJS.Signals | undefined;
+export type RunResult = {
+  /** Exit status; 128 + signal number where a signal ended it; 127 when it can not be started. */
+  readonly code: number;
   readonly stdout: string;
+  /** Ends with our own line when it was not started or was killed by us. */
   readonly stderr: string;
 };
 
-/** A child that could not be started, ran too long, said too much or (from `output`) failed. */
-export class ProcessError extends Error {
-  readonly command: string;
-  readonly reason: 'start' | 'deadline' | 'output' | 'exit';
-  readonly finished: Finished | undefined;
-
-  constructor(command: string, reason: ProcessError['reason'], detail: string, finished?: Finished) {
-    super(`${command}: ${detail}`);
-    this.name = 'ProcessError';
-    this.command = command;
-    this.reason = reason;
-    this.finished = finished;
-  }
-}
-
-/** Runs a program to its end, whatever its exit code. Throws ProcessError (start, deadline, output) otherwise. */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return new Promise((resolve, reject) => {
-    const deadline = options.deadline ?? 30_000;
-    const limit = options.outputLimit ?? 64 * 1024 * 1024;
-    const child = start(command, args, options);
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
+/** Runs a program to its end. Never rejects: what goes wrong is in the result. */
+export function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const { timeoutMs, outputLimit = 64 * 1024 * 1024, onLine = () => {} } = options;
+  return new Promise((resolve) => {
+    const said = { stdout: [] as string[], stderr: [] as string[] };
     let size = 0;
-    let failure: ProcessError | undefined;
-    const giveUp = (error: ProcessError) => {
-      failure ??= error;
-      child.kill('SIGKILL');
-      // A grandchild may hold the pipes open long after the child is gone.
+    let killed: { readonly code: number; readonly why: string } | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const finish = (code: number, why = ''): void => {
+      clearTimeout(timer);
+      const [stdout, stderr] = [said.stdout.join(''), said.stderr.join('')];
+      resolve({ code, stdout, stderr: why === '' ? stderr : `${stderr}${why}\n` });
+    };
+    let child: ChildProcessWithoutNullStreams;
+    try {
+      // Its own process group: nsenter and unshare fork, and killing only them would leave the program running.
+      child = start(argv, options, true);
+    } catch (error) {
+      return finish(127, (error as Error).message);
+    }
+    const kill = (code: number, why: string): void => {
+      killed ??= { code, why };
+      killGroup(child);
+      // What left the process group may hold the pipes open long after the program is gone.
       child.stdout.destroy();
       child.stderr.destroy();
     };
-    const timer = setTimeout(
-      () => giveUp(new ProcessError(command, 'deadline', `killed after ${deadline} ms`)),
-      deadline,
-    );
-    const collect = (chunks: Buffer[]) => (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limit)
-        giveUp(new ProcessError(command, 'output', `killed after more than ${limit} bytes of output`));
-      else chunks.push(chunk);
-    };
-    child.stdout.on('data', collect(stdout));
-    child.stderr.on('data', collect(stderr));
-    child.on('error', (error) => {
-      clearTimeout(timer);
-      reject(failure ?? new ProcessError(command, 'start', error.message));
+    if (timeoutMs !== undefined)
+      timer = setTimeout(() => kill(124, `killed after ${timeoutMs} ms`), timeoutMs);
+    const flushes = (['stdout', 'stderr'] as const).map((name) => {
+      child[name].setEncoding('utf8').on('data', (chunk: string) => {
+        size += Buffer.byteLength(chunk);
+        if (size > outputLimit) kill(137, `killed after more than ${outputLimit} bytes of output`);
+        else said[name].push(chunk);
+      });
+      return readLines(child[name], outputLimit, onLine, () => {});
     });
+    child.on('error', (error) => finish(127, error.message));
     child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      if (failure !== undefined) reject(failure);
-      else {
-        resolve({
-          code: code ?? undefined,
-          signal: signal ?? undefined,
-          stdout: Buffer.concat(stdout).toString(),
-          stderr: Buffer.concat(stderr).toString(),
-        });
-      }
+      for (const flush of flushes) flush();
+      if (killed !== undefined) finish(killed.code, killed.why);
+      else finish(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
     // A program that ends without reading its input is judged by its exit code.
     child.stdin.on('error', () => {});
@@ -92,24 +79,22 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
-/** The standard output of a program that must succeed; else ProcessError with what it said on stderr. */
-export async function output(
-  command: string,
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<string> {
-  const finished = await run(command, args, options);
-  if (finished.code === 0) return finished.stdout;
-  const how = finished.code === undefined ? `ended by ${finished.signal}` : `exit code ${finished.code}`;
-  const said = finished.stderr.trim() || finished.stdout.trim();
-  throw new ProcessError(command, 'exit', said === '' ? how : `${how}: ${said}`, finished);
+/** The standard output of a program that must succeed; else an Error that names the program and what it said. */
+export async function must(argv: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await run(argv, options);
+  if (code === 0) return stdout;
+  throw new Error(`${argv.join(' ')}: exit ${code}: ${(stderr.trim() || stdout.trim()).slice(-2000)}`);
 }
 
 export type LineProcessOptions = ProcessOptions & {
   readonly onStdout?: (line: string) => void;
   readonly onStderr?: (line: string) => void;
   /** Once, when it has ended and its last line was handed over. */
-  readonly onExit?: (finished: Pick<Finished, 'code' | 'signal'>) => void;
+  readonly onExit?: (ended: {
+    /** Undefined when a signal ended it or it could not be started. */
+    readonly code: number | undefined;
+    readonly signal: NodeJS.Signals | undefined;
+  }) => void;
   /** Bytes in one line until it is killed; default 16 MiB. */
   readonly lineLimit?: number;
 };
@@ -127,12 +112,8 @@ export type LineProcess = {
 };
 
 /** Starts a child that stays open. A program that can't be started ends with `onStderr` saying why and `onExit`. */
-export function openLineProcess(
-  command: string,
-  args: readonly string[],
-  options: LineProcessOptions = {},
-): LineProcess {
-  const child = start(command, args, options);
+export function openLineProcess(argv: readonly string[], options: LineProcessOptions = {}): LineProcess {
+  const child = start(argv, options);
   const limit = options.lineLimit ?? 16 * 1024 * 1024;
   let alive = true;
   let ended: () => void = () => {};
@@ -177,9 +158,9 @@ export function openLineProcess(
     },
     write: (text) =>
       new Promise((resolve, reject) => {
-        if (!alive) return reject(new ProcessError(command, 'exit', 'has ended'));
+        if (!alive) return reject(new Error(`${argv[0]}: has ended`));
         child.stdin.write(text, (error) =>
-          error ? reject(new ProcessError(command, 'exit', error.message)) : resolve(),
+          error ? reject(new Error(`${argv[0]}: ${error.message}`)) : resolve(),
         );
       }),
     close: async (grace = 2_000) => {
@@ -196,17 +177,20 @@ export function openLineProcess(
 
 // The fork happens inside spawn(), on this thread, so the child is born in the namespace that the thread is in.
 function start(
-  command: string,
-  args: readonly string[],
-  options: ProcessOptions,
+  [file = '', ...args]: readonly string[],
+  { namespace, env, cwd }: ProcessOptions,
+  detached = false,
 ): ChildProcessWithoutNullStreams {
-  return inNamespace(options.namespace, () =>
-    spawn(command, args, {
-      stdio: 'pipe',
-      ...(options.env === undefined ? {} : { env: options.env }),
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    }),
-  );
+  return inNamespace(namespace, () => spawn(file, args, { stdio: 'pipe', env, cwd, detached }));
+}
+
+function killGroup(child: ChildProcessWithoutNullStreams): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    child.kill('SIGKILL');
+  }
 }
 
 /** Hands over each line without its end; the returned function hands over what is left without one. */

@@ -2,10 +2,9 @@
 
 import { isIP } from 'node:net';
 import type { ServiceIntent } from '#intent/node.ts';
-import { output, ProcessError, run } from '#system/process.ts';
+import { must, run } from '#system/process.ts';
 import { paths } from '#system/registry.ts';
 import { frontendKey } from './lower.ts';
-import { commandLine } from './session.ts';
 
 /** One UDP frontend and where its flows must not go any more; `backend` undefined: flows that were never translated. */
 export type StaleFlow = {
@@ -49,21 +48,20 @@ export function staleFlows(
   return flows;
 }
 
+/** A walk of a full table takes seconds. */
+const timeoutMs = 30_000;
+
 /** Drives the conntrack program (conntrack-tools) behind `command`. */
 export function createConntrack(command: readonly string[] = []): Conntrack {
-  const argv = (...args: string[]) => commandLine(command, 'conntrack', ...args);
   const remove = async (lines: readonly string[]) => {
     if (lines.length === 0) return;
-    const finished = await run(
-      ...commandLine(command, 'sh', '-c', loadFile, 'sh', paths.runDirectory.value),
-      {
-        input: `${lines.join('\n')}\n`,
-      },
-    );
+    const { code, stderr } = await run([...command, 'sh', '-c', loadFile, 'sh', paths.runDirectory.value], {
+      input: `${lines.join('\n')}\n`,
+      timeoutMs,
+    });
     // Exit code 1 is also "nothing matched".
-    if (finished.code !== 0 && !/flow entries have been deleted/.test(finished.stderr)) {
-      throw new ProcessError('conntrack', 'exit', finished.stderr.trim(), finished);
-    }
+    if (code !== 0 && !/flow entries have been deleted/.test(stderr))
+      throw new Error(`conntrack: exit ${code}: ${stderr.trim()}`);
   };
   return {
     // What is no address never became a flow, and must not become an argument.
@@ -71,7 +69,8 @@ export function createConntrack(command: readonly string[] = []): Conntrack {
     async prune(serviceAt) {
       const lines: string[] = [];
       for (const family of ['ipv4', 'ipv6']) {
-        const listing = await output(...argv('-L', '-p', 'udp', '-f', family));
+        const list = [...command, 'conntrack', '-L', '-p', 'udp', '-f', family];
+        const listing = await must(list, { timeoutMs });
         for (const line of listing.split('\n')) {
           const flow = readFlow(line);
           if (flow === undefined) continue;

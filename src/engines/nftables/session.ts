@@ -33,14 +33,14 @@ export type NftSession = Nft & {
 
 /** Longer transactions go to a child that ends, so that the memory they need goes with it. */
 const interactiveLimit = 16 * 1024;
-const deadline = 60_000;
+const timeoutMs = 60_000;
 
 type Waiting = { sentinel: string; lines: string[]; resolve: () => void; reject: (error: NftError) => void };
 
 /** `command`: what stands before `nft` to reach its namespaces, for example `['nsenter', '-t', '1', '-n', '--']`. */
 export function openNftSession(command: readonly string[] = []): NftSession {
   const nft = paths.nftLink.value;
-  const argv = (...args: string[]) => commandLine(command, nft, ...args);
+  const argv = (...args: string[]) => [...command, nft, ...args];
   let child: LineProcess | undefined;
   let waiting: Waiting | undefined;
   let counter = 0;
@@ -55,7 +55,7 @@ export function openNftSession(command: readonly string[] = []): NftSession {
   };
 
   function open(): LineProcess {
-    const opened = openLineProcess(...argv('-i'), {
+    const opened = openLineProcess(argv('-i'), {
       onStderr: (line) => {
         if (waiting === undefined || child !== opened) return;
         if (line === waiting.sentinel) settle();
@@ -88,7 +88,7 @@ export function openNftSession(command: readonly string[] = []): NftSession {
     child ??= open();
     const current = child;
     const sentinel = `list table inet ${nftSentinel}-${++counter}`;
-    const timer = setTimeout(() => current.kill(), deadline);
+    const timer = setTimeout(() => current.kill(), timeoutMs);
     try {
       await new Promise<void>((resolve, reject) => {
         waiting = { sentinel, lines: [], resolve, reject };
@@ -107,7 +107,7 @@ export function openNftSession(command: readonly string[] = []): NftSession {
     await link();
     const errors: string[] = [];
     const code = await new Promise<number | undefined>((resolve) => {
-      openLineProcess(...argv('-s', '-p', '-y', 'list', ...what.split(' ')), {
+      openLineProcess(argv('-s', '-p', '-y', 'list', ...what.split(' ')), {
         onStdout: line,
         onStderr: (text) => errors.push(text),
         onExit: (finished) => resolve(finished.code),
@@ -128,9 +128,10 @@ export function openNftSession(command: readonly string[] = []): NftSession {
       const statements = operations.map(printOperation);
       const length = statements.reduce((sum, each) => sum + each.length + 2, 0);
       if (length <= interactiveLimit) return commitInteractive(statements.join('; '));
-      const finished = await run(...argv('-f', '-'), { input: `${statements.join('\n')}\n`, deadline });
+      const finished = await run(argv('-f', '-'), { input: `${statements.join('\n')}\n`, timeoutMs });
       if (finished.code === 0) return;
-      const outcome = finished.code === undefined ? 'unknown' : 'refused';
+      // nft itself ends with 1; killed, it may have been before or after its commit.
+      const outcome = finished.code === 1 ? 'refused' : 'unknown';
       throw new NftError(outcome, finished.stderr.slice(0, 2_000).trim());
     },
     async read() {
@@ -154,17 +155,6 @@ const nftSentinel = 'netloom-sentinel';
 
 async function makeLink(command: readonly string[], link: string): Promise<void> {
   const script = `mkdir -p "\${1%/*}" && ln -sfn "$(command -v nft)" "$1"`;
-  const [file, args] = commandLine(command, 'sh', '-c', script, 'sh', link);
-  const finished = await run(file, args);
+  const finished = await run([...command, 'sh', '-c', script, 'sh', link], { timeoutMs });
   if (finished.code !== 0) throw new NftError('refused', `cannot make ${link}: ${finished.stderr.trim()}`);
-}
-
-/** A program and its arguments behind a prefix, as `run` takes them. */
-export function commandLine(
-  command: readonly string[],
-  program: string,
-  ...args: string[]
-): [string, readonly string[]] {
-  const [first, ...rest] = command;
-  return first === undefined ? [program, args] : [first, [...rest, program, ...args]];
 }

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch } from 'node:process';
+import { must, run } from '#system/process.ts';
 import { withLock } from '../lock.ts';
 import { sourceRoot } from '../paths.ts';
-import { must, run } from '../run.ts';
 import {
   debianArchitecture,
   explainFailure,

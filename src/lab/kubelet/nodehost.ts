@@ -1,8 +1,8 @@
 /** Running programs inside a node, and reaching its files. */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { type RunOptions, type RunResult, run } from '#system/process.ts';
 import type { LabNode } from '../config.ts';
-import { type RunOptions, type RunResult, run } from '../run.ts';
 
 export type NodeHost = {
   readonly name: string;

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
+import { type RunOptions, type RunResult, run } from '#system/process.ts';
 import { kubeconfig } from '../apiserver/kubeconfig.ts';
 import { type ApiServer, startApiServer } from '../apiserver/server.ts';
 import type { KubeletConfig, LabNode } from '../config.ts';
 import { imageRoot } from '../image/image.ts';
 import { enterArguments, type Machine, startMachine } from '../machine.ts';
 import { sourceRoot } from '../paths.ts';
-import { type RunOptions, type RunResult, run } from '../run.ts';
 
 export type TestLab = {
   readonly client: Client;

@@ -1,6 +1,7 @@
 /** Makes a machine's network namespace hold what the topology says, with the image's own iproute2. */
+
+import { must } from '#system/process.ts';
 import { writeSysctl } from '#system/sysctl.ts';
-import { must } from '../run.ts';
 import type { MachineNetwork, Sysctl } from '../topology.ts';
 
 /** Network namespaces as paths in the supervisor's procfs. */

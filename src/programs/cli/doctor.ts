@@ -5,8 +5,8 @@ import { release } from 'node:os';
 import { dirname } from 'node:path';
 import { cacheDirectory, imageRoot } from '#lab/image/image.ts';
 import { labsDirectory, sourceRoot } from '#lab/paths.ts';
-import { run as runProgram } from '#lab/run.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
+import { run as runProgram } from '#system/process.ts';
 import { exitCodes, type Invocation } from './command.ts';
 import { kernelFloor, kernelProbes, kernelSuffices, type Probe } from './doctor-probes.ts';
 

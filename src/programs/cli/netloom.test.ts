@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { sourceRoot } from '#lab/paths.ts';
-import { run } from '#lab/run.ts';
+import { run } from '#system/process.ts';
 
 const directories: string[] = [];
 afterEach(async () => {

@@ -61,9 +61,9 @@ function configPath(directory: string): string {
 async function commonVersion(executables: readonly string[]): Promise<string> {
   const supported = await Promise.all(
     executables.map(async (executable) => {
-      const options = { env: { CNI_COMMAND: 'VERSION' }, input: '{"cniVersion":"1.0.0"}', deadline: 5_000 };
+      const options = { env: { CNI_COMMAND: 'VERSION' }, input: '{"cniVersion":"1.0.0"}', timeoutMs: 5_000 };
       try {
-        const { stdout } = await run(executable, [], options);
+        const { stdout } = await run([executable], options);
         const { supportedVersions } = JSON.parse(stdout) as { supportedVersions?: unknown };
         return Array.isArray(supportedVersions) ? supportedVersions : ['1.0.0'];
       } catch {
