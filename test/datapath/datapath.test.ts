@@ -177,7 +177,7 @@ describe('a ready node', () => {
     });
     expect((await node.cni('ADD', { pod: 'x', namespace: 'nowhere' })).json).toMatchObject({
       code: 11,
-      msg: 'namespace nowhere has no Subnet on this node yet',
+      msg: 'namespace nowhere is not known on this node yet, or the Subnet that serves it is being deleted',
     });
     expect((await node.cni('ADD', { config: { cniVersion: '9.9.9' } })).json).toMatchObject({ code: 1 });
     expect(await node.endpoints()).toEqual([]);

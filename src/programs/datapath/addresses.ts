@@ -1,6 +1,7 @@
 /** The node's addresses: who has which, kept in the journal, given only while the node may give. */
 import { assign, blockUsage, familiesOf } from '#compile/ipam/assign.ts';
 import { type Assignment, applyRecord, type IpamState, type PodIdentity } from '#compile/ipam/state.ts';
+import { defaultSubnet } from '#compile/topology/entries.ts';
 import type { BlockUsage } from '#intent/handover.ts';
 import type { BlockIntent, NodeIntent, SelfIntent } from '#intent/node.ts';
 import { parseAddr } from '#net/addr.ts';
@@ -76,6 +77,13 @@ export function createAddresses(options: {
       addr !== undefined && (self?.blocks ?? []).some((block) => prefixHas(parsePrefix(block.cidr)!, addr))
     );
   };
+  /** What rested in blocks that are no longer here is nobody's: blocks come and go for as long as a node lives. */
+  const forgetRested = (): void => {
+    const now = Date.now();
+    for (const [address, at] of state.resting) {
+      if (now - at >= restMs && !inBlocks(address)) state.resting.delete(address);
+    }
+  };
 
   return {
     state,
@@ -94,7 +102,7 @@ export function createAddresses(options: {
         };
       }
       const name = intent.namespaces[pod.namespace]?.subnet;
-      if (name === undefined) return { refused: `namespace ${pod.namespace} has no Subnet on this node yet` };
+      if (name === undefined) return { refused: withoutSubnet(pod.namespace, intent) };
       const subnet = intent.subnets[name];
       if (subnet === undefined)
         return { refused: `Subnet ${name} of namespace ${pod.namespace} is not known yet` };
@@ -114,12 +122,15 @@ export function createAddresses(options: {
     },
     release,
     setSelf(next) {
+      // The same lease counts from when it first came: a clock that was set back since must not make it longer.
+      if (next === undefined) lease = Number.NEGATIVE_INFINITY;
+      else if (next.assignUntil !== self?.assignUntil)
+        lease = performance.now() + (next.assignUntil - Date.now());
       const kept = new Set(next?.blocks.map((block) => block.claim));
       const gone = [...(self?.blocks ?? []), ...retired.values()].filter((block) => !kept.has(block.claim));
       retired = new Map(gone.map((block) => [block.claim, block]));
       self = next;
-      lease =
-        next === undefined ? Number.NEGATIVE_INFINITY : performance.now() + (next.assignUntil - Date.now());
+      if (gone.length > 0) forgetRested();
     },
     tunnelAddresses() {
       const found: string[] = [];
@@ -174,4 +185,15 @@ export function createAddresses(options: {
     },
     subnetOf,
   };
+}
+
+/** Says which object is missing, as far as a node can know. */
+function withoutSubnet(namespace: string, intent: NodeIntent): string {
+  if (intent.subnets[defaultSubnet] !== undefined) {
+    return `namespace ${namespace} is not known on this node yet, or the Subnet that serves it is being deleted`;
+  }
+  return (
+    `no Subnet serves namespace ${namespace}: create the Subnet "${defaultSubnet}", which serves every namespace that ` +
+    `no other names, or one that names ${namespace} (if it is there: kubectl describe subnet ${defaultSubnet} says why it is not served)`
+  );
 }
