@@ -5,6 +5,7 @@ export type ImageSettings = {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string;
+  /** As the image writes it: `uid`, `uid:gid` or names; empty for root. */
   readonly user: string;
 };
 

@@ -42,7 +42,7 @@ export type KubeletConfig = {
   readonly imageRoot: string;
   /** Where each node sees the node image read-only, as a lower layer of containers. */
   readonly imageInNode: string;
-  /** Root file systems brought by `lab load`: `<directory>/<encoded image name>/rootfs`; names by `imageDirectoryName`. */
+  /** Root file systems brought by `lab load`: a directory each, its name by `imageDirectoryName`. */
   readonly imagesDirectory: { readonly host: string; readonly inside: string };
   /** Pods' nameserver and search domain. */
   readonly dns: { readonly addresses: readonly string[]; readonly domain: string };

@@ -1,14 +1,17 @@
 /** `lab load`: directories and archives become root file systems; no layer leaves its own. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { must } from '#system/process.ts';
 import { imageDirectoryName } from './config.ts';
 import { imageRoot } from './image/image.ts';
+import type { LoadedImage } from './images/catalogue.ts';
 import { type LabSpec, labFiles } from './lab.ts';
 import { loadImage } from './load.ts';
 
@@ -34,8 +37,10 @@ afterEach(async () => {
   await rm(work, { recursive: true, force: true });
 });
 
-const loaded = (image: string, path: string) =>
-  join(labFiles('load').images, imageDirectoryName(image), path);
+const place = (image: string) => join(labFiles('load').images, imageDirectoryName(image));
+const settingsOf = async (image: string) =>
+  JSON.parse(await readFile(join(place(image), 'image.json'), 'utf8')) as LoadedImage;
+const rootOf = async (image: string) => join(place(image), (await settingsOf(image)).root);
 
 /** A layer made by a shell script in an empty directory. */
 async function layer(script: string): Promise<Buffer> {
@@ -75,7 +80,7 @@ test('layers of every compression, in order, with whiteouts', async () => {
     await layer('echo 3 >c'),
   ]);
   await loadImage(spec, 'example/web:1', file);
-  const rootfs = loaded('example/web:1', 'rootfs');
+  const rootfs = await rootOf('example/web:1');
   const files = await must(['find', '.', '-type', 'f', '-printf', '%P %m\\n'], { cwd: rootfs });
   expect(
     files
@@ -83,7 +88,7 @@ test('layers of every compression, in order, with whiteouts', async () => {
       .split('\n')
       .toSorted((a, b) => a.localeCompare(b)),
   ).toEqual(['a 4755', 'c 644', 'd/new 644', 'e/x 644']);
-  expect(JSON.parse(await readFile(loaded('example/web:1', 'image.json'), 'utf8'))).toMatchObject({
+  expect(await settingsOf('example/web:1')).toMatchObject({
     name: 'example/web:1',
     command: ['/hello'],
     env: { WHO: 'me' },
@@ -106,10 +111,36 @@ test('a directory as it is; loading again replaces', async () => {
   const directory = await mkdtemp(join(work, 'dir-'));
   await must(['sh', '-ec', 'echo one >file; ln -s file link; mkfifo pipe'], { cwd: directory });
   await loadImage(spec, 'plain', directory);
-  expect((await lstat(loaded('plain', 'rootfs/link'))).isSymbolicLink()).toBe(true);
+  expect((await lstat(join(await rootOf('plain'), 'link'))).isSymbolicLink()).toBe(true);
   await writeFile(join(directory, 'file'), 'two');
   await loadImage(spec, 'plain', directory);
-  expect(await readFile(loaded('plain', 'rootfs/file'), 'utf8')).toBe('two');
+  expect(await readFile(join(await rootOf('plain'), 'file'), 'utf8')).toBe('two');
+});
+
+test("a replaced image's root stays while a container runs over it", async () => {
+  const directory = await mkdtemp(join(work, 'dir-'));
+  const load = async (text: string) => {
+    await writeFile(join(directory, 'file'), text);
+    await loadImage(spec, 'plain', directory);
+    return rootOf('plain');
+  };
+  const first = await load('one');
+  const layers = `mkdir $0 $0/up $0/work $0/root; mount -t tmpfs tmpfs $0/up; mkdir $0/up/upper $0/up/work`;
+  const options = 'lowerdir=$1,upperdir=$0/up/upper,workdir=$0/up/work';
+  const script = `${layers}; mount -t overlay -o ${options} x $0/root; echo; read x; cat $0/root/file`;
+  const container = spawn('unshare', ['--mount', 'sh', '-ec', script, join(work, 'c'), first]);
+  const said = container.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false });
+  await said.next();
+  await load('two');
+  const third = await load('three');
+  // The second is unused, but was replaced only now.
+  expect((await readdir(place('plain'))).filter((name) => name.startsWith('root-'))).toHaveLength(3);
+  container.stdin.end('\n');
+  expect((await said.next()).value).toBe('one');
+  await once(container, 'close');
+  const fourth = await load('four');
+  const left = await readdir(place('plain'));
+  expect(left.toSorted()).toEqual(['image.json', basename(third), basename(fourth)].toSorted());
 });
 
 test('refusals leave nothing', async () => {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import type { Transform } from 'node:stream';
@@ -11,12 +11,12 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { must } from '#system/process.ts';
 import { type ImageSettings, plainSettings, readArchive, whiteouts } from './archive.ts';
-import { imageDirectoryName } from './config.ts';
 import { debianArchitecture } from './image/recipe.ts';
+import { replaceImage } from './images/replace.ts';
 import { type LabSpec, labFiles } from './lab.ts';
 import { withLock } from './lock.ts';
 
-/** Atomic: pods see the old image or the new one. Throws an error for the user. */
+/** Atomic: containers get the older image or the new one, and keep it until they end. Throws an error for the user. */
 export async function loadImage(spec: LabSpec, image: string, source: string): Promise<void> {
   if (!/^[a-z0-9]([a-z0-9._:/@-]{0,198}[A-Za-z0-9_])?$/i.test(image))
     throw new Error(`${JSON.stringify(image)} is no image name`);
@@ -27,21 +27,12 @@ export async function loadImage(spec: LabSpec, image: string, source: string): P
   await withLock(`${files.directory} images`, async () => {
     const work = await mkdtemp(join(files.directory, 'loading-'));
     try {
-      const root = join(work, 'image', 'rootfs');
-      await mkdir(root, { recursive: true });
+      const root = join(work, 'root');
+      await mkdir(root);
       const settings = kind.isDirectory()
         ? await copyDirectory(source, root)
         : await unpack(spec, source, work, root);
-      await writeFile(
-        join(work, 'image', 'image.json'),
-        `${JSON.stringify({ name: image, ...settings }, undefined, 2)}\n`,
-      );
-      const target = join(files.images, imageDirectoryName(image));
-      // Containers that run keep the older image's directory as their lower layer until they end.
-      await rename(target, join(work, 'old')).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
-      await rename(join(work, 'image'), target);
+      await replaceImage(files.images, image, settings, root);
     } finally {
       await rm(work, { recursive: true, force: true });
     }

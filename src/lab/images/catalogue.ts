@@ -1,4 +1,5 @@
 /** Which images the lab has, and what a pod's image name means; pure. */
+import type { ImageSettings } from '../archive.ts';
 import { inNode } from '../paths.ts';
 
 /** What a container of the image starts with. */
@@ -63,14 +64,10 @@ export const catalogue: readonly CatalogueImage[] = [
 ];
 
 /** A loaded image's configuration; `name` is the one that it was loaded under. */
-export type LoadedImage = {
+export type LoadedImage = ImageSettings & {
   readonly name: string;
-  readonly entrypoint: readonly string[];
-  readonly command: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly workingDir: string;
-  /** As the image writes it: `uid`, `uid:gid` or names. */
-  readonly user: string;
+  /** Name of the directory of its root file system, beside its configuration. */
+  readonly root: string;
 };
 
 export type ResolvedImage =

@@ -16,7 +16,7 @@ export type RunnableImage = {
 
 export type ImageDirectories = Pick<KubeletConfig, 'imageRoot' | 'imageInNode' | 'imagesDirectory'>;
 
-/** Name of the file that holds a loaded image's configuration, beside its `rootfs`. */
+/** Name of the file that holds a loaded image's configuration, beside its root. */
 export const imageConfigFile = 'image.json';
 
 /** The problem is worded for the status of the container that wants the image. */
@@ -39,7 +39,7 @@ export function findImage(
     ({ image }) => image.name === wanted.name,
   );
   if (found === undefined) return { problem: `image ${JSON.stringify(name)} was removed` };
-  const host = `${directories.imagesDirectory.host}/${found.directory}/rootfs`;
+  const host = `${directories.imagesDirectory.host}/${found.directory}/${found.image.root}`;
   const user = imageUser(wanted.user, host);
   if (user === undefined) {
     return {
@@ -49,7 +49,7 @@ export function findImage(
   const { entrypoint, command, env, workingDir } = wanted;
   return {
     value: {
-      lower: `${directories.imagesDirectory.inside}/${found.directory}/rootfs`,
+      lower: `${directories.imagesDirectory.inside}/${found.directory}/${found.image.root}`,
       config: { entrypoint, command, env, workingDir, ...user },
       binds: [],
     },

@@ -212,6 +212,7 @@ describe('a kubelet with the bridge plugin', () => {
     copyFileSync(join(lab.imageRoot, 'bin/busybox'), join(directory, 'rootfs/bin/busybox'));
     const image = {
       name: 'example/mine:1',
+      root: 'rootfs',
       entrypoint: ['/bin/busybox', 'sh', '-c'],
       command: ['/bin/busybox ls /; echo $WORD; exec /bin/busybox sleep 100'],
       env: { WORD: 'loaded', PATH: '/bin' },
