@@ -34,6 +34,8 @@ export type NftSession = Nft & {
 /** Longer transactions go to a child that ends, so that the memory they need goes with it. */
 const interactiveLimit = 16 * 1024;
 const timeoutMs = 60_000;
+/** nft -i remembers every line that it was told, some 200 bytes each: after so many a new one takes over. */
+const transactionsPerProcess = 5_000;
 
 type Waiting = { sentinel: string; lines: string[]; resolve: () => void; reject: (error: NftError) => void };
 
@@ -85,6 +87,11 @@ export function openNftSession(command: readonly string[] = []): NftSession {
   }
 
   async function commitInteractive(text: string): Promise<void> {
+    if (counter > 0 && counter % transactionsPerProcess === 0) {
+      const worn = child;
+      child = undefined;
+      void worn?.close();
+    }
     child ??= open();
     const current = child;
     const sentinel = `list table inet ${nftSentinel}-${++counter}`;
