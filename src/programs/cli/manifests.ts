@@ -198,9 +198,17 @@ const nodePaths: readonly { name: string; path: string; type: string; propagatio
   { name: 'machine-id', path: '/etc/machine-id', type: 'File' },
 ];
 
-/** A young generation of 1 MB instead of 16: each node pays for this memory, and collections of it are shorter. */
+/**
+ * A young generation of 1 MB instead of 16: each node pays for this memory, and collections of it are shorter. The limit of the
+ * heap, ten times what 5,000 remote pods take, makes V8 let it grow by a third before it collects instead of fourfold.
+ */
 function program(name: string): string[] {
-  return ['node', '--max-semi-space-size=1', `/opt/netloom/src/programs/${name}/main.ts`];
+  return [
+    'node',
+    '--max-semi-space-size=1',
+    '--max-old-space-size=256',
+    `/opt/netloom/src/programs/${name}/main.ts`,
+  ];
 }
 
 function withArgs(args: readonly string[] | undefined): { readonly args?: readonly string[] } {
