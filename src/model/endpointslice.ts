@@ -5,7 +5,7 @@ import type { Origin } from '#intent/origin.ts';
 import { type Addr, type Family, formatAddr, parseAddr } from '#net/addr.ts';
 import { formatPrefix, type Prefix, parsePrefix, prefixHas } from '#net/prefix.ts';
 import { isPort, protocolOf } from './port.ts';
-import { originOf, type Problem, type Read } from './problem.ts';
+import { collectProblems, originOf, type Read, type Refuse } from './problem.ts';
 
 export type EndpointSliceModel = {
   readonly origin: Origin;
@@ -76,10 +76,7 @@ export function readEndpointSlice(object: KubeObject): Read<EndpointSliceModel> 
   if (service === undefined || service === '' || headlessLabel in labels)
     return { value: undefined, problems: [] };
   const origin = originOf(object);
-  const problems: Problem[] = [];
-  const refuse = (field: string, code: string, message: string): void => {
-    problems.push({ object: origin, field, code, message });
-  };
+  const { problems, refuse } = collectProblems(origin);
   const family = slice.addressType === 'IPv4' ? 4 : slice.addressType === 'IPv6' ? 6 : undefined;
   if (family === undefined) {
     refuse(
@@ -98,8 +95,6 @@ export function readEndpointSlice(object: KubeObject): Read<EndpointSliceModel> 
   };
   return { value, problems };
 }
-
-type Refuse = (field: string, code: string, message: string) => void;
 
 function readPorts(slice: Slice, refuse: Refuse): readonly SlicePort[] {
   const kept: SlicePort[] = [];

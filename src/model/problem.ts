@@ -2,12 +2,44 @@
 import type { KubeObject } from '#api/object.ts';
 import type { Origin } from '#intent/origin.ts';
 
+/** Every code there is; what each means and how grave it is stands in telemetry's catalogue. */
+export const problemCodes = [
+  'BlockOutside',
+  'DuplicateFamily',
+  'DuplicateFrontend',
+  'DuplicateName',
+  'DuplicatePort',
+  'ForbiddenAddress',
+  'InvalidAddress',
+  'InvalidCIDR',
+  'InvalidPort',
+  'InvalidRange',
+  'InvalidTimeout',
+  'NoFreeBlock',
+  'NoInternalAddress',
+  'NodeReplaced',
+  'NotSupported',
+  'OutsideSubnet',
+  'Overlap',
+  'Required',
+  'ReservedCIDR',
+  'SmallerThanBlock',
+  'SubnetNotFound',
+  'WrongFamily',
+  'WrongName',
+] as const;
+
+export type ProblemCode = (typeof problemCodes)[number];
+
+/** Adds a problem of the object that is being read. */
+export type Refuse = (field: string, code: ProblemCode, message: string) => undefined;
+
 export type Problem = {
   readonly object: Origin;
   /** For example `spec.cidrs[0]`; '' when it is the object as a whole. */
   readonly field: string;
   /** CamelCase, as in a condition's reason. */
-  readonly code: string;
+  readonly code: ProblemCode;
   /** One sentence for the user: what is wrong and what would be right. */
   readonly message: string;
 };
@@ -18,4 +50,17 @@ export type Read<T> = { readonly value: T | undefined; readonly problems: readon
 export function originOf(object: Pick<KubeObject, 'kind' | 'metadata'>): Origin {
   const { name, namespace } = object.metadata;
   return namespace === undefined ? { kind: object.kind, name } : { kind: object.kind, namespace, name };
+}
+
+/** Problems of one object, gathered as it is read. */
+export function collectProblems(origin: Origin): {
+  readonly problems: readonly Problem[];
+  readonly refuse: Refuse;
+} {
+  const problems: Problem[] = [];
+  const refuse: Refuse = (field, code, message) => {
+    problems.push({ object: origin, field, code, message });
+    return undefined;
+  };
+  return { problems, refuse };
 }

@@ -4,7 +4,7 @@ import type { Protocol } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
 import { canonicalAddr } from '#net/addr.ts';
 import { isPort, protocolOf } from './port.ts';
-import { originOf, type Problem, type Read } from './problem.ts';
+import { collectProblems, originOf, type Read, type Refuse } from './problem.ts';
 
 export {
   type EndpointModel,
@@ -63,11 +63,8 @@ const servedElsewhere = ['service.kubernetes.io/service-proxy-name', 'service.ku
  * A bad port or address is left out; what Netloom doesn't serve yet is a problem that names the field, and the ClusterIP works.
  */
 export function readService(object: KubeObject): Read<ServiceModel> {
-  const problems: Problem[] = [];
   const origin = originOf(object);
-  const refuse = (field: string, code: string, message: string): void => {
-    problems.push({ object: origin, field, code, message });
-  };
+  const { problems, refuse } = collectProblems(origin);
   const spec = (object.spec ?? {}) as Spec;
   const labels = object.metadata.labels ?? {};
   const addresses = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
@@ -95,8 +92,6 @@ export function readService(object: KubeObject): Read<ServiceModel> {
   };
   return { value, problems };
 }
-
-type Refuse = (field: string, code: string, message: string) => void;
 
 function reportUnserved(spec: Spec, refuse: Refuse): void {
   const unserved = (field: string, what: string) =>

@@ -5,7 +5,7 @@ import type { SubnetMode } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
 import { canonicalPrefix, formatPrefix, type Prefix, parsePrefix, prefixesOverlap } from '#net/prefix.ts';
 import { parseRange, rangeToPrefixes } from '#net/range.ts';
-import { originOf, type Problem, type Read } from './problem.ts';
+import { collectProblems, originOf, type Read, type Refuse } from './problem.ts';
 
 export type SubnetModel = {
   readonly origin: Origin;
@@ -37,11 +37,7 @@ const special = [
 /** A Subnet with a bad CIDR is not usable at all; a bad excluded address or inbound prefix is left out. */
 export function readSubnet(object: Subnet): Read<SubnetModel> {
   const origin = originOf(object);
-  const problems: Problem[] = [];
-  const refuse = (field: string, code: string, message: string): undefined => {
-    problems.push({ object: origin, field, code, message });
-    return undefined;
-  };
+  const { problems, refuse } = collectProblems(origin);
   const { spec } = object;
   const blockSizes = { ipv4: spec.blockSizes?.ipv4 ?? 26, ipv6: spec.blockSizes?.ipv6 ?? 122 };
   const cidrs = spec.cidrs.map((text, index) => readCidr(text, `spec.cidrs[${index}]`, blockSizes, refuse));
@@ -98,7 +94,7 @@ function readCidr(
   text: string,
   field: string,
   blockSizes: SubnetModel['blockSizes'],
-  refuse: (field: string, code: string, message: string) => undefined,
+  refuse: Refuse,
 ): Prefix | undefined {
   const cidr = parsePrefix(text);
   if (cidr === undefined) return refuse(field, 'InvalidCIDR', `"${text}" is no prefix with host bits zero`);

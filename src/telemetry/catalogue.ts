@@ -33,42 +33,62 @@ const doubtful = (title: string, remedy: string): ProblemKind => ({
 
 /** By code: CamelCase, used as the condition's and the event's reason. A code is never given a second meaning. */
 export const catalogue = {
+  BlockOutside: unmet(
+    'Nodes hold blocks that are not part of their Subnet any more.',
+    'Make the prefix what it was: it may grow, never shrink or move. Or delete the pods that have addresses there.',
+  ),
+  DuplicateFamily: refused('Two addresses or prefixes of one family.', 'Keep one a family.'),
+  DuplicateFrontend: unmet(
+    'Two Services have the same address, protocol and port.',
+    'Change or delete one; the older one stays in effect.',
+  ),
+  DuplicateName: refused('Two ports of a Service have one name.', 'Name each port otherwise.'),
+  DuplicatePort: refused('A Service has one port and protocol twice.', 'Remove one.'),
+  ForbiddenAddress: refused(
+    'An endpoint is where no connection may be sent (loopback, link-local, multicast).',
+    "Give the endpoint's own address.",
+  ),
   InvalidAddress: refused('An address is not one.', 'Write an IPv4 or IPv6 address in its usual form.'),
   InvalidCIDR: refused(
     'A prefix is not one, or has host bits set.',
     'Write the network address and its length.',
   ),
+  InvalidPort: refused('A port is not one.', 'Write a number from 1 to 65535.'),
   InvalidRange: refused('A range of addresses is not one.', 'Write `first-last`, both of one family.'),
-  InvalidSelector: refused(
-    'A label selector is not well-formed.',
-    'See the operators In, NotIn, Exists, DoesNotExist.',
+  InvalidTimeout: doubtful(
+    'A timeout is out of bounds; the default is used.',
+    'See the message for the bounds.',
   ),
-  InvalidValue: refused('A field has a value that it can not have.', 'See the message for what it may be.'),
-  Unsupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
-  Overlap: refused('Two objects claim the same addresses.', 'Change or delete one; the older one stays.'),
-  NameMismatch: refused("A claim's name is not the one of its block.", 'Delete the claim.'),
-  DuplicateFrontend: unmet(
-    'Two Services have the same address, protocol and port.',
-    'Change or delete one; the older one stays in effect.',
+  NoFreeBlock: doubtful(
+    'All addresses of a Subnet are in blocks that nodes hold: a node that needs another one waits.',
+    'Use a larger prefix or smaller blocks, or delete pods.',
   ),
   NoInternalAddress: unmet(
     'A node has no address that other nodes could reach.',
     'Give the kubelet --node-ip, or wait for the cloud provider.',
   ),
-  NotFound: unmet('An object that this one names does not exist.', 'Create it, or correct the name.'),
-  OutOfAddresses: unmet(
-    'A subnet has no free block left.',
-    'Add a prefix, use smaller blocks, or delete pods.',
+  NodeReplaced: unmet(
+    'A claim is of a Node object that was deleted and made again.',
+    "Wait: the node's agent takes it over, or it is freed when the old node's lease has run out.",
   ),
-  NotProgrammed: unmet(
-    'The kernel refused what this object asks for.',
-    'See the message; `netloom doctor` tells what this kernel lacks.',
+  NotSupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
+  OutsideSubnet: unmet(
+    'A block is not part of its Subnet.',
+    "Correct the Subnet's prefixes, or delete the claim.",
   ),
-  ForeignChange: doubtful(
-    'Another program changed or removed our rules; they were put back.',
-    'Find and stop what flushes nftables on this node.',
+  Overlap: refused('Two objects claim the same addresses.', 'Change or delete one; the older one stays.'),
+  Required: refused('A field is missing.', 'See the message.'),
+  ReservedCIDR: refused('A prefix has a meaning of its own (loopback, link-local …).', 'Use another one.'),
+  SmallerThanBlock: refused(
+    'A Subnet is smaller than one of its blocks.',
+    'Use a larger prefix, or smaller blocks (spec.blockSizes).',
   ),
-  Ambiguous: doubtful('Two objects say different things of one.', 'Make their selectors apart.'),
+  SubnetNotFound: unmet(
+    'A claim names a Subnet that does not exist.',
+    'Create the Subnet, or delete the claim.',
+  ),
+  WrongFamily: refused("An endpoint is not of its slice's family.", 'Put it into a slice of its own family.'),
+  WrongName: refused("A claim's name is not the one of its block.", 'Delete the claim.'),
 } as const satisfies Readonly<Record<string, ProblemKind>>;
 
 export type ProblemCode = keyof typeof catalogue;

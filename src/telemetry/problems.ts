@@ -1,4 +1,4 @@
-/** One call makes a problem known everywhere: condition, event, log line and metric. What tells the cluster is injected. */
+/** One call makes a problem known everywhere: event, log line and metric, once. What tells the cluster is injected. */
 import { kindOf } from './catalogue.ts';
 import type { Log } from './log.ts';
 import type { Registry } from './metrics.ts';
@@ -14,13 +14,14 @@ export type ObjectReference = {
 };
 
 export type ProblemDetail = {
+  readonly code: string;
   /** For example `spec.cidrs[0]`; '' for the object as a whole. */
   readonly field: string;
   /** One sentence: what is wrong and what would be right. */
   readonly message: string;
 };
 
-export type StandingProblem = ProblemDetail & { readonly object: ObjectReference; readonly code: string };
+export type StandingProblem = ProblemDetail & { readonly object: ObjectReference };
 
 /** A condition without its time, as kube/conditions.ts sets it. */
 export type ProblemCondition = {
@@ -44,83 +45,94 @@ export type ReporterOptions = {
   readonly registry: Registry;
   /** Takes an event; must not throw. */
   readonly event?: ((event: ProblemEvent) => void) | undefined;
-  /** Takes what the object's conditions are now; called when that changed. Must not throw. */
-  readonly conditions?:
-    | ((object: ObjectReference, conditions: readonly ProblemCondition[]) => void)
-    | undefined;
 };
 
 export type ProblemReporter = {
-  /** Adds one problem. Saying it again while it stands tells nobody a second time. */
-  report(code: string, object: ObjectReference, detail: ProblemDetail): void;
-  /** These are all problems that the object has now: new ones are told, others are over. */
-  settle(object: ObjectReference, problems: readonly (ProblemDetail & { readonly code: string })[]): void;
+  /**
+   * These are all problems that the object has now: new ones are told, others are over. An object of the same name with another
+   * `uid` is another object.
+   */
+  settle(object: ObjectReference, problems: readonly ProblemDetail[]): void;
   /** The object is gone, and its problems with it. */
   forget(object: ObjectReference): void;
+  /** Makes the events of what stands again: servers drop events after an hour. */
+  remind(): void;
+  /** Forgets everything without a word: another process reports from here on. */
+  clear(): void;
   standing(): readonly StandingProblem[];
 };
 
-export function createReporter({ log, registry, event, conditions }: ReporterOptions): ProblemReporter {
+export function createReporter({ log, registry, event }: ReporterOptions): ProblemReporter {
   /** By object, then by code, field and message. */
   const objects = new Map<string, Map<string, StandingProblem>>();
-  /** The conditions last told of each object, as JSON. */
-  const told = new Map<string, string>();
   const labels = ['code', 'severity'];
   const reported = registry.counter({
     name: 'netloom_problems_reported_total',
     help: 'Problems that came up.',
     labels,
   });
-  const standing = registry.gauge({
+  const gauge = registry.gauge({
     name: 'netloom_problems',
     help: 'Problems that stand now, by code.',
     labels,
   });
+  const standing = () => [...objects.values()].flatMap((problems) => [...problems.values()]);
+  const count = (code: string, by: number) => gauge.add(by, { code, severity: kindOf(code).severity });
 
-  const raise = (problem: StandingProblem): void => {
-    const { severity } = kindOf(problem.code);
-    const { object, code, field, message } = problem;
-    log[severity === 'error' ? 'error' : 'warn'](message, { problem: code, ...logged(object), field });
-    reported.inc({ code, severity });
-    standing.add(1, { code, severity });
+  const warn = ({ object, code, field, message }: StandingProblem): void => {
     const note = field === '' ? message : `${field}: ${message}`;
     event?.({ regarding: object, type: 'Warning', reason: code, action: 'Reconcile', note });
   };
-  const settled = ({ object, code, field }: StandingProblem): void => {
-    log.info('a problem is over', { problem: code, ...logged(object), field });
-    standing.add(-1, { code, severity: kindOf(code).severity });
+  const raise = (problem: StandingProblem): void => {
+    const { object, code, field, message } = problem;
+    log.warn(message, { problem: code, ...logged(object), field });
+    reported.inc({ code, severity: kindOf(code).severity });
+    count(code, 1);
+    warn(problem);
   };
-  const replace = (object: ObjectReference, wanted: Map<string, StandingProblem>): void => {
-    const key = objectKey(object);
-    const held = objects.get(key);
-    for (const [id, problem] of wanted) if (held?.has(id) !== true) raise(problem);
-    for (const [id, problem] of held ?? []) if (!wanted.has(id)) settled(problem);
-    if (wanted.size === 0) objects.delete(key);
-    else objects.set(key, wanted);
-    const now = conditionsOf(object, [...wanted.values()]);
-    const text = JSON.stringify(now);
-    if (told.get(key) === text) return;
-    told.set(key, text);
-    conditions?.(object, now);
+  const end = ({ object, code, field }: StandingProblem): void => {
+    log.info('a problem is over', { problem: code, ...logged(object), field });
+    count(code, -1);
+  };
+  const mended = ({ object, code, field }: StandingProblem): void => {
+    const note = field === '' ? code : `${field}: ${code}`;
+    event?.({ regarding: object, type: 'Normal', reason: 'ProblemOver', action: 'Reconcile', note });
   };
 
   return {
-    report(code, object, detail) {
-      const held = objects.get(objectKey(object));
-      const problem = { object, code, field: detail.field, message: detail.message };
-      replace(object, new Map(held).set(problemKey(problem), problem));
-    },
     settle(object, problems) {
-      const wanted = problems.map(({ code, field, message }) => ({ object, code, field, message }));
-      replace(object, new Map(wanted.map((problem) => [problemKey(problem), problem])));
+      const key = objectKey(object);
+      const held = objects.get(key);
+      const wanted = new Map(
+        problems.map(({ code, field, message }) => {
+          const problem = { object, code, field, message };
+          return [problemKey(problem), problem] as const;
+        }),
+      );
+      if (wanted.size === 0) objects.delete(key);
+      else objects.set(key, wanted);
+      for (const [id, problem] of wanted) if (held?.has(id) !== true) raise(problem);
+      const places = new Set(problems.map(({ code, field }) => `${code}\0${field}`));
+      for (const [id, problem] of held ?? []) {
+        if (wanted.has(id)) continue;
+        end(problem);
+        // Where only the message is another one, the new event says it all.
+        if (!places.has(`${problem.code}\0${problem.field}`)) mended(problem);
+      }
     },
     forget(object) {
       const key = objectKey(object);
-      for (const problem of objects.get(key)?.values() ?? []) settled(problem);
+      for (const problem of objects.get(key)?.values() ?? []) end(problem);
       objects.delete(key);
-      told.delete(key);
     },
-    standing: () => [...objects.values()].flatMap((problems) => [...problems.values()]),
+    remind() {
+      for (const problem of standing()) warn(problem);
+    },
+    clear() {
+      for (const { code } of standing()) count(code, -1);
+      objects.clear();
+    },
+    standing,
   };
 }
 
@@ -130,7 +142,7 @@ export function createReporter({ log, registry, event, conditions }: ReporterOpt
  */
 export function conditionsOf(
   object: ObjectReference,
-  problems: readonly (ProblemDetail & { readonly code: string })[],
+  problems: readonly ProblemDetail[],
 ): readonly ProblemCondition[] {
   const sorted = problems.toSorted((a, b) => compare(problemKey(a), problemKey(b)));
   const errors = sorted.filter((problem) => kindOf(problem.code).severity === 'error');
@@ -155,11 +167,11 @@ function logged({ kind, namespace, name }: ObjectReference): Readonly<Record<str
   return { kind, object: namespace === undefined ? name : `${namespace}/${name}` };
 }
 
-function objectKey({ kind, namespace = '', name }: ObjectReference): string {
-  return `${kind}\0${namespace}\0${name}`;
+function objectKey({ kind, namespace = '', name, uid = '' }: ObjectReference): string {
+  return `${kind}\0${namespace}\0${name}\0${uid}`;
 }
 
-function problemKey({ code, field, message }: ProblemDetail & { readonly code: string }): string {
+function problemKey({ code, field, message }: ProblemDetail): string {
   return `${code}\0${field}\0${message}`;
 }
 

@@ -3,7 +3,7 @@ import type { BlockIntent, NamespaceIntent, PeerIntent, SelfIntent, SubnetIntent
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { NamespaceModel } from '#model/namespace.ts';
 import type { NodeModel } from '#model/node.ts';
-import type { Problem } from '#model/problem.ts';
+import type { Problem, ProblemCode } from '#model/problem.ts';
 import { selects } from '#model/selector.ts';
 import type { SubnetModel } from '#model/subnet.ts';
 import { parsePrefix, prefixContains, prefixesOverlap } from '#net/prefix.ts';
@@ -94,7 +94,7 @@ export function selfIntent(node: NodeModel, blocks: readonly BlockIntent[]): Sel
 }
 
 function judgeClaim(claim: BlockClaimModel, node: NodeModel, subnets: ServedSubnets): Problem | undefined {
-  const problem = (field: string, code: string, message: string): Problem => ({
+  const problem = (field: string, code: ProblemCode, message: string): Problem => ({
     object: claim.origin,
     field,
     code,
