@@ -37,7 +37,7 @@ function documentOf({ kinds, tokens }: Context, request: IncomingMessage, path: 
   if (path === '/api' || path === '/apis') return discovery(kinds, request, path === '/api');
   if (path === '/openid/v1/jwks') return tokens.keySet();
   if (path === '/.well-known/openid-configuration') return openIdConfiguration();
-  if (path === '/openapi/v2' || path.startsWith('/openapi/v3')) return openApi(kinds, path);
+  if (path === '/openapi/v2' || path.startsWith('/openapi/v3')) return openApi(kinds, request, path);
   const [, head, group, groupVersion, ...rest] = path.split('/');
   if (head === 'api' && groupVersion === undefined) return apiResourceList(kinds, '', group ?? '');
   if (head !== 'apis' || rest.length > 0) return path === '/' ? { paths: rootPaths(kinds) } : undefined;
@@ -94,8 +94,14 @@ function openIdConfiguration(): object {
   };
 }
 
-function openApi(kinds: Kinds, path: string): object | undefined {
-  if (path === '/openapi/v2') return cached(kinds, path, () => openApiV2Document(kinds.all));
+function openApi(kinds: Kinds, request: IncomingMessage, path: string): object | undefined {
+  if (path === '/openapi/v2') {
+    const wantsProtobuf = acceptedRanges(request).some(({ type }) => type === openApiV2Protobuf);
+    if (!wantsProtobuf) return cached(kinds, path, () => openApiV2Document(kinds.all));
+    // As a media type the name must do without its `@`, which clients ask for all the same.
+    const type = openApiV2Protobuf.replace('@', '.');
+    return { code: 200, body: emptyOpenApiV2(), headers: { 'content-type': type } };
+  }
   const groupVersions = new Set(kinds.all.map(apiVersionOf));
   const place = (groupVersion: string): string =>
     groupVersion.includes('/') ? `apis/${groupVersion}` : `api/${groupVersion}`;
@@ -112,6 +118,19 @@ function openApi(kinds: Kinds, path: string): object | undefined {
     const served = kinds.all.filter((kind) => apiVersionOf(kind) === wanted);
     return openApiV3Document(wanted, served);
   });
+}
+
+const openApiV2Protobuf = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+
+/**
+ * openapi_v2.Document (google/gnostic-models) with version, information and no definitions. kubectl asks for it in this form only, to
+ * check a `kind: List` by itself; what it finds no definition of it leaves to the server, which checks each item strictly.
+ */
+function emptyOpenApiV2(): string {
+  const field = (number: number, text: string): string =>
+    String.fromCharCode((number << 3) | 2, text.length) + text;
+  const info = field(1, 'Kubernetes') + field(2, kubernetesVersion.gitVersion);
+  return field(1, '2.0') + field(2, info) + field(8, '');
 }
 
 /** Documents are large and change only with the kinds. */

@@ -38,6 +38,23 @@ it('applies on the client and on the server', async () => {
   );
 });
 
+it('applies a List, and says of each item what is wrong with it', async () => {
+  const item = (name: string, more: object = {}) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'default' },
+    ...more,
+  });
+  const list = (...items: readonly object[]) => ({ apiVersion: 'v1', kind: 'List', items });
+  expect((await kubectl.apply(list(item('l1'), item('l2')))).out).toBe(
+    'configmap/l1 created\nconfigmap/l2 created\n',
+  );
+  const odd = await kubectl.apply(list(item('l1', { odd: 1 }), item('l3')));
+  expect(odd.err).toContain('unknown field "odd"');
+  expect(odd.out).toBe('configmap/l3 created\n');
+  await kubectl.good('delete', 'configmap', 'l1', 'l2', 'l3');
+});
+
 it('gets in every form', async () => {
   const lines = (await kubectl.good('get', 'deploy,svc')).split('\n');
   expect(lines[0]).toMatch(/^NAME +READY +UP-TO-DATE +AVAILABLE +AGE$/);

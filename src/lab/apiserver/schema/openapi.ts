@@ -23,8 +23,7 @@ export function openApiV3Document(groupVersion: string, kinds: readonly ServedKi
 }
 
 /**
- * The Swagger 2.0 document over all kinds. kubectl 1.32 reads it for the merge keys of client-side apply and diff when it
- * can't use v3, and for `kubectl explain --output=plaintext-openapiv2`.
+ * The Swagger 2.0 document over all kinds, for older clients; kubectl 1.32 reads v3 for validation, merge keys and explain.
  */
 export function openApiV2Document(kinds: readonly ServedKind[]): object {
   const definitions = componentsOf(kinds, '#/definitions/');
