@@ -18,6 +18,8 @@ export type LabNode = {
    * on the node's own overlay). `host` is its path for the kubelet, `inside` for crun and everything else within the node.
    */
   readonly disk: { readonly host: string; readonly inside: string };
+  /** Beside those that every kubelet sets, for example `topology.kubernetes.io/zone`. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 };
 
 /** Paths inside every node: its real disk, the node image as a read-only lower layer, and images brought by `lab load`. */

@@ -11,12 +11,16 @@ export type LabSpec = {
   readonly mtu: number;
   /** Names of the nodes to start with. */
   readonly nodes: readonly string[];
+  /** Additional labels by node name. */
+  readonly labels?: NodeLabels | undefined;
   readonly imageRoot: string;
   /** Host port of the API server, on 127.0.0.1. */
   readonly apiPort: number;
   /** RFC 3339. */
   readonly createdAt: string;
 };
+
+export type NodeLabels = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export type LabFiles = {
   readonly directory: string;

@@ -11,7 +11,7 @@ import { must } from '#system/process.ts';
 import type { Family } from './config.ts';
 import { labStatus } from './control.ts';
 import { imageRoot } from './image/image.ts';
-import { type LabFiles, type LabSpec, labFiles, nodeNames, type Progress } from './lab.ts';
+import { type LabFiles, type LabSpec, labFiles, type NodeLabels, nodeNames, type Progress } from './lab.ts';
 import { withLock } from './lock.ts';
 import { labsDirectory } from './paths.ts';
 
@@ -21,6 +21,8 @@ export type UpOptions = {
   readonly family: Family;
   /** Default 1500. */
   readonly mtu?: number;
+  /** Additional labels by node name; a running lab keeps its own. */
+  readonly labels?: NodeLabels;
   readonly progress?: (line: string) => void;
 };
 
@@ -55,6 +57,7 @@ export async function labUp(
         family: options.family,
         mtu: options.mtu ?? 1500,
         nodes: nodeNames(options.nodes),
+        labels: options.labels,
         imageRoot: await imageRoot({ progress }),
         apiPort: await freePort(),
         createdAt: new Date().toISOString(),

@@ -41,7 +41,7 @@ export type NodeAgentOptions = { readonly leaseSeconds?: number };
 /** `known` are the pods that the server has now, so that what the disk remembers beyond them is taken away. */
 export async function startNodeAgent(
   kubelet: Kubelet,
-  config: NodeConfig & { readonly labels?: Readonly<Record<string, string>> },
+  config: NodeConfig,
   options: NodeAgentOptions = {},
 ): Promise<NodeAgent> {
   const host = openNode(config);

@@ -1,5 +1,7 @@
 /** A pod's sandbox on a node: its namespaces, and its network by CNI. */
 import type { Pod } from '../objects/pod.ts';
+import { setIfThere } from '../sysctls.ts';
+import { congestionControl } from '../topology.ts';
 import { podAttachment } from './attachment.ts';
 import {
   type Attachment,
@@ -57,10 +59,13 @@ export async function createNamespaces(
   hostname: string,
 ): Promise<void> {
   const { network, uts, ipc } = sandboxNamespaces(id);
-  const own = (pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => `${name}=${value}`);
+  const asked = pod.spec.securityContext?.sysctls ?? [];
+  const own = asked.map(({ name, value }) => `${name}=${value}`);
   const argv = ['sh', '-c', createScript, 'sandbox', network, uts, ipc, hostname, ...podSysctls, ...own];
   const result = await host.run(argv, { timeoutMs: 30_000 });
   if (result.code !== 0) throw new Error(`can't make the pod's namespaces: ${result.stderr.trim()}`);
+  if (!asked.some(({ name }) => name.replaceAll('.', '/') === congestionControl[0]))
+    setIfThere(congestionControl, host.file(network));
 }
 
 export async function removeNamespaces(host: NodeHost, id: string): Promise<void> {

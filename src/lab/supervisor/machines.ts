@@ -115,7 +115,8 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
         const machine = running.get(name);
         if (machine === undefined) return [];
         const disk = { host: files.disk(name), inside: inside.disk };
-        return [{ name, pid: machine.pid, addresses: nodeAddresses(topology, name), disk }];
+        const addresses = nodeAddresses(topology, name);
+        return [{ name, pid: machine.pid, addresses, disk, labels: spec.labels?.[name] }];
       }),
     status: () => {
       const status = (

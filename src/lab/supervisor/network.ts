@@ -1,8 +1,7 @@
 /** Makes a machine's network namespace hold what the topology says, with the image's own iproute2. */
-
 import { must } from '#system/process.ts';
-import { writeSysctl } from '#system/sysctl.ts';
-import type { MachineNetwork, Sysctl } from '../topology.ts';
+import { setIfThere } from '../sysctls.ts';
+import type { MachineNetwork } from '../topology.ts';
 
 /** Network namespaces as paths in the supervisor's procfs. */
 export const namespacePath = (pid: number): string => `/proc/${pid}/ns/net`;
@@ -27,16 +26,4 @@ export async function ipBatch(imageRoot: string, namespace: string, lines: reado
   if (lines.length === 0) return;
   const argv = ['nsenter', `--net=${namespace}`, '--', 'chroot', imageRoot, '/usr/sbin/ip', '-batch', '-'];
   await must(argv, { input: `${lines.join('\n')}\n` });
-}
-
-/** A kernel without br_netfilter or IPv6 has not the keys that would turn them off. */
-export function setIfThere([key, value, otherwise]: Sysctl, namespace: string): void {
-  try {
-    writeSysctl(key, value, namespace);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && otherwise === undefined) return;
-    if (otherwise === undefined) throw new Error(`${key} = ${value}: ${message}`);
-    setIfThere([key, otherwise], namespace);
-  }
 }
