@@ -11,6 +11,7 @@ import { type ApiServer, startApiServer } from '../apiserver/server.ts';
 import type { KubeletConfig, LabNode } from '../config.ts';
 import { imageRoot } from '../image/image.ts';
 import { enterArguments, type Machine, startMachine } from '../machine.ts';
+import type { Pod } from '../objects/pod.ts';
 import { sourceRoot } from '../paths.ts';
 
 export type TestLab = {
@@ -25,6 +26,12 @@ export type TestLab = {
   /** kubectl with a terminal of that size. */
   onTerminal(args: readonly string[], rows: number, columns: number): Promise<RunResult>;
   apply(...objects: readonly object[]): Promise<void>;
+  /** Of the namespace `default`, as the server has it. */
+  getPod(name: string): Promise<Pod>;
+  /** What a program in the pod printed; throws when it fails. */
+  inPod(name: string, ...argv: readonly string[]): Promise<string>;
+  /** Resolves when the pod is ready; throws after 30 s. */
+  ready(name: string): Promise<void>;
   onNode(name: string, argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Writes a node's CNI configuration: bridge and host-local, dual stack, with portmap behind it. */
   connect(name: string): void;
@@ -32,6 +39,24 @@ export type TestLab = {
   startKubelet(): Promise<void>;
   close(): Promise<void>;
 };
+
+/** A pod of one container `main` that waits until it is told to end. */
+export function podObject(
+  name: string,
+  spec: Record<string, unknown> = {},
+  container: Record<string, unknown> = {},
+): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default', labels: { app: name } },
+    spec: {
+      terminationGracePeriodSeconds: 5,
+      containers: [{ name: 'main', image: 'netloom/client', ...container }],
+      ...spec,
+    },
+  };
+}
 
 const inside = {
   disk: '/var/lib/netloom-lab/disk',
@@ -136,9 +161,14 @@ export async function openTestLab(names: readonly string[]): Promise<TestLab> {
       },
       async apply(...objects) {
         await lab.say(
-          ['apply', '--validate=false', '-f', '-'],
+          ['apply', '-f', '-'],
           JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
         );
+      },
+      getPod: async (name) => JSON.parse(await lab.say(['get', 'pod', name, '-o', 'json'])) as Pod,
+      inPod: (name, ...argv) => lab.say(['exec', name, '--', ...argv]),
+      async ready(name) {
+        await lab.say(['wait', '--for=condition=Ready', `pod/${name}`, '--timeout=30s']);
       },
       onNode: (name, argv, options) => run([...enterArguments(machineOf(name).pid), ...argv], options),
       connect(name) {
