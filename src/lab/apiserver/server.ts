@@ -104,6 +104,8 @@ function listen(context: Context, open: Set<AbortController>, place: Place): Pro
     keepAliveTimeout: 120_000,
     // Watches and followed logs have no end of their own.
     requestTimeout: 0,
+    // As Go's servers: a command line to run in a pod is part of the URL.
+    maxHeaderSize: 1024 * 1024,
     noDelay: true,
   });
   server.on('request', (request, response) => {

@@ -24,7 +24,12 @@ export type KubeletServerOptions = {
 export type KubeletServer = { close(): Promise<void> };
 
 export async function startKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
-  const server = createServer((request, response) => void answer(options, request, response));
+  // The API server's limit: a command line to run is part of the URL.
+  const maxHeaderSize = 1024 * 1024;
+  const server = createServer(
+    { maxHeaderSize },
+    (request, response) => void answer(options, request, response),
+  );
   const sockets = new WebSocketServer({
     noServer: true,
     handleProtocols: (offered) => execProtocols.find((protocol) => offered.has(protocol)) ?? false,
