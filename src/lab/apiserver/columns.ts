@@ -152,6 +152,16 @@ const columns: Readonly<Record<string, readonly PrinterColumn[]>> = {
       ),
     ),
     text('Message', (object) => (at<string>(object, '.message') ?? at<string>(object, '.note') ?? '').trim()),
+    wide(
+      text('First Seen', (object, now) =>
+        age(
+          at(object, '.firstTimestamp') ??
+            at(object, '.deprecatedFirstTimestamp') ??
+            at(object, '.eventTime'),
+          now,
+        ),
+      ),
+    ),
     wide(text('Count', (object) => at<number>(object, '.series.count') ?? at<number>(object, '.count') ?? 1)),
   ],
   '/resourcequotas': [ageColumn],

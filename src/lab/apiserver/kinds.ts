@@ -73,7 +73,7 @@ export function toVersion(kind: ServedKind, object: KubeObject): KubeObject {
 
 /** The inverse: an object as its table keeps it. */
 export function toStorage(kind: ServedKind, object: KubeObject): KubeObject {
-  if (kind.group === 'events.k8s.io') return eventToCore(object);
+  if (tableOf(kind) === '/events') return withTimes(kind.group === '' ? object : eventToCore(object));
   const apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
 }
@@ -95,6 +95,11 @@ function eventFromCore(object: KubeObject): KubeObject {
 
 function eventToCore(object: KubeObject): KubeObject {
   return renamed(object, 'v1', new Map(eventFields));
+}
+
+/** A real server shows both, null when unknown: `kubectl get events --sort-by=.lastTimestamp` finds nothing without the field. */
+function withTimes(event: KubeObject): KubeObject {
+  return { ...event, firstTimestamp: null, lastTimestamp: null, ...event } as KubeObject;
 }
 
 function renamed(object: KubeObject, apiVersion: string, names: ReadonlyMap<string, string>): KubeObject {

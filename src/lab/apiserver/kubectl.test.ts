@@ -131,6 +131,33 @@ it('describes', async () => {
   expect(await kubectl.good('describe', 'secret', 'sec')).toContain('password:  7 bytes');
 });
 
+it('shows events, by time where that is asked for', async () => {
+  const event = (name: string, eventTime: string) => ({
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { name, namespace: 'default' },
+    regarding: { kind: 'Pod', name: 'pod', namespace: 'default' },
+    type: 'Normal',
+    reason: 'Tried',
+    action: 'Try',
+    note: `note of ${name}`,
+    eventTime,
+    reportingController: 'test',
+    reportingInstance: 'test-1',
+  });
+  await kubectl.apply(event('b', '2026-01-01T00:00:02.000000Z'));
+  await kubectl.apply(event('a', '2026-01-01T00:00:01.000000Z'));
+  await kubectl.good('annotate', 'event', 'a', 'still=valid');
+  const [head, ...rows] = (await kubectl.good('get', 'events', '--sort-by=.lastTimestamp')).split('\n');
+  expect(head).toMatch(/^LAST SEEN +TYPE +REASON +OBJECT +MESSAGE$/);
+  expect(rows.map((row) => /note of ./.exec(row)?.[0])).toContain('note of a');
+  expect(await kubectl.good('get', 'events', '--sort-by=.eventTime', '-o', 'name')).toBe(
+    'event/a\nevent/b\n',
+  );
+  expect(await kubectl.good('events')).toMatch(/Tried +Pod\/pod +note of a/);
+  await kubectl.good('delete', 'events', '--all');
+});
+
 it('edits', async () => {
   const editor = join(kubectl.directory, 'edit.sh');
   writeFileSync(editor, '#!/bin/sh\nsed -i "s/echo:1/echo:9/" "$1"\n', { mode: 0o755 });

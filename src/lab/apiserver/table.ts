@@ -1,6 +1,6 @@
 /** Objects as rows: what `kubectl get` prints (meta.k8s.io/v1 Table), and objects with their metadata only. */
 import type { KubeObject } from '#api/object.ts';
-import { ageColumn } from './column.ts';
+import { ageColumn, wide } from './column.ts';
 import { builtinColumns } from './columns.ts';
 import { age } from './duration.ts';
 import { jsonPath } from './jsonpath.ts';
@@ -27,7 +27,7 @@ export function tableOfObjects(
   withColumns = true,
 ): object {
   const now = Date.now();
-  const columns = [nameColumn, ...columnsOf(kind)];
+  const columns = columnsOf(kind);
   const include = query.get('includeObject') ?? 'Metadata';
   return {
     kind: 'Table',
@@ -54,8 +54,10 @@ export function metadataOnly(object: KubeObject): KubeObject {
 }
 
 function columnsOf(kind: ServedKind): readonly PrinterColumn[] {
-  if (kind.columns.length > 0) return kind.columns;
-  return builtinColumns(tableOf(kind)) ?? [ageColumn];
+  if (kind.columns.length > 0) return [nameColumn, ...kind.columns];
+  // An event's name says nothing; it comes last, when asked for.
+  if (tableOf(kind) === '/events') return [...(builtinColumns('/events') ?? []), wide(nameColumn)];
+  return [nameColumn, ...(builtinColumns(tableOf(kind)) ?? [ageColumn])];
 }
 
 function cellOf(column: PrinterColumn, object: KubeObject, now: number): Cell {
