@@ -2,7 +2,6 @@
 
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
-import { parseArgs } from 'node:util';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
 import { requestMetrics } from '#kube/clientmetrics.ts';
@@ -10,9 +9,9 @@ import { loadConfig } from '#kube/kubeconfig.ts';
 import { holdLease } from '#kube/lease.ts';
 import { paths, ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
-import { createLog, isLevel } from '#telemetry/log.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
+import { commonFlags, logOf, readFlags } from '../flags.ts';
 import { nodeLeaseName, nodeLeaseRenewSeconds, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
 import { version } from '../version.ts';
 import { startClaims } from './claims.ts';
@@ -21,26 +20,42 @@ import { startFeed } from './feed.ts';
 import { startHandover } from './handover.ts';
 import { handedSelf } from './self.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    node: { type: 'string', default: process.env['NODE_NAME'] ?? '' },
-    kubeconfig: { type: 'string' },
-    'datapath-socket': { type: 'string', default: paths.datapathSocket.value },
-    'metrics-address': { type: 'string', default: '::' },
-    'metrics-port': { type: 'string', default: String(ports.agentMetrics.value) },
-    'lease-seconds': { type: 'string', default: String(nodeLeaseSeconds) },
-    'lease-renew-seconds': { type: 'string', default: String(nodeLeaseRenewSeconds) },
-    'log-level': { type: 'string', default: 'info' },
+const program = { name: 'netloom-agent', summary: 'tells this node what its network must be' };
+const flags = readFlags(program, {
+  node: {
+    value: 'NAME',
+    help: 'name of the Node object (NODE_NAME)',
+    default: process.env['NODE_NAME'] ?? '',
   },
+  kubeconfig: { value: 'PATH', help: 'default: the service account of its pod' },
+  'datapath-socket': {
+    value: 'PATH',
+    help: 'where the datapath listens',
+    default: paths.datapathSocket.value,
+  },
+  'lease-seconds': {
+    value: 'SECONDS',
+    help: 'without the API server for so long, the node assigns no address',
+    default: String(nodeLeaseSeconds),
+    positive: true,
+  },
+  'lease-renew-seconds': {
+    value: 'SECONDS',
+    help: 'between two renewals',
+    default: String(nodeLeaseRenewSeconds),
+    positive: true,
+  },
+  'metrics-port': { value: 'PORT', help: 'port of /metrics', default: String(ports.agentMetrics.value) },
+  ...commonFlags,
 });
 const { node } = flags;
 if (node === '') throw new Error('--node or NODE_NAME: the name of the Node object is needed');
 const leaseSeconds = Number(flags['lease-seconds']);
 const renewSeconds = Number(flags['lease-renew-seconds']);
-if (!(renewSeconds > 0 && renewSeconds < leaseSeconds)) {
-  throw new Error('--lease-renew-seconds: a number above 0 and below --lease-seconds is needed');
+if (!(renewSeconds < leaseSeconds)) {
+  throw new Error('--lease-renew-seconds: a number below --lease-seconds is needed');
 }
-const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
+const log = logOf(flags);
 
 const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'agent', version });

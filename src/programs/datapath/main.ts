@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createNetlinkEngine } from '#engines/netlink/driver.ts';
 import { createNftablesEngine } from '#engines/nftables/driver.ts';
 import type { SubnetMode } from '#intent/node.ts';
@@ -10,26 +9,39 @@ import { canonicalPrefix } from '#net/prefix.ts';
 import { type FileLock, tryLock } from '#system/files.ts';
 import { paths, ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
-import { createLog, isLevel } from '#telemetry/log.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
+import { commonFlags, logOf, readFlags } from '../flags.ts';
 import { version } from '../version.ts';
 import { type Datapath, startDatapath } from './datapath.ts';
 import { installCni } from './install.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    node: { type: 'string', default: process.env['NODE_NAME'] ?? '' },
-    'run-dir': { type: 'string', default: paths.runDirectory.value },
-    'state-dir': { type: 'string', default: paths.stateDirectory.value },
-    'cni-bin-dir': { type: 'string', default: paths.cniBinDirectory.value },
-    'cni-conf-dir': { type: 'string', default: paths.cniConfigDirectory.value },
-    'cni-source': { type: 'string', default: '/usr/lib/netloom/cni' },
-    'service-cidr': { type: 'string', multiple: true, default: [] },
-    'metrics-address': { type: 'string', default: '::' },
-    'metrics-port': { type: 'string', default: String(ports.datapathMetrics.value) },
-    'log-level': { type: 'string', default: 'info' },
+const program = {
+  name: 'netloom-datapath',
+  summary: "wires this node's pods and holds the network in its kernel",
+};
+const flags = readFlags(program, {
+  node: {
+    value: 'NAME',
+    help: 'name of the Node object (NODE_NAME)',
+    default: process.env['NODE_NAME'] ?? '',
   },
+  'run-dir': { value: 'DIR', help: 'sockets', default: paths.runDirectory.value },
+  'state-dir': { value: 'DIR', help: 'the address journal', default: paths.stateDirectory.value },
+  'cni-bin-dir': { value: 'DIR', help: 'gets the CNI executable', default: paths.cniBinDirectory.value },
+  'cni-conf-dir': {
+    value: 'DIR',
+    help: 'gets the CNI configuration',
+    default: paths.cniConfigDirectory.value,
+  },
+  'cni-source': { value: 'DIR', help: 'holds the CNI executable', default: '/usr/lib/netloom/cni' },
+  'service-cidr': {
+    value: 'CIDR',
+    help: 'where Service addresses come from: what no Service has in there is dropped',
+    multiple: true,
+  },
+  'metrics-port': { value: 'PORT', help: 'port of /metrics', default: String(ports.datapathMetrics.value) },
+  ...commonFlags,
 });
 const { node } = flags;
 if (node === '') throw new Error('--node or NODE_NAME: the name of the Node object is needed');
@@ -38,7 +50,7 @@ const serviceRanges = flags['service-cidr'].map((text) => {
   if (cidr === undefined) throw new Error(`--service-cidr: "${text}" is no prefix with host bits zero`);
   return cidr;
 });
-const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
+const log = logOf(flags);
 const runFile = (path: string) => join(flags['run-dir'], basename(path));
 
 mkdirSync(flags['run-dir'], { recursive: true, mode: 0o755 });
