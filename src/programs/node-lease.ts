@@ -15,3 +15,8 @@ export const nodeLeaseMarginSeconds = 10;
 export function nodeLeaseName(node: string): string {
   return `node-${node}`;
 }
+
+/** The node that a lease is of; undefined for the other leases of `systemNamespace`. */
+export function nodeOfLease(name: string): string | undefined {
+  return name.startsWith('node-') ? name.slice('node-'.length) : undefined;
+}

@@ -83,7 +83,7 @@ export function startFeed(
     timer ??= setTimeout(flush, gatherMs);
   };
 
-  /** Watches a kind, keeps its model, logs what is wrong with an object once per version of it. */
+  /** Watches a kind and keeps its model. What is wrong with an object the controller tells, once for all nodes. */
   const watch = <Raw extends KubeObject, M extends object>(
     type: ResourceType,
     read: (object: Raw) => Read<M>,
@@ -163,5 +163,5 @@ function localPod(pod: KubeObject): LocalPod {
 
 function logProblem(log: Log, problem: Problem): void {
   const { object, field, code, message } = problem;
-  log.warn(message, { object: formatOrigin(object), field, reason: code });
+  log.debug(message, { object: formatOrigin(object), field, reason: code });
 }

@@ -59,10 +59,17 @@ const agentRules = [
 ];
 
 const controllerRules = [
-  { apiGroups: [''], resources: ['nodes', 'namespaces'], verbs: watch },
+  { apiGroups: [''], resources: ['nodes', 'namespaces', 'services'], verbs: watch },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'subnets/status'], verbs: [...watch, 'patch'] },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'delete'] },
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: [...watch, 'create', 'update'] },
+  { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
+  {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    verbs: [...watch, 'create', 'update', 'delete'],
+  },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
 function access(component: string, rules: readonly object[]): KubeObject[] {

@@ -1,4 +1,4 @@
-/** Which claims nobody assigns from any more; pure. */
+/** Which claims nobody assigns from any more, and which nodes' leases nobody needs; pure. */
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 
 /** A node's lease as this controller saw it, by its own clock: no clocks of two machines are compared. */
@@ -6,7 +6,7 @@ export type LeaseSighting = {
   /** Changes with every renewal. */
   readonly renewTime: string;
   readonly durationMs: number;
-  /** When this controller first saw this renewTime. */
+  /** When this controller first saw this renewTime, on a clock that nobody sets. */
   readonly seenAt: number;
 };
 
@@ -21,17 +21,35 @@ export type LeaseTimes = {
  * Claims whose Node object is gone (or another one of the same name) and whose node's lease has run out: by then its datapath
  * refuses to assign. A node whose lease was never seen counts from `startedAt`, when this controller began to look.
  */
-export function abandonedClaims<C extends BlockClaimModel>(
-  claims: readonly C[],
+export function abandonedClaims(
+  claims: readonly BlockClaimModel[],
   nodeUIDs: ReadonlyMap<string, string>,
   leases: ReadonlyMap<string, LeaseSighting>,
   times: LeaseTimes & { readonly now: number; readonly startedAt: number },
-): readonly C[] {
-  return claims.filter((claim) => {
-    if (nodeUIDs.get(claim.node) === claim.nodeUID) return false;
-    const lease = leases.get(claim.node);
-    const since = lease?.seenAt ?? times.startedAt;
-    const duration = lease?.durationMs ?? times.defaultDurationMs;
-    return times.now > since + duration + times.marginMs;
-  });
+): readonly BlockClaimModel[] {
+  return claims.filter(
+    (claim) => nodeUIDs.get(claim.node) !== claim.nodeUID && hasRunOut(leases.get(claim.node), times),
+  );
+}
+
+/** Nodes whose lease nobody needs: it has run out, there is no such Node, and no claim waits for it. */
+export function abandonedLeases(
+  claims: readonly BlockClaimModel[],
+  nodeUIDs: ReadonlyMap<string, string>,
+  leases: ReadonlyMap<string, LeaseSighting>,
+  times: LeaseTimes & { readonly now: number; readonly startedAt: number },
+): readonly string[] {
+  const claiming = new Set(claims.map((claim) => claim.node));
+  return [...leases]
+    .filter(([node, lease]) => !nodeUIDs.has(node) && !claiming.has(node) && hasRunOut(lease, times))
+    .map(([node]) => node);
+}
+
+function hasRunOut(
+  lease: LeaseSighting | undefined,
+  times: LeaseTimes & { readonly now: number; readonly startedAt: number },
+): boolean {
+  const since = lease?.seenAt ?? times.startedAt;
+  const duration = lease?.durationMs ?? times.defaultDurationMs;
+  return times.now > since + duration + times.marginMs;
 }

@@ -1,109 +1,110 @@
 /** The controller program: flags and wiring. */
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
-import { parseArgs } from 'node:util';
-import { leaseType, type Namespace, type Node, namespaceType, nodeType } from '#api/core.ts';
-import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
-import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
-import type { KubeObject } from '#api/object.ts';
 import { createClient } from '#kube/client.ts';
 import { requestMetrics } from '#kube/clientmetrics.ts';
-import { startInformer } from '#kube/informer.ts';
+import { createRecorder } from '#kube/events.ts';
 import { loadConfig } from '#kube/kubeconfig.ts';
 import { startElection } from '#kube/lease.ts';
-import { readBlockClaim } from '#model/blockclaim.ts';
-import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
-import { createLog, isLevel } from '#telemetry/log.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
-import { nodeLeaseMarginSeconds, nodeLeaseName, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
+import { commonFlags, logOf, readFlags } from '../flags.ts';
+import { nodeLeaseMarginSeconds, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
 import { version } from '../version.ts';
-import type { LeaseSighting } from './abandoned.ts';
-import { freeAbandonedClaims, type SeenClaim } from './claims.ts';
-import { createPasses } from './passes.ts';
-import { reconcileSubnets } from './subnets.ts';
+import { startCaches } from './caches.ts';
+import { startController } from './controller.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    kubeconfig: { type: 'string' },
-    identity: { type: 'string', default: process.env['POD_NAME'] ?? hostname() },
-    'metrics-address': { type: 'string', default: '::' },
-    'metrics-port': { type: 'string', default: String(ports.controllerMetrics.value) },
-    'node-lease-seconds': { type: 'string', default: String(nodeLeaseSeconds) },
-    'node-lease-margin-seconds': { type: 'string', default: String(nodeLeaseMarginSeconds) },
-    'log-level': { type: 'string', default: 'info' },
+const flags = readFlags(
+  { name: 'netloom-controller', summary: 'decides for the cluster what no single node can' },
+  {
+    kubeconfig: { value: 'PATH', help: 'default: the service account of its pod' },
+    identity: {
+      value: 'NAME',
+      help: 'its own name in the election, unlike any other’s (POD_NAME, or the host’s name)',
+      default: process.env['POD_NAME'] ?? hostname(),
+    },
+    'node-lease-seconds': {
+      value: 'SECONDS',
+      help: "how long a node's lease is taken to last when it was never seen",
+      default: String(nodeLeaseSeconds),
+      positive: true,
+    },
+    'node-lease-margin-seconds': {
+      value: 'SECONDS',
+      help: "how long after its lease a gone node's blocks are free",
+      default: String(nodeLeaseMarginSeconds),
+      positive: true,
+    },
+    'metrics-port': {
+      value: 'PORT',
+      help: 'port of /metrics',
+      default: String(ports.controllerMetrics.value),
+    },
+    ...commonFlags,
   },
-});
-const milliseconds = (flag: 'node-lease-seconds' | 'node-lease-margin-seconds'): number => {
-  const seconds = Number(flags[flag]);
-  if (!(seconds > 0)) throw new Error(`--${flag}: a number above 0 is needed`);
-  return seconds * 1000;
-};
-const leaseTimes = {
-  defaultDurationMs: milliseconds('node-lease-seconds'),
-  marginMs: milliseconds('node-lease-margin-seconds'),
-};
-const log = createLog({ level: isLevel(flags['log-level']) ? flags['log-level'] : 'info' });
+);
+const log = logOf(flags);
 const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'controller', version });
 const config = await loadConfig({ path: flags.kubeconfig });
 const client = createClient({ ...config, onRequest: requestMetrics(registry, config.server) });
-
-/** Passes without a change: abandoned claims come due by time alone. */
-const periodMs = 5_000;
-
-const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-const subnets = startInformer<Subnet>(client, subnetKind, { log });
-const claims = startInformer<BlockClaim, SeenClaim>(client, blockClaimKind, {
+const recorder = createRecorder(client, {
+  controller: 'netloom.dev/controller',
+  instance: flags.identity,
   log,
-  transform: (claim) => {
-    const { value } = readBlockClaim(claim);
-    return value && { ...value, resourceVersion: claim.metadata.resourceVersion ?? '' };
+});
+const caches = startCaches(client, log);
+const all = Object.entries(caches);
+
+const health = await startHealthServer({
+  host: flags['metrics-address'],
+  port: Number(flags['metrics-port']),
+  registry,
+  checks: [
+    {
+      name: 'synced',
+      check: () => {
+        const missing = all.filter(([, cache]) => !cache.hasSynced()).map(([name]) => name);
+        return missing.length === 0 ? undefined : `no list yet of ${missing.join(', ')}`;
+      },
+    },
+  ],
+});
+const controller = startController({
+  client,
+  caches,
+  recorder,
+  registry,
+  leaseTimes: {
+    defaultDurationMs: Number(flags['node-lease-seconds']) * 1000,
+    marginMs: Number(flags['node-lease-margin-seconds']) * 1000,
   },
-});
-const namespaces = startInformer<Namespace, NamespaceModel>(client, namespaceType, {
   log,
-  transform: readNamespace,
-  equal: sameText,
 });
-const nodes = startInformer<Node, { name: string; uid: string }>(client, nodeType, {
-  log,
-  transform: ({ metadata }) => ({ name: metadata.name, uid: metadata.uid ?? '' }),
-  equal: sameText,
-});
-type LeaseObject = KubeObject & { spec?: { renewTime?: string; leaseDurationSeconds?: number } };
-const leases = startInformer<LeaseObject>(client, leaseType, { log, namespace: systemNamespace });
-const sightings = new Map<string, LeaseSighting>();
-leases.onChange(({ new: lease, old }) => {
-  const name = (lease ?? old)?.metadata.name ?? '';
-  const { renewTime = '', leaseDurationSeconds = leaseTimes.defaultDurationMs / 1000 } = lease?.spec ?? {};
-  if (lease === undefined || sightings.get(name)?.renewTime === renewTime) return;
-  sightings.set(name, { renewTime, durationMs: leaseDurationSeconds * 1000, seenAt: Date.now() });
-});
+const stopped = new AbortController();
+const stop = async (): Promise<void> => {
+  if (stopped.signal.aborted) return;
+  stopped.abort();
+  await election?.stop();
+  for (const [, cache] of all) cache.stop();
+  await recorder.stop();
+  await health.close();
+  client.close();
+  process.exit(0);
+};
+let election: ReturnType<typeof startElection> | undefined;
+process.once('SIGTERM', () => void stop());
+process.once('SIGINT', () => void stop());
 
-const caches = { subnets, claims, namespaces, nodes };
-let startedAt = 0;
-const passes = createPasses(async () => {
-  try {
-    await reconcileSubnets(client, caches, new Date());
-    await freeAbandonedClaims(client, caches, nodeLeases(), { ...leaseTimes, startedAt }, log);
-  } catch (error) {
-    log.warn('a pass failed and is tried again', { error: String(error) });
-  }
-}, periodMs);
-for (const cache of [subnets, claims, namespaces, nodes]) cache.onChange(() => passes.wake());
-
-await Promise.all([subnets.synced, claims.synced, namespaces.synced, nodes.synced, leases.synced]);
-const election = startElection(client, {
-  name: 'netloom-controller',
+await Promise.all(all.map(([, cache]) => cache.synced));
+const name = 'netloom-controller';
+election = startElection(client, {
+  name,
   namespace: systemNamespace,
   identity: flags.identity,
-  lead: (signal) => {
-    startedAt = Date.now();
-    return passes.run(signal);
-  },
+  lead: (signal) => controller.lead(signal),
   log,
 });
 const leader = registry.gauge({
@@ -111,33 +112,6 @@ const leader = registry.gauge({
   help: '1 while this process leads.',
   labels: ['name'],
 });
-registry.onCollect(() => leader.set(election.isLeader() ? 1 : 0, { name: 'netloom-controller' }));
-const health = await startHealthServer({
-  host: flags['metrics-address'],
-  port: Number(flags['metrics-port']),
-  registry,
-  checks: [],
-});
-
+registry.onCollect(() => leader.set(election.isLeader() ? 1 : 0, { name }));
 // A process that is killed would not keep it (NODE_COMPILE_CACHE).
 flushCompileCache();
-const stop = async (): Promise<void> => {
-  await election.stop();
-  for (const cache of [subnets, claims, namespaces, nodes, leases]) cache.stop();
-  await health.close();
-  client.close();
-  process.exit(0);
-};
-process.once('SIGTERM', () => void stop());
-process.once('SIGINT', () => void stop());
-
-/** By node name, the leases of the nodes that hold claims. */
-function nodeLeases(): ReadonlyMap<string, LeaseSighting> {
-  const names = new Set(claims.list().map((claim) => claim.node));
-  return new Map(
-    [...names].flatMap((node) => {
-      const seen = sightings.get(nodeLeaseName(node));
-      return seen === undefined ? [] : [[node, seen] as const];
-    }),
-  );
-}

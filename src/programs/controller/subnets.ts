@@ -3,26 +3,23 @@ import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { Condition } from '#api/object.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import { setCondition } from '#kube/conditions.ts';
-import type { Informer } from '#kube/informer.ts';
-import type { BlockClaimModel } from '#model/blockclaim.ts';
-import type { NamespaceModel } from '#model/namespace.ts';
-import { readSubnet } from '#model/subnet.ts';
-import { type SubnetStatus, subnetStatuses } from './subnet-status.ts';
+import type { Log } from '#telemetry/log.ts';
+import { type SubnetSituation, type SubnetStatus, subnetStatuses } from './subnet-status.ts';
 
 /** On a Subnet while claims name it: deleting it would take the addresses from under running pods. */
 export const inUseFinalizer = 'netloom.dev/addresses-in-use';
 
-export type SubnetCaches = {
-  readonly subnets: Informer<Subnet>;
-  readonly claims: Informer<BlockClaimModel>;
-  readonly namespaces: Informer<NamespaceModel>;
-};
-
-/** One pass over all Subnets; writes only what differs. Conflicts are left to the next pass. */
-export async function reconcileSubnets(client: Client, caches: SubnetCaches, now: Date): Promise<void> {
-  const subnets = caches.subnets.list();
-  const reads = new Map(subnets.map((subnet) => [subnet.metadata.name, readSubnet(subnet)]));
-  const statuses = subnetStatuses(reads, caches.claims.list(), caches.namespaces.list());
+/** One pass over all Subnets; writes only what differs. What can't be written is left to the next pass, and holds up no other. */
+export async function reconcileSubnets(
+  client: Client,
+  subnets: readonly Subnet[],
+  situation: Omit<SubnetSituation, 'deleting'>,
+  now: Date,
+  log: Log,
+): Promise<void> {
+  const isDeleting = (subnet: Subnet) => subnet.metadata.deletionTimestamp !== undefined;
+  const deleting = new Set(subnets.filter(isDeleting).map((subnet) => subnet.metadata.name));
+  const statuses = subnetStatuses({ ...situation, deleting });
   for (const subnet of subnets) {
     const status = statuses.get(subnet.metadata.name);
     if (status === undefined) continue;
@@ -30,7 +27,11 @@ export async function reconcileSubnets(client: Client, caches: SubnetCaches, now
       await writeFinalizer(client, subnet, status.blocks > 0);
       await writeStatus(client, subnet, status, now);
     } catch (error) {
-      if (!isConflict(error) && !isNotFound(error)) throw error;
+      if (isConflict(error) || isNotFound(error)) continue;
+      log.warn("a Subnet's status can't be written and is tried again", {
+        subnet: subnet.metadata.name,
+        error,
+      });
     }
   }
 }

@@ -1,0 +1,116 @@
+/** What the controller watches, and what it keeps of each object: enough to judge it and to name it. */
+import {
+  endpointSliceType,
+  leaseType,
+  type Namespace,
+  type Node,
+  namespaceType,
+  nodeType,
+  serviceType,
+} from '#api/core.ts';
+import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
+import type { Condition, KubeObject, ResourceType } from '#api/object.ts';
+import type { Client } from '#kube/client.ts';
+import { type Informer, startInformer } from '#kube/informer.ts';
+import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
+import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
+import { type NodeModel, readNode } from '#model/node.ts';
+import type { Problem, Read } from '#model/problem.ts';
+import { readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { ObjectReference } from '#telemetry/problems.ts';
+import { systemNamespace } from '../node-lease.ts';
+
+/** An object as it was read. */
+export type Seen<M> = { readonly ref: ObjectReference; readonly problems: readonly Problem[] } & Pick<
+  Read<M>,
+  'value'
+>;
+
+export type SeenClaim = Seen<BlockClaimModel> & {
+  readonly resourceVersion: string;
+  readonly conditions: readonly Condition[] | undefined;
+};
+
+export type NodeLease = {
+  readonly name: string;
+  readonly uid: string;
+  readonly renewTime: string;
+  readonly durationSeconds: number | undefined;
+};
+
+export type Caches = {
+  readonly subnets: Informer<Subnet>;
+  readonly claims: Informer<SeenClaim>;
+  readonly namespaces: Informer<NamespaceModel>;
+  readonly nodes: Informer<Seen<NodeModel>>;
+  readonly services: Informer<Seen<ServiceModel>>;
+  /** Without values: only what is wrong with slices matters here. */
+  readonly slices: Informer<Seen<never>>;
+  readonly leases: Informer<NodeLease>;
+};
+
+export function startCaches(client: Client, log: Log): Caches {
+  /** A change that says nothing new (a heartbeat, an endpoint that is as good as the last one) is not told. */
+  const quiet = { log, equal: (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b) };
+  const watch = <Raw extends KubeObject, M>(type: ResourceType, read: (object: Raw) => Read<M>) =>
+    startInformer<Raw, Seen<M>>(client, type, {
+      ...quiet,
+      transform: (object) => ({ ref: referenceTo(object), ...read(object) }),
+    });
+  return {
+    subnets: startInformer<Subnet>(client, subnetKind, { log }),
+    claims: startInformer<BlockClaim, SeenClaim>(client, blockClaimKind, {
+      log,
+      transform: (claim) => ({
+        ref: referenceTo(claim),
+        resourceVersion: claim.metadata.resourceVersion ?? '',
+        conditions: claim.status?.conditions as readonly Condition[] | undefined,
+        ...readBlockClaim(claim),
+      }),
+    }),
+    namespaces: startInformer<Namespace, NamespaceModel>(client, namespaceType, {
+      ...quiet,
+      transform: readNamespace,
+    }),
+    nodes: watch<Node, NodeModel>(nodeType, readNode),
+    services: watch<KubeObject, ServiceModel>(serviceType, readService),
+    slices: watch<KubeObject, never>(endpointSliceType, (slice) => ({
+      value: undefined,
+      problems: readEndpointSlice(slice).problems,
+    })),
+    leases: startInformer<KubeObject, NodeLease>(client, leaseType, {
+      log,
+      namespace: systemNamespace,
+      transform: nodeLease,
+    }),
+  };
+}
+
+/** With a generation only where the API server counts one up for us. */
+export function referenceTo({ kind, apiVersion, metadata }: KubeObject): ObjectReference {
+  const { name, namespace, uid, generation } = metadata;
+  const own = kind === subnetKind.kind || kind === blockClaimKind.kind;
+  return {
+    kind,
+    apiVersion,
+    name,
+    uid,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(own && generation !== undefined ? { generation } : {}),
+  };
+}
+
+function nodeLease({ metadata, spec }: KubeObject): NodeLease {
+  const { renewTime, leaseDurationSeconds } = (spec ?? {}) as {
+    renewTime?: string | null;
+    leaseDurationSeconds?: number | null;
+  };
+  return {
+    name: metadata.name,
+    uid: metadata.uid ?? '',
+    renewTime: renewTime ?? '',
+    durationSeconds: leaseDurationSeconds ?? undefined,
+  };
+}

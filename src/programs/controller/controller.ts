@@ -1,0 +1,107 @@
+/** The controller's work while it leads: one pass after another over what the caches hold. */
+import type { Client } from '#kube/client.ts';
+import type { Recorder } from '#kube/events.ts';
+import { readSubnet } from '#model/subnet.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { Registry } from '#telemetry/metrics.ts';
+import { createReporter } from '#telemetry/problems.ts';
+import { createThinned } from '#telemetry/thinned.ts';
+import { nodeOfLease } from '../node-lease.ts';
+import type { LeaseSighting, LeaseTimes } from './abandoned.ts';
+import type { Caches } from './caches.ts';
+import { freeAbandoned, writeClaimConditions } from './claims.ts';
+import { createPasses } from './passes.ts';
+import { followFindings, settleProblems } from './reports.ts';
+import { reconcileSubnets } from './subnets.ts';
+
+export type ControllerOptions = {
+  readonly client: Client;
+  readonly caches: Caches;
+  readonly recorder: Recorder;
+  readonly registry: Registry;
+  readonly leaseTimes: LeaseTimes;
+  readonly log: Log;
+};
+
+/** Passes without a change: abandoned claims come due by time alone. */
+const periodMs = 5_000;
+/** Servers keep an event for an hour. */
+const remindEveryMs = 30 * 60_000;
+const lineEveryMs = 30_000;
+
+/** `lead` works until the signal aborts. The caches must hold their first lists by then. */
+export function startController(options: ControllerOptions): { lead(signal: AbortSignal): Promise<void> } {
+  const { client, caches, recorder, registry, leaseTimes, log } = options;
+  const reporter = createReporter({ log, registry, event: (event) => recorder.event(event) });
+  const sightings = followLeases(caches, leaseTimes);
+  const failing = createThinned(lineEveryMs);
+  const seconds = registry.histogram({
+    name: 'netloom_controller_pass_seconds',
+    help: 'Time of one pass over all objects.',
+    buckets: [0.001, 0.01, 0.1, 0.5, 1, 5, 30],
+  });
+  let startedAt = 0;
+  let remindedAt = 0;
+  const findings = followFindings(caches, () => passes.wake());
+
+  const pass = async (): Promise<void> => {
+    const subnets = caches.subnets.list();
+    const claims = caches.claims.list();
+    const problems = findings.problems();
+    settleProblems(reporter, problems, findings.referenceOf);
+    if (performance.now() - remindedAt > remindEveryMs) {
+      reporter.remind();
+      remindedAt = performance.now();
+    }
+    const now = new Date();
+    const situation = {
+      subnets: new Map(subnets.map((subnet) => [subnet.metadata.name, readSubnet(subnet)])),
+      claims: claims.flatMap(({ value }) => value ?? []),
+      namespaces: caches.namespaces.list(),
+      problems,
+    };
+    await reconcileSubnets(client, subnets, situation, now, log);
+    const times = { ...leaseTimes, startedAt, now: performance.now() };
+    await freeAbandoned(client, caches, sightings, times, log);
+    await writeClaimConditions(client, claims, problems, now, log);
+  };
+  const passes = createPasses(async () => {
+    const started = performance.now();
+    try {
+      await pass();
+      failing.over((times) => log.info('passes succeed again', { failed: times }));
+    } catch (error) {
+      failing.happened((times) => log.warn('a pass failed and is tried again', { error, times }));
+    }
+    seconds.observe((performance.now() - started) / 1000);
+  }, periodMs);
+
+  return {
+    async lead(signal) {
+      startedAt = performance.now();
+      remindedAt = startedAt;
+      await passes.run(signal);
+      reporter.clear();
+    },
+  };
+}
+
+/**
+ * By node, when its lease was last seen renewed. A lease that was deleted counts from its last renewal, as long as the node's
+ * claims are there: its agent may not know yet.
+ */
+function followLeases(caches: Caches, { defaultDurationMs }: LeaseTimes): ReadonlyMap<string, LeaseSighting> {
+  const sightings = new Map<string, LeaseSighting>();
+  caches.leases.onChange(({ old, new: lease }) => {
+    const node = nodeOfLease((lease ?? old)?.name ?? '');
+    if (node === undefined) return;
+    if (lease === undefined) {
+      if (!caches.claims.list().some(({ value }) => value?.node === node)) sightings.delete(node);
+      return;
+    }
+    const { renewTime, durationSeconds = defaultDurationMs / 1000 } = lease;
+    if (sightings.get(node)?.renewTime === renewTime) return;
+    sightings.set(node, { renewTime, durationMs: durationSeconds * 1000, seenAt: performance.now() });
+  });
+  return sightings;
+}

@@ -1,0 +1,92 @@
+/** Tells the cluster what is wrong with its objects: each problem once, and its end. */
+import { createServiceCompiler } from '#compile/services/compile.ts';
+import type { Problem } from '#model/problem.ts';
+import { readSubnet } from '#model/subnet.ts';
+import type { ObjectReference, ProblemReporter } from '#telemetry/problems.ts';
+import { type Caches, referenceTo } from './caches.ts';
+import { topologyProblems } from './findings.ts';
+
+type Named = Pick<ObjectReference, 'kind' | 'namespace' | 'name'>;
+
+export type Findings = {
+  /** Everything that is wrong now. `onChange` may be called for less than what this looks at. */
+  readonly problems: () => readonly Problem[];
+  /** The object that a problem names, as it is now. */
+  readonly referenceOf: (object: Named) => ObjectReference | undefined;
+};
+
+/** Follows the caches; `onChange` is told when there may be other problems than before. */
+export function followFindings(caches: Caches, onChange: () => void): Findings {
+  const { subnets, claims, nodes, services, slices } = caches;
+  const compiler = createServiceCompiler();
+  /** Few: so that a pass does not go through every slice of the cluster. */
+  const faulty = new Map<string, readonly Problem[]>();
+  const note = (key: string, problems: readonly Problem[]): void => {
+    if (problems.length === 0 && !faulty.has(key)) return;
+    if (problems.length === 0) faulty.delete(key);
+    else faulty.set(key, problems);
+    onChange();
+  };
+  services.onChange(({ key, new: service }) => {
+    compiler.setService(key, service?.value);
+    note(`Service ${key}`, service?.problems ?? []);
+    onChange();
+  });
+  slices.onChange(({ key, new: slice }) => note(`EndpointSlice ${key}`, slice?.problems ?? []));
+  for (const cache of [subnets, claims, caches.namespaces, nodes]) cache.onChange(onChange);
+
+  return {
+    problems() {
+      compiler.flush();
+      const topology = {
+        subnets: subnets.list().map(readSubnet),
+        claims: claims.list(),
+        nodes: nodes.list(),
+      };
+      return [...topologyProblems(topology), ...[...faulty.values()].flat(), ...compiler.problems()];
+    },
+    referenceOf({ kind, namespace, name }) {
+      switch (kind) {
+        case 'Subnet': {
+          const subnet = subnets.get('', name);
+          return subnet && referenceTo(subnet);
+        }
+        case 'BlockClaim':
+          return claims.get('', name)?.ref;
+        case 'Node':
+          return nodes.get('', name)?.ref;
+        case 'Service':
+          return services.get(namespace, name)?.ref;
+        case 'EndpointSlice':
+          return slices.get(namespace, name)?.ref;
+        default:
+          return undefined;
+      }
+    },
+  };
+}
+
+/** Brings the reporter to these problems and no others; an object that is gone takes its problems with it. */
+export function settleProblems(
+  reporter: ProblemReporter,
+  problems: readonly Problem[],
+  referenceOf: Findings['referenceOf'],
+): void {
+  const found = Map.groupBy(problems, ({ object }) => identity(object));
+  const standing = new Map(
+    reporter.standing().map(({ object }) => [`${identity(object)} ${object.uid}`, object]),
+  );
+  for (const object of standing.values()) {
+    const now = referenceOf(object);
+    if (now === undefined || now.uid !== object.uid) reporter.forget(object);
+    else if (!found.has(identity(object))) reporter.settle(now, []);
+  }
+  for (const [first, ...more] of found.values()) {
+    const object = referenceOf(first!.object);
+    if (object !== undefined) reporter.settle(object, [first!, ...more]);
+  }
+}
+
+function identity({ kind, namespace = '', name }: Named): string {
+  return `${kind} ${namespace}/${name}`;
+}
