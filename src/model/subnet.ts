@@ -20,6 +20,8 @@ export type SubnetModel = {
   readonly blockSizes: { readonly ipv4: number; readonly ipv6: number };
   readonly masquerade: boolean;
   readonly allowFrom: readonly string[];
+  /** On its way out: pods keep their addresses, new ones take none from it. */
+  readonly deleting?: true;
 };
 
 /** Addresses with a meaning of their own (IANA special-purpose registries): a pod can't have one. */
@@ -86,6 +88,7 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
     blockSizes,
     masquerade: (spec.outboundAddress ?? 'Node') === 'Node',
     allowFrom,
+    ...(object.metadata.deletionTimestamp === undefined ? {} : { deleting: true }),
   };
   return { value, problems };
 }

@@ -113,6 +113,22 @@ describe('compileTopology', () => {
       rest: { subnet: 'default' },
     });
   });
+
+  test('a Subnet that is being deleted serves no namespace and stays routed', () => {
+    const { value } = compileTopology(
+      snapshot({
+        subnets: [
+          subnet('default', '10.244.0.0/16'),
+          subnet('team', '10.2.0.0/16', { namespaces: ['shop'], deleting: true }),
+        ],
+        claims: [claim('10.2.0.0/26', 'b', 'team')],
+        namespaces: [{ name: 'shop', labels: {} }],
+      }),
+      'a',
+    );
+    expect(value.namespaces).toEqual({ shop: { subnet: 'default' } });
+    expect(value.peers.b?.blocks).toEqual([{ cidr: '10.2.0.0/26', subnet: 'team', mode: 'overlay' }]);
+  });
 });
 
 type Step =
@@ -191,6 +207,7 @@ function applyStep(
         ? undefined
         : subnet(one.name, `10.${one.index}.0.0/16`, {
             namespaces: one.index === 1 ? ['n1'] : [],
+            ...(one.index === 3 ? { deleting: true } : {}),
             ...(one.index === 2 ? { namespaceSelector: { matchLabels: { tier: 'gold' } } } : {}),
           });
     compiler.setSubnet(one.name, put(one.name, value));

@@ -38,14 +38,18 @@ export function subnetIntent(subnet: SubnetModel): SubnetIntent {
   return { origin, cidrs, mode, masquerade, allowFrom, excluded };
 }
 
-/** A Subnet that lists the name wins over one whose selector takes the labels, that over `default`; then the older wins. */
+/**
+ * A Subnet that lists the name wins over one whose selector takes the labels, that over `default`; then the older wins. One that
+ * is being deleted serves no namespace: it goes when its last pod is gone.
+ */
 export function namespaceIntent(
   namespace: NamespaceModel,
   subnets: ServedSubnets,
 ): NamespaceIntent | undefined {
-  const named = subnets.list.find((subnet) => subnet.namespaces.includes(namespace.name));
-  const selected = () => subnets.list.find((subnet) => selects(subnet.namespaceSelector, namespace.labels));
-  const subnet = named ?? selected() ?? subnets.byName.get(defaultSubnet);
+  const staying = subnets.list.filter((subnet) => subnet.deleting !== true);
+  const named = staying.find((subnet) => subnet.namespaces.includes(namespace.name));
+  const selected = () => staying.find((subnet) => selects(subnet.namespaceSelector, namespace.labels));
+  const subnet = named ?? selected() ?? staying.find(({ name }) => name === defaultSubnet);
   return subnet === undefined ? undefined : { subnet: subnet.name };
 }
 

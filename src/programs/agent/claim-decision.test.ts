@@ -45,6 +45,7 @@ const situation = (extra: Partial<ClaimSituation>): ClaimSituation => ({
   claims: [],
   usage: [],
   strays: [],
+  tunnelAddresses: [],
   isSettled: true,
   demand: [],
   needed: new Set(['default']),
@@ -139,5 +140,39 @@ describe('decideClaims', () => {
     );
     expect(decision.create).toEqual([]);
     expect(decision.problems[0]?.reason).toContain('Subnet default has no free IPv4 block');
+  });
+
+  test('a Subnet that is being deleted gets no more blocks and loses those without pods, the node’s own address or not', () => {
+    const leaving = { ...subnet, deleting: true } as const;
+    const claims = [claim('10.244.0.0/26'), claim('10.244.0.64/26')];
+    const busy = decideClaims(
+      situation({
+        subnets: [leaving],
+        claims,
+        usage: [usage('10.244.0.0/26', 2), usage('10.244.0.64/26', 1)],
+        tunnelAddresses: ['10.244.0.1', '10.244.0.65'],
+      }),
+    );
+    expect(busy.use.map(({ cidr }) => cidr)).toEqual(['10.244.0.0/26']);
+    expect([busy.create, busy.drop]).toEqual([[], []]);
+    const { drop } = decideClaims(
+      situation({
+        subnets: [leaving],
+        claims,
+        usage: [usage('10.244.0.0/26', 2)],
+        releasing: busy.releasing,
+      }),
+    );
+    expect(drop.map(({ cidr }) => cidr)).toEqual(['10.244.0.64/26']);
+  });
+
+  test('a claim on a Subnet that is gone goes when the datapath can not be using it', () => {
+    const claims = [claim('10.244.0.0/26')];
+    const inUse = new Set(['claim 10.244.0.0/26']);
+    const first = decideClaims(situation({ subnets: [], claims, inUse }));
+    expect([first.use, first.drop]).toEqual([[], []]);
+    expect(decideClaims(situation({ subnets: [], claims })).drop).toHaveLength(1);
+    const busy = decideClaims(situation({ subnets: [], claims, usage: [usage('10.244.0.0/26', 1, 0)] }));
+    expect(busy.drop).toEqual([]);
   });
 });

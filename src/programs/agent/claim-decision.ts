@@ -25,6 +25,8 @@ export type ClaimSituation = {
   readonly strays: readonly string[];
   /** False: the datapath has just started and does not know its blocks, so that what it says of them means nothing. */
   readonly isSettled: boolean;
+  /** The node's own addresses in these blocks. */
+  readonly tunnelAddresses: readonly string[];
   readonly demand: readonly SubnetDemand[];
   /** Subnets that pods of this node need, with how many pods; the default Subnet is always needed. */
   readonly needed: ReadonlySet<string>;
@@ -54,10 +56,13 @@ export const watermark = 16;
 
 /**
  * A block goes in two steps: first it leaves `use`, and only when the datapath no longer reports it is its claim deleted.
- * A pod that got an address from it in between brings it back, also when the datapath restarted meanwhile.
+ * A pod that got an address from it in between brings it back, also when the datapath restarted meanwhile. Blocks of a Subnet that
+ * is being deleted go with their last pod; those of one that is gone or not served, as soon as nobody has an address of them.
  */
 export function decideClaims(situation: ClaimSituation): ClaimDecision {
-  const { node, nodeUID, claims, usage, needed, demand, attempt, isSettled } = situation;
+  const { node, nodeUID, subnets, claims, usage, demand, attempt, isSettled } = situation;
+  const deleting = new Set(subnets.filter((subnet) => subnet.deleting).map((subnet) => subnet.name));
+  const needed = situation.needed.difference(deleting);
   const strays = situation.strays.flatMap((address) => parseAddr(address) ?? []);
   const own = claims.filter((claim) => claim.node === node && claim.nodeUID === nodeUID);
   const strayed = own.filter((claim) => {
@@ -80,17 +85,24 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
       0,
     ),
     ...idle.filter((uid) => situation.releasing.has(uid)),
+    ...usage
+      .filter((block) => deleting.has(block.subnet) && !hasPods(block, situation))
+      .map(({ claim }) => claim),
   ];
   const gone = [...situation.releasing].filter((uid) => !held.has(uid));
   const releasing = new Set([...released, ...gone]);
-  const leaving = new Set([...withdraw.map((claim) => claim.uid), ...releasing]);
+  const known = new Set(subnets.map((subnet) => subnet.name));
+  const orphaned = new Set(
+    own.filter((claim) => !known.has(claim.subnet) && !held.has(claim.uid)).map((claim) => claim.uid),
+  );
+  const leaving = new Set([...withdraw.map((claim) => claim.uid), ...releasing, ...orphaned]);
   const usableUIDs = new Set(usable.map((claim) => claim.uid));
   const use = own.filter((claim) => usableUIDs.has(claim.uid) && !leaving.has(claim.uid));
 
   const create: { cidr: string; subnet: string }[] = [];
   const problems: IpamProblem[] = [];
   const unreported = use.filter((claim) => !held.has(claim.uid)).map(freshUsage);
-  for (const subnet of situation.subnets.filter((each) => needed.has(each.name))) {
+  for (const subnet of subnets.filter((each) => needed.has(each.name))) {
     const waiting = demand.find((each) => each.subnet === subnet.name)?.waiting ?? 0;
     const want: Partial<Record<Family, number>> = {};
     for (const family of families(subnet)) {
@@ -102,14 +114,26 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
     create.push(...chosen.value.map((cidr) => ({ cidr, subnet: subnet.name })));
     problems.push(...chosen.problems);
   }
+  // The datapath may hold what the last decision put to use, and not have said so yet.
+  const mayGo = (uid: string) => leaving.has(uid) && !(orphaned.has(uid) && situation.inUse.has(uid));
   return {
     use,
     create,
     adopt: claims.filter((claim) => claim.node === node && claim.nodeUID !== nodeUID),
     releasing,
-    drop: isSettled ? own.filter((claim) => !held.has(claim.uid) && leaving.has(claim.uid)) : [],
+    drop: isSettled ? own.filter((claim) => !held.has(claim.uid) && mayGo(claim.uid)) : [],
     problems,
   };
+}
+
+/** Whether anybody but the node itself has an address of a block. */
+function hasPods(block: BlockUsage, { tunnelAddresses }: ClaimSituation): boolean {
+  const prefix = parsePrefix(block.cidr);
+  const own = tunnelAddresses.filter((address) => {
+    const addr = parseAddr(address);
+    return prefix !== undefined && addr !== undefined && prefixHas(prefix, addr);
+  });
+  return block.assigned > own.length;
 }
 
 function families(subnet: SubnetModel): Family[] {

@@ -57,6 +57,7 @@ export function startClaims(
       claims,
       usage: status.blocks,
       strays: status.strays,
+      tunnelAddresses: status.tunnelAddresses,
       isSettled: status.generation > 0,
       demand: status.demand,
       needed: new Set([defaultSubnet, ...feed.needed(), ...status.demand.map((each) => each.subnet)]),
