@@ -9,8 +9,7 @@ for (const bench of benches.filter(({ name }) => wanted.length === 0 || wanted.i
   const machine = describeMachine();
   const progress = (line: string) => void process.stderr.write(`${bench.name}: ${line}\n`);
   const rows = await bench.run({ quick: false, progress });
-  const lines = rows.map((row) => `    ${JSON.stringify(row)}`).join(',\n');
-  const text = `{\n  "machine": ${JSON.stringify(machine)},\n  "rows": [\n${lines}\n  ]\n}\n`;
+  const text = `${JSON.stringify({ machine, rows }, undefined, 2)}\n`;
   writeFileSync(new URL(`results/${bench.name}.json`, import.meta.url), text);
   process.stdout.write(`${bench.name}\n${benchTable(rows)}\n\n`);
 }

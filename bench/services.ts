@@ -88,7 +88,9 @@ function chains(from: number, to: number): string {
     const backends = service.backends.map((backend, slot) => {
       const name = `endpoint-${number}-${slot}`;
       lines.push(`add chain inet chains ${name}`);
-      lines.push(`add rule inet chains ${name} meta l4proto tcp dnat ip to ${backend.address}:${backend.port}`);
+      lines.push(
+        `add rule inet chains ${name} meta l4proto tcp dnat ip to ${backend.address}:${backend.port}`,
+      );
       return `${slot} : goto ${name}`;
     });
     lines.push(`add chain inet chains service-${number}`);
