@@ -57,6 +57,11 @@ export type BlockIntent = {
   readonly subnet: string;
   /** UID of the BlockClaim: the same CIDR claimed again is another block. */
   readonly claim: string;
+  /**
+   * Filled in by the datapath: when it got the block, in Unix milliseconds; missing for those of before its start.
+   * What the journal lost before that is nothing of this block's.
+   */
+  readonly since?: number | undefined;
 };
 
 export type SubnetMode = 'overlay' | 'routed';

@@ -106,6 +106,20 @@ describe('one node', () => {
 });
 
 describe('recovery', () => {
+  test('after a loss all rests, but for blocks that came later', () => {
+    const state = emptyState();
+    applyRecord(state, { op: 'lost', at: 100 });
+    const old = block('10.0.0.0/30');
+    const fresh = { ...block('10.0.0.4/30'), since: 150 };
+    expect(add(state, 'a', subnet(), [old], 200).value).toBeUndefined();
+    expect(add(state, 'a', subnet(), [old, fresh], 200).value).toEqual(['10.0.0.4']);
+    const usage = blockUsage(state, [old, fresh], { s: subnet() }, 200, restMs);
+    expect(usage.map(({ resting, free }) => [resting, free])).toEqual([
+      [3, 0],
+      [0, 3],
+    ]);
+  });
+
   test('a running pod keeps its address; an assignment without interface is freed', () => {
     const state = emptyState();
     const records: IpamRecord[] = [

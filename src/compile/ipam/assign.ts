@@ -72,12 +72,15 @@ export function blockUsage(
   };
   for (const address of state.owners.keys()) count(address, 'assigned');
   for (const [address, at] of state.resting) if (now - at < restMs) count(address, 'resting');
-  const lost = now - state.lostAt < restMs;
   return counts.map(({ block, usable, assigned, resting, taken }) => {
+    const { cidr, subnet, claim } = block;
+    const lost = mayHaveLost(state, block, now, restMs);
     const free = usable === undefined ? 0n : size(usable) - taken;
     // While lost records may hide freed addresses, every address without an owner rests.
     return {
-      ...block,
+      cidr,
+      subnet,
+      claim,
       assigned,
       resting: lost ? toNumber(free) + resting : resting,
       free: lost ? 0 : toNumber(free),
@@ -92,10 +95,15 @@ export function familiesOf(intent: SubnetIntent): Family[] {
   );
 }
 
+/** Whether any address of the block may have been freed just now, in records that were lost. */
+function mayHaveLost(state: IpamState, block: BlockIntent, now: number, restMs: number): boolean {
+  return now - state.lostAt < restMs && (block.since ?? Number.NEGATIVE_INFINITY) <= state.lostAt;
+}
+
 function pick(state: IpamState, request: AssignRequest, family: Family): string | undefined {
   const { now, restMs } = request;
-  if (now - state.lostAt < restMs) return undefined;
-  const sets = blocksOf(request, family).map((block) => usableOf(request.intent, block.cidr));
+  const blocks = blocksOf(request, family).filter((block) => !mayHaveLost(state, block, now, restMs));
+  const sets = blocks.map((block) => usableOf(request.intent, block.cidr));
   for (const set of sets) {
     // Bounded: each step but the last passes an address that has an owner or rests.
     for (const range of set.ranges) {

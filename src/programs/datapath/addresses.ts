@@ -47,6 +47,8 @@ export function createAddresses(options: {
   let self: SelfIntent | undefined;
   /** On the monotonic clock, counted from the moment when the lease arrived. */
   let lease = Number.NEGATIVE_INFINITY;
+  /** The first word of the agent names the blocks of before the start. */
+  let isFirst = true;
   /** Blocks that were given up while addresses of theirs were in use. */
   let retired = new Map<string, BlockIntent>();
 
@@ -126,10 +128,19 @@ export function createAddresses(options: {
       if (next === undefined) lease = Number.NEGATIVE_INFINITY;
       else if (next.assignUntil !== self?.assignUntil)
         lease = performance.now() + (next.assignUntil - Date.now());
+      const now = Date.now();
+      const since = (block: BlockIntent): BlockIntent => {
+        const known =
+          (self?.blocks ?? []).find(({ claim }) => claim === block.claim) ?? retired.get(block.claim);
+        if (known !== undefined) return { ...block, since: known.since };
+        return isFirst ? block : { ...block, since: now };
+      };
+      const taken = next && { ...next, blocks: next.blocks.map(since) };
+      if (next !== undefined) isFirst = false;
       const kept = new Set(next?.blocks.map((block) => block.claim));
       const gone = [...(self?.blocks ?? []), ...retired.values()].filter((block) => !kept.has(block.claim));
       retired = new Map(gone.map((block) => [block.claim, block]));
-      self = next;
+      self = taken;
       if (gone.length > 0) forgetRested();
     },
     tunnelAddresses() {
