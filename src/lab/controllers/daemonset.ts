@@ -1,5 +1,4 @@
 /** DaemonSet: one pod on every node that takes it. */
-import { podType } from '#api/core.ts';
 import type { LabNode, Taint } from '../objects/node.ts';
 import type { Toleration } from '../objects/placement.ts';
 import type { Pod } from '../objects/pod.ts';
@@ -7,26 +6,24 @@ import { type DaemonSet, daemonSetType } from '../objects/workload.ts';
 import {
   type Controller,
   type ControllerContext,
-  eventFor,
   keyOfObject,
   splitKey,
   startController,
-  untilSeen,
 } from './controller.ts';
 import type { Informers } from './informers.ts';
 import { matchesNode, tolerates } from './nodematch.ts';
 import {
-  controllerOf,
   isActive,
   isAvailable,
   isOver,
   isReady,
   isTerminating,
+  ownerKeys,
   podFrom,
   scaled,
   templateHash,
 } from './pods.ts';
-import { removePod } from './replicaset.ts';
+import { createPod, removePod } from './podwrites.ts';
 import { writeStatus } from './status.ts';
 
 export const revisionLabel = 'controller-revision-hash';
@@ -161,22 +158,13 @@ export function daemonSetStatus(
 }
 
 export function daemonSetController(context: ControllerContext, informers: Informers): Controller {
-  const { client } = context;
   const { daemonSets, pods, nodes } = informers;
   const reconcile = async (key: string) => {
     const set = daemonSets.get(...splitKey(key));
     if (set === undefined) return;
     const uid = set.metadata.uid ?? '';
     const plan = planDaemons(set, pods.byIndex('owner', uid), nodes.list(), Date.now());
-    for (const node of plan.create) {
-      try {
-        const { metadata } = await client.create(podType, daemonPod(set, node));
-        await untilSeen(pods, () => pods.get(metadata.namespace, metadata.name) !== undefined);
-      } catch (error) {
-        eventFor(context, set, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
-        throw error;
-      }
-    }
+    for (const node of plan.create) await createPod(context, informers, set, daemonPod(set, node));
     for (const pod of plan.remove) await removePod(context, informers, pod);
     await writeStatus(
       context,
@@ -191,13 +179,7 @@ export function daemonSetController(context: ControllerContext, informers: Infor
     name: 'daemonset',
     sources: [
       { informer: daemonSets, keys: (set) => [keyOfObject(set)] },
-      {
-        informer: pods,
-        keys: (pod) => {
-          const owner = controllerOf(pod);
-          return owner?.kind === 'DaemonSet' ? [`${pod.metadata.namespace}/${owner.name}`] : [];
-        },
-      },
+      { informer: pods, keys: ownerKeys('DaemonSet') },
       { informer: nodes, keys: () => daemonSets.list().map(keyOfObject) },
     ],
     reconcile,

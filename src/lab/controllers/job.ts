@@ -1,5 +1,4 @@
 /** Job: pods that run to their end, as many and as often as its spec says. */
-import { podType } from '#api/core.ts';
 import { timestamp } from '#kube/conditions.ts';
 import type { Pod, PodCondition } from '../objects/pod.ts';
 import { type Job, jobType } from '../objects/workload.ts';
@@ -10,11 +9,10 @@ import {
   keyOfObject,
   splitKey,
   startController,
-  untilSeen,
 } from './controller.ts';
 import type { Informers } from './informers.ts';
-import { controllerOf, isActive, isReady, isTerminating, podFrom } from './pods.ts';
-import { removePod } from './replicaset.ts';
+import { isActive, isReady, isTerminating, ownerKeys, podFrom } from './pods.ts';
+import { createPod, removePod } from './podwrites.ts';
 import { withConditions, writeStatus } from './status.ts';
 
 export type JobPlan = {
@@ -130,15 +128,7 @@ export function jobController(context: ControllerContext, informers: Informers):
       return undefined;
     }
     const plan = planJob(job, pods.byIndex('owner', uid), Date.now());
-    for (let made = 0; made < plan.create; made += 1) {
-      try {
-        const { metadata } = await client.create(podType, jobPod(job));
-        await untilSeen(pods, () => pods.get(metadata.namespace, metadata.name) !== undefined);
-      } catch (error) {
-        eventFor(context, job, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
-        throw error;
-      }
-    }
+    for (let made = 0; made < plan.create; made += 1) await createPod(context, informers, job, jobPod(job));
     for (const pod of plan.remove) await removePod(context, informers, pod);
     await writeStatus(
       context,
@@ -161,13 +151,7 @@ export function jobController(context: ControllerContext, informers: Informers):
     name: 'job',
     sources: [
       { informer: jobs, keys: (job) => [keyOfObject(job)] },
-      {
-        informer: pods,
-        keys: (pod) => {
-          const owner = controllerOf(pod);
-          return owner?.kind === 'Job' ? [`${pod.metadata.namespace}/${owner.name}`] : [];
-        },
-      },
+      { informer: pods, keys: ownerKeys('Job') },
     ],
     reconcile,
   });

@@ -14,7 +14,7 @@ import {
 import type { Informers } from './informers.ts';
 import { tolerates } from './nodematch.ts';
 import { isTerminating } from './pods.ts';
-import { removePod } from './replicaset.ts';
+import { removePod } from './podwrites.ts';
 import { withConditions, writeStatus } from './status.ts';
 
 const notReady = 'node.kubernetes.io/not-ready';

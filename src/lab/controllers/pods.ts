@@ -33,6 +33,14 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find(({ controller }) => controller === true);
 }
 
+/** Key of the object of that kind that controls a pod; none when another or nobody does. */
+export function ownerKeys(kind: string): (pod: Pod) => readonly string[] {
+  return (pod) => {
+    const owner = controllerOf(pod);
+    return owner?.kind === kind ? [`${pod.metadata.namespace}/${owner.name}`] : [];
+  };
+}
+
 export function ownerReference(owner: KubeObject): OwnerReference {
   const { name, uid = '' } = owner.metadata;
   return {

@@ -1,13 +1,11 @@
 /** ReplicaSet: as many pods of a template as its spec says. */
 import { podType } from '#api/core.ts';
-import { isNotFound } from '#kube/client.ts';
 import { selects } from '#model/selector.ts';
 import type { Pod } from '../objects/pod.ts';
 import { type ReplicaSet, replicaSetType } from '../objects/workload.ts';
 import {
   type Controller,
   type ControllerContext,
-  eventFor,
   keyOfObject,
   splitKey,
   startController,
@@ -24,6 +22,7 @@ import {
   ownerReference,
   podFrom,
 } from './pods.ts';
+import { createPod, removePod } from './podwrites.ts';
 import { writeStatus } from './status.ts';
 
 export type ReplicaPlan = { readonly create: number; readonly remove: readonly Pod[] };
@@ -65,28 +64,15 @@ export function replicaSetController(context: ControllerContext, informers: Info
     if (!isTerminating(set)) await adopt(set);
     const plan = planReplicas(set, pods.byIndex('owner', uid));
     const created = await Promise.allSettled(
-      Array.from({ length: plan.create }, () => client.create(podType, podFrom(set, set.spec.template))),
+      Array.from({ length: plan.create }, () =>
+        createPod(context, informers, set, podFrom(set, set.spec.template)),
+      ),
     );
-    for (const result of created) {
-      if (result.status === 'fulfilled') {
-        const { namespace, name } = result.value.metadata;
-        await untilSeen(pods, () => pods.get(namespace, name) !== undefined);
-      }
-    }
     await Promise.all(plan.remove.map((pod) => removePod(context, informers, pod)));
     const owned = pods.byIndex('owner', uid);
     await writeStatus(context, replicaSetType, set, replicaSetStatus(set, owned, Date.now()));
     const failed = created.find((result) => result.status === 'rejected');
-    if (failed !== undefined) {
-      eventFor(
-        context,
-        set,
-        'Warning',
-        'FailedCreate',
-        `Error creating: ${(failed.reason as Error).message}`,
-      );
-      throw failed.reason;
-    }
+    if (failed !== undefined) throw failed.reason;
     const waiting = set.spec.minReadySeconds ?? 0;
     return waiting > 0 && owned.some(isReady) ? { requeueAfter: waiting * 1000 } : undefined;
   };
@@ -127,18 +113,4 @@ function setsOf(pod: Pod, sets: readonly ReplicaSet[]): readonly string[] {
         metadata.namespace === namespace && selects(spec.selector, pod.metadata.labels ?? {}),
     )
     .map(keyOfObject);
-}
-
-/** Deletes a pod as a user would, and waits until the cache shows it. */
-export async function removePod({ client }: ControllerContext, { pods }: Informers, pod: Pod): Promise<void> {
-  const { namespace, name, uid } = pod.metadata;
-  try {
-    await client.delete(podType, name, { namespace, uid });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
-  await untilSeen(pods, () => {
-    const now = pods.get(namespace, name);
-    return now === undefined || now.metadata.uid !== uid || isTerminating(now);
-  });
 }

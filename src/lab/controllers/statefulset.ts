@@ -1,6 +1,4 @@
 /** StatefulSet: pods with names that stay, made and taken away in order. */
-import { podType } from '#api/core.ts';
-import { isAlreadyExists } from '#kube/client.ts';
 import type { Pod } from '../objects/pod.ts';
 import { type StatefulSet, statefulSetType } from '../objects/workload.ts';
 import {
@@ -10,21 +8,20 @@ import {
   keyOfObject,
   splitKey,
   startController,
-  untilSeen,
 } from './controller.ts';
 import { revisionLabel } from './daemonset.ts';
 import type { Informers } from './informers.ts';
 import {
-  controllerOf,
   isActive,
   isAvailable,
   isOver,
   isReady,
   isTerminating,
+  ownerKeys,
   podFrom,
   templateHash,
 } from './pods.ts';
-import { removePod } from './replicaset.ts';
+import { createPod, removePod } from './podwrites.ts';
 import { writeStatus } from './status.ts';
 
 export type StatefulPlan = {
@@ -126,7 +123,6 @@ export function statefulSetStatus(
 }
 
 export function statefulSetController(context: ControllerContext, informers: Informers): Controller {
-  const { client } = context;
   const { statefulSets, pods } = informers;
   const reconcile = async (key: string) => {
     const set = statefulSets.get(...splitKey(key));
@@ -138,21 +134,7 @@ export function statefulSetController(context: ControllerContext, informers: Inf
     }
     const uid = set.metadata.uid ?? '';
     const plan = planStateful(set, pods.byIndex('owner', uid), Date.now());
-    for (const ordinal of plan.create) {
-      try {
-        const { metadata } = await client.create(podType, statefulPod(set, ordinal));
-        await untilSeen(
-          pods,
-          () => pods.get(metadata.namespace, metadata.name)?.metadata.uid === metadata.uid,
-        );
-      } catch (error) {
-        const note = isAlreadyExists(error)
-          ? `pod ${set.metadata.name}-${ordinal} exists and belongs to another owner`
-          : `Error creating: ${(error as Error).message}`;
-        eventFor(context, set, 'Warning', 'FailedCreate', note);
-        throw error;
-      }
-    }
+    for (const ordinal of plan.create) await createPod(context, informers, set, statefulPod(set, ordinal));
     for (const pod of plan.remove) await removePod(context, informers, pod);
     await writeStatus(
       context,
@@ -167,13 +149,7 @@ export function statefulSetController(context: ControllerContext, informers: Inf
     name: 'statefulset',
     sources: [
       { informer: statefulSets, keys: (set) => [keyOfObject(set)] },
-      {
-        informer: pods,
-        keys: (pod) => {
-          const owner = controllerOf(pod);
-          return owner?.kind === 'StatefulSet' ? [`${pod.metadata.namespace}/${owner.name}`] : [];
-        },
-      },
+      { informer: pods, keys: ownerKeys('StatefulSet') },
     ],
     reconcile,
   });
