@@ -1,5 +1,6 @@
 /** Brings a lab up and takes it down, from any state that a crash may have left. */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -186,13 +187,22 @@ async function supervisorPids(directory: string): Promise<{ init: number[]; star
   return { init, starters };
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+/**
+ * A port that nobody listens on, below the range that connections take theirs from: what any program's connection happened to have
+ * would be refused to the API server, for a minute after its end even.
+ */
+async function freePort(): Promise<number> {
+  const isFree = (port: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = randomInt(portRange.first, portRange.last + 1);
+    if (await isFree(port)) return port;
+  }
+  throw new LabError(`no free port on 127.0.0.1 from ${portRange.first} to ${portRange.last}`);
 }
+
+const portRange = { first: 20_000, last: 29_999 } as const;
