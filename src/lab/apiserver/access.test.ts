@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeCertificate } from './certificate.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { issueClient } from './pki.ts';
-import { eventually, type TestServer, testServer } from './testing.ts';
+import { answered, type TestServer, testServer } from './testing.ts';
 import { TokenAuthority } from './tokens.ts';
 
 let api: TestServer;
@@ -13,7 +13,7 @@ const reviews = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
 
 beforeAll(async () => {
   api = await testServer();
-  await eventually(
+  await answered(
     () => api.call('GET', `${accounts}/default`),
     ({ code }) => code === 200,
   );
@@ -103,7 +103,7 @@ describe('tokens', () => {
     const plain = await token();
     await api.call('DELETE', `${accounts}/default`);
     expect((await whoami({ token: plain })).code).toBe(401);
-    await eventually(
+    await answered(
       () => api.call('GET', `${accounts}/default`),
       ({ code }) => code === 200,
     );

@@ -1,6 +1,6 @@
 /** Custom resources: served with the write that defines them, gone with it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Answer, eventually, type TestServer, testServer } from './testing.ts';
+import { type Answer, answered, type TestServer, testServer } from './testing.ts';
 
 let api: TestServer;
 const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -158,12 +158,12 @@ describe('a definition', () => {
     ).toBeDefined();
     const refused = await api.call('POST', things, { metadata: { name: 'late' }, spec: { color: 'red' } });
     expect(refused.code).toBe(405);
-    await eventually(
+    await answered(
       () => api.call('GET', `${crds}/things.test.netloom.dev`),
       (answer) => conditions(answer)['Terminating'] === 'True InstanceDeletionInProgress',
     );
     await api.call('PATCH', `${things}/good`, { metadata: { finalizers: null } }, merge);
-    await eventually(
+    await answered(
       () => api.call('GET', `${crds}/things.test.netloom.dev`),
       ({ code }) => code === 404,
     );
@@ -250,7 +250,7 @@ describe('refusals', () => {
       Established: 'False NotAccepted',
     });
     await api.call('DELETE', `${crds}/alphas.test.netloom.dev`);
-    await eventually(
+    await answered(
       () => api.call('GET', `${crds}/betas.test.netloom.dev`),
       (answer) => conditions(answer)['Established']!.startsWith('True'),
     );

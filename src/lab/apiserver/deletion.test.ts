@@ -1,6 +1,6 @@
 /** Deletion: finalizers, grace, preconditions, owners, namespaces. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, type TestServer, testServer } from './testing.ts';
+import { answered, type TestServer, testServer } from './testing.ts';
 
 let api: TestServer;
 const root = '/api/v1/namespaces/default';
@@ -14,14 +14,14 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 function furnished(namespace: string): Promise<unknown> {
-  return eventually(
+  return answered(
     () => api.call('GET', `/api/v1/namespaces/${namespace}/serviceaccounts/default`),
     ({ code }) => code === 200,
   );
 }
 
 function gone(path: string): Promise<unknown> {
-  return eventually(
+  return answered(
     () => api.call('GET', path),
     ({ code }) => code === 404,
   );
@@ -125,7 +125,7 @@ describe('owners', () => {
     await api.call('DELETE', `${root}/configmaps/bg`);
     await gone(`${root}/configmaps/bg-grandchild`);
     expect(await exists('bg-child')).toBe(false);
-    const shared = await eventually(
+    const shared = await answered(
       () => api.call('GET', `${root}/configmaps/bg-shared`),
       ({ body }) => body.metadata.ownerReferences.length === 1,
     );
@@ -137,7 +137,7 @@ describe('owners', () => {
     await make('fg-child', [{ ...owner, blockOwnerDeletion: true }], ['example.com/hold']);
     const { body } = await api.call('DELETE', `${root}/configmaps/fg`, { propagationPolicy: 'Foreground' });
     expect(body.metadata.finalizers).toEqual(['foregroundDeletion']);
-    await eventually(
+    await answered(
       () => api.call('GET', `${root}/configmaps/fg-child`),
       (answer) => answer.body.metadata.deletionTimestamp !== undefined,
     );
@@ -202,7 +202,7 @@ describe('namespaces', () => {
     });
     const { body } = await api.call('DELETE', '/api/v1/namespaces/leaving');
     expect(body.status.phase).toBe('Terminating');
-    const waiting = await eventually(
+    const waiting = await answered(
       () => api.call('GET', '/api/v1/namespaces/leaving'),
       (answer) =>
         answer.body.status.conditions?.[0]?.message ===

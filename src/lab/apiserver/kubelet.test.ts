@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { type KubeletRequest, kubeletPath, parseKubeletPath } from './kubelet.ts';
-import { eventually, type TestServer, testServer } from './testing.ts';
+import { answered, type TestServer, testServer } from './testing.ts';
 
 let api: TestServer;
 let kubelet: Server;
@@ -47,7 +47,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => kubelet.listen(kubeletSocket, resolve));
   api = await testServer({ kubeletSocket });
-  await eventually(
+  await answered(
     () => api.call('GET', '/api/v1/namespaces/default/serviceaccounts/default'),
     ({ code }) => code === 200,
   );

@@ -1,6 +1,6 @@
 /** Lists: selectors, pages, revisions, tables. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, type TestServer, testServer } from './testing.ts';
+import { answered, type TestServer, testServer } from './testing.ts';
 
 let api: TestServer;
 const maps = '/api/v1/namespaces/lists/configmaps';
@@ -16,7 +16,7 @@ beforeAll(async () => {
     const labels = { parity: index % 2 === 0 ? 'even' : 'odd', index: String(index) };
     await api.call('POST', maps, { metadata: { name: `m${index}`, labels } });
   }
-  await eventually(
+  await answered(
     () => api.call('GET', `${maps}/kube-root-ca.crt`),
     ({ code }) => code === 200,
   );
@@ -110,7 +110,7 @@ describe('representations', () => {
 
   it('prints pods as kubectl does', async () => {
     const pods = '/api/v1/namespaces/lists/pods';
-    await eventually(
+    await answered(
       () => api.call('GET', '/api/v1/namespaces/lists/serviceaccounts/default'),
       ({ code }) => code === 200,
     );

@@ -1,6 +1,6 @@
 /** Pods: what admission adds, binding, eviction; and events in both groups. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Answer, eventually, type TestServer, testServer } from './testing.ts';
+import { type Answer, answered, type TestServer, testServer } from './testing.ts';
 
 let api: TestServer;
 const path = '/api/v1/namespaces/default/pods';
@@ -8,7 +8,7 @@ const container = { name: 'c', image: 'echo' };
 
 beforeAll(async () => {
   api = await testServer();
-  await eventually(
+  await answered(
     () => api.call('GET', '/api/v1/namespaces/default/serviceaccounts/default'),
     ({ code }) => code === 200,
   );

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { KubeObject } from '#api/object.ts';
+import { eventually } from '../eventually.ts';
 import type { KeyPair } from './certificate.ts';
 import type { ServerConfig } from './context.ts';
 import { type ApiServer, startApiServer } from './server.ts';
@@ -197,13 +198,11 @@ function follow(response: import('node:http').IncomingMessage, stop: () => void)
   return { code: response.statusCode!, events, until, ended, stop };
 }
 
-/** Calls until the answer satisfies; the last answer after ten seconds fails the test that asked. */
-export async function eventually<T>(ask: () => Promise<T>, good: (answer: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 10_000;
-  for (;;) {
+/** Asks until the answer satisfies and gives it; throws with the last one. */
+export function answered<T>(ask: () => Promise<T>, good: (answer: T) => boolean): Promise<T> {
+  return eventually(async () => {
     const answer = await ask();
-    if (good(answer)) return answer;
-    if (Date.now() > deadline) throw new Error(`not so in time: ${JSON.stringify(answer).slice(0, 2000)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+    if (!good(answer)) throw new Error(`not so in time: ${JSON.stringify(answer).slice(0, 2000)}`);
+    return answer;
+  });
 }
