@@ -1,6 +1,7 @@
 /** A Lease that says "still here": a node's heartbeat, renewed for as long as the process lives. */
 import type { OwnerReference } from '#api/object.ts';
 import { type Log, silentLog } from '#telemetry/log.ts';
+import { createThinned } from '#telemetry/thinned.ts';
 import { sleep } from './backoff.ts';
 import type { Client } from './client.ts';
 import { claimLease, type LeaseClaim, type Observation, releaseLease } from './leaserecord.ts';
@@ -29,6 +30,9 @@ export type Heartbeat = {
   stop(): Promise<void>;
 };
 
+/** A server that is away for an hour is two lines a minute, not thirty. */
+const lineEveryMs = 30_000;
+
 /** Takes the lease when it is free, ours or expired, then renews it until stopped. */
 export function holdLease(client: Client, options: HeartbeatOptions): Heartbeat {
   const { leaseSeconds = 40, renewSeconds = 10, log = silentLog } = options;
@@ -40,6 +44,7 @@ export function holdLease(client: Client, options: HeartbeatOptions): Heartbeat 
     ownerReferences: options.ownerReferences,
   };
   const stop = new AbortController();
+  const failing = createThinned(lineEveryMs);
   let observed: Observation | undefined;
   let validUntil = 0;
 
@@ -47,6 +52,9 @@ export function holdLease(client: Client, options: HeartbeatOptions): Heartbeat 
     const started = Date.now();
     const result = await claimLease(client, claim, observed, stop.signal);
     observed = result.observed;
+    failing.over((times) =>
+      log.info('the lease can be renewed again', { lease: options.name, failed: times }),
+    );
     if (result.held) {
       validUntil = started + leaseSeconds * 1000;
       options.onRenewed?.(validUntil);
@@ -61,7 +69,10 @@ export function holdLease(client: Client, options: HeartbeatOptions): Heartbeat 
       try {
         held = await beat();
       } catch (error) {
-        if (!stop.signal.aborted) log.warn('the lease could not be renewed', { lease: options.name, error });
+        if (stop.signal.aborted) break;
+        failing.happened((times) =>
+          log.warn('the lease could not be renewed', { lease: options.name, error, times }),
+        );
       }
       // Jitter: thousands of nodes started together don't stay together.
       const seconds = held ? renewSeconds : Math.min(renewSeconds, 2);

@@ -4,9 +4,11 @@ import { apiVersionOf } from '#api/object.ts';
 import { blockName } from '#compile/ipam/blocks.ts';
 import { defaultSubnet } from '#compile/topology/entries.ts';
 import type { DatapathStatus } from '#intent/handover.ts';
+import { backoffDelay } from '#kube/backoff.ts';
 import { type Client, isAlreadyExists, isConflict, isNotFound } from '#kube/client.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { Log } from '#telemetry/log.ts';
+import { createThinned } from '#telemetry/thinned.ts';
 import { type ClaimDecision, decideClaims } from './claim-decision.ts';
 import type { Feed } from './feed.ts';
 
@@ -16,13 +18,16 @@ export type Claims = {
   readonly setStatus: (status: DatapathStatus) => void;
   /** UIDs of the claims to assign from. */
   readonly usable: () => ReadonlySet<string>;
-  /** Resolves after the first decision, or when the datapath is there and the Node isn't. */
+  /** Resolves after the first decision, for which Node and datapath must be there. */
   readonly decided: Promise<void>;
   readonly stop: () => void;
 };
 
-/** After a refused claim, before the next try elsewhere. */
-const retryMs = 100;
+/** After a claim that another node was quicker to make, before the next try elsewhere. */
+const elsewhereMs = 100;
+/** How long a claim that was made may take to show in the watch; beyond, it is taken to be gone again. */
+const patienceMs = 30_000;
+const lineEveryMs = 10_000;
 
 /** One pass at a time; what changes meanwhile makes another one. `onUsable` is told when `usable()` changed. */
 export function startClaims(
@@ -40,16 +45,21 @@ export function startClaims(
   let again = false;
   let stopped = false;
   let reported = '';
-  /** Names asked for and not seen in the watch yet; asking twice would claim twice. */
-  const asked = new Set<string>();
+  /** Names asked for and not seen in the watch yet, and since when; asking twice would claim twice. */
+  const asked = new Map<string, number>();
+  /** Failures in a row: the API server is away, or refuses what we ask. */
+  let failures = 0;
+  const failureLine = createThinned(lineEveryMs);
+  let timer: NodeJS.Timeout | undefined;
   const decided = Promise.withResolvers<void>();
 
   const pass = async (): Promise<void> => {
     const self = feed.self();
     if (status === undefined || !feed.isSynced()) return;
-    if (self === undefined) return decided.resolve();
+    if (self === undefined) return;
     const claims = feed.claims();
     for (const claim of claims) asked.delete(claim.name);
+    for (const [name, since] of asked) if (performance.now() - since > patienceMs) asked.delete(name);
     const decision = decideClaims({
       node,
       nodeUID: self.nodeUID,
@@ -103,15 +113,17 @@ export function startClaims(
       metadata: { name },
       spec: { cidr, subnet, node, nodeUID },
     };
-    asked.add(name);
+    asked.set(name, performance.now());
     try {
       await client.create(blockClaimKind, object);
+      failures = 0;
+      failureLine.over();
       log.info('claimed a block', { cidr, subnet });
     } catch (error) {
       asked.delete(name);
       attempt++;
-      if (!isAlreadyExists(error)) log.warn('can not claim a block', { cidr, subnet, error: String(error) });
-      setTimeout(poke, retryMs);
+      if (isAlreadyExists(error)) pokeIn(elsewhereMs);
+      else failed('can not claim a block', { cidr, subnet, error });
     }
   };
 
@@ -123,7 +135,7 @@ export function startClaims(
       log.info('took over a block of the earlier Node object', { cidr: claim.cidr });
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error))
-        log.warn('can not take over a block', { error: String(error) });
+        failed('can not take over a block', { cidr: claim.cidr, error });
     }
   };
 
@@ -132,11 +144,21 @@ export function startClaims(
       await client.delete(blockClaimKind, claim.name, { uid: claim.uid });
       log.info('gave a block back', { cidr: claim.cidr, subnet: claim.subnet });
     } catch (error) {
-      if (!isNotFound(error))
-        log.warn('can not give a block back', { cidr: claim.cidr, error: String(error) });
+      if (!isNotFound(error)) failed('can not give a block back', { cidr: claim.cidr, error });
     }
   };
 
+  const failed = (what: string, fields: Readonly<Record<string, unknown>>): void => {
+    failureLine.happened((times) => log.warn(what, { ...fields, times }));
+    pokeIn(backoffDelay(failures, { maxMilliseconds: 10_000 }));
+    failures += 1;
+  };
+  const pokeIn = (milliseconds: number): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      poke();
+    }, milliseconds);
+  };
   const poke = (): void => {
     again = true;
     if (running || stopped) return;
@@ -144,7 +166,7 @@ export function startClaims(
     void (async () => {
       while (again && !stopped) {
         again = false;
-        await pass();
+        await pass().catch((error: unknown) => failed('can not decide on blocks', { error }));
       }
       running = false;
     })();
@@ -160,6 +182,7 @@ export function startClaims(
     decided: decided.promise,
     stop() {
       stopped = true;
+      clearTimeout(timer);
     },
   };
 }

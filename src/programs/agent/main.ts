@@ -64,6 +64,7 @@ const client = createClient({ ...config, onRequest: requestMetrics(registry, con
 const datapath = createDatapathClient(flags['datapath-socket']);
 const handover = startHandover(datapath, log);
 
+const noNode = 'there is no Node of this name with an InternalIP address';
 let handed: SelfIntent | undefined;
 let leaseValidUntil = 0;
 let leaseHolder: string | undefined;
@@ -109,7 +110,8 @@ const heartbeat = holdLease(client, {
     if (opened) handSelf();
   },
   onLost: (holder) => {
-    log.error('another machine holds the lease of this node name; no address is assigned here', { holder });
+    if (holder !== leaseHolder)
+      log.error('another machine holds the lease of this node name; no address is assigned here', { holder });
     leaseValidUntil = 0;
     leaseHolder = holder;
     if (opened) handSelf();
@@ -122,6 +124,8 @@ const health = await startHealthServer({
   registry,
   checks: [
     { name: 'synced', check: () => (opened ? undefined : 'the watch caches are not filled yet') },
+    { name: 'node', check: () => (feed.self() === undefined ? noNode : undefined) },
+    { name: 'lease', check: leaseProblem },
     {
       name: 'datapath',
       check: () => datapath.status().then((s) => (s.ready ? undefined : 'the datapath is not ready')),
@@ -140,9 +144,11 @@ const stop = async (): Promise<void> => {
 process.once('SIGTERM', () => void stop());
 process.once('SIGINT', () => void stop());
 
-await feed.synced;
+// Rejected only by `stop`, which ends the process.
+await feed.synced.catch(() => new Promise<never>(() => {}));
 opened = true;
 claims.poke();
+if (feed.self() === undefined) log.warn(`${noNode}; the datapath keeps what it has until there is`, { node });
 // A self without the blocks that the last process handed over would take the node's own addresses away for a moment.
 await claims.decided;
 handSelf();
@@ -150,6 +156,14 @@ handover.open();
 // A process that is killed would not keep it (NODE_COMPILE_CACHE).
 flushCompileCache();
 log.info('the intent is handed to the datapath', { node });
+
+function leaseProblem(): string | undefined {
+  if (leaseHolder !== undefined) return `another machine holds the lease of this node name: ${leaseHolder}`;
+  if (leaseValidUntil === 0) return 'the lease of this node was not taken yet';
+  return Date.now() < leaseValidUntil
+    ? undefined
+    : 'the lease of this node has run out: no address is assigned';
+}
 
 /** The same over restarts and reboots of one machine, another on any other one: two machines can't share a node name. */
 function machineIdentity(): string {

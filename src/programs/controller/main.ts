@@ -98,7 +98,8 @@ let election: ReturnType<typeof startElection> | undefined;
 process.once('SIGTERM', () => void stop());
 process.once('SIGINT', () => void stop());
 
-await Promise.all(all.map(([, cache]) => cache.synced));
+// Rejected only by `stop`, which ends the process.
+await Promise.all(all.map(([, cache]) => cache.synced)).catch(() => new Promise<never>(() => {}));
 const name = 'netloom-controller';
 election = startElection(client, {
   name,
