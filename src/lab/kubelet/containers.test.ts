@@ -201,3 +201,16 @@ test('what can not be run says why', async () => {
   await lab.ready('nomap');
   await lab.say(['delete', 'pod', 'unknown', 'nocommand', 'nomap', 'grpc', '--wait']);
 });
+
+test('a container whose monitor dies before it has begun is started again soon', async () => {
+  const move = (from: string, to: string) =>
+    lab.onNode('node1', ['mv', `/usr/bin/${from}`, `/usr/bin/${to}`]);
+  await move('unshare', 'unshare.away');
+  await lab.apply(podObject('abandoned', { hostNetwork: true }));
+  await eventually(async () => {
+    const { status } = await lab.getPod('abandoned');
+    expect(status?.containerStatuses?.[0]?.state.waiting?.message).toContain("the container's monitor ended");
+  });
+  await move('unshare.away', 'unshare');
+  await lab.ready('abandoned');
+});

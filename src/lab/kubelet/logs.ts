@@ -29,6 +29,8 @@ export type LogWriter = {
   follow(onEntry: (entry: LogEntry) => void, onEnd: () => void): () => void;
   /** Resolves when both pipes ended, or after `milliseconds`: a process that was left behind may hold them. */
   drained(milliseconds: number): Promise<void>;
+  /** Both pipes ended: nobody is left who could write. */
+  isOver(): boolean;
   close(): void;
 };
 
@@ -74,6 +76,10 @@ export function openLogWriter(bundle: string, file: string): LogWriter {
     });
     return promise;
   });
+  let over = false;
+  void Promise.all(ended).then(() => {
+    over = true;
+  });
   const close = (): void => {
     for (const socket of sockets) socket.destroy();
     const ends = [...followers.values()];
@@ -93,6 +99,7 @@ export function openLogWriter(bundle: string, file: string): LogWriter {
       await Promise.race([Promise.all(ended), promise]);
       clearTimeout(timer);
     },
+    isOver: () => over,
     close,
   };
 }

@@ -10,7 +10,7 @@ finish() {
   echo "$1" >"$events/.$id"
   mv "$events/.$id" "$events/$id.exit"
 }
-cd "$bundle" || exit 1
+cd "$bundle" || { finish 125; exit; }
 mount -t overlay -o "lowerdir=$lower,upperdir=$bundle/upper,workdir=$bundle/work,index=off,metacopy=off,volatile" \
   netloom "$bundle/rootfs" || { finish 125; exit; }
 mount --make-private "$bundle/rootfs"

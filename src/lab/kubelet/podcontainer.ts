@@ -136,8 +136,12 @@ export function createPodContainer(
   const begun = async (containerID: string): Promise<void> => {
     const deadline = Date.now() + 60_000;
     for (;;) {
+      // Asked before the files: a monitor holds the pipes until it has written how the container ended.
+      const abandoned = writer?.isOver() === true;
       const { started, exitCode } = containerEvents(host, containerID);
       if (started || exitCode !== undefined) break;
+      if (abandoned)
+        throw new Error(`the container's monitor ended: ${startFailure(host, place(containerID))}`);
       if (Date.now() > deadline) throw new Error(`container ${spec.name} did not start within 60 s`);
       await bell.next(deadline);
     }
