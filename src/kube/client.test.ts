@@ -248,6 +248,21 @@ describe('asking again', () => {
     }
   });
 
+  test('nor when it had to wait for a connection that others used before', async () => {
+    const { client, seen } = await openServer(
+      (n, _, response) => (n === 3 ? response.destroy() : json(response, 200, pod)),
+      { maxSockets: 1 },
+    );
+    const calls = [
+      client.get(podType, 'p', 'ns'),
+      client.get(podType, 'p', 'ns'),
+      client.create(podType, pod),
+    ];
+    const error: unknown = await Promise.all(calls).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'ConnectionError', sent: true });
+    expect(seen).toHaveLength(3);
+  });
+
   test('a create is sent again when it can not have arrived, or was put off', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,7 @@
 /** One HTTP exchange with the API server: sockets, TLS, credentials and deadlines; no meaning. */
 import http from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ConnectionError } from './errors.ts';
 
@@ -148,6 +149,9 @@ type Opened = {
   readonly finish: () => void;
 };
 
+/** Sockets that were connected once. */
+const used = new WeakSet<Socket>();
+
 /** Writes the request and waits for the response's head, under the deadline and the signal. */
 function opened(request: http.ClientRequest, exchange: Exchange): Promise<Opened> {
   const { promise, resolve, reject } = Promise.withResolvers<Opened>();
@@ -173,8 +177,14 @@ function opened(request: http.ClientRequest, exchange: Exchange): Promise<Opened
   request.on('socket', (socket) => {
     // TLS ends its handshake before the first byte of a request is written.
     const ready = (socket as TLSSocket).encrypted ? 'secureConnect' : 'connect';
-    if (request.reusedSocket) connected = true;
-    else socket.once(ready, () => (connected = true));
+    // A request that waited for a socket gets a used one without being told so.
+    if (request.reusedSocket || used.has(socket)) connected = true;
+    else {
+      socket.once(ready, () => {
+        used.add(socket);
+        connected = true;
+      });
+    }
   });
   request.on('error', (error) => {
     finish();
