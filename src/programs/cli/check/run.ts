@@ -1,4 +1,5 @@
 /** Makes the probes of all cases, a process a place, and judges what came back. */
+import { availableParallelism } from 'node:os';
 import type { Probe, ProbeResult } from '#lab/probe/types.ts';
 import type { Case, Place } from './cases.ts';
 
@@ -14,26 +15,36 @@ export type CaseResult = {
 /** Runs the probe program at a place with these probes. */
 export type ProbeAt = (place: Place, probes: readonly Probe[]) => Promise<readonly ProbeResult[]>;
 
-/** All places at once. A place that can't be asked fails all its cases with the reason. */
+/**
+ * A few places at a time: probes that are late because their machine is busy would be taken for packets that were lost.
+ * A place that can't be asked fails all its cases with the reason.
+ */
 export async function runCases(cases: readonly Case[], probeAt: ProbeAt): Promise<readonly CaseResult[]> {
   const byPlace = Map.groupBy(cases, ({ from }) => (from === 'outside' ? from : `pod ${from.pod}`));
-  const results = await Promise.all(
-    [...byPlace.values()].map(async (group) => {
-      const place = group[0]?.from ?? 'outside';
-      try {
-        const answers = await probeAt(
-          place,
-          group.map((each) => each.probe),
-        );
-        const byId = new Map(answers.map((answer) => [answer.id, answer]));
-        return group.map((each) => judged(each, byId.get(each.probe.id)));
-      } catch (error) {
-        return group.map((each) => failed(each, firstLines(error)));
-      }
-    }),
-  );
-  const all = new Map(results.flat().map((result) => [`${result.group} ${result.title}`, result]));
+  const results: CaseResult[] = [];
+  const left = [...byPlace.values()];
+  const worker = async (): Promise<void> => {
+    for (let group = left.shift(); group !== undefined; group = left.shift()) {
+      results.push(...(await runPlace(group, probeAt)));
+    }
+  };
+  await Promise.all(Array.from({ length: 2 * availableParallelism() }, worker));
+  const all = new Map(results.map((result) => [`${result.group} ${result.title}`, result]));
   return cases.flatMap((each) => all.get(`${each.group} ${each.title}`) ?? []);
+}
+
+async function runPlace(group: readonly Case[], probeAt: ProbeAt): Promise<readonly CaseResult[]> {
+  const place = group[0]?.from ?? 'outside';
+  try {
+    const answers = await probeAt(
+      place,
+      group.map((each) => each.probe),
+    );
+    const byId = new Map(answers.map((answer) => [answer.id, answer]));
+    return group.map((each) => judged(each, byId.get(each.probe.id)));
+  } catch (error) {
+    return group.map((each) => failed(each, firstLines(error)));
+  }
 }
 
 function judged(each: Case, answer: ProbeResult | undefined): CaseResult {
