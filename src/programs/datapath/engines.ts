@@ -190,7 +190,8 @@ function createRunner(engine: Engine, log: Log, metrics: Registry) {
         first: report.operations.slice(0, 3).join('; '),
         opened: opened.length === 0 ? undefined : opened.join('; '),
       };
-      if (!foreign || report.operations.length === 0) log.info('followed what changed on the node', fields);
+      if (report.operations.length === 0) log.debug('nothing to repair', fields);
+      else if (!foreign) log.info('followed what changed on the node', fields);
       else {
         foreignChanges.inc(labels);
         foreignLine.happened((times) =>
