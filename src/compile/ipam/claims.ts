@@ -128,7 +128,7 @@ export function usableClaims(
   held: ReadonlySet<string>,
 ): { readonly usable: readonly Claim[]; readonly withdraw: readonly Claim[] } {
   const parsed = claims.flatMap((claim) => {
-    const prefix = parsePrefix(claim.cidr);
+    const prefix = prefixOfClaim(claim);
     return prefix === undefined ? [] : [{ claim, prefix }];
   });
   const usable: Claim[] = [];
@@ -142,6 +142,15 @@ export function usableClaims(
   }
   return { usable, withdraw };
 }
+
+/** Read once for each claim: an agent decides anew with each change of any of the cluster's claims. */
+function prefixOfClaim(claim: Claim): Prefix | undefined {
+  const known = claimPrefixes.get(claim) ?? parsePrefix(claim.cidr);
+  if (known !== undefined) claimPrefixes.set(claim, known);
+  return known;
+}
+
+const claimPrefixes = new WeakMap<Claim, Prefix>();
 
 function chooseBlock(free: AddrSet, usable: AddrSet, length: number, seed: string): Prefix | undefined {
   const candidates = free.ranges.filter((range) => !isEmpty(intersect({ ranges: [range] }, usable)));
