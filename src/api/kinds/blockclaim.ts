@@ -14,6 +14,7 @@ export const blockClaimKind = {
     'so the API server itself refuses a second claim on it. Written by agents; not for users.',
   spec: {
     type: 'object',
+    description: 'Which block, and whose it is.',
     required: ['cidr', 'subnet', 'node', 'nodeUID'],
     properties: {
       cidr: { type: 'string', format: 'cidr', maxLength: 43, description: 'The block.' },

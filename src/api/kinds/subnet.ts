@@ -35,6 +35,7 @@ export const subnetKind = {
     'The Subnet named `default` serves every namespace that no other Subnet names.',
   spec: {
     type: 'object',
+    description: 'Which addresses, for whom, and how they travel.',
     required: ['cidrs'],
     properties: {
       cidrs: {

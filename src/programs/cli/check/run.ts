@@ -28,7 +28,7 @@ export async function runCases(cases: readonly Case[], probeAt: ProbeAt): Promis
       results.push(...(await runPlace(group, probeAt)));
     }
   };
-  await Promise.all(Array.from({ length: 2 * availableParallelism() }, worker));
+  await Promise.all(Array.from({ length: 4 * availableParallelism() }, worker));
   const all = new Map(results.map((result) => [`${result.group} ${result.title}`, result]));
   return cases.flatMap((each) => all.get(`${each.group} ${each.title}`) ?? []);
 }
