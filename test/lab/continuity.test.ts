@@ -128,18 +128,11 @@ test("somebody's nft flush ruleset is healed, and what stood open is told", asyn
   });
   await proceed();
   const system = await systemPodOn(cluster.client, 'node1');
-  const { stdout } = await cluster.kubectl(
-    '-n',
-    'netloom-system',
-    'logs',
-    system.metadata.name,
-    '-c',
-    'datapath',
-  );
-  const [report = ''] = stdout
-    .split('\n')
-    .filter((line) => line.includes('somebody else changed the nftables table'));
-  expect(report).toContain('the whole table was gone: nothing was guarded, translated or filtered');
+  await eventually(async () => {
+    const { name } = system.metadata;
+    const { stdout } = await cluster.kubectl('-n', 'netloom-system', 'logs', name, '-c', 'datapath');
+    expect(stdout).toContain('the whole table was gone: nothing was guarded, translated or filtered');
+  });
   // A Service address means nothing while nobody translates it; what needs no translation must not notice.
   expect(faults().filter((fault) => !fault.includes('Service'))).toEqual([]);
 });

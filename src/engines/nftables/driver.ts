@@ -78,7 +78,7 @@ export function createNftablesEngine(
     }).catch((error: Error) => options.onError?.(error));
   }
 
-  async function repair(): Promise<{ report: Report; opened: readonly string[] }> {
+  async function repair(): Promise<Repaired> {
     known = false;
     const actual = await nft.read();
     const wanted = wantedRuleset(ledger);
@@ -89,6 +89,7 @@ export function createNftablesEngine(
     return {
       report: { operations: operations.map(printOperation), problems: ledger.problems() },
       opened: operations.length === 0 ? [] : openings(actual, wanted),
+      wasGone: actual === undefined,
     };
   }
 
@@ -150,7 +151,10 @@ export function createNftablesEngine(
           known = false;
           if (!(error instanceof NftError)) throw error;
           // Somebody changed the table, or nft died: reading it tells.
-          const { report } = await repair();
+          const { report, opened, wasGone } = await repair();
+          // The notification of it comes when all is healed already.
+          if (wasGone)
+            options.onForeignChange?.({ by: 'found when a change was refused', events: [], opened, report });
           await forgetFlows(difference);
           return report;
         }
@@ -175,6 +179,13 @@ export function createNftablesEngine(
     },
   };
 }
+
+type Repaired = {
+  readonly report: Report;
+  readonly opened: readonly string[];
+  /** There was no table at all. */
+  readonly wasGone: boolean;
+};
 
 /** Loads of this many statements are split: the guards stand in milliseconds, Services follow. */
 const splitAbove = 40;
