@@ -101,8 +101,10 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
       running.delete(name);
       await machine?.close();
       if (!forget) return;
-      await rm(files.root(name), { recursive: true, force: true });
-      await rm(files.disk(name), { recursive: true, force: true });
+      // The kubelet may be writing there until it hears that the node is gone.
+      const whole = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 } as const;
+      await rm(files.root(name), whole);
+      await rm(files.disk(name), whole);
     },
     setCable: async (name, plugged) => {
       machineOf(name);

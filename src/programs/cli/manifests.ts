@@ -4,7 +4,7 @@ import { group, version } from '#api/kind.ts';
 import { kinds } from '#api/kinds.ts';
 import type { KubeObject } from '#api/object.ts';
 import type { SubnetMode } from '#intent/node.ts';
-import { paths } from '#system/registry.ts';
+import { paths, ports } from '#system/registry.ts';
 import { systemNamespace } from '../node-lease.ts';
 
 export type ManifestOptions = {
@@ -72,6 +72,21 @@ const controllerRules = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
+/** A rolling update goes on when the node it came to is served again; liveness never asks about another program. */
+function probes(port: number): object {
+  const get = (path: string) => ({ httpGet: { path, port } });
+  return {
+    readinessProbe: { ...get('/readyz'), periodSeconds: 1, timeoutSeconds: 2 },
+    livenessProbe: {
+      ...get('/livez'),
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 6,
+      initialDelaySeconds: 10,
+    },
+  };
+}
+
 function access(component: string, rules: readonly object[]): KubeObject[] {
   const name = `netloom-${component}`;
   const rbac = 'rbac.authorization.k8s.io';
@@ -122,6 +137,7 @@ function agents({ apiServer, image, serviceCidrs, nodeLease }: ManifestOptions):
               image,
               command: program('datapath'),
               args: serviceCidrs.map((cidr) => `--service-cidr=${cidr}`),
+              ...probes(ports.datapathMetrics.value),
               env: [nodeName, fewArenas],
               securityContext: { privileged: true },
               volumeMounts: mounts,
@@ -130,6 +146,7 @@ function agents({ apiServer, image, serviceCidrs, nodeLease }: ManifestOptions):
               name: 'agent',
               image,
               command: program('agent'),
+              ...probes(ports.agentMetrics.value),
               ...withArgs(
                 nodeLease && [
                   `--lease-seconds=${nodeLease.seconds}`,
@@ -173,6 +190,7 @@ function controller({ apiServer, image, nodeLease }: ManifestOptions): KubeObjec
               name: 'controller',
               image,
               command: program('controller'),
+              ...probes(ports.controllerMetrics.value),
               ...withArgs(
                 nodeLease && [
                   `--node-lease-seconds=${nodeLease.seconds}`,
