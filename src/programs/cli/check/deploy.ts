@@ -73,18 +73,14 @@ export async function removeCheck(client: Client): Promise<void> {
 async function createIfMissing(client: Client, object: KubeObject): Promise<void> {
   const type = types[object.kind];
   if (type === undefined) throw new Error(`the check deploys no ${object.kind}`);
-  try {
-    // A new namespace gets its service account a moment later, and pods are refused until then.
-    await eventually(() => client.create(type, object).catch(rethrowUnlessPending), 10_000);
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-  }
-}
-
-/** eventually() tries again on what is thrown; a final refusal must get through it. */
-async function rethrowUnlessPending(error: unknown): Promise<void> {
-  if (isAlreadyExists(error)) return;
-  throw error;
+  // A new namespace gets its service account a moment later, and pods are refused until then.
+  await eventually(async () => {
+    try {
+      await client.create(type, object);
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+  }, 10_000);
 }
 
 function isReady(pod: Pod): boolean {
