@@ -31,11 +31,11 @@ export const connectionMarks = {
  * Invariant: validation < translation (dstnat -100) < policy (filter 0) < source NAT (srcnat 100).
  */
 export const hookPriorities = {
-  tunnelGuard: entry(
+  guard: entry(
     -290,
-    'after conntrack defragmentation (-400) and raw (-300), so that inner headers are whole; before conntrack (-200), which has no use for the outer ones',
+    'after conntrack defragmentation (-400) and raw (-300), so that inner headers are whole; before conntrack (-200), which has no use for outer ones and must not see a forged source',
   ),
-  sourceGuard: entry(
+  routedGuard: entry(
     -150,
     'after conntrack (-200): needs ct state; before any translation, so the sender is still visible',
   ),
@@ -62,6 +62,12 @@ export const links = {
     'ee:ee:ee:ee:ee:ee',
     'MAC of every host end: a pod keeps one permanent neighbour whatever node it is on',
   ),
+} as const;
+
+/** Link groups (`ip link show group N`): a number to compare where a name would be 16 bytes. Adjacent, so that both are one range. */
+export const linkGroups = {
+  pods: entry(28_268, 'node ends of pod veths (0x6e6c, "nl")'),
+  tunnel: entry(28_269, 'the VXLAN device'),
 } as const;
 
 /** Link-local next hops inside a pod. */

@@ -123,7 +123,7 @@ test("somebody's nft flush ruleset is healed, and what stood open is told", asyn
   expect(await cluster.lab.exec('node1', ['nft', 'flush', 'ruleset'])).toMatchObject({ code: 0 });
   await eventually(async () => {
     const { stdout } = await cluster.lab.exec('node1', ['nft', 'list', 'table', 'inet', 'netloom']);
-    expect(stdout).toContain('sourceGuard');
+    expect(stdout).toContain('chain guard');
     expect(stdout).toContain('numgen random');
   });
   await proceed();

@@ -13,6 +13,7 @@ import type { Facts } from './context.ts';
 /** The machine that the random intents are for. */
 export const facts: Facts = {
   ipv6: true,
+  strictReversePath: false,
   devices: [
     {
       name: 'eth0',

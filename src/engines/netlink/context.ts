@@ -7,6 +7,8 @@ import { tunnelMac } from './names.ts';
 export type Facts = {
   /** Whether the kernel speaks IPv6 at all. */
   readonly ipv6: boolean;
+  /** Whether `net.ipv4.conf.all.rp_filter` is 1: then a device's own must be 2 not to be strict. */
+  readonly strictReversePath: boolean;
   /** Devices other than our own that have an address. */
   readonly devices: readonly DeviceFact[];
 };
@@ -26,6 +28,7 @@ export type Problem = { readonly entry: string; readonly reason: string };
 /** What every entry's objects depend on beside the entry; re-lowering is due only when this changes. */
 export type Context = {
   readonly ipv6: boolean;
+  readonly strictReversePath: boolean;
   readonly devices: readonly DeviceFact[];
   /** Underlay addresses of this node that a device really has. */
   readonly address4?: string;
@@ -54,7 +57,7 @@ export function contextOf(
 ): { value: Context; problems: readonly Problem[] } {
   const problems: Problem[] = [];
   const self = Object.values(intent.self)[0];
-  const base: Context = { ipv6: facts.ipv6, devices: facts.devices, tunnelAddresses: [] };
+  const base: Context = { ...facts, tunnelAddresses: [] };
   if (self === undefined) return { value: base, problems };
   const entry = `self/${self.node}`;
   const found = self.addresses.flatMap((address) => {

@@ -42,7 +42,7 @@ export function requestsFor(operation: Operation, indexOf: (name: string) => num
       // Up last: what follows in the same message as a change of flags may be done after it.
       return [
         setNoLinkLocal(object.ifindex),
-        setLink(object.ifindex, { alias: object.alias, up: object.up }),
+        setLink(object.ifindex, { alias: object.alias, group: object.group, up: object.up }),
       ];
     case 'address': {
       const length = object.address.includes(':') ? 128 : 32;
@@ -75,6 +75,7 @@ function changed(link: Link, before: Link): LinkChange {
   return {
     mtu: link.mtu === before.mtu ? undefined : link.mtu,
     alias: link.alias === before.alias ? undefined : link.alias,
+    group: link.group === before.group ? undefined : link.group,
     up: link.up === before.up ? undefined : link.up,
   };
 }

@@ -88,12 +88,12 @@ export function createFakeKernel(initial: Facts): FakeKernel {
       (each) => each.kind === 'address' && each.device === object.device && !each.address.includes(':'),
     );
     for (const [id, each] of objects) {
-      if (each.kind !== 'route') continue;
-      const four = !each.destination.includes(':');
-      // With its last IPv4 address a device loses its IPv4 routes (fib_disable_ip).
+      if (each.kind !== 'route' && each.kind !== 'neighbour') continue;
+      const four = !(each.kind === 'route' ? each.destination : each.address).includes(':');
+      // With its last IPv4 address a device loses its IPv4 routes and neighbours (fib_disable_ip).
       if (four && each.device === object.device && !left4 && !object.address.includes(':'))
         objects.delete(id);
-      if (each.source !== object.address) continue;
+      if (each.kind !== 'route' || each.source !== object.address) continue;
       const { source: _, ...without } = each;
       if (each.destination.includes(':')) objects.set(id, without);
       else objects.delete(id);
@@ -141,7 +141,7 @@ export function createFakeKernel(initial: Facts): FakeKernel {
       pods.delete(name);
       if (ifindex === undefined) return;
       pods.set(name, ifindex);
-      objects.set(`device ${name}`, { kind: 'device', name, ifindex, alias: '', up: false });
+      objects.set(`device ${name}`, { kind: 'device', name, ifindex, alias: '', group: 0, up: false });
     },
     addForeignRoute: (destination, metric) => foreign.add(`${destination} ${metric}`),
     killAfter: (count) => {

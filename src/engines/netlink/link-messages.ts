@@ -42,6 +42,7 @@ const ifla = {
   LINKINFO: 18,
   IFALIAS: 20,
   AF_SPEC: 26,
+  GROUP: 27,
   NET_NS_FD: 28,
   EXT_MASK: 29,
   NUM_TX_QUEUES: 31,
@@ -88,6 +89,7 @@ export type LinkChange = {
   readonly mtu?: number | undefined;
   readonly mac?: string | undefined;
   readonly alias?: string | undefined;
+  readonly group?: number | undefined;
 };
 
 /** Changes a device that exists. */
@@ -96,6 +98,7 @@ export function setLink(index: number, change: LinkChange): Request {
   if (change.mtu !== undefined) attributes.push(u32(ifla.MTU, change.mtu));
   if (change.mac !== undefined) attributes.push(bytes(ifla.ADDRESS, mustMac(change.mac)));
   if (change.alias !== undefined) attributes.push(bytes(ifla.IFALIAS, Buffer.from(change.alias)));
+  if (change.group !== undefined) attributes.push(u32(ifla.GROUP, change.group));
   const header = linkHeader(index, change.up ? iff.UP : 0, change.up === undefined ? 0 : iff.UP);
   return request(rtm.NEWLINK, 0, header, ...attributes);
 }
@@ -111,7 +114,12 @@ export function deleteLink(name: string): Request {
 }
 
 /** One end of a veth; the kernel chooses its index unless both ends ask for one. */
-export type VethEnd = { readonly name: string; readonly mac: string; readonly ifindex?: number };
+export type VethEnd = {
+  readonly name: string;
+  readonly mac: string;
+  readonly ifindex?: number;
+  readonly group?: number;
+};
 
 /** A veth pair, both ends down, the second one born in the network namespace behind `peerNamespace` (a file descriptor). */
 export function newVeth(host: VethEnd, peer: VethEnd, mtu: number, peerNamespace: number): Request {
@@ -122,6 +130,7 @@ export function newVeth(host: VethEnd, peer: VethEnd, mtu: number, peerNamespace
     u32(ifla.NUM_TX_QUEUES, 1),
     u32(ifla.NUM_RX_QUEUES, 1),
     bytes(ifla.ADDRESS, mustMac(each.mac)),
+    u32(ifla.GROUP, each.group ?? 0),
   ];
   const peerEnd = [linkHeader(peer.ifindex ?? 0), ...end(peer), u32(ifla.NET_NS_FD, peerNamespace)];
   const data = nested(ifla.INFO_DATA, nested(ifla.VETH_INFO_PEER, ...peerEnd));
@@ -131,7 +140,7 @@ export function newVeth(host: VethEnd, peer: VethEnd, mtu: number, peerNamespace
 
 /** A device of any kind, down. `data` is what the kind itself takes (IFLA_INFO_DATA). */
 export function newLink(name: string, kind: string, change: LinkChange, data: readonly Buffer[]): Request {
-  const { payload } = setLink(0, { mtu: change.mtu, mac: change.mac });
+  const { payload } = setLink(0, { mtu: change.mtu, mac: change.mac, group: change.group });
   const info = nested(ifla.LINKINFO, text(ifla.INFO_KIND, kind), nested(ifla.INFO_DATA, ...data));
   return request(rtm.NEWLINK, flag.CREATE | flag.EXCL, payload, text(ifla.IFNAME, name), info);
 }
@@ -145,6 +154,7 @@ export type LinkState = {
   /** Empty for devices without one. */
   readonly mac: string;
   readonly alias: string;
+  readonly group: number;
   /** Index of the veth's other end in its own namespace, of a VXLAN's lower device; 0 for none. */
   readonly peerIndex: number;
   /** `veth`, `vxlan`, …; empty for hardware. */
@@ -163,6 +173,7 @@ export function readLink(message: Message): LinkState {
     mtu: readU32(attributes, ifla.MTU) ?? 0,
     mac: macText(attributes.get(ifla.ADDRESS)),
     alias: readText(attributes, ifla.IFALIAS) ?? '',
+    group: readU32(attributes, ifla.GROUP) ?? 0,
     peerIndex: readU32(attributes, ifla.LINK) ?? 0,
     kind: readText(info, ifla.INFO_KIND) ?? '',
     data: copy(info.get(ifla.INFO_DATA)),

@@ -13,7 +13,7 @@ const eth0: DeviceFact = {
   reversePath: 0,
   acceptRouterAdvertisements: 0,
 };
-const facts: Facts = { ipv6: true, devices: [eth0] };
+const facts: Facts = { ipv6: true, strictReversePath: false, devices: [eth0] };
 const origin = { kind: 'Node', name: 'x' };
 
 const self = {
@@ -55,7 +55,7 @@ describe('lower', () => {
       { subnets: { s: overlay } },
       {},
       [
-        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
+        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 group 28269 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
         'ip address replace 10.244.1.0/32 dev nlvx0',
         'ip address replace fd10:244:0:1::/128 dev nlvx0 nodad',
         'ip route replace unreachable 10.244.0.0/16 metric 4278198272 proto 110',
@@ -63,7 +63,7 @@ describe('lower', () => {
       ],
     ],
     [
-      'a peer with overlay blocks of both families is one neighbour and one forwarding entry',
+      'a peer with overlay blocks of both families is one neighbour a family and one forwarding entry',
       {
         subnets: { s: { ...overlay, cidrs: [] } },
         self: { a: { ...self, tunnelAddresses: [] } },
@@ -78,10 +78,11 @@ describe('lower', () => {
       {},
       [
         'bridge fdb replace 02:6e:c0:a8:42:0c dev nlvx0 dst 192.168.66.12 self permanent',
+        'ip neigh replace 192.168.66.12 lladdr 02:6e:c0:a8:42:0c dev nlvx0 nud permanent',
         'ip neigh replace fe80::6e:c0ff:fea8:420c lladdr 02:6e:c0:a8:42:0c dev nlvx0 nud permanent',
-        'ip route replace 10.244.2.0/24 via inet6 fe80::6e:c0ff:fea8:420c dev nlvx0 proto 110',
+        'ip route replace 10.244.2.0/24 via 192.168.66.12 dev nlvx0 onlink proto 110',
         'ip -6 route replace fd10:244:0:2::/64 via fe80::6e:c0ff:fea8:420c dev nlvx0 proto 110',
-        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
+        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 group 28269 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
       ],
     ],
     [
@@ -120,7 +121,7 @@ describe('lower', () => {
       },
       {},
       [
-        'ip link set nlp00000000001 addrgenmode none alias "netloom/1 c1/eth0" up',
+        'ip link set nlp00000000001 addrgenmode none group 28268 alias "netloom/1 c1/eth0" up',
         'ip neigh replace 10.244.1.5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
         'ip route replace 10.244.1.5/32 dev nlp00000000001 scope link src 192.168.66.11 proto 110',
         'ip neigh replace fd10:244:0:1::5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
@@ -139,12 +140,12 @@ describe('lower', () => {
         `bridge fdb replace ${tunnelMac('fd66::12')} dev nlvx0 dst fd66::12 self permanent`,
         `ip neigh replace ${linkLocalOf(tunnelMac('fd66::12'))} lladdr ${tunnelMac('fd66::12')} dev nlvx0 nud permanent`,
         `ip route replace 10.244.2.0/24 via inet6 ${linkLocalOf(tunnelMac('fd66::12'))} dev nlvx0 src 10.244.1.0 proto 110`,
-        `ip link add nlvx0 address ${tunnelMac('fd66::11')} mtu 1430 type vxlan id 28268 local fd66::11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up`,
+        `ip link add nlvx0 address ${tunnelMac('fd66::11')} mtu 1430 group 28269 type vxlan id 28268 local fd66::11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up`,
         'ip address replace 10.244.1.0/32 dev nlvx0',
       ],
     ],
     [
-      'a kernel without IPv6 takes the peer address itself as next hop',
+      'a kernel without IPv6',
       {
         self: { a: { ...self, addresses: ['192.168.66.11'], tunnelAddresses: [] } },
         subnets: { s: { ...overlay, cidrs: [] } },
@@ -155,7 +156,7 @@ describe('lower', () => {
         'bridge fdb replace 02:6e:c0:a8:42:0c dev nlvx0 dst 192.168.66.12 self permanent',
         'ip neigh replace 192.168.66.12 lladdr 02:6e:c0:a8:42:0c dev nlvx0 nud permanent',
         'ip route replace 10.244.2.0/24 via 192.168.66.12 dev nlvx0 onlink proto 110',
-        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
+        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 group 28269 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
       ],
     ],
   ])('%s', (_, parts, some, expected) => {
@@ -231,7 +232,7 @@ describe('lower', () => {
 
   it('loosens strict filtering and keeps router advertisements where they are used, before forwarding goes on', () => {
     const strict = { ...eth0, reversePath: 1, acceptRouterAdvertisements: 1 };
-    expect(settings(lower(intent({}), { ipv6: true, devices: [strict] }).value)).toEqual([
+    expect(settings(lower(intent({}), { ...facts, devices: [strict] }).value)).toEqual([
       'net/ipv4/conf/eth0/rp_filter=2',
       'net/ipv6/conf/eth0/accept_ra=2',
       'net/ipv4/ip_forward=1',

@@ -2,7 +2,7 @@
 import type { EndpointIntent, NodeIntent, PeerIntent, SubnetIntent } from '#intent/node.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parseInterfacePrefix, prefixHas } from '#net/prefix.ts';
-import { links, numbers, ports, routes } from '#system/registry.ts';
+import { linkGroups, links, numbers, ports, routes } from '#system/registry.ts';
 import {
   type Context,
   contextOf,
@@ -107,10 +107,13 @@ function lowerSelf(context: Context): Lowered {
     mac: tunnel.mac,
     mtu: tunnel.mtu,
     alias: formatAlias(),
+    group: linkGroups.tunnel.value,
     up: true,
     learning: false,
   });
-  objects.push(...deviceSysctls(links.tunnel.value, context.ipv6));
+  objects.push(
+    ...deviceSysctls(links.tunnel.value, { ipv6: context.ipv6, loose: context.strictReversePath }),
+  );
   for (const address of context.tunnelAddresses) {
     objects.push({ kind: 'address', device: links.tunnel.value, address });
   }
@@ -134,13 +137,13 @@ function underlaySysctls(device: DeviceFact, context: Context): NetlinkObject[] 
 }
 
 /**
- * Settings of our own devices. rp_filter: the larger of `all` and the device counts, so only 2 is never strict; a pod's device needs
- * no lookup of its source (the source guard knows it) and passes a strict one, so it has 0, which is cheaper. arp_ignore 8: the
- * node answers no ARP and keeps no entry for what a pod claims to be.
+ * Settings of our own devices. rp_filter: the guard of the nftables engine judges sources, so no lookup is wanted (0); the larger of
+ * `all` and the device's counts, and where `all` is strict only 2 keeps the tunnel from being so (a pod's device passes it).
+ * arp_ignore 8: the node answers no ARP and keeps no entry for what a pod claims to be.
  */
-function deviceSysctls(device: string, ipv6: boolean): NetlinkObject[] {
+function deviceSysctls(device: string, { ipv6, loose }: { ipv6: boolean; loose: boolean }): NetlinkObject[] {
   const settings: [string, string][] = [
-    [`ipv4/conf/${device}/rp_filter`, device === links.tunnel.value ? '2' : '0'],
+    [`ipv4/conf/${device}/rp_filter`, loose ? '2' : '0'],
     [`ipv4/conf/${device}/arp_ignore`, '8'],
     [`ipv4/conf/${device}/accept_redirects`, '0'],
     [`ipv4/conf/${device}/send_redirects`, '0'],
@@ -194,8 +197,9 @@ type Hop = { readonly route: NetlinkObject & { kind: 'route' }; readonly entries
 type Refused = { readonly reason: string };
 
 /**
- * The next hop is the peer's IPv6 link-local address on the tunnel for both families, so a peer is one neighbour. A kernel without
- * IPv6 gets the peer's underlay address instead, said to be on the link.
+ * The next hop is of the destination's family, since the kernel keeps a ready Ethernet header for such a neighbour only: the peer's
+ * IPv4 underlay address, said to be on the link, and its IPv6 link-local address on the tunnel, which serves IPv4 destinations as well
+ * where the peer has no IPv4 address.
  */
 function overlayHop(peer: PeerIntent, destination: string, context: Context): Hop | Refused {
   const { tunnel } = context;
@@ -207,8 +211,9 @@ function overlayHop(peer: PeerIntent, destination: string, context: Context): Ho
   if (remote === tunnel.local) return { reason: `has this node's own underlay address ${remote}` };
   const mac = tunnelMac(peer.addresses[0]!);
   const device = links.tunnel.value;
-  const onlink = !context.ipv6 && tunnel.family === 4;
-  const via = onlink ? remote : linkLocalOf(mac);
+  const remote4 = peer.addresses.find((address) => familyOf(address) === 4);
+  const onlink = familyOf(destination) === 4 && remote4 !== undefined;
+  const via = onlink ? remote4 : linkLocalOf(mac);
   const source = context.tunnelAddresses.find((address) => familyOf(address) === familyOf(destination));
   const route = {
     kind: 'route',
@@ -263,8 +268,15 @@ function lowerEndpoint(key: string, endpoint: EndpointIntent, context: Context):
   const ipv6 = endpoint.addresses.some((address) => familyOf(address) === 6);
   const alias = formatAlias(key.slice(key.indexOf('/') + 1));
   const objects: NetlinkObject[] = [
-    ...deviceSysctls(device, ipv6),
-    { kind: 'device', name: device, ifindex: endpoint.ifindex, alias, up: true },
+    ...deviceSysctls(device, { ipv6, loose: false }),
+    {
+      kind: 'device',
+      name: device,
+      ifindex: endpoint.ifindex,
+      alias,
+      group: linkGroups.pods.value,
+      up: true,
+    },
   ];
   for (const address of endpoint.addresses) {
     const six = familyOf(address) === 6;

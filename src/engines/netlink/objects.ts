@@ -12,6 +12,7 @@ export type Link = {
   readonly mac: string;
   readonly mtu: number;
   readonly alias: string;
+  readonly group: number;
   readonly up: boolean;
   /** True only as found: a wanted device never learns. */
   readonly learning: boolean;
@@ -24,6 +25,7 @@ export type Device = {
   /** Another index under the same name is another device, which has lost all that was on the former. */
   readonly ifindex: number;
   readonly alias: string;
+  readonly group: number;
   readonly up: boolean;
 };
 
@@ -126,7 +128,7 @@ function printPut(object: NetlinkObject, before: NetlinkObject | undefined): str
     case 'link':
       return before?.kind === 'link' ? printLinkChange(object, before) : printLink(object);
     case 'device':
-      return `ip link set ${object.name} addrgenmode none alias "${object.alias}" ${object.up ? 'up' : 'down'}`;
+      return `ip link set ${object.name} addrgenmode none group ${object.group} alias "${object.alias}" ${object.up ? 'up' : 'down'}`;
     case 'sysctl':
       return `sysctl -w ${object.key}=${object.value}`;
     case 'address':
@@ -162,13 +164,14 @@ function printLink(link: Link): string {
   const learning = link.learning ? 'learning' : 'nolearning';
   const kind = `type vxlan id ${link.vni} local ${link.local} dstport ${link.port} ${learning}`;
   const state = `addrgenmode none alias "${link.alias}" ${link.up ? 'up' : 'down'}`;
-  return `ip link add ${link.name} address ${link.mac} mtu ${link.mtu} ${kind}; ip link set ${link.name} ${state}`;
+  return `ip link add ${link.name} address ${link.mac} mtu ${link.mtu} group ${link.group} ${kind}; ip link set ${link.name} ${state}`;
 }
 
 function printLinkChange(link: Link, before: Link): string {
   const parts = [`ip link set ${link.name}`];
   if (link.mtu !== before.mtu) parts.push(`mtu ${link.mtu}`);
   if (link.alias !== before.alias) parts.push(`alias "${link.alias}"`);
+  if (link.group !== before.group) parts.push(`group ${link.group}`);
   if (link.up !== before.up) parts.push(link.up ? 'up' : 'down');
   return parts.join(' ');
 }

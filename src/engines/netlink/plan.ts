@@ -15,7 +15,7 @@ const rank = { link: 0, sysctl: 1, device: 2, address: 3, neighbour: 4, forwardi
  * What must be done to come from `actual` to `wanted`. With `touched`, only these identities are looked at (and what the kernel
  * drops by itself with one of them). New and changed objects come first, in the order of dependence, so a route is replaced before
  * what the former one needed goes away. Two exceptions: a tunnel that must be made anew, since two can't stand side by side, and a
- * device's last IPv4 address, since with it the kernel drops the device's IPv4 routes.
+ * device's last IPv4 address, since with it the kernel drops the device's IPv4 routes and neighbours.
  */
 export function plan(actual: Objects, wanted: Objects, touched?: ReadonlySet<string>): Operation[] {
   const ids = new Set(touched ?? [...actual.keys(), ...wanted.keys()]);
@@ -24,7 +24,7 @@ export function plan(actual: Objects, wanted: Objects, touched?: ReadonlySet<str
   const isLost = (object: NetlinkObject): boolean => {
     const device = deviceOf(object);
     if (device === undefined) return false;
-    return devices.has(device) || (unaddressed.has(device) && isRoute4(object));
+    return devices.has(device) || (unaddressed.has(device) && needsAddress4(object));
   };
   if (devices.size + unaddressed.size > 0) for (const [id, object] of wanted) if (isLost(object)) ids.add(id);
 
@@ -69,6 +69,8 @@ function unaddressedDevices(actual: Objects, wanted: Objects, ids: ReadonlySet<s
 
 const isIPv4 = (text: string): boolean => !text.includes(':');
 const isRoute4 = (object: NetlinkObject): boolean => object.kind === 'route' && isIPv4(object.destination);
+const needsAddress4 = (object: NetlinkObject): boolean =>
+  isRoute4(object) || (object.kind === 'neighbour' && isIPv4(object.address));
 
 /** Devices whose going takes all that stands on them. */
 function lostDevices(actual: Objects, wanted: Objects, ids: ReadonlySet<string>): Set<string> {
@@ -126,8 +128,9 @@ export function afterwards(objects: Map<string, NetlinkObject>, operation: Opera
     (each) => each.kind === 'address' && each.device === object.device && isIPv4(each.address),
   );
   for (const each of others) {
-    if (!isRoute4(each) || each.kind !== 'route') continue;
-    if (each.source === object.address || (last && each.device === object.device))
+    if (!needsAddress4(each)) continue;
+    const source = each.kind === 'route' ? each.source : undefined;
+    if (source === object.address || (last && deviceOf(each) === object.device))
       objects.delete(identity(each));
   }
 }

@@ -4,7 +4,7 @@ import { addressBits } from '#net/addr.ts';
 import { SystemError } from '#system/libc.ts';
 import { inNamespace, openNamespace } from '#system/namespace.ts';
 import type { Request } from '#system/netlink-codec.ts';
-import { links, routes } from '#system/registry.ts';
+import { linkGroups, links, routes } from '#system/registry.ts';
 import { openRouteSocket, type RouteSocket } from '#system/rtnetlink.ts';
 import { writeSysctl } from '#system/sysctl.ts';
 import {
@@ -154,6 +154,7 @@ function createPair(host: RouteSocket, spec: PodLinkSpec, podMac: string): numbe
         {
           name: spec.hostName,
           mac: links.podMac.value,
+          group: linkGroups.pods.value,
           ...(hostIndex === undefined ? {} : { ifindex: hostIndex }),
         },
         { name: spec.ifName, mac: podMac, ...(hostIndex === undefined ? {} : { ifindex: hostIndex + 1 }) },

@@ -48,6 +48,7 @@ export function readFacts(socket: RouteSocket, found: readonly LinkState[]): Fac
   });
   return {
     ipv6: existsSync('/proc/sys/net/ipv6'),
+    strictReversePath: readSysctl('net/ipv4/conf/all/rp_filter')?.trim() === '1',
     devices: devices.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
@@ -55,8 +56,8 @@ export function readFacts(socket: RouteSocket, found: readonly LinkState[]): Fac
 /** One of our devices as an object. */
 export function deviceObject(link: LinkState): Link | Device {
   if (link.name === links.tunnel.value) return readVxlan(link);
-  const { name, ifindex, alias, up } = link;
-  return { kind: 'device', name, ifindex, alias, up };
+  const { name, ifindex, alias, group, up } = link;
+  return { kind: 'device', name, ifindex, alias, group, up };
 }
 
 /** Every object that is ours by name of its device or by route protocol, and the sysctls asked for, by identity. */

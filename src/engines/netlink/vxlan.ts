@@ -11,7 +11,7 @@ const vxlan = { ID: 1, LOCAL: 4, LEARNING: 7, PORT: 15, LOCAL6: 17 } as const;
 /** Makes the device, down. It is bound to no lower device: the route to each peer decides where its packets leave. */
 export function newVxlan(link: Link): Request {
   const local = mustAddr(link.local);
-  return newLink(link.name, 'vxlan', { mtu: link.mtu, mac: link.mac }, [
+  return newLink(link.name, 'vxlan', { mtu: link.mtu, mac: link.mac, group: link.group }, [
     u32(vxlan.ID, link.vni),
     bytes(local.family === 4 ? vxlan.LOCAL : vxlan.LOCAL6, addrBytes(local)),
     u8(vxlan.LEARNING, link.learning ? 1 : 0),
@@ -35,6 +35,7 @@ export function readVxlan(state: LinkState): Link {
     mac: state.mac,
     mtu: state.mtu,
     alias: state.alias,
+    group: state.group,
     up: state.up,
     learning: (readU8(data, vxlan.LEARNING) ?? 1) !== 0,
   };

@@ -178,7 +178,7 @@ describe('the engine', () => {
     nft.flush();
     await engine.apply(delta({ backends: [backend(2)] }));
     expect((await nft.read())?.elements.get('backends4')?.size).toBe(1);
-    expect((await nft.read())?.chains.has('sourceGuard')).toBe(true);
+    expect((await nft.read())?.chains.has('guard')).toBe(true);
   });
 
   it('forgets UDP flows to removed backends of that service only, and none of TCP', async () => {

@@ -190,7 +190,7 @@ type Repaired = {
 /** Loads of this many statements are split: the guards stand in milliseconds, Services follow. */
 const splitAbove = 40;
 const guardSets =
-  /^(?:nodes|podSubnets|routedSubnets|masqueraded|allowedFrom|podAddresses|hairpin|tunnelSources)/;
+  /^(?:nodes|podSubnets|routedSubnets|masqueraded|allowedFrom|podAddresses|hairpin|tunnelBlocks|tunnelSources)/;
 
 /**
  * The transactions that build the table from nothing. What the guards know comes before the guards: the kernel shows new elements of

@@ -19,8 +19,8 @@ import {
 } from '#net/prefix.ts';
 import { links } from '#system/registry.ts';
 import type { Element } from './objects.ts';
-import { rawRange, tunnelSet } from './sets.ts';
 import { sharedChains } from './static.ts';
+import { lowerTunnelSource } from './tunnel-sources.ts';
 
 /** What one entry needs. `problems`: what of it can't be held, and why. */
 export type Lowered = {
@@ -64,10 +64,7 @@ export function lowerPeer(peer: PeerIntent, owns: Owns): Lowered {
       continue;
     }
     elements.push(one('nodes', address));
-    for (const block of blocks) {
-      const key = `${address} . ${rawRange(block)}`;
-      elements.push({ set: tunnelSet(familyOf(address), block.family), key });
-    }
+    for (const block of blocks) elements.push(...lowerTunnelSource(address, block));
   }
   return { elements, chains: [], problems };
 }

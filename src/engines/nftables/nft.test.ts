@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 const golden = new URL('./testdata/static.nft', import.meta.url);
-const context = { address4: '192.168.66.11', address6: 'fd66::11' };
+const context = { address4: '192.168.66.11', address6: 'fd66::11', routed: true };
 
 function open(nft: NftSession = openNftSession(command)): { engine: Engine; nft: NftSession } {
   const conntrack = { forget: async () => {}, prune: async () => {} };

@@ -84,7 +84,7 @@ describe('the tunnel', () => {
   beforeAll(async () => {
     await net.sh(
       'n1',
-      `nft add chain inet probe passed '{ type filter hook prerouting priority -289; }'
+      `nft add chain inet probe passed '{ type filter hook input priority 1; }'
        nft add rule inet probe passed meta nfproto ipv6 udp dport ${ports.vxlan.value} counter name hit`,
     );
   });

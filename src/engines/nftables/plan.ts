@@ -80,15 +80,27 @@ export function planChange(
   chainsAfter: readonly Chain[],
 ): readonly Operation[] {
   const before = new Map(chainsBefore.map((chain) => [chain.name, chain]));
+  const after = new Set(chainsAfter.map((chain) => chain.name));
   const replaced = chainsAfter.filter((chain) => {
     const old = before.get(chain.name);
-    return old === undefined || !sameChain(old, chain);
+    return old !== undefined && !sameChain(old, chain);
   });
-  const created = difference.addedChains.map((name) => chainOnDemand(name)!);
+  const created = [
+    ...difference.addedChains.map((name) => chainOnDemand(name)!),
+    ...chainsAfter.filter((chain) => !before.has(chain.name)),
+  ];
+  const removed = [
+    ...difference.removedChains,
+    // A chain stands before the ones that call it.
+    ...chainsBefore
+      .map((chain) => chain.name)
+      .filter((name) => !after.has(name))
+      .toReversed(),
+  ];
   return [
     ...deleteElements(difference.removed),
-    ...difference.removedChains.map((name): Operation => ({ op: 'flushChain', name })),
-    ...difference.removedChains.map((name): Operation => ({ op: 'deleteChain', name })),
+    ...removed.map((name): Operation => ({ op: 'flushChain', name })),
+    ...removed.map((name): Operation => ({ op: 'deleteChain', name })),
     ...replaced.map((chain): Operation => ({ op: 'flushChain', name: chain.name })),
     ...created.map((chain): Operation => ({ op: 'addChain', chain })),
     ...[...created, ...replaced].flatMap(addRules),

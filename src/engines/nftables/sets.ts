@@ -1,6 +1,5 @@
 /** The named sets and maps of the table: what each holds, and how its keys are written. */
 import type { Family } from '#net/addr.ts';
-import { type Prefix, prefixSize } from '#net/prefix.ts';
 import type { NamedSet } from './objects.ts';
 
 /** What the packet path writes itself. Managed sets are the agent's; learnt ones survive every replacement. */
@@ -38,6 +37,8 @@ export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSe
     set('allowedFrom', `${address} . ${address}`, 'interval'),
     set('podAddresses', `ifname . ${address}`),
     set('hairpin', `${address} . ${address}`),
+    set('tunnelBlocks4in', `${ip} saddr . @th,336,32`),
+    set('tunnelBlocks6in', `${ip} saddr . @th,304,128`),
     set('tunnelSources4in', `${ip} saddr . @th,336,32`, 'interval'),
     set('tunnelSources6in', `${ip} saddr . @th,304,128`, 'interval'),
     set('serviceAddresses', address),
@@ -61,18 +62,3 @@ export const sharedSets: ReadonlySet<string> = new Set(
     `hairpin${family}`,
   ]),
 );
-
-/** Name of the set of inner sources of family `inner` that an outer source of family `outer` may carry. */
-export function tunnelSet(outer: Family, inner: Family): string {
-  return `tunnelSources${inner}in${outer}`;
-}
-
-/** A prefix as raw payload: inner addresses are compared as integers, since nft knows no inner headers on kernel 5.15. */
-export function rawRange(prefix: Prefix): string {
-  const last = prefix.value + prefixSize(prefix) - 1n;
-  return last === prefix.value ? hex(prefix.value) : `${hex(prefix.value)}-${hex(last)}`;
-}
-
-function hex(value: bigint): string {
-  return `0x${value.toString(16)}`;
-}

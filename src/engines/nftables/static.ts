@@ -1,34 +1,28 @@
-/** The static part of the table: base chains and what they call. Depends on the node's own addresses and nothing else. */
+/** The static part of the table: base chains and what they call. Depends on the node's own addresses and on whether there are routed Subnets. */
 import type { Family } from '#net/addr.ts';
-import { hookPriorities, links, ports } from '#system/registry.ts';
+import { hookPriorities, ports } from '#system/registry.ts';
 import { base, chain, rule } from './chain.ts';
+import { fromOurs, guardChains, toPod, toTunnel } from './guards.ts';
 import { type Chain, hookBody, printRule, type Rule, tableName } from './objects.ts';
 import { namedSets } from './sets.ts';
-import { tunnelChains } from './tunnel.ts';
 
 export type StaticContext = {
   /** The node's underlay address of each family, if it has one. */
   readonly address4?: string | undefined;
   readonly address6?: string | undefined;
+  /** Whether there are routed Subnets. */
+  readonly routed?: boolean | undefined;
 };
 
 export const counters = ['droppedTunnel', 'droppedSource', 'droppedOutside', 'droppedDelivery'] as const;
 
-const pod = `"${links.podPrefix.value}*"`;
-const tunnel = `"${links.tunnel.value}"`;
 const vxlan = ports.vxlan.value;
 const frontend = (ip: 'ip' | 'ip6') => `${ip} daddr . meta l4proto . th dport`;
 const original = (ip: 'ip' | 'ip6') => `ct original ${ip} daddr . meta l4proto . ct original proto-dst`;
 
 /** All chains but those that services demand (`chainOnDemand`). Order: a chain stands before the ones that call it. */
 export function staticChains(context: StaticContext): readonly Chain[] {
-  return [
-    ...tunnelChains(context),
-    ...sourceChains(),
-    ...serviceChains(),
-    ...filterChains(),
-    masqueradeChain(context),
-  ];
+  return [...guardChains(context), ...serviceChains(), ...filterChains(), masqueradeChain(context)];
 }
 
 /** The static ruleset as a file for `nft -f`: what testdata holds and what a reader wants to see. */
@@ -50,42 +44,6 @@ export function printStatic(context: StaticContext): string {
   return `${lines.join('\n')}\n`;
 }
 
-function sourceChains(): Chain[] {
-  return [
-    chain('podSource', [
-      rule('iifname . ip saddr @podAddresses4 accept'),
-      rule('iifname . ip6 saddr @podAddresses6 accept'),
-      rule('ip6 saddr fe80::/10 drop', 'link-local chatter: both ends have permanent neighbours'),
-      rule(
-        'ip6 saddr :: drop',
-        'duplicate address detection on a link of two: no answer is the right answer',
-      ),
-      rule('counter name "droppedSource" drop', 'not an address of this pod, or a device that nobody knows'),
-    ]),
-    chain('foreignSource', [
-      rule(
-        'ct state established,related ip saddr @routedSubnets4 accept',
-        'asked when it began; a route lookup for each packet costs IPv6 a tenth of its speed',
-      ),
-      rule('ct state established,related ip6 saddr @routedSubnets6 accept'),
-      rule('fib saddr . iif oif exists accept', 'the route to this pod leaves by the device it came from'),
-      rule(
-        `ip daddr @routedSubnets4 fib saddr oifname ${tunnel} accept`,
-        'overlay pod to routed pod: comes without tunnel, answers go through it',
-      ),
-      rule(`ip6 daddr @routedSubnets6 fib saddr oifname ${tunnel} accept`),
-      rule('counter name "droppedSource" drop', 'pod address on the wrong device, or one that nobody has'),
-    ]),
-    base('sourceGuard', 'filter', 'prerouting', hookPriorities.sourceGuard.value, [
-      rule(`iifname ${pod} goto podSource`),
-      rule(`iifname ${tunnel} accept`, 'judged by tunnelGuard'),
-      rule('iif "lo" accept'),
-      rule('ip saddr @podSubnets4 goto foreignSource'),
-      rule('ip6 saddr @podSubnets6 goto foreignSource'),
-    ]),
-  ];
-}
-
 function serviceChains(): Chain[] {
   const translate = (unserved: string): Rule[] => [
     rule(`${frontend('ip')} vmap @services4`),
@@ -98,8 +56,7 @@ function serviceChains(): Chain[] {
   return [
     chain('refuse', [rule('meta l4proto 6 reject with tcp reset'), rule('reject')]),
     chain('refuseInside', [
-      rule(`iifname ${pod} goto refuse`),
-      rule(`iifname ${tunnel} goto refuse`),
+      rule(`${fromOurs} goto refuse`),
       rule('ip saddr @nodes4 goto refuse'),
       rule('ip6 saddr @nodes6 goto refuse'),
       rule('ip saddr @podSubnets4 goto refuse'),
@@ -114,11 +71,10 @@ function serviceChains(): Chain[] {
 function filterChains(): Chain[] {
   const priority = hookPriorities.filter.value;
   const inside: Rule[] = [
-    rule(`iifname ${pod} accept`),
-    rule(`iifname ${tunnel} accept`),
+    rule(`${fromOurs} accept`),
     rule('ip saddr @nodes4 accept', 'another node'),
     rule('ip6 saddr @nodes6 accept'),
-    rule('ip saddr @podSubnets4 accept', 'a pod of another node: judged by sourceGuard'),
+    rule('ip saddr @podSubnets4 accept', 'a pod of another node: judged by guard or routedGuard'),
     rule('ip6 saddr @podSubnets6 accept'),
   ];
   const noService: Rule[] = [
@@ -128,7 +84,7 @@ function filterChains(): Chain[] {
     ),
     rule('ct status dnat ct original ip6 daddr @serviceAddresses6 counter name "droppedOutside" drop'),
   ];
-  const established = rule('ct state established,related accept');
+  const established = (more = '') => rule(`ct state established,related${more} accept`);
   return [
     chain('learn', [rule(`${original('ip')} vmap @learners4`), rule(`${original('ip6')} vmap @learners6`)]),
     chain('delivery', [
@@ -162,7 +118,7 @@ function filterChains(): Chain[] {
       rule('goto arriving'),
     ]),
     base('filterForward', 'filter', 'forward', priority, [
-      established,
+      established(),
       rule(
         `udp dport ${vxlan} ip daddr @nodes4 counter name "droppedTunnel" drop`,
         'nobody reaches a tunnel through us, not by a Service either',
@@ -170,23 +126,22 @@ function filterChains(): Chain[] {
       rule(`udp dport ${vxlan} ip6 daddr @nodes6 counter name "droppedTunnel" drop`),
       rule('ct state invalid goto stray'),
       rule('ct status dnat jump learn'),
-      rule(`oifname ${pod} jump delivery`),
+      rule(`${toPod} jump delivery`),
       rule('goto arriving'),
     ]),
     chain('translated', [rule('jump learn'), rule('iif "lo" accept'), ...inside, ...noService]),
     base('filterInput', 'filter', 'input', priority, [
-      established,
-      rule(`iifname ${pod} udp dport ${vxlan} counter name "droppedTunnel" drop`),
+      established(',untracked'),
       rule(
-        `ct status dnat udp dport ${vxlan} counter name "droppedTunnel" drop`,
-        'nobody reaches a tunnel by a Service',
+        `udp dport ${vxlan} counter name "droppedTunnel" drop`,
+        'guard does not track what may reach the tunnel',
       ),
       rule('ct status dnat goto translated'),
     ]),
     base('filterOutput', 'filter', 'output', priority, [
-      established,
+      established(',untracked'),
       rule('ct status dnat jump learn'),
-      rule(`oifname ${pod} jump delivery`),
+      rule(`${toPod} jump delivery`),
     ]),
   ];
 }
@@ -205,13 +160,13 @@ function masqueradeChain(context: StaticContext): Chain {
   return base('sourceNat', 'nat', 'postrouting', hookPriorities.masquerade.value, [
     ...hairpin('ip', 4, context.address4),
     ...hairpin('ip6', 6, context.address6),
-    rule(`oifname ${pod} accept`),
+    rule(`${toPod} accept`),
     rule(
-      `oifname ${tunnel} ip saddr != @podSubnets4 masquerade fully-random`,
+      `${toTunnel} ip saddr != @podSubnets4 masquerade fully-random`,
       'the other end takes inner sources of our blocks only: use the tunnel address',
     ),
-    rule(`oifname ${tunnel} ip6 saddr != @podSubnets6 masquerade fully-random`),
-    rule(`oifname ${tunnel} accept`),
+    rule(`${toTunnel} ip6 saddr != @podSubnets6 masquerade fully-random`),
+    rule(`${toTunnel} accept`),
     rule('ip daddr @podSubnets4 accept'),
     rule('ip6 daddr @podSubnets6 accept'),
     rule('ip saddr @routedSubnets4 ip daddr @nodes4 accept', 'nodes know the way back to routed pods'),

@@ -1,5 +1,5 @@
 /** The links, routes and servers of the test network (testnet.ts). */
-import { links, numbers, ports } from '#system/registry.ts';
+import { linkGroups, links, numbers, ports } from '#system/registry.ts';
 
 export type Pod = {
   readonly name: string;
@@ -72,7 +72,7 @@ export async function wire(sh: Shell): Promise<void> {
        sysctl -qw net.ipv6.conf.eth0.accept_dad=0; ip link set eth0 up; ip addr add 192.168.66.1${node}/24 dev eth0; ip addr add fd66::1${node}/64 dev eth0 nodad
        ip route add default via 192.168.66.1; ip route add default via fd66::1
        ip link add ${links.tunnel.value} address 02:00:00:00:66:0${node} type vxlan id ${vni} dstport ${ports.vxlan.value} local 192.168.66.1${node} nolearning
-       ip link set ${links.tunnel.value} mtu 1450 up
+       ip link set ${links.tunnel.value} mtu 1450 group ${linkGroups.tunnel.value} up
        ip addr add 10.244.${node}.1/32 dev ${links.tunnel.value}; ip addr add fd10:244:0:${node}::1/128 dev ${links.tunnel.value} nodad
        bridge fdb append 02:00:00:00:66:0${other} dev ${links.tunnel.value} dst 192.168.66.1${other}
        for a in 10.244.${other}.1 fd10:244:0:${other}::1; do ip neigh replace $a lladdr 02:00:00:00:66:0${other} dev ${links.tunnel.value} nud permanent; done
@@ -88,7 +88,7 @@ export async function wire(sh: Shell): Promise<void> {
     await sh(
       `n${node}`,
       `ip link add ${device} address ${links.podMac.value} type veth peer name eth0 netns ${name}
-       ip link set ${device} up; ip addr add fe80::1/64 dev ${device} nodad
+       ip link set ${device} group ${linkGroups.pods.value} up; ip addr add fe80::1/64 dev ${device} nodad
        ip addr add 169.254.1.1/32 dev ${device} scope link
        ip route add ${address4}/32 dev ${device} scope link; ip route add ${address6}/128 dev ${device}
        mac=$(ip -n ${name} link show eth0 | sed -n 's/.*ether \\([0-9a-f:]*\\).*/\\1/p')
