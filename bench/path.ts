@@ -39,7 +39,8 @@ type Series = {
 async function measure(ground: Ground, { quick, progress }: BenchOptions): Promise<Row[]> {
   const load = await ground.compile('load.c');
   const timer = await ground.compile('plugin-timer.c');
-  const hand = series('hand', await wireByHand(ground));
+  const hand = series('hand', await wireByHand(ground, { label: 'hand', nat: false }));
+  const handNat = series('hand with NAT', await wireByHand(ground, { label: 'nat', nat: true }));
   const bare = series('bare', await wireBare(ground));
   const ours: (Series & { readonly size: number; close(): void })[] = [];
   for (const [index, size] of sizes.entries()) {
@@ -47,7 +48,7 @@ async function measure(ground: Ground, { quick, progress }: BenchOptions): Promi
     const wiring = await wireOurs(ground, { label: `nl${'xyz'[index]}`, services: size, timer });
     ours.push({ size, ...series(`${size} Services`, wiring), close: () => wiring.close() });
   }
-  const all: readonly Series[] = [hand, bare, ...ours];
+  const all: readonly Series[] = [hand, handNat, bare, ...ours];
   const rounds = quick ? 3 : 7;
   const milliseconds = quick ? 150 : 400;
   for (let round = 0; round < rounds; round++) {
@@ -63,14 +64,19 @@ async function measure(ground: Ground, { quick, progress }: BenchOptions): Promi
   }
   for (const each of ours) each.close();
   return (Object.keys(ways) as Way[]).flatMap((way) =>
-    (Object.keys(kinds) as Kind[]).flatMap((kind) => rowsOf(way, kind, { hand, bare, ours })),
+    (Object.keys(kinds) as Kind[]).flatMap((kind) => rowsOf(way, kind, { hand, handNat, bare, ours })),
   );
 }
 
 function rowsOf(
   way: Way,
   kind: Kind,
-  { hand, bare, ours }: { hand: Series; bare: Series; ours: readonly (Series & { readonly size: number })[] },
+  {
+    hand,
+    handNat,
+    bare,
+    ours,
+  }: { hand: Series; handNat: Series; bare: Series; ours: readonly (Series & { readonly size: number })[] },
 ): Row[] {
   const { title, unit, per } = kinds[kind];
   const of = (each: Series) => each.samples[way][kind].map((value) => value / per);
@@ -96,6 +102,9 @@ function rowsOf(
   return [
     ...ours.map((each) => compare(each.size, each, hand, 'by hand', 'by hand', true)),
     ...loaded.map((each) => compare(each.size, each, none!, 'no Services', 'no Services', true)),
+    ...ours.map((each) =>
+      compare(each.size, each, handNat, 'by hand with NAT', 'by hand with NAT hooks', false),
+    ),
     compare(none!.size, none!, bare, bareName, 'bare', false),
     compare(0, hand, bare, bareName, 'bare, by hand', false),
   ];

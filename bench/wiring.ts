@@ -54,9 +54,15 @@ export async function wireOurs(
   };
 }
 
-/** The same links, routes and tunnel by hand; connection tracking on by one rule; nothing else. */
-export async function wireByHand(ground: Ground): Promise<Wiring> {
-  const names = ['hand1', 'hand2'] as const;
+/**
+ * The same links, routes and tunnel by hand; connection tracking on by one rule; nothing else, or with `nat` the hooks that Services
+ * need, each with a rule that never matches. `label`: at most four letters.
+ */
+export async function wireByHand(
+  ground: Ground,
+  { label, nat }: { readonly label: string; readonly nat: boolean },
+): Promise<Wiring> {
+  const names = [`${label}1`, `${label}2`] as const;
   await joinNodes(ground, names);
   const script: string[] = [];
   for (const [index, node] of names.entries()) {
@@ -71,10 +77,11 @@ export async function wireByHand(ground: Ground): Promise<Wiring> {
       `ip netns exec ${node} sysctl -qw net.ipv4.ip_forward=1`,
       `ip netns exec ${node} nft 'add table inet hand; add chain inet hand forward { type filter hook forward priority 0; }; add rule inet hand forward ct state established,related accept'`,
     );
+    if (nat) script.push(...natHooks.map((rule) => `ip netns exec ${node} nft '${rule}'`));
   }
   for (const [index, pod] of ['a', 'b', 'c'].entries()) {
     const node = names[pod === 'c' ? 1 : 0];
-    const name = `hand${pod}`;
+    const name = `${label}${pod}`;
     const address = handAddress(pod);
     script.push(
       `ip netns add ${name}; ip -n ${name} link set lo up`,
@@ -89,10 +96,16 @@ export async function wireByHand(ground: Ground): Promise<Wiring> {
   }
   await ground.run(script.join('\n'));
   return {
-    near: { client: 'handa', server: 'handb', address: handAddress('b') },
-    far: { client: 'handa', server: 'handc', address: handAddress('c') },
+    near: { client: `${label}a`, server: `${label}b`, address: handAddress('b') },
+    far: { client: `${label}a`, server: `${label}c`, address: handAddress('c') },
   };
 }
+
+const natHooks = ['prerouting -100', 'output -100', 'postrouting 100'].map((text) => {
+  const [hook = '', priority = ''] = text.split(' ');
+  const chain = `add chain inet hand ${hook} { type nat hook ${hook} priority ${priority}; }`;
+  return `${chain}; add rule inet hand ${hook} ip daddr 192.0.2.1 accept`;
+});
 
 function handAddress(pod: string): string {
   return { a: '10.244.0.2', b: '10.244.0.3', c: '10.244.1.2' }[pod] ?? '';
