@@ -5,7 +5,6 @@ import {
   type Node,
   namespaceType,
   nodeType,
-  podType,
   serviceType,
 } from '#api/core.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
@@ -31,6 +30,7 @@ import {
 import { readSubnet, type SubnetModel } from '#model/subnet.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Delta } from './handover.ts';
+import { startOwnPods } from './own-pods.ts';
 
 export type Feed = {
   /** Every cache holds its first list. */
@@ -44,9 +44,6 @@ export type Feed = {
   needed(): ReadonlySet<string>;
   stop(): void;
 };
-
-/** A pod on this node, as far as the feed cares. */
-type LocalPod = { readonly namespace: string; readonly name: string };
 
 /** How long changes gather: short against a human's and a kubelet's notice, long against a burst of watch events. */
 const gatherMs = 5;
@@ -88,10 +85,8 @@ export function startFeed(
     type: ResourceType,
     read: (object: Raw) => Read<M>,
     set: (key: string, model: M | undefined) => void,
-    options: { readonly fieldSelector?: string; readonly labelSelector?: string } = {},
   ): Informer<M> => {
     const informer = startInformer<Raw, M>(client, type, {
-      ...options,
       log,
       equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
       transform: (object) => {
@@ -122,14 +117,8 @@ export function startFeed(
     readEndpointSlice,
     services.setSlice,
   );
-  const pods = watch<KubeObject, LocalPod>(
-    podType,
-    (pod) => found(localPod(pod)),
-    () => {},
-    {
-      fieldSelector: `spec.nodeName=${node}`,
-    },
-  );
+  const pods = startOwnPods(client, node, log);
+  pods.onChange(gather);
   const all: readonly Informer<object>[] = [nodes, subnets, claims, namespaces, serviceCache, slices, pods];
 
   return {
@@ -155,10 +144,6 @@ export function startFeed(
       for (const informer of all) informer.stop();
     },
   };
-}
-
-function localPod(pod: KubeObject): LocalPod {
-  return { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name };
 }
 
 function logProblem(log: Log, problem: Problem): void {

@@ -1,0 +1,28 @@
+/** Reads Pods: who a pod is and what its owner wrote on it, not what runs in it. */
+import type { KubeObject } from '#api/object.ts';
+import type { Origin } from '#intent/origin.ts';
+import { originOf } from './problem.ts';
+import type { Labels } from './selector.ts';
+
+export type PodModel = {
+  readonly origin: Origin;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Labels;
+  /** Without what kubectl notes for itself, which holds the whole manifest. */
+  readonly annotations: Labels;
+  /** Uses the node's own network: no device, no address of its own. */
+  readonly hostNetwork: boolean;
+};
+
+const kubectlNote = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** Nothing here can be wrong: what an annotation means is judged by whoever reads it. */
+export function readPod(object: KubeObject): PodModel {
+  const { namespace = '', name, uid = '', labels = {}, annotations = {} } = object.metadata;
+  const { [kubectlNote]: _, ...kept } = annotations;
+  const spec = object['spec'] as { readonly hostNetwork?: boolean } | undefined;
+  const hostNetwork = spec?.hostNetwork === true;
+  return { origin: originOf(object), namespace, name, uid, labels, annotations: kept, hostNetwork };
+}
