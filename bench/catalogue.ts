@@ -1,9 +1,10 @@
 /** Every bench of `netloom bench`. */
 import type { Bench } from '#programs/cli/bench/row.ts';
 import { cni } from './cni.ts';
+import { ipam } from './ipam.ts';
 import { lab } from './lab.ts';
 import { memory } from './memory.ts';
 import { path } from './path.ts';
 import { serviceChanges } from './services.ts';
 
-export const benches: readonly Bench[] = [cni, path, serviceChanges, memory, lab];
+export const benches: readonly Bench[] = [cni, path, serviceChanges, ipam, memory, lab];

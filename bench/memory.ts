@@ -1,6 +1,6 @@
 /** What Netloom's programs on a node take as the cluster grows: memory, stalls of the datapath, writes to the API. */
 
-import { endpointSliceType, leaseType, nodeType, podType, serviceType } from '#api/core.ts';
+import { endpointSliceType, nodeType, podType, serviceType } from '#api/core.ts';
 import { blockClaimKind } from '#api/kinds/blockclaim.ts';
 import type { KubeObject } from '#api/object.ts';
 import { type Client, createClient } from '#kube/client.ts';
@@ -12,8 +12,8 @@ import { labDown } from '#lab/lifecycle.ts';
 import { type Bench, type BenchOptions, type Row, row } from '#programs/cli/bench/row.ts';
 import { median } from '#programs/cli/bench/statistics.ts';
 import { clusterUp } from '#programs/cli/cluster.ts';
-import { systemNamespace } from '#programs/node-lease.ts';
 import { ports } from '#system/registry.ts';
+import { scrape, writesDuring } from './api-writes.ts';
 import {
   endpointsPerService,
   podsPerNode,
@@ -241,33 +241,21 @@ async function writesPerPod(
   count: number,
   progress: (line: string) => void,
 ): Promise<Row> {
-  const leases = new AbortController();
-  let renewals = 0;
-  const { resourceVersion } = await client.list(leaseType, { namespace: systemNamespace });
-  const watching = (async () => {
-    const options = { namespace: systemNamespace, resourceVersion, signal: leases.signal };
-    for await (const event of client.watch(leaseType, options)) if (event.type === 'MODIFIED') renewals++;
-  })().catch((error: unknown) => {
-    if (!leases.signal.aborted) throw error;
+  const made = await writesDuring(machine, client, [node], async () => {
+    for (let index = 0; index < count; index++) {
+      const name = `ordinary-${index}`;
+      await client.create(podType, ordinaryPod(name));
+      await eventually(async () => {
+        const pod = await client.get<KubeObject & { status?: { phase?: string } }>(podType, name, 'default');
+        if (pod.status?.phase !== 'Running') throw new Error(`pod ${name} is ${pod.status?.phase}`);
+      }, 30_000);
+    }
   });
-  const before = await writes(machine);
-  const renewalsBefore = renewals;
-  for (let index = 0; index < count; index++) {
-    const name = `ordinary-${index}`;
-    await client.create(podType, ordinaryPod(name));
-    await eventually(async () => {
-      const pod = await client.get<KubeObject & { status?: { phase?: string } }>(podType, name, 'default');
-      if (pod.status?.phase !== 'Running') throw new Error(`pod ${name} is ${pod.status?.phase}`);
-    }, 30_000);
-  }
-  const made = (await writes(machine)) - before - (renewals - renewalsBefore);
-  leases.abort();
-  await watching;
   progress(`${count} pods started; ${made} writes beside lease renewals`);
   return row({
     name: 'API writes of agent and controller per ordinary pod',
     size: count,
-    value: Math.max(0, made) / count,
+    value: made / count,
     unit: 'writes',
     // A plugin that keeps its addresses in the API writes each of them there.
     against: { what: 'one object a pod', value: 1 },
@@ -275,30 +263,10 @@ async function writesPerPod(
   });
 }
 
-/** Attempts of requests that change something, of agent and controller. */
-async function writes(machine: Lab): Promise<number> {
-  let sum = 0;
-  for (const port of [ports.agentMetrics.value, ports.controllerMetrics.value]) {
-    const text = await scrape(machine, port);
-    for (const [, method, value] of text.matchAll(
-      /^rest_client_requests_total\{.*method="(\w+)".*\} (\S+)$/gm,
-    )) {
-      if (method !== 'GET') sum += Number(value);
-    }
-  }
-  return sum;
-}
-
 async function metric(machine: Lab, port: number, name: string): Promise<number> {
-  const value = new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(await scrape(machine, port))?.[1];
+  const value = new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(await scrape(machine, node, port))?.[1];
   if (value === undefined) throw new Error(`no ${name} on port ${port}`);
   return Number(value);
-}
-
-async function scrape(machine: Lab, port: number): Promise<string> {
-  const result = await machine.exec(node, ['curl', '-sf', `http://localhost:${port}/metrics`]);
-  if (result.code !== 0) throw new Error(`no metrics on port ${port}: curl ${result.code}`);
-  return result.stdout;
 }
 
 function ordinaryPod(name: string): KubeObject {

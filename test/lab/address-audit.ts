@@ -1,6 +1,7 @@
 /** Watches without pause that no address is two pods' and no block two nodes', by what API and nodes each say. */
 import { podType } from '#api/core.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { ConnectionError } from '#kube/errors.ts';
 import { parsePrefix, prefixesOverlap } from '#net/prefix.ts';
 import type { Cluster } from './cluster.ts';
 import { endpointsOf, type PodObject } from './pods.ts';
@@ -50,7 +51,10 @@ export function startAudit(cluster: Cluster, nodes: readonly string[]): Audit {
   };
   const running = (async () => {
     while (!stopped) {
-      await look().catch((error: unknown) => void faults.add(String(error)));
+      // An API server that is away has nothing to say either.
+      await look().catch((error: unknown) => {
+        if (!(error instanceof ConnectionError)) faults.add(String(error));
+      });
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
   })();

@@ -23,6 +23,9 @@ export type RunningKubelet = {
   stop(): Promise<void>;
 };
 
+/** Between two tries to serve a node. */
+const retryMs = 1_000;
+
 export async function startKubelet(client: Client, config: KubeletConfig, log: Log): Promise<RunningKubelet> {
   const pods = startInformer<Pod>(client, podType, {
     log,
@@ -89,7 +92,12 @@ export async function startKubelet(client: Client, config: KubeletConfig, log: L
       agents.set(node.name, agent);
       for (const pod of pods.byIndex('node', node.name)) agent.podChanged(pod);
     } catch (error) {
-      log.error('a node can not be served', { node: node.name, error });
+      // The API server may be away just now.
+      log.warn('a node can not be served yet', { node: node.name, error });
+      retry ??= setTimeout(() => {
+        retry = undefined;
+        void inTurn(latest);
+      }, retryMs);
     }
   };
   const dropNode = async (agent: NodeAgent): Promise<void> => {
@@ -104,7 +112,10 @@ export async function startKubelet(client: Client, config: KubeletConfig, log: L
   };
   // One change of the node list after the other.
   let turn: Promise<void> = Promise.resolve();
+  let latest: readonly LabNode[] = [];
+  let retry: NodeJS.Timeout | undefined;
   const inTurn = (nodes: readonly LabNode[]): Promise<void> => {
+    latest = nodes;
     turn = turn.then(() => setNodes(nodes));
     return turn;
   };
@@ -115,6 +126,7 @@ export async function startKubelet(client: Client, config: KubeletConfig, log: L
     async stop() {
       stopListening();
       await turn;
+      clearTimeout(retry);
       await server.close();
       await Promise.all([...agents.values()].map(dropNode));
       for (const informer of [pods, configMaps, secrets, services, nodes]) informer.stop();
