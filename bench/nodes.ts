@@ -162,6 +162,7 @@ export function intentOf(plan: NodePlan): NodeIntent {
     namespaces: { default: { subnet } },
     peers: Object.fromEntries(peers),
     services: {},
+    healthChecks: {},
     endpoints: {},
   };
 }

@@ -15,8 +15,10 @@ export type NodeIntent = {
   readonly namespaces: Readonly<Record<string, NamespaceIntent>>;
   /** By node name, all nodes but this one. */
   readonly peers: Readonly<Record<string, PeerIntent>>;
-  /** By `namespace/name/port name/family`. */
+  /** By `namespace/name/port name/family`, with `/nodePort`, `/loadBalancer` or `/external` behind it where it is published. */
   readonly services: Readonly<Record<string, ServiceIntent>>;
+  /** By `namespace/name` of the Service. */
+  readonly healthChecks: Readonly<Record<string, HealthCheckIntent>>;
   /** By `containerID/interface`; written by the datapath from its journal, never by the agent. */
   readonly endpoints: Readonly<Record<string, EndpointIntent>>;
 };
@@ -93,11 +95,44 @@ export type ServiceIntent = {
   readonly origin: Origin;
   readonly protocol: Protocol;
   /** Virtual addresses and port, all of one family. */
-  readonly frontends: readonly { readonly address: string; readonly port: number }[];
-  /** Sorted; of the frontends' family. Empty: the connection is refused (RST, ICMP port unreachable). */
-  readonly backends: readonly { readonly address: string; readonly port: number }[];
+  readonly frontends: readonly Place[];
+  /** Sorted; of the frontends' family. Empty: see `unserved`. */
+  readonly backends: readonly Place[];
   /** ClientIP affinity: seconds a client stays with its backend after its last new connection. */
   readonly affinitySeconds?: number;
+  /**
+   * Without backends a connection is refused (RST, ICMP port unreachable); with this it is dropped, since other nodes have
+   * backends and may be asked next.
+   */
+  readonly unserved?: 'dropped';
+  /**
+   * Absent: addresses of the cluster itself, for connections from inside; ports of theirs that nobody serves are refused.
+   * Present: the outside connects, too, and other ports of these addresses are none of this entry's business.
+   */
+  readonly published?: PublishedIntent;
+};
+
+/** An address and a port. */
+export type Place = { readonly address: string; readonly port: number };
+
+export type PublishedIntent = {
+  /**
+   * For connections that neither a pod of this node nor the node itself opened: only these backends, with the client's address
+   * as it is; none: dropped. Absent: `backends`, and for the client's address the node's own, through which the answer comes.
+   */
+  readonly localBackends?: readonly Place[];
+  /** Prefixes that may connect; absent: all may. Of a family without a prefix nobody may. */
+  readonly sources?: readonly string[];
+};
+
+/** An HTTP port on this node where a load balancer asks whether the node has endpoints of a Service: 200 with some, 503 without. */
+export type HealthCheckIntent = {
+  readonly origin: Origin;
+  /** Of the node, to listen on. */
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** Ready endpoints on this node. */
+  readonly localEndpoints: number;
 };
 
 export type EndpointIntent = {
@@ -120,5 +155,6 @@ export const emptyIntent: NodeIntent = {
   namespaces: {},
   peers: {},
   services: {},
+  healthChecks: {},
   endpoints: {},
 };

@@ -2,8 +2,8 @@
 import type { KubeObject } from '#api/object.ts';
 import type { Protocol } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
-import { type Addr, type Family, formatAddr, parseAddr } from '#net/addr.ts';
-import { formatPrefix, type Prefix, parsePrefix, prefixHas } from '#net/prefix.ts';
+import { type Family, formatAddr, parseAddr } from '#net/addr.ts';
+import { reasonAgainst } from './forbidden.ts';
 import { isPort, protocolOf } from './port.ts';
 import { collectProblems, originOf, type Read, type Refuse } from './problem.ts';
 
@@ -29,6 +29,11 @@ export type EndpointModel = {
   /** Ready but for being terminated. */
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** Name of its node. */
+  readonly node?: string;
+  /** Topology hints (KEP-2433, KEP-3015): clients of which zones, and on which nodes, it is meant for. */
+  readonly forZones?: readonly string[];
+  readonly forNodes?: readonly string[];
 };
 
 /** discovery/v1 EndpointSlice, cut to what is read here. */
@@ -45,28 +50,17 @@ type Slice = KubeObject & {
           readonly serving?: boolean;
           readonly terminating?: boolean;
         };
+        readonly nodeName?: string;
+        readonly hints?: {
+          readonly forZones?: readonly { readonly name?: string }[];
+          readonly forNodes?: readonly { readonly name?: string }[];
+        };
       }[]
     | null;
 };
 
 const serviceLabel = 'kubernetes.io/service-name';
 const headlessLabel = 'service.kubernetes.io/headless';
-
-/**
- * Where a slice must never point: a connection is sent there by the client's node, so a tenant could reach what only the node
- * itself may (loopback, link-local such as a cloud's metadata service), or no host at all.
- */
-const forbidden = [
-  ['0.0.0.0/8', 'is no host'],
-  ['127.0.0.0/8', "is a node's loopback"],
-  ['169.254.0.0/16', 'is link-local'],
-  ['224.0.0.0/4', 'is multicast'],
-  ['240.0.0.0/4', 'is reserved'],
-  ['::/127', 'is loopback or no host'],
-  ['::ffff:0:0/96', 'is an IPv4 address in disguise'],
-  ['fe80::/10', 'is link-local'],
-  ['ff00::/8', 'is multicast'],
-].map(([cidr, why]) => ({ prefix: parsePrefix(cidr!) as Prefix, why: why! }));
 
 /** A slice of no Service or of a headless one has no value and no problem; a bad endpoint or port is left out. */
 export function readEndpointSlice(object: KubeObject): Read<EndpointSliceModel> {
@@ -115,7 +109,7 @@ function readPorts(slice: Slice, refuse: Refuse): readonly SlicePort[] {
 /** The addresses of one endpoint are the same thing (discovery/v1); consumers use the first. */
 function readEndpoints(slice: Slice, family: Family, refuse: Refuse): readonly EndpointModel[] {
   const kept: EndpointModel[] = [];
-  for (const [index, { addresses, conditions }] of (slice.endpoints ?? []).entries()) {
+  for (const [index, { addresses, conditions, nodeName, hints }] of (slice.endpoints ?? []).entries()) {
     const field = `endpoints[${index}].addresses[0]`;
     const text = addresses?.[0];
     const addr = text === undefined ? undefined : parseAddr(text);
@@ -137,17 +131,21 @@ function readEndpoints(slice: Slice, family: Family, refuse: Refuse): readonly E
       continue;
     }
     const ready = conditions?.ready ?? true;
+    const forZones = names(hints?.forZones);
+    const forNodes = names(hints?.forNodes);
     kept.push({
       address: formatAddr(addr),
       ready,
       serving: conditions?.serving ?? ready,
       terminating: conditions?.terminating ?? false,
+      ...(nodeName === undefined ? {} : { node: nodeName }),
+      ...(forZones.length === 0 ? {} : { forZones }),
+      ...(forNodes.length === 0 ? {} : { forNodes }),
     });
   }
   return kept;
 }
 
-function reasonAgainst(addr: Addr): string | undefined {
-  const hit = forbidden.find(({ prefix }) => prefixHas(prefix, addr));
-  return hit === undefined ? undefined : `(in ${formatPrefix(hit.prefix)}) ${hit.why}`;
+function names(hints: readonly { readonly name?: string }[] | undefined): readonly string[] {
+  return (hints ?? []).flatMap(({ name }) => (name === undefined || name === '' ? [] : [name]));
 }

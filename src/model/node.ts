@@ -10,7 +10,11 @@ export type NodeModel = {
   readonly uid: string;
   /** InternalIP addresses, the first of each family, IPv4 first. */
   readonly addresses: readonly string[];
+  /** Label topology.kubernetes.io/zone. */
+  readonly zone?: string;
 };
+
+const zoneLabel = 'topology.kubernetes.io/zone';
 
 /** A node without a usable InternalIP can't be reached: it is left out, with a problem. */
 export function readNode(object: Node): Read<NodeModel> {
@@ -41,6 +45,13 @@ export function readNode(object: Node): Read<NodeModel> {
     });
     return { value: undefined, problems };
   }
-  const value = { origin, name: object.metadata.name, uid: object.metadata.uid ?? '', addresses };
+  const zone = object.metadata.labels?.[zoneLabel];
+  const value = {
+    origin,
+    name: object.metadata.name,
+    uid: object.metadata.uid ?? '',
+    addresses,
+    ...(zone === undefined || zone === '' ? {} : { zone }),
+  };
   return { value, problems };
 }

@@ -5,6 +5,7 @@ import type { Origin } from '#intent/origin.ts';
 import { canonicalAddr } from '#net/addr.ts';
 import { isPort, protocolOf } from './port.ts';
 import { collectProblems, originOf, type Read, type Refuse } from './problem.ts';
+import { type PublishedModel, readPolicy, readPublished } from './published.ts';
 
 export {
   type EndpointModel,
@@ -12,6 +13,7 @@ export {
   readEndpointSlice,
   type SlicePort,
 } from './endpointslice.ts';
+export type { PublishedModel } from './published.ts';
 
 export type ServiceModel = {
   readonly origin: Origin;
@@ -26,6 +28,10 @@ export type ServiceModel = {
   readonly affinitySeconds?: number;
   /** Endpoints count as ready whatever their conditions say. */
   readonly publishNotReadyAddresses: boolean;
+  /** internalTrafficPolicy Local: connections to the cluster addresses go to endpoints of the client's node only. */
+  readonly localInside?: true;
+  /** How the outside reaches it; absent when it doesn't. */
+  readonly published?: PublishedModel;
 };
 
 export type ServicePort = {
@@ -35,6 +41,7 @@ export type ServicePort = {
   readonly port: number;
   /** Position in `spec.ports`. */
   readonly index: number;
+  readonly nodePort?: number;
 };
 
 /** core/v1 ServiceSpec, cut to what is read here. */
@@ -42,14 +49,16 @@ type Spec = {
   readonly type?: string;
   readonly clusterIP?: string;
   readonly clusterIPs?: readonly string[];
-  readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[];
+  readonly ports?: readonly {
+    readonly name?: string;
+    readonly protocol?: string;
+    readonly port?: number;
+    readonly nodePort?: number;
+  }[];
   readonly sessionAffinity?: string;
   readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
   readonly publishNotReadyAddresses?: boolean;
-  readonly externalIPs?: readonly string[];
   readonly internalTrafficPolicy?: string;
-  readonly externalTrafficPolicy?: string;
-  readonly trafficDistribution?: string;
 };
 
 /** Kubernetes' default of sessionAffinityConfig.clientIP.timeoutSeconds, and its upper limit (core/v1 validation). */
@@ -60,7 +69,7 @@ const servedElsewhere = ['service.kubernetes.io/service-proxy-name', 'service.ku
 
 /**
  * A Service without a virtual address (headless, ExternalName, not allocated yet) or for another proxy has no value and no problem.
- * A bad port or address is left out; what Netloom doesn't serve yet is a problem that names the field, and the ClusterIP works.
+ * A bad port, address or policy is left out, with a problem that names the field; the rest works.
  */
 export function readService(object: KubeObject): Read<ServiceModel> {
   const origin = originOf(object);
@@ -77,38 +86,25 @@ export function readService(object: KubeObject): Read<ServiceModel> {
   ) {
     return { value: undefined, problems: [] };
   }
-  reportUnserved(spec, refuse);
   const clusterIPs = readClusterIPs(addresses, refuse);
   const affinitySeconds = readAffinity(spec, refuse);
+  const ports = readPorts(spec.ports ?? [], refuse);
+  const localInside =
+    readPolicy(spec.internalTrafficPolicy, 'spec.internalTrafficPolicy', refuse) === 'Local';
+  const published = readPublished(object, ports, refuse);
   if (clusterIPs.length === 0) return { value: undefined, problems };
   const value: ServiceModel = {
     origin,
     key: `${object.metadata.namespace ?? ''}/${object.metadata.name}`,
     created: object.metadata.creationTimestamp ?? '',
     clusterIPs,
-    ports: readPorts(spec.ports ?? [], refuse),
+    ports,
     ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
     publishNotReadyAddresses: spec.publishNotReadyAddresses ?? false,
+    ...(localInside ? { localInside } : {}),
+    ...(published === undefined ? {} : { published }),
   };
   return { value, problems };
-}
-
-function reportUnserved(spec: Spec, refuse: Refuse): void {
-  const unserved = (field: string, what: string) =>
-    refuse(field, 'NotSupported', `${what}; the cluster address works without it`);
-  if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') {
-    unserved('spec.type', `${spec.type}: node ports and load balancer addresses are not served`);
-  }
-  if ((spec.externalIPs ?? []).length > 0) unserved('spec.externalIPs', 'external addresses are not served');
-  if (spec.internalTrafficPolicy === 'Local') {
-    unserved('spec.internalTrafficPolicy', 'Local is not held: connections go to the endpoints of all nodes');
-  }
-  if (spec.externalTrafficPolicy === 'Local') {
-    unserved('spec.externalTrafficPolicy', 'Local is not held: nothing from outside is served');
-  }
-  if (spec.trafficDistribution !== undefined) {
-    unserved('spec.trafficDistribution', 'connections are spread over all endpoints alike');
-  }
 }
 
 function readClusterIPs(addresses: readonly string[], refuse: Refuse): readonly string[] {
@@ -127,7 +123,7 @@ function readClusterIPs(addresses: readonly string[], refuse: Refuse): readonly 
 
 function readPorts(ports: NonNullable<Spec['ports']>, refuse: Refuse): readonly ServicePort[] {
   const kept: ServicePort[] = [];
-  for (const [index, { name = '', protocol = 'TCP', port }] of ports.entries()) {
+  for (const [index, { name = '', protocol = 'TCP', port, nodePort }] of ports.entries()) {
     const field = `spec.ports[${index}]`;
     const known = protocolOf(protocol);
     if (known === undefined) {
@@ -137,7 +133,18 @@ function readPorts(ports: NonNullable<Spec['ports']>, refuse: Refuse): readonly 
       refuse(`${field}.name`, 'DuplicateName', `"${name}" names an earlier port, too`);
     } else if (kept.some((each) => each.port === port && each.protocol === known)) {
       refuse(field, 'DuplicatePort', `${protocol} ${port} is an earlier port, too`);
-    } else kept.push({ name, protocol: known, port, index });
+    } else {
+      const published = nodePort !== undefined && nodePort !== 0;
+      if (published && !isPort(nodePort))
+        refuse(`${field}.nodePort`, 'InvalidPort', `${String(nodePort)} is not a port (1 to 65535)`);
+      kept.push({
+        name,
+        protocol: known,
+        port,
+        index,
+        ...(published && isPort(nodePort) ? { nodePort } : {}),
+      });
+    }
   }
   return kept;
 }

@@ -40,13 +40,13 @@ export const catalogue = {
   DuplicateFamily: refused('Two addresses or prefixes of one family.', 'Keep one a family.'),
   DuplicateFrontend: unmet(
     'Two Services have the same address, protocol and port.',
-    'Change or delete one; the older one stays in effect.',
+    'Change or delete one; what the cluster allocated, else the older one, stays in effect.',
   ),
   DuplicateName: refused('Two ports of a Service have one name.', 'Name each port otherwise.'),
   DuplicatePort: refused('A Service has one port and protocol twice.', 'Remove one.'),
   ForbiddenAddress: refused(
-    'An endpoint is where no connection may be sent (loopback, link-local, multicast).',
-    "Give the endpoint's own address.",
+    'An endpoint or a Service has an address that none can have (loopback, link-local, multicast, reserved).',
+    'Give another address.',
   ),
   InvalidAddress: refused('An address is not one.', 'Write an IPv4 or IPv6 address in its usual form.'),
   InvalidCIDR: refused(

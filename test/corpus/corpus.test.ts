@@ -46,21 +46,27 @@ function compile(
         }),
     );
   const all = <T>(kind: string, read: (object: never) => Read<T>): T[] => [...byKey(kind, read).values()];
+  const nodes = all('Node', readNode);
   const topology = compileTopology(
     {
-      nodes: all('Node', readNode),
+      nodes,
       subnets: all('Subnet', readSubnet),
       claims: all('BlockClaim', readBlockClaim),
       namespaces: all('Namespace', (object) => ({ value: readNamespace(object), problems: [] })),
     },
     node,
   );
-  const services = compileServices({
-    services: byKey('Service', readService),
-    slices: byKey('EndpointSlice', readEndpointSlice),
-  });
+  const own = nodes.find((each) => each.name === node);
+  const addresses = own?.addresses ?? [];
+  const services = compileServices(
+    {
+      services: byKey('Service', readService),
+      slices: byKey('EndpointSlice', readEndpointSlice),
+    },
+    { node, zone: own?.zone, addresses, nodePortAddresses: addresses, externalIPs: true },
+  );
   problems.push(...topology.problems, ...services.problems);
-  return { intent: { ...topology.value, services: services.value }, problems };
+  return { intent: { ...topology.value, ...services.value }, problems };
 }
 
 function documents(text: string): KubeObject[] {

@@ -174,6 +174,7 @@ export function testIntent(some: Partial<SelfIntent> = {}): NodeIntent {
     namespaces: { default: { subnet: 'default' }, tiny: { subnet: 'small' }, extra: { subnet: 'spare' } },
     peers: {},
     services: {},
+    healthChecks: {},
     endpoints: {},
   };
 }

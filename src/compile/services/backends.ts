@@ -1,20 +1,68 @@
 /** Which endpoints of a Service's slices take its new connections. */
-import type { ServiceIntent } from '#intent/node.ts';
-import type { EndpointModel, EndpointSliceModel, ServiceModel, ServicePort } from '#model/service.ts';
+import type { Place } from '#intent/node.ts';
+import type { EndpointModel, EndpointSliceModel, ServicePort } from '#model/service.ts';
 import { type Addr, compareAddr, type Family, parseAddr } from '#net/addr.ts';
 
+/** Where the compile is for. */
+export type Locality = { readonly node: string; readonly zone?: string | undefined };
+
+/** Each sorted by address and port. */
+export type Backends = {
+  /** For connections that may go to any node. */
+  readonly cluster: readonly Place[];
+  /** For connections that must stay on this node. */
+  readonly local: readonly Place[];
+};
+
+/** An endpoint of the port that is asked for, once, although a controller may list it in two slices while it moves it. */
+type Candidate = { readonly place: Place; readonly endpoint: EndpointModel; readonly ready: boolean };
+
 /**
- * Ready endpoints; when there are none, those that are terminating but still serve (KEP-1669). Sorted by address and port, each
- * once, although a slice controller may list one endpoint in two slices while it moves it.
+ * Ready endpoints; when there are none, those that are terminating but still serve (KEP-1669). For connections that may go anywhere
+ * topology hints narrow the choice: to endpoints meant for this node when every ready one has such a hint and some are meant for it,
+ * else to those meant for this zone in the same way, else not at all (KEP-2433, KEP-3015: hints that don't cover all are void).
  */
 export function chooseBackends(
-  service: Pick<ServiceModel, 'publishNotReadyAddresses'>,
+  service: { readonly publishNotReadyAddresses: boolean },
   port: ServicePort,
   family: Family,
   slices: readonly EndpointSliceModel[],
-): ServiceIntent['backends'] {
-  const ready = new Map<string, Place>();
-  const fallback = new Map<string, Place>();
+  { node, zone }: Locality,
+): Backends {
+  const candidates = candidatesOf(service.publishNotReadyAddresses, port, family, slices);
+  const ready = candidates.filter((each) => each.ready);
+  const meant = meantFor(ready, node, zone);
+  const near = candidates.filter(({ endpoint }) => meant(endpoint));
+  // Hints judge the ready ones; when none is ready, any that still serves is better than nothing.
+  const cluster = usable(ready.length === 0 ? candidates : near);
+  const local = usable(candidates.filter(({ endpoint }) => endpoint.node === node));
+  return { cluster: sorted(cluster), local: sorted(local) };
+}
+
+/** Ready endpoints of a Service on this node, each address once, of the family that has more: what a load balancer is told. */
+export function countLocal(
+  service: { readonly publishNotReadyAddresses: boolean },
+  slices: readonly EndpointSliceModel[],
+  { node }: Locality,
+): number {
+  const addresses = (family: Family) =>
+    new Set(
+      slices
+        .filter((slice) => slice.family === family)
+        .flatMap((slice) => slice.endpoints)
+        .filter((endpoint) => endpoint.node === node && (endpoint.ready || service.publishNotReadyAddresses))
+        .map((endpoint) => endpoint.address),
+    ).size;
+  return Math.max(addresses(4), addresses(6));
+}
+
+function candidatesOf(
+  publishNotReady: boolean,
+  port: ServicePort,
+  family: Family,
+  slices: readonly EndpointSliceModel[],
+): readonly Candidate[] {
+  const found = new Map<string, Candidate>();
   for (const slice of slices) {
     if (slice.family !== family) continue;
     const target = slice.ports.find((each) => each.name === port.name && each.protocol === port.protocol);
@@ -22,19 +70,44 @@ export function chooseBackends(
     for (const endpoint of slice.endpoints) {
       const place = { address: endpoint.address, port: target.port };
       const key = `${place.address} ${place.port}`;
-      if (isReady(endpoint, service.publishNotReadyAddresses)) ready.set(key, place);
-      else if (endpoint.serving && endpoint.terminating) fallback.set(key, place);
+      const ready = endpoint.ready || publishNotReady;
+      const known = found.get(key);
+      // Of two that say otherwise the better one counts, whichever slice comes first.
+      if (known === undefined || rank({ ready, endpoint }) > rank(known))
+        found.set(key, { place, endpoint, ready });
     }
   }
-  const chosen = ready.size > 0 ? ready : fallback;
-  return [...chosen.values()]
-    .map((place) => ({ place, addr: parseAddr(place.address) as Addr }))
-    .sort((a, b) => compareAddr(a.addr, b.addr) || a.place.port - b.place.port)
-    .map(({ place }) => place);
+  return [...found.values()];
 }
 
-type Place = ServiceIntent['backends'][number];
+function rank({ ready, endpoint }: Pick<Candidate, 'ready' | 'endpoint'>): number {
+  return ready ? 2 : endpoint.serving && endpoint.terminating ? 1 : 0;
+}
 
-function isReady(endpoint: EndpointModel, publishNotReady: boolean): boolean {
-  return endpoint.ready || publishNotReady;
+function usable(candidates: readonly Candidate[]): readonly Candidate[] {
+  const best = candidates.some((each) => rank(each) === 2) ? 2 : 1;
+  return candidates.filter((each) => rank(each) === best);
+}
+
+function meantFor(
+  ready: readonly Candidate[],
+  node: string,
+  zone: string | undefined,
+): (endpoint: EndpointModel) => boolean {
+  const covers = (hintsOf: (endpoint: EndpointModel) => readonly string[] | undefined, name: string) =>
+    ready.length > 0 &&
+    ready.every(({ endpoint }) => hintsOf(endpoint) !== undefined) &&
+    ready.some(({ endpoint }) => hintsOf(endpoint)?.includes(name));
+  if (covers((endpoint) => endpoint.forNodes, node))
+    return (endpoint) => endpoint.forNodes?.includes(node) ?? false;
+  if (zone !== undefined && covers((endpoint) => endpoint.forZones, zone))
+    return (endpoint) => endpoint.forZones?.includes(zone) ?? false;
+  return () => true;
+}
+
+function sorted(candidates: readonly Candidate[]): readonly Place[] {
+  return candidates
+    .map(({ place }) => ({ place, addr: parseAddr(place.address) as Addr }))
+    .sort((a, b) => compareAddr(a.addr, b.addr) || a.place.port - b.place.port)
+    .map(({ place }) => place);
 }

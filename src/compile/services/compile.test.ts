@@ -9,7 +9,7 @@ import {
   readService,
   type ServiceModel,
 } from '#model/service.ts';
-import { compileServices, createServiceCompiler } from './compile.ts';
+import { compileServices, createServiceCompiler, type ServicePlace } from './compile.ts';
 
 function service(spec: object, metadata: object = {}): KubeObject {
   return {
@@ -32,7 +32,20 @@ function slice(part: object, name = 'web-1', of = 'web'): KubeObject {
   };
 }
 
+const here: ServicePlace = {
+  node: 'n1',
+  zone: 'a',
+  addresses: ['192.168.66.11', 'fd66::11'],
+  nodePortAddresses: ['192.168.66.11', 'fd66::11'],
+  externalIPs: true,
+};
+
 function compile(...objects: readonly KubeObject[]) {
+  const { value, problems } = compileAt(here, ...objects);
+  return { value: value.services, problems };
+}
+
+function compileAt(place: ServicePlace, ...objects: readonly KubeObject[]) {
   const services = new Map<string, ServiceModel>();
   const slices = new Map<string, EndpointSliceModel>();
   const problems: string[] = [];
@@ -44,12 +57,12 @@ function compile(...objects: readonly KubeObject[]) {
     if (object.kind === 'Service') services.set(key, read.value as ServiceModel);
     else slices.set(key, read.value as EndpointSliceModel);
   }
-  const { value, problems: between } = compileServices({ services, slices });
+  const { value, problems: between } = compileServices({ services, slices }, place);
   return { value, problems: [...problems, ...between.map(({ field, code }) => `${field} ${code}`)] };
 }
 
 function backends(...objects: readonly KubeObject[]): readonly string[] {
-  const [entry] = Object.values(compile(...objects).value) as ServiceIntent[];
+  const [entry] = Object.values<ServiceIntent>(compile(...objects).value);
   return (entry?.backends ?? []).map(({ address, port }) => `${address} ${port}`);
 }
 
@@ -78,8 +91,8 @@ describe('a Service', () => {
     expect(problems).toEqual([]);
     expect(Object.keys(value)).toEqual([
       'default/web/http/4',
-      'default/web/dns/4',
       'default/web/http/6',
+      'default/web/dns/4',
       'default/web/dns/6',
     ]);
     expect(value['default/web/dns/4']).toEqual({
@@ -114,12 +127,19 @@ describe('a Service', () => {
   });
 
   it.each([
-    [{ type: 'NodePort' }, 'spec.type NotSupported'],
-    [{ type: 'LoadBalancer' }, 'spec.type NotSupported'],
-    [{ externalIPs: ['192.0.2.1'] }, 'spec.externalIPs NotSupported'],
-    [{ internalTrafficPolicy: 'Local' }, 'spec.internalTrafficPolicy NotSupported'],
-    [{ externalTrafficPolicy: 'Local' }, 'spec.externalTrafficPolicy NotSupported'],
-    [{ trafficDistribution: 'PreferClose' }, 'spec.trafficDistribution NotSupported'],
+    [{ internalTrafficPolicy: 'Near' }, 'spec.internalTrafficPolicy NotSupported'],
+    [{ externalTrafficPolicy: 'Near' }, 'spec.externalTrafficPolicy NotSupported'],
+    [{ externalIPs: ['nonsense'] }, 'spec.externalIPs[0] InvalidAddress'],
+    [{ externalIPs: ['127.0.0.1'] }, 'spec.externalIPs[0] ForbiddenAddress'],
+    [{ type: 'NodePort', ports: [{ port: 80, nodePort: 70_000 }] }, 'spec.ports[0].nodePort InvalidPort'],
+    [
+      { type: 'LoadBalancer', loadBalancerSourceRanges: ['all'] },
+      'spec.loadBalancerSourceRanges[0] InvalidCIDR',
+    ],
+    [
+      { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: -1 },
+      'spec.healthCheckNodePort InvalidPort',
+    ],
     [{ clusterIPs: ['10.96.0.10', '10.96.0.11'] }, 'spec.clusterIPs[1] DuplicateFamily'],
     [{ clusterIPs: ['10.96.0.10', 'nonsense'] }, 'spec.clusterIPs[1] InvalidAddress'],
     [{ ports: [{ port: 80 }, { name: 'b', port: 0 }] }, 'spec.ports[1].port InvalidPort'],
@@ -229,17 +249,178 @@ describe('endpoints', () => {
   });
 });
 
+describe('a published Service', () => {
+  const balanced = (spec: object, ingress: readonly object[] = [{ ip: '203.0.113.7' }]) => ({
+    ...service({ type: 'LoadBalancer', ports: [{ port: 80, nodePort: 30_080 }], ...spec }),
+    status: { loadBalancer: { ingress } },
+  });
+  const onNodes = slice({
+    endpoints: [
+      { ...endpoint(1, {}), nodeName: 'n1' },
+      { ...endpoint(2, {}), nodeName: 'n2' },
+    ],
+  });
+  const both = [
+    { address: '10.244.1.1', port: 8080 },
+    { address: '10.244.1.2', port: 8080 },
+  ];
+
+  it('has an entry for each kind of address', () => {
+    const object = balanced({ externalIPs: ['198.51.100.1', '203.0.113.7'] });
+    const { value, problems } = compile(object, onNodes);
+    expect(problems).toEqual([]);
+    const frontends = Object.entries(value).map(([key, entry]) => [key, entry.frontends, entry.published]);
+    expect(frontends).toEqual([
+      ['default/web//4', [{ address: '10.96.0.10', port: 80 }], undefined],
+      ['default/web//4/nodePort', [{ address: '192.168.66.11', port: 30_080 }], {}],
+      ['default/web//4/loadBalancer', [{ address: '203.0.113.7', port: 80 }], {}],
+      ['default/web//4/external', [{ address: '198.51.100.1', port: 80 }], {}],
+    ]);
+    for (const entry of Object.values(value)) expect(entry.backends).toEqual(both);
+  });
+
+  it('leaves a balancer that is a proxy, and families without a cluster address, alone', () => {
+    const ingress = [{ ip: '203.0.113.7', ipMode: 'Proxy' }, { ip: '2001:db8::7' }, { hostname: 'lb' }];
+    expect(Object.keys(compile(balanced({}, ingress)).value)).toEqual([
+      'default/web//4',
+      'default/web//4/nodePort',
+    ]);
+    const without = service({ type: 'LoadBalancer', allocateLoadBalancerNodePorts: false });
+    expect(Object.keys(compile(without).value)).toEqual(['default/web//4']);
+  });
+
+  it('with externalTrafficPolicy Local gives the outside the endpoints of the node', () => {
+    const { value } = compile(balanced({ externalTrafficPolicy: 'Local' }), onNodes);
+    expect(value['default/web//4']).toMatchObject({ backends: both });
+    expect(value['default/web//4/nodePort']).toMatchObject({
+      backends: both,
+      published: { localBackends: [both[0]] },
+    });
+  });
+
+  it('with internalTrafficPolicy Local keeps the inside on the node, and the outside free', () => {
+    const { value } = compile(balanced({ internalTrafficPolicy: 'Local' }), onNodes);
+    expect(value['default/web//4']).toMatchObject({ backends: [both[0]] });
+    expect(value['default/web//4/nodePort']).toMatchObject({ backends: both, published: {} });
+    const elsewhere = slice({ endpoints: [{ ...endpoint(2, {}), nodeName: 'n2' }] });
+    const alone = compile(balanced({ internalTrafficPolicy: 'Local' }), elsewhere).value;
+    expect(alone['default/web//4']).toMatchObject({ backends: [], unserved: 'dropped' });
+    const none = compile(balanced({ internalTrafficPolicy: 'Local' })).value;
+    expect(none['default/web//4']).not.toHaveProperty('unserved');
+  });
+
+  it('lets only its source ranges in; a family without a range lets nobody in', () => {
+    const spec = {
+      clusterIPs: ['10.96.0.10', 'fd10:96::a'],
+      loadBalancerSourceRanges: [' 192.0.2.9/24', '192.168.66.0/24'],
+    };
+    const { value } = compile(balanced(spec, [{ ip: '203.0.113.7' }, { ip: '2001:db8::7' }]));
+    expect(value['default/web//4/loadBalancer']?.published?.sources).toEqual([
+      '192.0.2.0/24',
+      '192.168.66.0/24',
+      // The node is among them, and may come with this address where it is the node's own.
+      '203.0.113.7/32',
+    ]);
+    expect(value['default/web//6/loadBalancer']?.published?.sources).toEqual([]);
+    expect(value['default/web//4/nodePort']?.published).toEqual({});
+  });
+
+  it('tells a balancer how many endpoints are here', () => {
+    const spec = { externalTrafficPolicy: 'Local', healthCheckNodePort: 32_000 };
+    const { value } = compileAt(here, balanced(spec), onNodes);
+    expect(value.healthChecks).toEqual({
+      'default/web': {
+        origin: { kind: 'Service', namespace: 'default', name: 'web' },
+        addresses: ['192.168.66.11', 'fd66::11'],
+        port: 32_000,
+        localEndpoints: 1,
+      },
+    });
+    const away = { ...here, node: 'n3' };
+    expect(compileAt(away, balanced(spec), onNodes).value.healthChecks['default/web']?.localEndpoints).toBe(
+      0,
+    );
+    expect(compileAt(here, balanced({ healthCheckNodePort: 32_000 })).value.healthChecks).toEqual({});
+  });
+
+  it('loses what the cluster has allocated to another, however old it is', () => {
+    const old = { creationTimestamp: '2026-01-01T00:00:00Z' };
+    const greedy = service({ externalIPs: ['10.96.0.20', '203.0.113.7'] }, { ...old, name: 'greedy' });
+    const victim = service(
+      { clusterIP: '10.96.0.20', clusterIPs: ['10.96.0.20'] },
+      { name: 'victim', creationTimestamp: '2026-02-01T00:00:00Z' },
+    );
+    const { value, problems } = compile(greedy, victim);
+    expect(value['default/victim//4']?.frontends).toEqual([{ address: '10.96.0.20', port: 80 }]);
+    expect(value['default/greedy//4/external']?.frontends).toEqual([{ address: '203.0.113.7', port: 80 }]);
+    expect(problems).toEqual(['spec.externalIPs DuplicateFrontend']);
+  });
+
+  it('has no external address where the node refuses them', () => {
+    const place = { ...here, externalIPs: false };
+    const { value } = compileAt(place, service({ externalIPs: ['203.0.113.7'] }));
+    expect(Object.keys(value.services)).toEqual(['default/web//4']);
+  });
+});
+
+describe('topology hints', () => {
+  const hinted = (
+    last: number,
+    zones: readonly string[],
+    nodes: readonly string[] = [],
+    more: object = {},
+  ) => ({
+    ...endpoint(last, {}),
+    hints: { forZones: zones.map((name) => ({ name })), forNodes: nodes.map((name) => ({ name })) },
+    ...more,
+  });
+  const at = (place: Partial<ServicePlace>, endpoints: readonly object[]) =>
+    compileAt({ ...here, ...place }, service({}), slice({ endpoints })).value.services[
+      'default/web//4'
+    ]?.backends.map(({ address }) => address.slice('10.244.1.'.length));
+
+  it('keep connections in the zone when every ready endpoint has one and some are for it', () => {
+    const endpoints = [hinted(1, ['a']), hinted(2, ['b']), hinted(3, ['a', 'b'])];
+    expect(at({}, endpoints)).toEqual(['1', '3']);
+    expect(at({ zone: 'b' }, endpoints)).toEqual(['2', '3']);
+    expect(at({ zone: 'c' }, endpoints)).toEqual(['1', '2', '3']);
+    expect(at({ zone: undefined }, endpoints)).toEqual(['1', '2', '3']);
+    expect(at({}, [...endpoints, endpoint(4, {})])).toEqual(['1', '2', '3', '4']);
+  });
+
+  it('for the node come before those for the zone', () => {
+    const endpoints = [hinted(1, ['a'], ['n1']), hinted(2, ['a'], ['n2']), hinted(3, ['b'], ['n3'])];
+    expect(at({}, endpoints)).toEqual(['1']);
+    expect(at({ node: 'n9' }, endpoints)).toEqual(['1', '2']);
+    expect(at({ node: 'n9', zone: 'c' }, endpoints)).toEqual(['1', '2', '3']);
+  });
+
+  it('of endpoints that are not ready count for nothing', () => {
+    const leaving = hinted(1, ['a'], [], { conditions: { ready: false, serving: true, terminating: true } });
+    expect(at({}, [leaving, hinted(2, ['b'])])).toEqual(['2']);
+    expect(at({ zone: 'b' }, [leaving])).toEqual(['1']);
+  });
+});
+
 describe('the incremental compiler', () => {
   const names = fc.constantFrom('a', 'b', 'c');
   const serviceObject = fc.record({
     clusterIPs: fc.constantFrom(['10.96.0.1'], ['10.96.0.2'], ['10.96.0.1', 'fd10:96::1'], ['None']),
+    type: fc.constantFrom('ClusterIP', 'NodePort', 'LoadBalancer'),
     ports: fc.constantFrom(
       [{ port: 80 }],
+      [{ port: 80, nodePort: 30_080 }],
       [
-        { name: 'x', port: 80 },
+        { name: 'x', port: 80, nodePort: 30_081 },
         { name: 'y', port: 53, protocol: 'UDP' },
       ],
     ),
+    externalIPs: fc.constantFrom([], ['203.0.113.1'], ['203.0.113.2', '10.96.0.2', '2001:db8::1']),
+    externalTrafficPolicy: fc.constantFrom('Cluster', 'Local'),
+    internalTrafficPolicy: fc.constantFrom('Cluster', 'Local'),
+    loadBalancerSourceRanges: fc.constantFrom([], ['192.168.66.0/24', '::/0']),
+    healthCheckNodePort: fc.constantFrom(0, 32_000),
+    ingress: fc.constantFrom([], [{ ip: '203.0.113.1' }], [{ ip: '203.0.113.3', ipMode: 'Proxy' }]),
     sessionAffinity: fc.constantFrom('None', 'ClientIP'),
     publishNotReadyAddresses: fc.boolean(),
   });
@@ -251,6 +432,8 @@ describe('the incremental compiler', () => {
       fc.record({
         addresses: fc.integer({ min: 1, max: 4 }).map((n) => [`10.244.1.${n}`]),
         conditions: fc.record({ ready: fc.boolean(), serving: fc.boolean(), terminating: fc.boolean() }),
+        nodeName: fc.constantFrom(undefined, 'n1', 'n2'),
+        hints: fc.constantFrom(undefined, { forZones: [{ name: 'a' }] }, { forNodes: [{ name: 'n1' }] }),
       }),
       { maxLength: 3 },
     ),
@@ -269,6 +452,20 @@ describe('the incremental compiler', () => {
       part: fc.option(sliceObject, { nil: undefined }),
     }),
     fc.record({ kind: fc.constant('flush' as const) }),
+    fc.record({
+      kind: fc.constant('place' as const),
+      place: fc.record({
+        node: fc.constantFrom('n1', 'n2'),
+        zone: fc.constantFrom(undefined, 'a', 'b'),
+        addresses: fc.constant(here.addresses),
+        nodePortAddresses: fc.constantFrom(
+          [],
+          ['192.168.66.11'],
+          ['192.168.66.11', 'fd66::11', '198.51.100.1'],
+        ),
+        externalIPs: fc.boolean(),
+      }),
+    }),
   );
 
   it('says what the whole compile says, after any sequence of changes', () => {
@@ -277,15 +474,23 @@ describe('the incremental compiler', () => {
         const compiler = createServiceCompiler();
         const services = new Map<string, ServiceModel>();
         const slices = new Map<string, EndpointSliceModel>();
-        const said: Record<string, unknown> = {};
+        const said: Record<string, Record<string, unknown>> = { services: {}, healthChecks: {} };
+        let place: ServicePlace | undefined;
         const flush = () => {
           const delta = compiler.flush();
-          for (const key of delta?.remove['services'] ?? []) delete said[key];
-          Object.assign(said, delta?.put['services']);
+          for (const [domain, entries] of Object.entries(said)) {
+            for (const key of delta?.remove[domain] ?? []) delete entries[key];
+            Object.assign(entries, delta?.put[domain]);
+          }
         };
         for (const each of steps) {
           if (each.kind === 'flush') {
             flush();
+            continue;
+          }
+          if (each.kind === 'place') {
+            place = each.place;
+            compiler.setPlace(place);
             continue;
           }
           const key = `default/${each.name}`;
@@ -293,7 +498,10 @@ describe('the incremental compiler', () => {
             const object =
               each.spec === undefined
                 ? undefined
-                : readService(service(each.spec, { name: each.name, creationTimestamp: each.created })).value;
+                : readService({
+                    ...service(each.spec, { name: each.name, creationTimestamp: each.created }),
+                    status: { loadBalancer: { ingress: each.spec.ingress } },
+                  }).value;
             if (object === undefined) services.delete(key);
             else services.set(key, object);
             compiler.setService(key, object);
@@ -308,7 +516,7 @@ describe('the incremental compiler', () => {
           }
         }
         flush();
-        const whole = compileServices({ services, slices });
+        const whole = compileServices({ services, slices }, place);
         expect(said).toEqual(whole.value);
         const text = (list: readonly unknown[]) => list.map((each) => JSON.stringify(each)).sort();
         expect(text(compiler.problems())).toEqual(text(whole.problems));

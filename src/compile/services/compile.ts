@@ -1,10 +1,12 @@
-/** Services and EndpointSlices become the intent of every node: as a whole, or change by change. */
-import type { ServiceIntent } from '#intent/node.ts';
+/** Services and EndpointSlices become the intent of a node: as a whole, or change by change. */
+import type { HealthCheckIntent, ServiceIntent } from '#intent/node.ts';
 import type { Problem } from '#model/problem.ts';
-import type { EndpointSliceModel, ServiceModel, ServicePort } from '#model/service.ts';
-import type { Family } from '#net/addr.ts';
+import type { EndpointSliceModel, ServiceModel } from '#model/service.ts';
 import { createDeltaOutput, type Delta } from '../delta.ts';
-import { chooseBackends } from './backends.ts';
+import { compileService, nowhere, type ServicePlace } from './entries.ts';
+import { claimsOf, compareContenders } from './frontends.ts';
+
+export type { ServicePlace } from './entries.ts';
 
 /** By `namespace/name` of the object. */
 export type ServiceSnapshot = {
@@ -12,31 +14,44 @@ export type ServiceSnapshot = {
   readonly slices: ReadonlyMap<string, EndpointSliceModel>;
 };
 
-/** The intent's domain `services` (keys `namespace/name/port name/family`), and what only shows between objects. */
-export function compileServices(snapshot: ServiceSnapshot): {
-  readonly value: Readonly<Record<string, ServiceIntent>>;
+/** The intent's domains `services` and `healthChecks`, and what only shows between objects. */
+export function compileServices(
+  snapshot: ServiceSnapshot,
+  place: ServicePlace = nowhere,
+): {
+  readonly value: {
+    readonly services: Readonly<Record<string, ServiceIntent>>;
+    readonly healthChecks: Readonly<Record<string, HealthCheckIntent>>;
+  };
   readonly problems: readonly Problem[];
 } {
   const slices = Map.groupBy(sorted(snapshot.slices), ([, slice]) => slice.service);
-  const holders = new Map<string, ServiceModel>();
-  for (const service of [...snapshot.services.values()].sort(compareServices)) {
-    for (const frontend of frontendsOf(service)) if (!holders.has(frontend)) holders.set(frontend, service);
+  const contenders = [...snapshot.services.values()].flatMap((service) =>
+    claimsOf(service).map(({ text, kind }) => ({ text, kind, service })),
+  );
+  const holders = new Map<string, string>();
+  for (const { text, service } of contenders.sort(compareContenders)) {
+    if (!holders.has(text)) holders.set(text, service.key);
   }
-  const value: Record<string, ServiceIntent> = {};
+  const services: Record<string, ServiceIntent> = {};
+  const healthChecks: Record<string, HealthCheckIntent> = {};
   const problems: Problem[] = [];
   for (const service of snapshot.services.values()) {
     const own = (slices.get(service.key) ?? []).map(([, slice]) => slice);
-    const compiled = compileService(service, own, (frontend) => holders.get(frontend));
-    Object.assign(value, Object.fromEntries(compiled.entries));
+    const compiled = compileService(service, own, place, (claim) => holders.get(claim));
+    Object.assign(services, Object.fromEntries(compiled.entries));
+    if (compiled.healthCheck !== undefined) healthChecks[service.key] = compiled.healthCheck;
     problems.push(...compiled.problems);
   }
-  return { value, problems };
+  return { value: { services, healthChecks }, problems };
 }
 
 export type ServiceCompiler = {
   /** By `namespace/name`; `undefined` removes. */
   readonly setService: (key: string, service: ServiceModel | undefined) => void;
   readonly setSlice: (key: string, slice: EndpointSliceModel | undefined) => void;
+  /** Another place compiles every Service anew; the same one costs nothing. */
+  readonly setPlace: (place: ServicePlace) => void;
   /** What changed in the intent since the last flush; `undefined` when nothing did. */
   readonly flush: () => Delta | undefined;
   /** Of the state of the last flush. */
@@ -47,35 +62,42 @@ export type ServiceCompiler = {
 export function createServiceCompiler(): ServiceCompiler {
   const services = new Map<string, ServiceModel>();
   const slices = new Map<string, EndpointSliceModel>();
-  // Slice keys of a Service; the Services that want a frontend, one mostly.
+  // Slice keys of a Service; the Services that want a claim, one mostly.
   const slicesOf = new Map<string, Set<string>>();
   const wanting = new Map<string, Set<string>>();
   const keysOf = new Map<string, readonly string[]>();
   const problemsOf = new Map<string, readonly Problem[]>();
   const dirty = new Set<string>();
   const output = createDeltaOutput();
+  let place = nowhere;
 
-  const holder = (frontend: string): ServiceModel | undefined => {
-    const keys = wanting.get(frontend);
+  const holder = (claim: string): string | undefined => {
+    const keys = wanting.get(claim);
     if (keys === undefined) return undefined;
-    return [...keys].flatMap((key) => services.get(key) ?? []).sort(compareServices)[0];
+    if (keys.size === 1) return keys.values().next().value;
+    const contenders = [...keys].flatMap((key) => {
+      const service = services.get(key);
+      const kind = service && claimsOf(service).find(({ text }) => text === claim)?.kind;
+      return service === undefined || kind === undefined ? [] : [{ service, kind }];
+    });
+    return contenders.sort(compareContenders)[0]?.service.key;
   };
-  const markWanting = (frontends: readonly string[], key: string, wants: boolean): void => {
-    for (const frontend of frontends) {
+  const markWanting = (service: ServiceModel, key: string, wants: boolean): void => {
+    for (const { text } of claimsOf(service)) {
       // Whoever else wants it may gain or lose it.
-      for (const other of wanting.get(frontend) ?? []) dirty.add(other);
-      index(wanting, frontend, key, wants);
+      for (const other of wanting.get(text) ?? []) dirty.add(other);
+      index(wanting, text, key, wants);
     }
   };
 
   return {
     setService(key, service) {
       const old = services.get(key);
-      if (old !== undefined) markWanting(frontendsOf(old), key, false);
+      if (old !== undefined) markWanting(old, key, false);
       if (service === undefined) services.delete(key);
       else {
         services.set(key, service);
-        markWanting(frontendsOf(service), key, true);
+        markWanting(service, key, true);
       }
       dirty.add(key);
     },
@@ -92,6 +114,11 @@ export function createServiceCompiler(): ServiceCompiler {
         dirty.add(slice.service);
       }
     },
+    setPlace(next) {
+      if (JSON.stringify(next) === JSON.stringify(place)) return;
+      place = next;
+      for (const key of services.keys()) dirty.add(key);
+    },
     flush() {
       // Two Services never share an entry's key, so a key is set once in a flush.
       for (const key of dirty) {
@@ -103,6 +130,7 @@ export function createServiceCompiler(): ServiceCompiler {
             : compileService(
                 service,
                 sorted(own).map(([, slice]) => slice),
+                place,
                 holder,
               );
         const entries = new Map(compiled?.entries);
@@ -110,6 +138,7 @@ export function createServiceCompiler(): ServiceCompiler {
           if (!entries.has(gone)) output.set('services', gone, undefined);
         }
         for (const [entry, intent] of entries) output.set('services', entry, intent);
+        output.set('healthChecks', key, compiled?.healthCheck);
         set(keysOf, key, [...entries.keys()]);
         set(problemsOf, key, compiled?.problems ?? []);
       }
@@ -118,59 +147,6 @@ export function createServiceCompiler(): ServiceCompiler {
     },
     problems: () => [...problemsOf.values()].flat(),
   };
-}
-
-function compileService(
-  service: ServiceModel,
-  slices: readonly EndpointSliceModel[],
-  holder: (frontend: string) => ServiceModel | undefined,
-): {
-  readonly entries: readonly (readonly [string, ServiceIntent])[];
-  readonly problems: readonly Problem[];
-} {
-  const entries: [string, ServiceIntent][] = [];
-  const problems: Problem[] = [];
-  for (const address of service.clusterIPs) {
-    const family: Family = address.includes(':') ? 6 : 4;
-    for (const port of service.ports) {
-      const rule = port.name === '' ? `spec.ports[${port.index}]` : `spec.ports[${port.name}]`;
-      const winner = holder(frontendOf(address, port));
-      if (winner !== undefined && winner.key !== service.key) {
-        problems.push({
-          object: service.origin,
-          field: rule,
-          code: 'DuplicateFrontend',
-          message: `${address} ${port.protocol}/${port.port} belongs to the older Service ${winner.key}`,
-        });
-        continue;
-      }
-      const chosen = chooseBackends(service, port, family, slices);
-      entries.push([
-        `${service.key}/${port.name}/${family}`,
-        {
-          origin: { ...service.origin, rule },
-          protocol: port.protocol,
-          frontends: [{ address, port: port.port }],
-          backends: chosen,
-          ...(service.affinitySeconds === undefined ? {} : { affinitySeconds: service.affinitySeconds }),
-        },
-      ]);
-    }
-  }
-  return { entries, problems };
-}
-
-function frontendsOf(service: ServiceModel): readonly string[] {
-  return service.clusterIPs.flatMap((address) => service.ports.map((port) => frontendOf(address, port)));
-}
-
-function frontendOf(address: string, port: ServicePort): string {
-  return `${address} ${port.protocol}/${port.port}`;
-}
-
-function compareServices(a: ServiceModel, b: ServiceModel): number {
-  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }
 
 function sorted<T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] {

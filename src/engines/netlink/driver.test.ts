@@ -100,6 +100,7 @@ describe('the engine on a kernel that refuses what dangles', () => {
         const intent = {
           namespaces: {},
           services: {},
+          healthChecks: {},
           self: {},
           subnets: {},
           peers: {},

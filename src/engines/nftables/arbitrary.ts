@@ -60,6 +60,19 @@ const service = fc.boolean().chain((six) => {
       frontends: fc.array(place(virtual, [53, 80]), { maxLength: 3 }),
       backends: fc.array(place(six ? address6 : address4, [53, 8080]), { maxLength: 4 }),
       affinitySeconds: fc.constantFrom(1, 10_800),
+      unserved: fc.constant('dropped' as const),
+      published: fc.record(
+        {
+          localBackends: fc.array(place(six ? address6 : address4, [53, 8080]), { maxLength: 3 }),
+          sources: fc.array(
+            fc.constantFrom('0.0.0.0/0', '192.168.66.0/24', '192.168.66.200/32', '::/0', 'fd66::/64'),
+            {
+              maxLength: 3,
+            },
+          ),
+        },
+        { requiredKeys: [] },
+      ),
     },
     { requiredKeys: ['origin', 'protocol', 'frontends', 'backends'] },
   );
@@ -76,7 +89,9 @@ const endpoint = fc.record({
 });
 
 const entries: {
-  readonly [D in Exclude<keyof NodeIntent, 'namespaces'>]: fc.Arbitrary<NodeIntent[D][string]>;
+  readonly [D in Exclude<keyof NodeIntent, 'namespaces' | 'healthChecks'>]: fc.Arbitrary<
+    NodeIntent[D][string]
+  >;
 } = {
   self,
   subnets: subnet,

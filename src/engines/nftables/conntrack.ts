@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import type { ServiceIntent } from '#intent/node.ts';
 import { must, run } from '#system/process.ts';
 import { paths } from '#system/registry.ts';
-import { frontendKey } from './lower.ts';
+import { frontendKey, placesOfService } from './lower-service.ts';
 
 /** One UDP frontend and where its flows must not go any more; `backend` undefined: flows that were never translated. */
 export type StaleFlow = {
@@ -33,15 +33,15 @@ export function staleFlows(
   if (before?.protocol === 'udp') {
     for (const frontend of before.frontends) {
       const stays = after?.protocol === 'udp' && has(after.frontends, frontend);
-      for (const backend of before.backends) {
-        if (!stays || !has(after.backends, backend)) flows.push({ ...frontend, backend });
+      for (const backend of placesOfService(before)) {
+        if (!stays || !has(placesOfService(after), backend)) flows.push({ ...frontend, backend });
       }
     }
   }
-  if (after?.protocol === 'udp' && after.backends.length > 0) {
+  if (after?.protocol === 'udp' && placesOfService(after).length > 0) {
     for (const frontend of after.frontends) {
       const wasServed =
-        before?.protocol === 'udp' && before.backends.length > 0 && has(before.frontends, frontend);
+        before?.protocol === 'udp' && placesOfService(before).length > 0 && has(before.frontends, frontend);
       if (!wasServed) flows.push({ ...frontend, backend: undefined });
     }
   }
@@ -76,10 +76,10 @@ export function createConntrack(command: readonly string[] = []): Conntrack {
           if (flow === undefined) continue;
           const service = serviceAt(frontendKey(flow.address, 'udp', flow.port));
           const { backend } = flow;
-          if (service === undefined || backend === undefined || service.backends.length === 0) continue;
-          const known = service.backends.some(
-            (each) => each.address === backend.address && each.port === backend.port,
-          );
+          if (service === undefined || backend === undefined) continue;
+          const places = placesOfService(service);
+          if (places.length === 0) continue;
+          const known = places.some((each) => each.address === backend.address && each.port === backend.port);
           if (!known) lines.push(deleteLine(flow));
         }
       }

@@ -3,7 +3,7 @@ import type { Engine, Report } from '#engines/engine.ts';
 import type { IntentChange, ServiceIntent } from '#intent/node.ts';
 import { type Conntrack, createConntrack, staleFlows } from './conntrack.ts';
 import { createLedger, type Difference, type Ledger } from './ledger.ts';
-import { claimsOfService } from './lower.ts';
+import { claimsOfService, placesOfService } from './lower-service.ts';
 import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
 import { type Element, type Operation, printOperation, type Ruleset } from './objects.ts';
 import { forgetLearnt, openings, plan, planChange } from './plan.ts';
@@ -221,7 +221,7 @@ function stillValid(ledger: Ledger): (element: Element) => boolean {
     const service = ledger.serviceAt(key.split(' . ').slice(0, 3).join(' . '));
     return (
       service?.affinitySeconds !== undefined &&
-      service.backends.some((backend) => `${backend.address} . ${backend.port}` === data)
+      placesOfService(service).some((backend) => `${backend.address} . ${backend.port}` === data)
     );
   };
 }
@@ -240,10 +240,10 @@ function affinityLosers(difference: Difference): ReadonlySet<string> {
 
 function keepsAll(before: ServiceIntent, after: ServiceIntent | undefined): boolean {
   if (after?.affinitySeconds === undefined) return false;
-  const backends = new Set(after.backends.map((backend) => `${backend.address} ${backend.port}`));
+  const backends = new Set(placesOfService(after).map((backend) => `${backend.address} ${backend.port}`));
   const claims = new Set(claimsOfService(after));
   return (
-    before.backends.every((backend) => backends.has(`${backend.address} ${backend.port}`)) &&
+    placesOfService(before).every((backend) => backends.has(`${backend.address} ${backend.port}`)) &&
     claimsOfService(before).every((claim) => claims.has(claim))
   );
 }

@@ -14,16 +14,15 @@ import {
 import { type Claims, release, take, winnerOf } from './claims.ts';
 import {
   claimsOfPeer,
-  claimsOfService,
   type Lowered,
   lowerEndpoint,
   lowerPeer,
   lowerSelf,
-  lowerService,
   lowerServiceRanges,
   lowerSubnets,
   type Owns,
 } from './lower.ts';
+import { claimsOfService, lowerService } from './lower-service.ts';
 import { net, netChains, type References } from './net-change.ts';
 import type { Element } from './objects.ts';
 import type { StaticContext } from './static.ts';

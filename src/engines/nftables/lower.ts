@@ -1,13 +1,6 @@
 /** Lowers intent entries, one by one, to elements of the named sets and to the shared chains that they need. Pure. */
 import { isIP } from 'node:net';
-import type {
-  EndpointIntent,
-  PeerIntent,
-  Protocol,
-  SelfIntent,
-  ServiceIntent,
-  SubnetIntent,
-} from '#intent/node.ts';
+import type { EndpointIntent, PeerIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
 import type { Family } from '#net/addr.ts';
 import {
   comparePrefix,
@@ -19,7 +12,6 @@ import {
 } from '#net/prefix.ts';
 import { links } from '#system/registry.ts';
 import type { Element } from './objects.ts';
-import { sharedChains } from './static.ts';
 import { lowerTunnelSource } from './tunnel-sources.ts';
 
 /** What one entry needs. `problems`: what of it can't be held, and why. */
@@ -31,9 +23,6 @@ export type Lowered = {
 
 /** Whether this entry holds a thing that only one entry can have (`claimsOfPeer`, `claimsOfService`). */
 export type Owns = (claim: string) => boolean;
-
-/** IANA protocol numbers, the form of nft's numeric listing. */
-export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 export function lowerSelf(self: SelfIntent): Lowered {
   const elements = self.addresses.filter(isAddress).map((address) => one('nodes', address));
@@ -67,66 +56,6 @@ export function lowerPeer(peer: PeerIntent, owns: Owns): Lowered {
     for (const block of blocks) elements.push(...lowerTunnelSource(address, block));
   }
   return { elements, chains: [], problems };
-}
-
-/** A virtual address, protocol and port belongs to one service. */
-export function claimsOfService(service: Pick<ServiceIntent, 'protocol' | 'frontends'>): readonly string[] {
-  return service.frontends.map(
-    ({ address, port }) => `frontend ${frontendKey(address, service.protocol, port)}`,
-  );
-}
-
-/** `address . protocol number . port`: the key of a frontend in every service map. */
-export function frontendKey(address: string, protocol: Protocol, port: number): string {
-  return `${address} . ${protocolNumbers[protocol]} . ${port}`;
-}
-
-export function lowerService(service: ServiceIntent, owns: Owns): Lowered {
-  const elements: Element[] = [];
-  const chains = new Set<string>();
-  const problems: string[] = [];
-  const sticky = service.affinitySeconds;
-  if (sticky !== undefined && !(Number.isInteger(sticky) && sticky > 0)) {
-    return nothing(`affinity of ${sticky} seconds`);
-  }
-  if (protocolNumbers[service.protocol] === undefined) return nothing(`protocol ${service.protocol}`);
-  for (const { address, port } of service.frontends) {
-    if (!isAddress(address) || !isPort(port)) {
-      problems.push(`frontend ${address} port ${port} is no address and port`);
-      continue;
-    }
-    const key = frontendKey(address, service.protocol, port);
-    if (!owns(`frontend ${key}`)) {
-      problems.push(`frontend ${address} ${service.protocol}/${port} is held by another service`);
-      continue;
-    }
-    const family = familyOf(address);
-    elements.push(one('serviceAddresses', address));
-    const backends = service.backends.filter((backend) => {
-      const good = isAddress(backend.address) && familyOf(backend.address) === family && isPort(backend.port);
-      if (!good)
-        problems.push(`backend ${backend.address} port ${backend.port} is no IPv${family} address and port`);
-      return good;
-    });
-    if (backends.length === 0) continue;
-    const choose = sharedChains.choose(family, backends.length);
-    chains.add(choose);
-    for (const [slot, backend] of backends.entries()) {
-      const data = `${backend.address} . ${backend.port}`;
-      elements.push({ set: `backends${family}`, key: `${key} . ${slot}`, data });
-    }
-    if (sticky === undefined) {
-      elements.push({ set: `services${family}`, key, data: `goto ${choose}` });
-      continue;
-    }
-    const stick = sharedChains.stick(family, backends.length);
-    const learn = sharedChains.learn(family, sticky);
-    chains.add(stick);
-    chains.add(learn);
-    elements.push({ set: `services${family}`, key, data: `goto ${stick}` });
-    elements.push({ set: `learners${family}`, key, data: `jump ${learn}` });
-  }
-  return { elements, chains: [...chains], problems };
 }
 
 export function lowerEndpoint(endpoint: EndpointIntent): Lowered {
@@ -187,24 +116,20 @@ export function lowerServiceRanges(cidrs: readonly string[]): readonly Element[]
 
 const podDevice = new RegExp(`^${links.podPrefix.value}[0-9A-Za-z]{1,12}$`);
 
-function nothing(problem: string): Lowered {
+export function nothing(problem: string): Lowered {
   return { elements: [], chains: [], problems: [problem] };
 }
 
-function one(set: string, address: string): Element {
+export function one(set: string, address: string): Element {
   return { set: `${set}${familyOf(address)}`, key: address };
 }
 
-function isAddress(text: string): boolean {
+export function isAddress(text: string): boolean {
   return isIP(text) !== 0 && !text.includes('%');
 }
 
-function familyOf(address: string): Family {
+export function familyOf(address: string): Family {
   return address.includes(':') ? 6 : 4;
-}
-
-function isPort(port: number): boolean {
-  return Number.isInteger(port) && port > 0 && port < 65_536;
 }
 
 function notAddress(text: string): string {
@@ -212,7 +137,7 @@ function notAddress(text: string): string {
 }
 
 /** Prefixes sorted, without those inside another: an interval set refuses overlaps. */
-function disjoint(texts: readonly string[], problems: string[]): readonly Prefix[] {
+export function disjoint(texts: readonly string[], problems: string[]): readonly Prefix[] {
   const prefixes: Prefix[] = [];
   for (const text of texts) {
     const prefix = parsePrefix(text);
@@ -227,7 +152,7 @@ function disjoint(texts: readonly string[], problems: string[]): readonly Prefix
 }
 
 /** As nft prints it: a prefix of one address is that address. */
-function intervalText(prefix: Prefix): string {
+export function intervalText(prefix: Prefix): string {
   const text = formatPrefix(prefix);
   return /\/(?:32|128)$/.test(text) && prefix.length === (prefix.family === 4 ? 32 : 128)
     ? text.slice(0, text.indexOf('/'))

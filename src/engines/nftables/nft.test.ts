@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engines/engine.ts';
-import { emptyIntent, type IntentChange, type ServiceIntent } from '#intent/node.ts';
+import { emptyIntent, type IntentChange, type PublishedIntent, type ServiceIntent } from '#intent/node.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { changes, lastState, wholeOf } from './arbitrary.ts';
 import { createNftablesEngine } from './driver.ts';
@@ -12,7 +12,8 @@ import { printOperation } from './objects.ts';
 import { originsOf } from './origin.ts';
 import { plan } from './plan.ts';
 import { type NftSession, openNftSession } from './session.ts';
-import { chainOnDemand, printStatic } from './static.ts';
+import { chainOnDemand } from './shared-chains.ts';
+import { printStatic } from './static.ts';
 import { intentOf } from './testnet.ts';
 import { wantedRuleset } from './wanted.ts';
 
@@ -63,6 +64,7 @@ describe('the static ruleset', () => {
             port: i + 1,
           })),
           ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
+          ...(index % 3 === 0 ? {} : { published: publishedVariant(index, six) }),
         };
       }
     }
@@ -71,7 +73,10 @@ describe('the static ruleset', () => {
     for (const name of [
       'choose4x1',
       'choose6x19',
-      'stick6x13',
+      'stick6x13x2',
+      'splitStick6x2x13',
+      'from_stick4x4',
+      'from_splitStick6x2x16',
       'learn4x3601',
       'learn6x86400',
       'learn4x90061',
@@ -218,6 +223,13 @@ delete element inet netloom podSubnets4 { 10.245.0.0/16 }
     await engine.close();
   });
 });
+
+function publishedVariant(index: number, six: boolean): PublishedIntent {
+  const local = [1, 2].map((port) => ({ address: six ? 'fd10:244::2' : '10.244.0.2', port }));
+  const sources = ['0.0.0.0/0', '::/0', '192.0.2.0/24', 'fd66::1/128'];
+  if (index === 1) return { sources };
+  return index === 4 ? { localBackends: local } : { localBackends: local, sources };
+}
 
 function one(n: number, backends = 1): ServiceIntent {
   return {

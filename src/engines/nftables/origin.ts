@@ -4,7 +4,8 @@
  */
 import type { NodeIntent } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
-import { frontendKey, lowerEndpoint, lowerPeer, lowerSelf, lowerSubnets } from './lower.ts';
+import { lowerEndpoint, lowerPeer, lowerSelf, lowerSubnets } from './lower.ts';
+import { frontendKey } from './lower-service.ts';
 import type { Element } from './objects.ts';
 
 /** An entry, as `domain/key`, and the object behind it. */
@@ -25,7 +26,7 @@ export function originsOf(intent: NodeIntent, element: Element): readonly Elemen
   };
   const among = (elements: readonly Element[]) =>
     elements.some((each) => each.set === set && each.key === key);
-  if (/^(?:services|backends|learners|affinity)/.test(set)) {
+  if (/^(?:services|backends|learners|affinity|published|sourceRanges)/.test(set)) {
     const frontend = key.split(' . ').slice(0, 3).join(' . ');
     visit('services', intent.services, (service) =>
       service.frontends.some(
@@ -33,7 +34,12 @@ export function originsOf(intent: NodeIntent, element: Element): readonly Elemen
       ),
     );
   } else if (set.startsWith('serviceAddresses')) {
-    visit('services', intent.services, (service) => service.frontends.some(({ address }) => address === key));
+    visit(
+      'services',
+      intent.services,
+      (service) =>
+        service.published === undefined && service.frontends.some(({ address }) => address === key),
+    );
   } else {
     visit('self', intent.self, (self) => among(lowerSelf(self).elements));
     visit('peers', intent.peers, (peer) => among(lowerPeer(peer, () => true).elements));

@@ -10,7 +10,7 @@ import {
   sameSet,
 } from './objects.ts';
 import { learntSets } from './sets.ts';
-import { chainOnDemand } from './static.ts';
+import { chainOnDemand } from './shared-chains.ts';
 
 /** Elements in one statement: nft needs 4 times the memory when each has its own. */
 const chunk = 500;

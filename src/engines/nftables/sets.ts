@@ -46,6 +46,8 @@ export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSe
     map('services', `type ${frontend} : verdict`),
     map('backends', `typeof ${typedFrontend} . numgen random mod 65536 : ${typedBackend}`),
     map('learners', `type ${frontend} : verdict`),
+    map('published', `type ${frontend} : verdict`),
+    set('sourceRanges', `${frontend} . ${address}`, 'interval'),
     {
       ...map('affinity', `typeof ${typedFrontend} . ${ip} saddr : ${typedBackend}`, 'dynamic', 'timeout'),
       size: affinityLimit,

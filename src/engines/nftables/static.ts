@@ -1,10 +1,10 @@
 /** The static part of the table: base chains and what they call. Depends on the node's own addresses and on whether there are routed Subnets. */
-import type { Family } from '#net/addr.ts';
 import { hookPriorities, ports } from '#system/registry.ts';
 import { base, chain, rule } from './chain.ts';
-import { fromOurs, guardChains, toPod, toTunnel } from './guards.ts';
+import { fromOurs, fromPod, guardChains, toPod, toTunnel } from './guards.ts';
 import { type Chain, hookBody, printRule, type Rule, tableName } from './objects.ts';
 import { namedSets } from './sets.ts';
+import { frontend, original } from './shared-chains.ts';
 
 export type StaticContext = {
   /** The node's underlay address of each family, if it has one. */
@@ -14,15 +14,25 @@ export type StaticContext = {
   readonly routed?: boolean | undefined;
 };
 
-export const counters = ['droppedTunnel', 'droppedSource', 'droppedOutside', 'droppedDelivery'] as const;
+export const counters = [
+  'droppedTunnel',
+  'droppedSource',
+  'droppedOutside',
+  'droppedDelivery',
+  'droppedSourceRange',
+] as const;
 
 const vxlan = ports.vxlan.value;
-const frontend = (ip: 'ip' | 'ip6') => `${ip} daddr . meta l4proto . th dport`;
-const original = (ip: 'ip' | 'ip6') => `ct original ${ip} daddr . meta l4proto . ct original proto-dst`;
 
-/** All chains but those that services demand (`chainOnDemand`). Order: a chain stands before the ones that call it. */
+/** All chains but those that services demand (`chainOnDemand` in shared-chains.ts). Order: a chain stands before the ones that call it. */
 export function staticChains(context: StaticContext): readonly Chain[] {
-  return [...guardChains(context), ...serviceChains(), ...filterChains(), masqueradeChain(context)];
+  return [
+    ...guardChains(context),
+    ...serviceChains(),
+    ...filterChains(),
+    ...publishedChains(context),
+    masqueradeChain(context),
+  ];
 }
 
 /** The static ruleset as a file for `nft -f`: what testdata holds and what a reader wants to see. */
@@ -146,6 +156,28 @@ function filterChains(): Chain[] {
   ];
 }
 
+/**
+ * What becomes of the client's address behind an address that the outside reaches too. A pod of this node keeps its own: the
+ * answer comes by here anyway. `clientReplaced`: the backend may be anywhere, and its answer must come back through this node.
+ * `clientKept`: the backend is here; only the node itself may have come with an address (the frontend's) that leads nowhere.
+ */
+function publishedChains(context: StaticContext): Chain[] {
+  const chains = (ip: 'ip' | 'ip6', family: 4 | 6, address: string | undefined): Chain[] => [
+    chain(`clientReplaced${family}`, [
+      rule(`${fromPod} return`),
+      rule(`${toTunnel} masquerade fully-random`, 'the other end takes inner sources of our blocks only'),
+      ...(address === undefined ? [] : [rule(`snat ${ip} to ${address} fully-random`)]),
+    ]),
+    chain(
+      `clientKept${family}`,
+      address === undefined
+        ? []
+        : [rule(`fib saddr type local ${ip} saddr != ${address} goto clientReplaced${family}`)],
+    ),
+  ];
+  return [...chains('ip', 4, context.address4), ...chains('ip6', 6, context.address6)];
+}
+
 /** Hairpin takes an explicit address: `masquerade` would pick the one of the pod's link, which has none. */
 function masqueradeChain(context: StaticContext): Chain {
   const hairpin = (ip: 'ip' | 'ip6', family: 4 | 6, address: string | undefined): Rule[] =>
@@ -160,6 +192,11 @@ function masqueradeChain(context: StaticContext): Chain {
   return base('sourceNat', 'nat', 'postrouting', hookPriorities.masquerade.value, [
     ...hairpin('ip', 4, context.address4),
     ...hairpin('ip6', 6, context.address6),
+    rule(
+      `ct status dnat ${original('ip')} vmap @published4`,
+      'a Service by an address that the outside reaches',
+    ),
+    rule(`ct status dnat ${original('ip6')} vmap @published6`),
     rule(`${toPod} accept`),
     rule(
       `${toTunnel} ip saddr != @podSubnets4 masquerade fully-random`,
@@ -179,47 +216,4 @@ function masqueradeChain(context: StaticContext): Chain {
     rule('ip saddr @masqueraded4 masquerade fully-random', 'Subnet outboundAddress Node'),
     rule('ip6 saddr @masqueraded6 masquerade fully-random'),
   ]);
-}
-
-/** Names of the chains that services share: one per number of backends, one per affinity timeout. */
-export const sharedChains = {
-  choose: (family: Family, backends: number) => `choose${family}x${backends}`,
-  stick: (family: Family, backends: number) => `stick${family}x${backends}`,
-  learn: (family: Family, seconds: number) => `learn${family}x${seconds}`,
-} as const;
-
-/** The chain of such a name; `undefined` for any other name. Pure in the name, so that a listing tells what must be in it. */
-export function chainOnDemand(name: string): Chain | undefined {
-  const parts = /^(choose|stick|learn)([46])x([1-9][0-9]*)$/.exec(name);
-  if (parts === null) return undefined;
-  const family = Number(parts[2]) as Family;
-  const ip = family === 4 ? 'ip' : 'ip6';
-  const count = Number(parts[3]);
-  if (parts[1] === 'choose') {
-    return chain(name, [
-      rule(`dnat ${ip} to ${frontend(ip)} . numgen random mod ${count} map @backends${family}`),
-    ]);
-  }
-  if (parts[1] === 'stick') {
-    return chain(name, [
-      rule(`dnat ${ip} to ${frontend(ip)} . ${ip} saddr map @affinity${family}`, 'remembered'),
-      rule(`goto ${sharedChains.choose(family, count)}`),
-    ]);
-  }
-  return chain(name, [
-    rule(
-      `update @affinity${family} { ${original(ip)} . ${ip} saddr timeout ${seconds(count)} : ${ip} daddr . th dport }`,
-    ),
-  ]);
-}
-
-/** nft prints times as days to seconds, zero parts left out. */
-function seconds(total: number): string {
-  const parts = [
-    [Math.floor(total / 86_400), 'd'],
-    [Math.floor(total / 3_600) % 24, 'h'],
-    [Math.floor(total / 60) % 60, 'm'],
-    [total % 60, 's'],
-  ] as const;
-  return parts.map(([count, unit]) => (count === 0 ? '' : `${count}${unit}`)).join('');
 }

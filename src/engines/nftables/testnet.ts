@@ -32,9 +32,12 @@ export type Testnet = {
   /** Packets to UDP port 9999 that a namespace took in since the last call. */
   arrived(where: string): Promise<number>;
   counter(node: 1 | 2, name: string): Promise<number>;
-  setServices(services: Readonly<Record<string, ServiceIntent>>): Promise<void>;
+  /** The same ones on both nodes, or those of each node. */
+  setServices(services: Services | ((node: 1 | 2) => Services)): Promise<void>;
   close(): Promise<void>;
 };
+
+type Services = Readonly<Record<string, ServiceIntent>>;
 
 export function service(part: Partial<ServiceIntent> & Pick<ServiceIntent, 'frontends'>): ServiceIntent {
   return { origin: { kind: 'Service', name: 'test' }, protocol: 'tcp', backends: [], ...part };
@@ -188,9 +191,12 @@ export async function openTestnet(box: Box): Promise<Testnet> {
         return Number(/"packets": (\d+)/.exec(text)?.[1]);
       },
       async setServices(services) {
-        const gone = current.filter((key) => !(key in services));
-        current = Object.keys(services);
-        for (const engine of engines) await engine.apply(change({ services }, { services: gone }));
+        const of = typeof services === 'function' ? services : () => services;
+        const gone = current.filter((key) => !(key in of(1)));
+        current = Object.keys(of(1));
+        for (const [index, engine] of engines.entries()) {
+          await engine.apply(change({ services: of(index === 0 ? 1 : 2) }, { services: gone }));
+        }
       },
       async close() {
         await Promise.all(engines.map((engine) => engine.close()));

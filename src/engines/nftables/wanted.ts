@@ -2,7 +2,8 @@
 import type { Ledger } from './ledger.ts';
 import type { Ruleset } from './objects.ts';
 import { namedSets } from './sets.ts';
-import { chainOnDemand, counters, staticChains } from './static.ts';
+import { chainOnDemand } from './shared-chains.ts';
+import { counters, staticChains } from './static.ts';
 
 /** Everything the table must hold. */
 export function wantedRuleset(ledger: Ledger): Ruleset {

@@ -10,7 +10,7 @@ import {
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
-import { createServiceCompiler } from '#compile/services/compile.ts';
+import { createServiceCompiler, type ServicePlace } from '#compile/services/compile.ts';
 import { serveSubnets } from '#compile/topology/entries.ts';
 import { createTopologyCompiler } from '#compile/topology/incremental.ts';
 import type { SelfIntent } from '#intent/node.ts';
@@ -45,25 +45,41 @@ export type Feed = {
   stop(): void;
 };
 
-/** How long changes gather: short against a human's and a kubelet's notice, long against a burst of watch events. */
+/** The first change goes at once; what follows it gathers for so long: long against a burst of watch events. */
 const gatherMs = 5;
+
+/** How this node serves Services, as its operator chose. */
+export type ServiceOptions = Pick<ServicePlace, 'externalIPs'> & {
+  /** Looked at again with each change of the Node and every few seconds. */
+  readonly nodePortAddresses: (primary: readonly string[]) => readonly string[];
+};
+
+/** Addresses come to a machine and go without anybody telling. */
+const lookAtAddressesMs = 10_000;
 
 /** `onDelta` gets every change but those of the domain `self`, which the caller makes from `self()`. */
 export function startFeed(
   client: Client,
   node: string,
   log: Log,
+  options: ServiceOptions,
   onDelta: (delta: Delta) => void,
   onChange: () => void,
 ): Feed {
   const topology = createTopologyCompiler(node);
   const services = createServiceCompiler();
   let own: SelfIntent | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  let flushedAt = 0;
   let isSynced = false;
 
+  const cancel = (): void => {
+    clearTimeout(timer as NodeJS.Timeout | undefined);
+    clearImmediate(timer as NodeJS.Immediate | undefined);
+  };
   const flush = (): void => {
     timer = undefined;
+    flushedAt = performance.now();
     const change = topology.flush();
     if (change !== undefined) {
       const { self, ...put } = change.put;
@@ -77,7 +93,9 @@ export function startFeed(
     onChange();
   };
   const gather = (): void => {
-    timer ??= setTimeout(flush, gatherMs);
+    if (timer !== undefined) return;
+    const wait = flushedAt + gatherMs - performance.now();
+    timer = wait > 0 ? setTimeout(flush, wait) : setImmediate(flush);
   };
 
   /** Watches a kind and keeps its model. What is wrong with an object the controller tells, once for all nodes. */
@@ -102,8 +120,26 @@ export function startFeed(
     return informer;
   };
 
+  let ownNode: NodeModel | undefined;
+  const setPlace = (): void => {
+    const addresses = ownNode?.addresses ?? [];
+    const nodePortAddresses = options.nodePortAddresses(addresses);
+    const { externalIPs } = options;
+    services.setPlace({ node, zone: ownNode?.zone, addresses, nodePortAddresses, externalIPs });
+  };
+  const looking = setInterval(() => {
+    setPlace();
+    gather();
+  }, lookAtAddressesMs);
+
   const found = <M>(value: M): Read<M> => ({ value, problems: [] });
-  const nodes = watch<Node, NodeModel>(nodeType, readNode, topology.setNode);
+  const nodes = watch<Node, NodeModel>(nodeType, readNode, (name, model) => {
+    topology.setNode(name, model);
+    if (name !== node) return;
+    // A Node that was deleted keeps its addresses, and its node ports: packets go on.
+    ownNode = model ?? ownNode;
+    setPlace();
+  });
   const subnets = watch<Subnet, SubnetModel>(subnetKind, readSubnet, topology.setSubnet);
   const claims = watch<BlockClaim, BlockClaimModel>(blockClaimKind, readBlockClaim, topology.setClaim);
   const namespaces = watch<Namespace, NamespaceModel>(
@@ -124,7 +160,7 @@ export function startFeed(
   return {
     synced: Promise.all(all.map((informer) => informer.synced)).then(() => {
       isSynced = true;
-      clearTimeout(timer);
+      cancel();
       flush();
     }),
     isSynced: () => isSynced,
@@ -140,7 +176,8 @@ export function startFeed(
       return new Set(used);
     },
     stop() {
-      clearTimeout(timer);
+      cancel();
+      clearInterval(looking);
       for (const informer of all) informer.stop();
     },
   };

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
+import { networkInterfaces } from 'node:os';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
 import { requestMetrics } from '#kube/clientmetrics.ts';
@@ -18,6 +19,7 @@ import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
 import { startFeed } from './feed.ts';
 import { startHandover } from './handover.ts';
+import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
 import { handedSelf } from './self.ts';
 
 const program = { name: 'netloom-agent', summary: 'tells this node what its network must be' };
@@ -45,6 +47,16 @@ const flags = readFlags(program, {
     default: String(nodeLeaseRenewSeconds),
     positive: true,
   },
+  'nodeport-addresses': {
+    value: 'CIDR',
+    help: "where node ports answer: the node's addresses in these prefixes, or primary (the Node's InternalIPs)",
+    multiple: true,
+  },
+  'external-ips': {
+    value: 'serve|refuse',
+    help: 'whether spec.externalIPs of Services is served; whoever may write it can take over any address (deprecated in Kubernetes 1.36)',
+    default: 'serve',
+  },
   'metrics-port': { value: 'PORT', help: 'port of /metrics', default: String(ports.agentMetrics.value) },
   ...commonFlags,
 });
@@ -55,6 +67,9 @@ const renewSeconds = Number(flags['lease-renew-seconds']);
 if (!(renewSeconds < leaseSeconds)) {
   throw new Error('--lease-renew-seconds: a number below --lease-seconds is needed');
 }
+const selection = readSelection(flags['nodeport-addresses']);
+if (!['serve', 'refuse'].includes(flags['external-ips']))
+  throw new Error('--external-ips: serve or refuse is needed');
 const log = logOf(flags);
 
 const registry = createRegistry();
@@ -86,6 +101,10 @@ const feed = startFeed(
   client,
   node,
   log,
+  {
+    externalIPs: flags['external-ips'] === 'serve',
+    nodePortAddresses: (primary) => nodePortAddresses(selection, primary, networkInterfaces()),
+  },
   (delta) => handover.change(delta),
   () => {
     // The first flush comes while this very constant is being made.

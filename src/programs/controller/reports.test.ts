@@ -79,22 +79,25 @@ const claim = (name: string, cidr: string, of: string) => ({
   spec: { cidr, subnet: of, node: 'n1', nodeUID: 'u' },
 });
 
-test('a Service that asks for more than is served says so once, and that it is over', async () => {
-  const service = (type: string) => ({
+test('a Service with an address that none can have says so once, and that it is over', async () => {
+  const service = (externalIPs: readonly string[]) => ({
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'web', namespace: 'default' },
-    spec: { type, ports: [{ port: 80 }], selector: { app: 'web' } },
+    spec: { externalIPs, ports: [{ port: 80 }], selector: { app: 'web' } },
   });
-  await good(service('NodePort'));
-  await describes(['service', 'web'], /Warning\s+NotSupported .*spec\.type: NodePort/);
-  expect(registry.text()).toContain('netloom_problems{code="NotSupported",severity="error"} 1');
+  await good(service(['240.0.0.1']));
+  await describes(['service', 'web'], /Warning\s+ForbiddenAddress .*spec\.externalIPs\[0\]: 240/);
+  expect(registry.text()).toContain('netloom_problems{code="ForbiddenAddress",severity="error"} 1');
   await kubectl.good('label', 'service', 'web', 'touched=yes');
-  await good(service('ClusterIP'));
-  const page = await describes(['service', 'web'], /Normal\s+ProblemOver .*spec\.type: NotSupported/);
-  expect(page.match(/Warning\s+NotSupported/g)).toHaveLength(1);
-  expect(lines.filter((line) => line.includes('problem="NotSupported"'))).toHaveLength(2);
-  expect(registry.text()).toContain('netloom_problems{code="NotSupported",severity="error"} 0');
+  await good(service([]));
+  const page = await describes(
+    ['service', 'web'],
+    /Normal\s+ProblemOver .*spec\.externalIPs\[0\]: Forbidden/,
+  );
+  expect(page.match(/Warning\s+ForbiddenAddress/g)).toHaveLength(1);
+  expect(lines.filter((line) => line.includes('problem="ForbiddenAddress"'))).toHaveLength(2);
+  expect(registry.text()).toContain('netloom_problems{code="ForbiddenAddress",severity="error"} 0');
 });
 
 test('an endpoint on loopback is told of on its slice', async () => {

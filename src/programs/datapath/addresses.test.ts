@@ -33,6 +33,7 @@ function open(some: Partial<NodeIntent> = {}) {
     namespaces: { shop: { subnet: 'default' } },
     peers: {},
     services: {},
+    healthChecks: {},
     endpoints: {},
     ...some,
   };
