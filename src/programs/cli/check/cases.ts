@@ -29,6 +29,7 @@ export function connectivityCases(facts: CheckFacts): readonly Case[] {
       facts.nodes.flatMap((other) => pairCases(node, other, family, facts.mtu)),
     ),
     ...facts.nodes.flatMap((node) => serviceCases(node, facts, family)),
+    ...nodePortCases(facts, family),
     ...facts.nodes.flatMap((node) => outwardCases(node, facts, family)),
     ...inwardCases(facts, family),
   ]);
@@ -108,6 +109,51 @@ function serviceCases(node: NodeFacts, { services, nodes }: CheckFacts, family: 
       'an unknown name is refused',
     ),
   ].flat();
+}
+
+/** From outside, where the policy tells; from pods and nodes at their own node and at the next one. */
+function nodePortCases({ nodes, nodePorts, outside }: CheckFacts, family: Family): Case[] {
+  const { open, local, lonely } = nodePorts;
+  const fromOutside = make('outside → node port', family, 'outside', 'outside');
+  const all = new Set(nodes.map((each) => each.echo.name));
+  const count = 14 * all.size;
+  const client = outside?.[family];
+  const inside = nodes.flatMap((node, index) => {
+    const fromPod = make('pod → node port', family, node.client.name, { pod: node.client.name });
+    const fromNode = make('node → node port', family, node.name, { pod: node.host.name });
+    const places = new Set([node, nodes[(index + 1) % nodes.length]!]);
+    return [...places].flatMap((place) => [
+      ...fromPod('http', place.addresses[family], { port: open.http }, answered),
+      ...fromPod('udp', place.addresses[family], { port: open.udp }, answered),
+      ...fromNode('http', place.addresses[family], { port: open.http }, answered),
+    ]);
+  });
+  if (client === undefined) return inside;
+  const published = nodes.flatMap((node, index) => {
+    const address = node.addresses[family];
+    return [
+      fromOutside(
+        'http',
+        address,
+        { port: open.http, count },
+        reaches(all),
+        'Cluster reaches every endpoint',
+      ),
+      fromOutside('http', address, { port: open.http }, hides(client), 'Cluster, as a node'),
+      fromOutside('udp', address, { port: open.udp }, answered, 'Cluster'),
+      fromOutside('http', address, { port: local }, answeredBy(node.echo, client), 'Local, as itself'),
+      index === 0
+        ? fromOutside(
+            'http',
+            address,
+            { port: lonely },
+            answeredBy(node.echo, client),
+            'Local, the only endpoint',
+          )
+        : fromOutside('http', address, { port: lonely }, silent, 'Local, no endpoint here'),
+    ].flat();
+  });
+  return [...inside, ...published];
 }
 
 function outwardCases(node: NodeFacts, { outside }: CheckFacts, family: Family): Case[] {
@@ -199,6 +245,13 @@ function seenAs(address: string | undefined): Case['judge'] {
     const bad = answered(result);
     const client = result.answers[0]?.client;
     return bad ?? (client === address ? undefined : `seen as ${client}, not as ${address}`);
+  };
+}
+
+function hides(address: string): Case['judge'] {
+  return (result) => {
+    const bad = answered(result);
+    return bad ?? (result.answers[0]?.client === address ? `seen as ${address} itself` : undefined);
   };
 }
 

@@ -4,12 +4,12 @@ import type { KubeObject, ResourceType } from '#api/object.ts';
 import { type Client, isAlreadyExists, isNotFound } from '#kube/client.ts';
 import { eventually } from '#lab/eventually.ts';
 import { parseAddr } from '#net/addr.ts';
-import type { Addresses, CheckFacts, NodeFacts, PodFacts } from './facts.ts';
+import type { Addresses, CheckFacts, NodeFacts, NodePortFacts, PodFacts } from './facts.ts';
 import { checkNamespace, checkObjects } from './objects.ts';
 
 export type CheckNode = { readonly name: string; readonly addresses: readonly string[] };
 
-export type Deployment = Pick<CheckFacts, 'nodes' | 'services'>;
+export type Deployment = Pick<CheckFacts, 'nodes' | 'services' | 'nodePorts'>;
 
 type Pod = KubeObject & {
   readonly status?: {
@@ -22,7 +22,12 @@ type Pod = KubeObject & {
     }[];
   };
 };
-type Service = KubeObject & { readonly spec: { readonly clusterIPs?: readonly string[] } };
+type Service = KubeObject & {
+  readonly spec: {
+    readonly clusterIPs?: readonly string[];
+    readonly ports?: readonly { readonly name?: string; readonly nodePort?: number }[];
+  };
+};
 
 const types: Readonly<Record<string, ResourceType>> = {
   Namespace: namespaceType,
@@ -49,7 +54,11 @@ export async function deployCheck(
     return ready;
   }, 60_000);
   const { items: services } = await client.list<Service>(serviceType, { namespace: checkNamespace });
-  return { nodes: nodes.map((node) => nodeFacts(node, pods)), services: serviceFacts(nodes, services) };
+  return {
+    nodes: nodes.map((node) => nodeFacts(node, pods)),
+    services: serviceFacts(nodes, services),
+    nodePorts: nodePortFacts(services),
+  };
 }
 
 /** Deletes the namespace and waits until it is gone. */
@@ -122,6 +131,20 @@ function serviceFacts(nodes: readonly CheckNode[], services: readonly Service[])
     affinity: addresses('affinity'),
     empty: addresses('empty'),
     single: Object.fromEntries(nodes.map(({ name }) => [name, addresses(`single-${name}`)])),
+  };
+}
+
+function nodePortFacts(services: readonly Service[]): NodePortFacts {
+  const number = (name: string, port: 'http' | 'udp'): number => {
+    const ports = services.find((service) => service.metadata.name === name)?.spec.ports ?? [];
+    const given = ports.find((each) => each.name === port)?.nodePort;
+    if (given === undefined) throw new Error(`Service ${name} was given no node port for ${port}`);
+    return given;
+  };
+  return {
+    open: { http: number('open', 'http'), udp: number('open', 'udp') },
+    local: number('local', 'http'),
+    lonely: number('lonely', 'http'),
   };
 }
 

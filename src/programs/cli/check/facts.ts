@@ -19,6 +19,16 @@ export type NodeFacts = {
   readonly host: PodFacts;
 };
 
+/** Numbers of node ports. */
+export type NodePortFacts = {
+  /** All echo pods. */
+  readonly open: { readonly http: number; readonly udp: number };
+  /** All echo pods, externalTrafficPolicy Local. */
+  readonly local: number;
+  /** Only the echo pod of the first node, externalTrafficPolicy Local. */
+  readonly lonely: number;
+};
+
 export type CheckFacts = {
   readonly families: readonly Family[];
   readonly nodes: readonly NodeFacts[];
@@ -32,6 +42,7 @@ export type CheckFacts = {
     /** By node name: only that node's echo pod. */
     readonly single: Readonly<Record<string, Addresses>>;
   };
+  readonly nodePorts: NodePortFacts;
   /** Of the Subnet that the check's pods are in. */
   readonly mode: SubnetMode;
   /** Bytes that a packet between pods of two nodes may have. */

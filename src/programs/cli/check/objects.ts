@@ -12,11 +12,15 @@ export type CheckObjectOptions = {
 /** In the order in which they are applied. Pods are named for what they are and where: `echo-node1`. */
 export function checkObjects({ nodes, dualStack }: CheckObjectOptions): readonly KubeObject[] {
   const families = dualStack ? { ipFamilyPolicy: 'RequireDualStack' } : {};
+  const local = { type: 'NodePort', externalTrafficPolicy: 'Local' };
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: checkNamespace } },
     service('echo', { ...families, selector: { app: 'echo' } }),
     service('affinity', { ...families, selector: { app: 'echo' }, sessionAffinity: 'ClientIP' }),
     service('empty', { ...families, selector: { app: 'nobody' } }),
+    service('open', { ...families, type: 'NodePort', selector: { app: 'echo' } }),
+    service('local', { ...families, ...local, selector: { app: 'echo' } }),
+    service('lonely', { ...families, ...local, selector: { app: 'echo', node: nodes[0] } }),
     ...nodes.map((node) => service(`single-${node}`, { ...families, selector: { app: 'echo', node } })),
     ...nodes.flatMap((node) => [
       pod('echo', node, 'netloom/echo', { env: ports(echoPorts.http, echoPorts.udp) }),
