@@ -71,6 +71,8 @@ export type SubnetMode = 'overlay' | 'routed';
 export type SubnetIntent = {
   readonly origin: Origin;
   readonly cidrs: readonly string[];
+  /** Those of `cidrs` that were taken out of the Subnet and still have pods: no address is assigned there. Missing: none. */
+  readonly retired?: readonly string[];
   readonly mode: SubnetMode;
   /** Pods' connections to addresses outside the cluster take the node's address. */
   readonly masquerade: boolean;
@@ -78,6 +80,13 @@ export type SubnetIntent = {
   readonly allowFrom: readonly string[];
   /** Addresses that are never assigned, as prefixes. */
   readonly excluded: readonly string[];
+  /** Addresses that are assigned only to a pod that asks for them, as prefixes; missing: none. */
+  readonly reserved?: readonly string[];
+  /**
+   * Prefixes that may open connections to this subnet's pods, its own among them; nodes may besides. Missing: no pod
+   * is kept out. A connection is judged by its pod's own address, where the pod is: after translation.
+   */
+  readonly onlyFrom?: readonly string[];
 };
 
 export type NamespaceIntent = { readonly subnet: string };

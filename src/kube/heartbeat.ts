@@ -15,6 +15,8 @@ export type HeartbeatOptions = {
   /** Default 10. */
   readonly renewSeconds?: number | undefined;
   readonly ownerReferences?: readonly OwnerReference[] | undefined;
+  /** Asked at each renewal, and carried by it: what is told with the heartbeat costs no write of its own. */
+  readonly annotations?: (() => Readonly<Record<string, string>>) | undefined;
   /** Our own clock's Unix milliseconds until which the lease just renewed holds; counted from before the request was sent. */
   readonly onRenewed?: ((validUntil: number) => void) | undefined;
   /** The lease is held by another. Called at each attempt that finds it so. */
@@ -42,6 +44,7 @@ export function holdLease(client: Client, options: HeartbeatOptions): Heartbeat 
     identity: options.identity,
     leaseSeconds,
     ownerReferences: options.ownerReferences,
+    annotations: options.annotations,
   };
   const stop = new AbortController();
   const failing = createThinned(lineEveryMs);

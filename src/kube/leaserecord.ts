@@ -23,6 +23,8 @@ export type LeaseClaim = {
   readonly identity: string;
   readonly leaseSeconds: number;
   readonly ownerReferences?: readonly OwnerReference[] | undefined;
+  /** Asked at each renewal; other annotations of the lease stay. */
+  readonly annotations?: (() => Readonly<Record<string, string>>) | undefined;
 };
 
 /** What was last seen, and when by our own monotonic clock it was first seen like that. */
@@ -121,12 +123,17 @@ function observeAgain(lease: Lease, before: Observation | undefined): Observatio
   return unchanged ? { ...next, since: before.since } : next;
 }
 
-function fresh({ name, namespace, identity, leaseSeconds, ownerReferences }: LeaseClaim): Lease {
+function fresh({ name, namespace, identity, leaseSeconds, ownerReferences, annotations }: LeaseClaim): Lease {
   const now = microTimestamp(new Date());
   return {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { name, namespace, ...(ownerReferences === undefined ? {} : { ownerReferences }) },
+    metadata: {
+      name,
+      namespace,
+      ...(ownerReferences === undefined ? {} : { ownerReferences }),
+      ...(annotations === undefined ? {} : { annotations: annotations() }),
+    },
     spec: {
       holderIdentity: identity,
       leaseDurationSeconds: Math.ceil(leaseSeconds),
@@ -137,12 +144,17 @@ function fresh({ name, namespace, identity, leaseSeconds, ownerReferences }: Lea
   };
 }
 
-function renewed(lease: Lease, { identity, leaseSeconds }: LeaseClaim): Lease {
+function renewed(lease: Lease, { identity, leaseSeconds, annotations }: LeaseClaim): Lease {
   const now = microTimestamp(new Date());
   const same = lease.spec?.holderIdentity === identity;
   const transitions = lease.spec?.leaseTransitions ?? 0;
+  const { metadata } = lease;
   return {
     ...lease,
+    metadata:
+      annotations === undefined
+        ? metadata
+        : { ...metadata, annotations: { ...metadata.annotations, ...annotations() } },
     spec: {
       holderIdentity: identity,
       leaseDurationSeconds: Math.ceil(leaseSeconds),

@@ -32,7 +32,7 @@ describe('readSubnet', () => {
   test.each<[Subnet['spec'], string, string]>([
     [{ cidrs: ['10.0.0.1/16'] }, 'spec.cidrs[0]', 'InvalidCIDR'],
     [{ cidrs: ['10.0.0.0/16', 'nonsense'] }, 'spec.cidrs[1]', 'InvalidCIDR'],
-    [{ cidrs: ['10.0.0.0/16', '10.1.0.0/16'] }, 'spec.cidrs', 'DuplicateFamily'],
+    [{ cidrs: ['10.0.0.0/16', '10.0.128.0/24'] }, 'spec.cidrs[1]', 'Overlap'],
     [{ cidrs: ['127.0.0.0/16'] }, 'spec.cidrs[0]', 'ReservedCIDR'],
     [{ cidrs: ['0.0.0.0/0'] }, 'spec.cidrs[0]', 'ReservedCIDR'],
     [{ cidrs: ['10.0.0.0/28'] }, 'spec.cidrs[0]', 'SmallerThanBlock'],
@@ -56,6 +56,62 @@ describe('readSubnet', () => {
       ['spec.excludedAddresses[1]', 'InvalidRange'],
       ['spec.allowInboundFrom[0]', 'InvalidCIDR'],
     ]);
+  });
+});
+
+describe('the addresses of a Subnet', () => {
+  test('several prefixes a family, IPv4 first, in the order given', () => {
+    const cidrs = ['fd11::/64', '10.2.0.0/16', 'fd10::/64', '10.1.0.0/16'];
+    expect(readSubnet(subnet({ cidrs })).value?.cidrs).toEqual([
+      '10.2.0.0/16',
+      '10.1.0.0/16',
+      'fd11::/64',
+      'fd10::/64',
+    ]);
+  });
+
+  test('a gateway is kept free, one a prefix; reserved ranges are kept for those who ask', () => {
+    const { value, problems } = readSubnet(
+      subnet({
+        cidrs: ['10.1.0.0/16', '10.2.0.0/16', 'fd10::/64'],
+        gateway: ['10.1.0.1', '10.2.0.1', 'fd10::1'],
+        reservedAddresses: ['10.1.0.8-10.1.0.9'],
+      }),
+    );
+    expect(problems).toEqual([]);
+    expect(value?.excluded).toEqual(['10.1.0.1/32', '10.2.0.1/32', 'fd10::1/128']);
+    expect(value?.gateway).toEqual(['10.1.0.1', '10.2.0.1', 'fd10::1']);
+    expect(value?.reserved).toEqual(['10.1.0.8/31']);
+  });
+
+  test.each([
+    [['10.1.0.0'], 'spec.gateway[0]', 'InvalidGateway'],
+    [['10.1.255.255'], 'spec.gateway[0]', 'InvalidGateway'],
+    [['10.9.0.1'], 'spec.gateway[0]', 'AddressOutside'],
+    [['10.1.0.1', '10.1.0.2'], 'spec.gateway[1]', 'InvalidGateway'],
+    [['router'], 'spec.gateway[0]', 'InvalidAddress'],
+  ])('gateway %j: %s %s, and the Subnet works without', (gateway, field, code) => {
+    const { value, problems } = readSubnet(subnet({ cidrs: ['10.1.0.0/16'], gateway }));
+    expect(value?.cidrs).toEqual(['10.1.0.0/16']);
+    expect(problems).toMatchObject([{ field, code }]);
+  });
+
+  test('a private Subnet names Subnets and prefixes; without private they mean nothing, and that is said', () => {
+    const allowSubnets = ['team-b', '192.0.2.0/24', '192.0.2.1/24'];
+    const cidrs = ['10.1.0.0/16'];
+    const read = readSubnet(subnet({ cidrs, private: true, allowSubnets }));
+    expect(read.value?.private).toEqual({ subnets: ['team-b'], prefixes: ['192.0.2.0/24'] });
+    expect(read.problems).toMatchObject([{ field: 'spec.allowSubnets[2]', code: 'InvalidCIDR' }]);
+    expect(readSubnet(subnet({ cidrs, allowSubnets: ['x'] })).problems).toMatchObject([
+      { field: 'spec.allowSubnets', code: 'WithoutEffect' },
+    ]);
+  });
+
+  test('an edit that can not be leaves what was in effect', () => {
+    const status = { cidrs: ['10.1.0.0/16'] };
+    const { value, problems } = readSubnet({ ...subnet({ cidrs: ['10.1.0.0/16', 'x'] }), status });
+    expect(value).toMatchObject({ cidrs: ['10.1.0.0/16'], recorded: ['10.1.0.0/16'] });
+    expect(problems).toMatchObject([{ field: 'spec.cidrs[1]', code: 'InvalidCIDR' }]);
   });
 });
 

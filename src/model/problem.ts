@@ -4,7 +4,9 @@ import type { Origin } from '#intent/origin.ts';
 
 /** Every code there is; what each means and how grave it is stands in telemetry's catalogue. */
 export const problemCodes = [
+  'AddressOutside',
   'BlockOutside',
+  'CIDRInUse',
   'DuplicateFamily',
   'DuplicateFrontend',
   'DuplicateName',
@@ -12,6 +14,7 @@ export const problemCodes = [
   'ForbiddenAddress',
   'InvalidAddress',
   'InvalidCIDR',
+  'InvalidGateway',
   'InvalidPort',
   'InvalidRange',
   'InvalidTimeout',
@@ -25,6 +28,7 @@ export const problemCodes = [
   'ReservedCIDR',
   'SmallerThanBlock',
   'SubnetNotFound',
+  'WithoutEffect',
   'WrongFamily',
   'WrongName',
 ] as const;

@@ -20,3 +20,44 @@ export function nodeLeaseName(node: string): string {
 export function nodeOfLease(name: string): string | undefined {
   return name.startsWith('node-') ? name.slice('node-'.length) : undefined;
 }
+
+/** Annotation of a node's lease: what the node's pods have of each Subnet. Renewals carry it, so that telling costs no write of its own. */
+export const usageAnnotation = 'netloom.dev/address-usage';
+
+/** Of one Subnet on one node. */
+export type SubnetUsage = {
+  /** Addresses that pods and the node itself have, by family. */
+  readonly ipv4: number;
+  readonly ipv6: number;
+  /** Pods that wait for an address. */
+  readonly waiting: number;
+};
+
+/** By Subnet name. */
+export function formatUsage(usage: ReadonlyMap<string, SubnetUsage>): string {
+  return JSON.stringify(
+    Object.fromEntries([...usage].map(([name, { ipv4, ipv6, waiting }]) => [name, [ipv4, ipv6, waiting]])),
+  );
+}
+
+/** Whatever isn't usage counts as none: a node's word is taken for a number, never for more. */
+export function parseUsage(text: string | undefined): ReadonlyMap<string, SubnetUsage> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text ?? '{}');
+  } catch {
+    parsed = {};
+  }
+  const entries = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
+  return new Map(
+    entries.flatMap(([name, counts]: [string, unknown]) => {
+      if (!Array.isArray(counts)) return [];
+      const [ipv4, ipv6, waiting] = [0, 1, 2].map((i) => count(counts[i])) as [number, number, number];
+      return [[name, { ipv4, ipv6, waiting }] as const];
+    }),
+  );
+}
+
+function count(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
+}

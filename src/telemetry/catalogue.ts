@@ -33,9 +33,17 @@ const doubtful = (title: string, remedy: string): ProblemKind => ({
 
 /** By code: CamelCase, used as the condition's and the event's reason. A code is never given a second meaning. */
 export const catalogue = {
+  AddressOutside: refused(
+    'An address is not part of the Subnet that names it.',
+    'Correct it, or add its prefix to spec.cidrs.',
+  ),
   BlockOutside: unmet(
-    'Nodes hold blocks that are not part of their Subnet any more.',
-    'Make the prefix what it was: it may grow, never shrink or move. Or delete the pods that have addresses there.',
+    'Nodes hold blocks that are not part of their Subnet.',
+    'Add their prefix to spec.cidrs again, or delete the pods that have addresses there.',
+  ),
+  CIDRInUse: doubtful(
+    'A prefix was taken out of a Subnet while nodes hold blocks of it: it stays in effect, without new pods.',
+    'Delete the pods that have addresses there, or add the prefix again.',
   ),
   DuplicateFamily: refused('Two addresses or prefixes of one family.', 'Keep one a family.'),
   DuplicateFrontend: unmet(
@@ -52,6 +60,10 @@ export const catalogue = {
   InvalidCIDR: refused(
     'A prefix is not one, or has host bits set.',
     'Write the network address and its length.',
+  ),
+  InvalidGateway: refused(
+    'A gateway is an address that can be none, or the second one of its prefix.',
+    'Name one address of each prefix, neither its first nor its IPv4 broadcast address.',
   ),
   InvalidPort: refused('A port is not one.', 'Write a number from 1 to 65535.'),
   InvalidRange: refused('A range of addresses is not one.', 'Write `first-last`, both of one family.'),
@@ -84,9 +96,10 @@ export const catalogue = {
     'Use a larger prefix, or smaller blocks (spec.blockSizes).',
   ),
   SubnetNotFound: unmet(
-    'A claim names a Subnet that does not exist.',
-    'Create the Subnet, or delete the claim.',
+    'A Subnet is named that does not exist or is not served.',
+    'Create the Subnet, or delete what names it.',
   ),
+  WithoutEffect: doubtful('A field has no effect without another one.', 'See the message.'),
   WrongFamily: refused("An endpoint is not of its slice's family.", 'Put it into a slice of its own family.'),
   WrongName: refused("A claim's name is not the one of its block.", 'Delete the claim.'),
 } as const satisfies Readonly<Record<string, ProblemKind>>;

@@ -22,6 +22,21 @@ const labelSelectorSchema = {
   },
 } as const;
 
+/** Decimal strings: an IPv6 prefix has more addresses than a JSON number can count. */
+const addressCounts = {
+  type: 'object',
+  required: ['total', 'held', 'used', 'available'],
+  properties: {
+    total: { type: 'string', description: 'Addresses that pods can have without asking for one by name.' },
+    held: { type: 'string', description: 'Those in blocks that nodes hold.' },
+    used: {
+      type: 'string',
+      description: 'Those that pods and nodes have, as the nodes said when they last renewed their lease.',
+    },
+    available: { type: 'string', description: 'Those that nobody has: `total` less `used`.' },
+  },
+} as const;
+
 export const subnetKind = {
   group,
   version,
@@ -41,9 +56,11 @@ export const subnetKind = {
       cidrs: {
         type: 'array',
         description:
-          'Prefixes that pod addresses come from, at most one a family. They may grow, never move.',
+          'Prefixes that pod addresses come from, of one family or both. More may be added and each may be widened while ' +
+          'pods run. One that is taken away or narrowed gives no more addresses, and stays in effect (`status.cidrs`) until ' +
+          'the last block of it is given back.',
         minItems: 1,
-        maxItems: 2,
+        maxItems: 32,
         'x-kubernetes-list-type': 'atomic',
         items: { type: 'string', format: 'cidr', maxLength: 43 },
       },
@@ -69,6 +86,37 @@ export const subnetKind = {
         maxItems: 256,
         'x-kubernetes-list-type': 'set',
         items: { type: 'string', maxLength: 91 },
+      },
+      reservedAddresses: {
+        type: 'array',
+        description:
+          'Addresses that only a pod that asks for them by annotation gets: an address, a range `a-b`, or a prefix.',
+        maxItems: 256,
+        'x-kubernetes-list-type': 'set',
+        items: { type: 'string', maxLength: 91 },
+      },
+      gateway: {
+        type: 'array',
+        description:
+          'At most one address of each prefix, which no pod gets. Overlay and routed pods send everything to their node, ' +
+          'so there it is only kept free.',
+        maxItems: 32,
+        'x-kubernetes-list-type': 'set',
+        items: { type: 'string', maxLength: 45 },
+      },
+      private: {
+        type: 'boolean',
+        description:
+          'Only pods of this Subnet, nodes, `allowSubnets` and `allowInboundFrom` may open connections to its pods.',
+        default: false,
+      },
+      allowSubnets: {
+        type: 'array',
+        description:
+          'Who else may open connections to the pods of a private Subnet: a name of a Subnet, or a prefix.',
+        maxItems: 256,
+        'x-kubernetes-list-type': 'set',
+        items: { type: 'string', maxLength: 253 },
       },
       blockSizes: {
         type: 'object',
@@ -99,6 +147,16 @@ export const subnetKind = {
     type: 'object',
     properties: {
       conditions: conditionsSchema,
+      cidrs: {
+        type: 'array',
+        description:
+          'Prefixes in effect: those of the spec, and what was taken out of it while nodes hold blocks there.',
+        'x-kubernetes-list-type': 'atomic',
+        items: { type: 'string', maxLength: 43 },
+      },
+      ipv4: { ...addressCounts, description: 'How many IPv4 addresses; missing without an IPv4 prefix.' },
+      ipv6: { ...addressCounts, description: 'How many IPv6 addresses; missing without an IPv6 prefix.' },
+      nodes: { type: 'integer', format: 'int32', description: 'Nodes that hold blocks.' },
       blocks: { type: 'integer', format: 'int32', description: 'Blocks that nodes hold.' },
       namespaces: { type: 'integer', format: 'int32', description: 'Namespaces served.' },
     },
@@ -112,6 +170,13 @@ export const subnetKind = {
   columns: [
     { name: 'CIDRs', type: 'string', jsonPath: '.spec.cidrs' },
     { name: 'Mode', type: 'string', jsonPath: '.spec.mode' },
+    { name: 'Private', type: 'boolean', jsonPath: '.spec.private', priority: 1 },
+    { name: 'Namespaces', type: 'integer', jsonPath: '.status.namespaces', priority: 1 },
+    { name: 'V4 used', type: 'string', jsonPath: '.status.ipv4.used' },
+    { name: 'V4 available', type: 'string', jsonPath: '.status.ipv4.available' },
+    { name: 'V6 used', type: 'string', jsonPath: '.status.ipv6.used' },
+    { name: 'V6 available', type: 'string', jsonPath: '.status.ipv6.available' },
+    { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes', priority: 1 },
     { name: 'Blocks', type: 'integer', jsonPath: '.status.blocks' },
     { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
     {

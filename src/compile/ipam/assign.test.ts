@@ -92,6 +92,27 @@ describe('one node', () => {
     );
   });
 
+  test('gives no reserved address, and none of a prefix that is on its way out', () => {
+    const state = emptyState();
+    const intent = subnet({
+      cidrs: ['10.0.0.0/28', '10.1.0.0/28', 'fd00::/120'],
+      retired: ['10.1.0.0/28', 'fd00::/120'],
+      reserved: ['10.0.0.1/32', '10.0.0.2/32'],
+    });
+    const blocks = [block('10.1.0.0/28'), block('10.0.0.0/30'), block('fd00::/122')];
+    expect(add(state, 'a', intent, blocks).value).toEqual(['10.0.0.3']);
+    expect(add(state, 'b', intent, blocks).value).toBeUndefined();
+    expect(blockUsage(state, blocks, { s: intent }, 0, restMs).map(({ free }) => free)).toEqual([0, 0, 0]);
+  });
+
+  test('gives addresses of every prefix of a Subnet, the next one when the first is full', () => {
+    const state = emptyState();
+    const intent = subnet({ cidrs: ['10.0.0.0/30', '10.1.0.0/30'] });
+    const blocks = [block('10.0.0.0/30'), block('10.1.0.0/30')];
+    const got = ['a', 'b', 'c'].map((key) => add(state, key, intent, blocks).value?.[0]);
+    expect(got).toEqual(['10.0.0.1', '10.0.0.2', '10.1.0.1']);
+  });
+
   test('counts what each block holds', () => {
     const state = emptyState();
     const blocks = [block('10.0.0.0/30'), block('10.0.0.4/30')];

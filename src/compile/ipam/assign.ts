@@ -88,10 +88,10 @@ export function blockUsage(
   });
 }
 
-/** IPv4 first. */
-export function familiesOf(intent: SubnetIntent): Family[] {
+/** Families that a new pod gets an address of, IPv4 first. */
+export function familiesOf({ cidrs, retired = [] }: SubnetIntent): Family[] {
   return ([4, 6] as const).filter((family) =>
-    intent.cidrs.some((cidr) => cidr.includes(':') === (family === 6)),
+    cidrs.some((cidr) => cidr.includes(':') === (family === 6) && !retired.includes(cidr)),
   );
 }
 

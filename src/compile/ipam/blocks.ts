@@ -4,8 +4,14 @@ import { formatPrefix, lastAddr, type Prefix, parsePrefix, prefixSize } from '#n
 import { type Range, rangeOfPrefix } from '#net/range.ts';
 import { type AddrSet, setOfPrefixes, setOfRanges, subtract, union } from '#net/set.ts';
 
-/** The part of a Subnet that decides its pods' addresses. CIDRs and `excluded` are canonical prefixes. */
-export type SubnetAddresses = { readonly cidrs: readonly string[]; readonly excluded: readonly string[] };
+/** The part of a Subnet that decides its pods' addresses. All are canonical prefixes. */
+export type SubnetAddresses = {
+  readonly cidrs: readonly string[];
+  /** Prefixes that no address is given of any more. */
+  readonly retired?: readonly string[];
+  readonly excluded: readonly string[];
+  readonly reserved?: readonly string[];
+};
 
 /**
  * The name of the BlockClaim for a block, a DNS-1123 subdomain: `v4-10-244-0-64-26`, `v6-fd10-244-0-0-0-0-0-40-122` (all
@@ -29,16 +35,15 @@ export function parseBlockName(name: string): string | undefined {
 }
 
 /**
- * The addresses of a Subnet that can be assigned: without the excluded ones, without each CIDR's first address (network,
+ * The addresses of a Subnet that a pod gets without asking for one: without the excluded, reserved and retired ones, without each CIDR's first address (network,
  * RFC 4291 §2.6.1 anycast) and without an IPv4 CIDR's last (broadcast). CIDRs of fewer than four addresses are used whole.
  */
 export function assignable(subnet: SubnetAddresses): AddrSet {
   const cidrs = prefixes(subnet.cidrs);
-  const reserved = cidrs.filter((cidr) => prefixSize(cidr) >= 4n).flatMap(reservedIn);
-  return subtract(
-    setOfPrefixes(cidrs),
-    union(setOfPrefixes(prefixes(subnet.excluded)), setOfRanges(reserved)),
-  );
+  const ends = cidrs.filter((cidr) => prefixSize(cidr) >= 4n).flatMap(endsOf);
+  const { excluded, reserved = [], retired = [] } = subnet;
+  const kept = setOfPrefixes(prefixes([...excluded, ...reserved, ...retired]));
+  return subtract(setOfPrefixes(cidrs), union(kept, setOfRanges(ends)));
 }
 
 /** The well-formed ones of some canonical prefixes. */
@@ -46,7 +51,7 @@ export function prefixes(cidrs: readonly string[]): Prefix[] {
   return cidrs.map(parsePrefix).filter((cidr) => cidr !== undefined);
 }
 
-function reservedIn(cidr: Prefix): Range[] {
+function endsOf(cidr: Prefix): Range[] {
   const range = rangeOfPrefix(cidr);
   const first = { ...range, last: range.first };
   return cidr.family === 4 ? [first, { ...range, first: lastAddr(cidr).value }] : [first];

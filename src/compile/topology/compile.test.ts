@@ -91,6 +91,55 @@ describe('compileTopology', () => {
     expect(problems).toMatchObject([{ object: { name: 'aaa' }, field: 'spec.cidrs', code: 'Overlap' }]);
   });
 
+  test('a Subnet that grows over another keeps what it has, and takes nothing from the younger one', () => {
+    const grown = subnet('default', '10.244.0.0/15', { recorded: ['10.244.0.0/16'] });
+    const young = subnet('young', '10.245.0.0/16', {
+      created: '2026-02-01T00:00:00Z',
+      recorded: ['10.245.0.0/16'],
+    });
+    const { value, problems } = compileTopology(snapshot({ subnets: [young, grown] }), 'a');
+    expect(value.subnets.default?.cidrs).toEqual(['10.244.0.0/16']);
+    expect(value.subnets.young?.cidrs).toEqual(['10.245.0.0/16']);
+    expect(problems).toMatchObject([{ object: { name: 'default' }, field: 'spec.cidrs', code: 'Overlap' }]);
+  });
+
+  test('what was taken out of a Subnet stays routed, gives no address, and is nobody else’s yet', () => {
+    const moved = subnet('default', '10.244.0.0/17', { recorded: ['10.244.0.0/16'] });
+    const next = subnet('next', '10.244.128.0/24', { created: '2026-02-01T00:00:00Z' });
+    const { value, problems } = compileTopology(
+      snapshot({ subnets: [moved, next], claims: [claim('10.244.128.0/26', 'b')] }),
+      'a',
+    );
+    expect(value.subnets).toMatchObject({
+      default: { cidrs: ['10.244.0.0/17', '10.244.128.0/17'], retired: ['10.244.128.0/17'] },
+    });
+    expect(value.peers.b?.blocks).toHaveLength(1);
+    expect(problems.map(({ object, code }) => `${object.name} ${code}`)).toEqual(['next Overlap']);
+  });
+
+  test('a private Subnet lets in itself, whom it names, and the outside that it lets in; a name that is not there, nobody', () => {
+    const { value } = compileTopology(
+      snapshot({
+        subnets: [
+          subnet('default', '10.244.0.0/16'),
+          subnet('team', '10.1.0.0/16', {
+            private: { subnets: ['friend', 'nobody'], prefixes: ['192.0.2.0/24'] },
+            allowFrom: ['198.51.100.0/24'],
+          }),
+          subnet('friend', '10.2.0.0/16'),
+        ],
+      }),
+      'a',
+    );
+    expect(value.subnets.team?.onlyFrom).toEqual([
+      '10.1.0.0/16',
+      '10.2.0.0/16',
+      '192.0.2.0/24',
+      '198.51.100.0/24',
+    ]);
+    expect(value.subnets.friend?.onlyFrom).toBeUndefined();
+  });
+
   test('a namespace follows its name, then its labels, then the default', () => {
     const { value } = compileTopology(
       snapshot({
@@ -148,7 +197,7 @@ const names = fc.constantFrom('a', 'b', 'c');
 const subnetNames = fc.constantFrom('default', 'x', 'y');
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('node' as const), name: names, uid: optional(fc.constantFrom('1', '2')) }),
-  fc.record({ kind: fc.constant('subnet' as const), name: subnetNames, index: optional(fc.nat(3)) }),
+  fc.record({ kind: fc.constant('subnet' as const), name: subnetNames, index: optional(fc.nat(7)) }),
   fc.record({
     kind: fc.constant('claim' as const),
     block: fc.nat(5),
@@ -205,7 +254,9 @@ function applyStep(
     const value =
       one.index === undefined
         ? undefined
-        : subnet(one.name, `10.${one.index}.0.0/16`, {
+        : subnet(one.name, `10.${one.index % 4}.0.0/16`, {
+            ...(one.index > 4 ? { recorded: [`10.${one.index % 3}.0.0/16`] } : {}),
+            ...(one.index % 2 === 1 ? { private: { subnets: ['x'], prefixes: [] } } : {}),
             namespaces: one.index === 1 ? ['n1'] : [],
             ...(one.index === 3 ? { deleting: true } : {}),
             ...(one.index === 2 ? { namespaceSelector: { matchLabels: { tier: 'gold' } } } : {}),

@@ -5,15 +5,8 @@ import type { NamespaceModel } from '#model/namespace.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
-import {
-  namespaceIntent,
-  peerIntent,
-  type ServedSubnets,
-  selfIntent,
-  serveSubnets,
-  subnetIntent,
-  validBlocks,
-} from './entries.ts';
+import { namespaceIntent, peerIntent, selfIntent, subnetIntent, validBlocks } from './entries.ts';
+import { type ServedSubnets, serveSubnets } from './served.ts';
 
 export type TopologySnapshot = {
   readonly nodes: readonly NodeModel[];
@@ -44,7 +37,9 @@ export function compileTopology(
   }
   const value: TopologyIntent = {
     self: own,
-    subnets: Object.fromEntries(served.value.list.map((subnet) => [subnet.name, subnetIntent(subnet)])),
+    subnets: Object.fromEntries(
+      served.value.list.map((subnet) => [subnet.name, subnetIntent(subnet, served.value)]),
+    ),
     namespaces: namespaces(snapshot.namespaces, served.value),
     peers,
   };

@@ -5,37 +5,35 @@ import type { NamespaceModel } from '#model/namespace.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem, ProblemCode } from '#model/problem.ts';
 import { selects } from '#model/selector.ts';
-import type { SubnetModel } from '#model/subnet.ts';
-import { parsePrefix, prefixContains, prefixesOverlap } from '#net/prefix.ts';
 import { blockName } from '../ipam/blocks.ts';
+import { holdsBlock, type ServedSubnet, type ServedSubnets } from './served.ts';
 
 /** The Subnet of every namespace that no other names. */
 export const defaultSubnet = 'default';
 
-/** What every entry may depend on: the Subnets that are served, oldest first. */
-export type ServedSubnets = {
-  readonly list: readonly SubnetModel[];
-  readonly byName: ReadonlyMap<string, SubnetModel>;
-};
-
-/** Leaves out the younger of two Subnets that overlap, so that a newcomer never takes addresses in use. */
-export function serveSubnets(subnets: Iterable<SubnetModel>): { value: ServedSubnets; problems: Problem[] } {
-  const list: SubnetModel[] = [];
-  const problems: Problem[] = [];
-  for (const subnet of [...subnets].sort(olderFirst)) {
-    const other = list.find((served) => overlap(served, subnet));
-    if (other === undefined) list.push(subnet);
-    else {
-      const message = `overlaps Subnet ${other.name} (${other.cidrs.join(', ')}), which is older; this Subnet is not served`;
-      problems.push({ object: subnet.origin, field: 'spec.cidrs', code: 'Overlap', message });
-    }
-  }
-  return { value: { list, byName: new Map(list.map((subnet) => [subnet.name, subnet])) }, problems };
+export function subnetIntent(subnet: ServedSubnet, subnets: ServedSubnets): SubnetIntent {
+  const { origin, cidrs, retired, mode, masquerade, allowFrom, excluded, reserved } = subnet;
+  return {
+    origin,
+    cidrs: [...cidrs, ...retired],
+    mode,
+    masquerade,
+    allowFrom,
+    excluded,
+    ...(retired.length === 0 ? {} : { retired }),
+    ...(reserved === undefined ? {} : { reserved }),
+    ...(subnet.private === undefined ? {} : { onlyFrom: admitted(subnet, subnets) }),
+  };
 }
 
-export function subnetIntent(subnet: SubnetModel): SubnetIntent {
-  const { origin, cidrs, mode, masquerade, allowFrom, excluded } = subnet;
-  return { origin, cidrs, mode, masquerade, allowFrom, excluded };
+/** A Subnet that is named and not there admits nobody. */
+function admitted(subnet: ServedSubnet, subnets: ServedSubnets): readonly string[] {
+  const { subnets: names = [], prefixes = [] } = subnet.private ?? {};
+  const others = [subnet.name, ...names].flatMap((name) => {
+    const other = subnets.byName.get(name);
+    return other === undefined ? [] : [...other.cidrs, ...other.retired];
+  });
+  return [...others, ...prefixes, ...subnet.allowFrom];
 }
 
 /**
@@ -118,31 +116,7 @@ function judgeClaim(claim: BlockClaimModel, node: NodeModel, subnets: ServedSubn
   if (subnet === undefined) {
     return problem('spec.subnet', 'SubnetNotFound', `there is no served Subnet ${claim.subnet}`);
   }
-  const block = parsePrefix(claim.cidr);
-  const inside = subnet.cidrs.some((text) => {
-    const cidr = parsePrefix(text);
-    return cidr !== undefined && block !== undefined && prefixContains(cidr, block);
-  });
-  if (!inside)
+  if (!holdsBlock(subnet, claim.cidr))
     return problem('spec.cidr', 'OutsideSubnet', `${claim.cidr} is not part of Subnet ${subnet.name}`);
   return undefined;
-}
-
-function olderFirst(a: SubnetModel, b: SubnetModel): number {
-  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
-  return a.name < b.name ? -1 : 1;
-}
-
-function overlap(a: SubnetModel, b: SubnetModel): boolean {
-  return a.cidrs.some((x) =>
-    b.cidrs.some((y) => {
-      const [left, right] = [parsePrefix(x), parsePrefix(y)];
-      return (
-        left !== undefined &&
-        right !== undefined &&
-        left.family === right.family &&
-        prefixesOverlap(left, right)
-      );
-    }),
-  );
 }

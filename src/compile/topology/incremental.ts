@@ -5,15 +5,8 @@ import type { NodeModel } from '#model/node.ts';
 import type { SubnetModel } from '#model/subnet.ts';
 import { createDeltaOutput } from '../delta.ts';
 import type { TopologyDomain, TopologyIntent } from './compile.ts';
-import {
-  namespaceIntent,
-  peerIntent,
-  type ServedSubnets,
-  selfIntent,
-  serveSubnets,
-  subnetIntent,
-  validBlocks,
-} from './entries.ts';
+import { namespaceIntent, peerIntent, selfIntent, subnetIntent, validBlocks } from './entries.ts';
+import { type ServedSubnets, serveSubnets } from './served.ts';
 
 export type TopologyChange = {
   readonly put: { readonly [D in TopologyDomain]?: TopologyIntent[D] };
@@ -26,6 +19,8 @@ export type TopologyCompiler = {
   readonly setSubnet: (name: string, subnet: SubnetModel | undefined) => void;
   readonly setClaim: (name: string, claim: BlockClaimModel | undefined) => void;
   readonly setNamespace: (name: string, namespace: NamespaceModel | undefined) => void;
+  /** As of the last flush. */
+  readonly served: () => ServedSubnets;
   /** The Subnet that a namespace takes addresses from, as of the last flush. */
   readonly subnetOf: (namespace: NamespaceModel) => string | undefined;
   /** What changed in the intent since the last flush; `undefined` when nothing did. */
@@ -74,13 +69,17 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
       store(namespaces, name, namespace);
       dirtyNamespaces.add(name);
     },
+    served: () => served,
     subnetOf: (namespace) => namespaceIntent(namespace, served)?.subnet,
     flush() {
       if (dirtySubnets) {
         served = serveSubnets(subnets.values()).value;
         for (const name of nodes.keys()) dirtyNodes.add(name);
         for (const name of namespaces.keys()) dirtyNamespaces.add(name);
-        output.replace('subnets', new Map(served.list.map((subnet) => [subnet.name, subnetIntent(subnet)])));
+        output.replace(
+          'subnets',
+          new Map(served.list.map((subnet) => [subnet.name, subnetIntent(subnet, served)])),
+        );
       }
       for (const name of dirtyNodes) {
         const node = nodes.get(name);

@@ -1,12 +1,12 @@
 /** Claims: ahead of need, given back in two steps, never shared. */
 import { describe, expect, test } from 'vitest';
 import { blockName } from '#compile/ipam/blocks.ts';
+import type { ServedSubnet } from '#compile/topology/served.ts';
 import type { BlockUsage } from '#intent/handover.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
-import type { SubnetModel } from '#model/subnet.ts';
 import { type ClaimSituation, decideClaims } from './claim-decision.ts';
 
-const subnet: SubnetModel = {
+const subnet: ServedSubnet = {
   origin: { kind: 'Subnet', name: 'default' },
   name: 'default',
   created: '2026-01-01T00:00:00Z',
@@ -17,6 +17,7 @@ const subnet: SubnetModel = {
   blockSizes: { ipv4: 26, ipv6: 122 },
   masquerade: true,
   allowFrom: [],
+  retired: [],
 };
 
 const claim = (cidr: string, node = 'a', nodeUID = 'uid-a'): BlockClaimModel => ({
@@ -164,6 +165,35 @@ describe('decideClaims', () => {
       }),
     );
     expect(drop.map(({ cidr }) => cidr)).toEqual(['10.244.0.64/26']);
+  });
+
+  test('blocks that were taken out of their Subnet go with their last pod, and new ones come from what is left', () => {
+    const moved = { ...subnet, cidrs: ['10.9.0.0/16'], retired: ['10.244.0.0/16'] };
+    const claims = [claim('10.244.0.0/26'), claim('10.244.0.64/26')];
+    const decision = decideClaims(
+      situation({
+        subnets: [moved],
+        claims,
+        usage: [usage('10.244.0.0/26', 2, 0), usage('10.244.0.64/26', 1, 0)],
+        tunnelAddresses: ['10.244.0.65'],
+      }),
+    );
+    expect(decision.use.map(({ cidr }) => cidr)).toEqual(['10.244.0.0/26']);
+    expect(decision.create.map(({ cidr }) => cidr.slice(0, 5))).toEqual(['10.9.']);
+    const inUse = new Set(claims.map(({ uid }) => uid));
+    const gone = situation({ subnets: [{ ...moved, retired: [] }], claims, inUse });
+    expect(decideClaims(gone).drop).toEqual([]);
+    expect(decideClaims({ ...gone, inUse: new Set() }).drop).toHaveLength(2);
+  });
+
+  test('a Subnet of several prefixes a family claims from each, and asks for each family once', () => {
+    const cidrs = ['10.1.0.0/26', '10.2.0.0/26', 'fd10::/112', 'fd11::/112'];
+    const several = { ...subnet, cidrs };
+    const first = decideClaims(situation({ subnets: [several] }));
+    expect(first.create).toHaveLength(2);
+    const taken = [claim('10.1.0.0/26', 'b', 'uid-b')];
+    const { create } = decideClaims(situation({ subnets: [several], claims: taken }));
+    expect(create[0]?.cidr).toBe('10.2.0.0/26');
   });
 
   test('a claim on a Subnet that is gone goes when the datapath can not be using it', () => {

@@ -6,9 +6,9 @@ import {
   type IpamProblem,
   usableClaims,
 } from '#compile/ipam/claims.ts';
+import { holdsBlock, type ServedSubnet } from '#compile/topology/served.ts';
 import type { BlockUsage, SubnetDemand } from '#intent/handover.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
-import type { SubnetModel } from '#model/subnet.ts';
 import { type Family, parseAddr } from '#net/addr.ts';
 import { parsePrefix, prefixHas } from '#net/prefix.ts';
 
@@ -16,7 +16,7 @@ export type ClaimSituation = {
   readonly node: string;
   readonly nodeUID: string;
   /** Served Subnets only. */
-  readonly subnets: readonly SubnetModel[];
+  readonly subnets: readonly ServedSubnet[];
   /** All of the cluster. */
   readonly claims: readonly BlockClaimModel[];
   /** What the datapath says of the blocks that it holds. */
@@ -57,11 +57,13 @@ export const watermark = 16;
 /**
  * A block goes in two steps: first it leaves `use`, and only when the datapath no longer reports it is its claim deleted.
  * A pod that got an address from it in between brings it back, also when the datapath restarted meanwhile. Blocks of a Subnet that
- * is being deleted go with their last pod; those of one that is gone or not served, as soon as nobody has an address of them.
+ * is being deleted, or that were taken out of their Subnet, go with their last pod; those of one that is gone or not served, as soon
+ * as nobody has an address of them.
  */
 export function decideClaims(situation: ClaimSituation): ClaimDecision {
   const { node, nodeUID, subnets, claims, usage, demand, attempt, isSettled } = situation;
   const deleting = new Set(subnets.filter((subnet) => subnet.deleting).map((subnet) => subnet.name));
+  const byName = new Map(subnets.map((subnet) => [subnet.name, subnet]));
   const needed = situation.needed.difference(deleting);
   const strays = situation.strays.flatMap((address) => parseAddr(address) ?? []);
   const own = claims.filter((claim) => claim.node === node && claim.nodeUID === nodeUID);
@@ -86,14 +88,17 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
     ),
     ...idle.filter((uid) => situation.releasing.has(uid)),
     ...usage
-      .filter((block) => deleting.has(block.subnet) && !hasPods(block, situation))
+      .filter((block) => isLeaving(block, deleting, byName) && !hasPods(block, situation))
       .map(({ claim }) => claim),
   ];
   const gone = [...situation.releasing].filter((uid) => !held.has(uid));
   const releasing = new Set([...released, ...gone]);
-  const known = new Set(subnets.map((subnet) => subnet.name));
+  const isPart = ({ cidr, subnet }: BlockClaimModel) => {
+    const served = byName.get(subnet);
+    return served !== undefined && holdsBlock(served, cidr);
+  };
   const orphaned = new Set(
-    own.filter((claim) => !known.has(claim.subnet) && !held.has(claim.uid)).map((claim) => claim.uid),
+    own.filter((claim) => !isPart(claim) && !held.has(claim.uid)).map((claim) => claim.uid),
   );
   const leaving = new Set([...withdraw.map((claim) => claim.uid), ...releasing, ...orphaned]);
   const usableUIDs = new Set(usable.map((claim) => claim.uid));
@@ -126,6 +131,16 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
   };
 }
 
+/** Whether nobody new is to get an address of a block: its Subnet is being deleted, or the block was taken out of it. */
+function isLeaving(
+  { subnet, cidr }: BlockUsage,
+  deleting: ReadonlySet<string>,
+  byName: ReadonlyMap<string, ServedSubnet>,
+): boolean {
+  const served = byName.get(subnet);
+  return deleting.has(subnet) || (served !== undefined && !holdsBlock({ ...served, retired: [] }, cidr));
+}
+
 /** Whether anybody but the node itself has an address of a block. */
 function hasPods(block: BlockUsage, { tunnelAddresses }: ClaimSituation): boolean {
   const prefix = parsePrefix(block.cidr);
@@ -136,8 +151,8 @@ function hasPods(block: BlockUsage, { tunnelAddresses }: ClaimSituation): boolea
   return block.assigned > own.length;
 }
 
-function families(subnet: SubnetModel): Family[] {
-  return subnet.cidrs.map((cidr) => (cidr.includes(':') ? 6 : 4));
+function families(subnet: ServedSubnet): Set<Family> {
+  return new Set(subnet.cidrs.map((cidr) => (cidr.includes(':') ? 6 : 4)));
 }
 
 /** A claim that the datapath hasn't heard of yet counts as wholly free, so that nobody asks for a second one meanwhile. */

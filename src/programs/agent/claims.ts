@@ -9,6 +9,7 @@ import { type Client, isAlreadyExists, isConflict, isNotFound } from '#kube/clie
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { Log } from '#telemetry/log.ts';
 import { createThinned } from '#telemetry/thinned.ts';
+import type { SubnetUsage } from '../node-lease.ts';
 import { type ClaimDecision, decideClaims } from './claim-decision.ts';
 import type { Feed } from './feed.ts';
 
@@ -18,6 +19,8 @@ export type Claims = {
   readonly setStatus: (status: DatapathStatus) => void;
   /** UIDs of the claims to assign from. */
   readonly usable: () => ReadonlySet<string>;
+  /** What pods and the node itself have of each Subnet, as the datapath last said. */
+  readonly usage: () => ReadonlyMap<string, SubnetUsage>;
   /** Resolves after the first decision, for which Node and datapath must be there. */
   readonly decided: Promise<void>;
   readonly stop: () => void;
@@ -179,10 +182,29 @@ export function startClaims(
       poke();
     },
     usable: () => usable,
+    usage: () => (status === undefined ? new Map() : usageOf(status)),
     decided: decided.promise,
     stop() {
       stopped = true;
       clearTimeout(timer);
     },
   };
+}
+
+function usageOf({ blocks, demand }: DatapathStatus): ReadonlyMap<string, SubnetUsage> {
+  const usage = new Map<string, SubnetUsage>();
+  const add = (subnet: string, part: Partial<SubnetUsage>): void => {
+    const { ipv4 = 0, ipv6 = 0, waiting = 0 } = part;
+    const before = usage.get(subnet) ?? { ipv4: 0, ipv6: 0, waiting: 0 };
+    usage.set(subnet, {
+      ipv4: before.ipv4 + ipv4,
+      ipv6: before.ipv6 + ipv6,
+      waiting: before.waiting + waiting,
+    });
+  };
+  for (const { subnet, cidr, assigned } of blocks) {
+    add(subnet, cidr.includes(':') ? { ipv6: assigned } : { ipv4: assigned });
+  }
+  for (const { subnet, waiting } of demand) add(subnet, { waiting });
+  return usage;
 }

@@ -11,8 +11,8 @@ import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { createServiceCompiler, type ServicePlace } from '#compile/services/compile.ts';
-import { serveSubnets } from '#compile/topology/entries.ts';
 import { createTopologyCompiler } from '#compile/topology/incremental.ts';
+import type { ServedSubnet } from '#compile/topology/served.ts';
 import type { SelfIntent } from '#intent/node.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import type { Client } from '#kube/client.ts';
@@ -38,7 +38,8 @@ export type Feed = {
   isSynced(): boolean;
   /** The node's own entry as the API has it; undefined while there is no such Node. */
   self(): SelfIntent | undefined;
-  subnets(): readonly SubnetModel[];
+  /** Those that are served. */
+  subnets(): readonly ServedSubnet[];
   claims(): readonly BlockClaimModel[];
   /** Subnets that pods on this node take addresses from. */
   needed(): ReadonlySet<string>;
@@ -165,7 +166,7 @@ export function startFeed(
     }),
     isSynced: () => isSynced,
     self: () => own,
-    subnets: () => serveSubnets(subnets.list()).value.list,
+    subnets: () => topology.served().list,
     claims: () => claims.list(),
     needed() {
       const used = pods.list().flatMap((pod) => {

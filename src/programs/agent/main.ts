@@ -13,7 +13,14 @@ import { startHealthServer } from '#telemetry/health.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
 import { commonFlags, logOf, readFlags } from '../flags.ts';
-import { nodeLeaseName, nodeLeaseRenewSeconds, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
+import {
+  formatUsage,
+  nodeLeaseName,
+  nodeLeaseRenewSeconds,
+  nodeLeaseSeconds,
+  systemNamespace,
+  usageAnnotation,
+} from '../node-lease.ts';
 import { version } from '../version.ts';
 import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
@@ -123,6 +130,7 @@ const heartbeat = holdLease(client, {
   leaseSeconds,
   renewSeconds,
   log,
+  annotations: () => ({ [usageAnnotation]: formatUsage(claims.usage()) }),
   onRenewed: (validUntil) => {
     leaseValidUntil = validUntil;
     leaseHolder = undefined;

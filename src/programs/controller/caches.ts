@@ -20,7 +20,7 @@ import type { Problem, Read } from '#model/problem.ts';
 import { readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
-import { systemNamespace } from '../node-lease.ts';
+import { parseUsage, type SubnetUsage, systemNamespace, usageAnnotation } from '../node-lease.ts';
 
 /** An object as it was read. */
 export type Seen<M> = { readonly ref: ObjectReference; readonly problems: readonly Problem[] } & Pick<
@@ -38,6 +38,8 @@ export type NodeLease = {
   readonly uid: string;
   readonly renewTime: string;
   readonly durationSeconds: number | undefined;
+  /** Of the node's pods, by Subnet. */
+  readonly usage: ReadonlyMap<string, SubnetUsage>;
 };
 
 export type Caches = {
@@ -112,5 +114,6 @@ function nodeLease({ metadata, spec }: KubeObject): NodeLease {
     uid: metadata.uid ?? '',
     renewTime: renewTime ?? '',
     durationSeconds: leaseDurationSeconds ?? undefined,
+    usage: parseUsage(metadata.annotations?.[usageAnnotation]),
   };
 }

@@ -1,14 +1,18 @@
 /** The controller's decisions: what a Subnet says of itself, and when a gone node's blocks are free. */
 import { describe, expect, test } from 'vitest';
+import type { Subnet } from '#api/kinds/subnet.ts';
+import { type ServedSubnet, serveSubnets } from '#compile/topology/served.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import { problemCodes, type Read } from '#model/problem.ts';
 import { readSubnet, type SubnetModel } from '#model/subnet.ts';
 import { catalogue } from '#telemetry/catalogue.ts';
+import { formatUsage, parseUsage } from '../node-lease.ts';
 import { abandonedClaims, abandonedLeases } from './abandoned.ts';
 import { topologyProblems } from './findings.ts';
+import { createRetirement } from './retirement.ts';
 import { type SubnetSituation, subnetStatuses } from './subnet-status.ts';
 
-const read = (name: string, cidr: string, created = '2026-01-01T00:00:00Z') =>
+const read = (name: string, cidr: string, created = '2026-01-01T00:00:00Z', extra: Partial<Subnet> = {}) =>
   [
     name,
     readSubnet({
@@ -16,6 +20,7 @@ const read = (name: string, cidr: string, created = '2026-01-01T00:00:00Z') =>
       kind: 'Subnet',
       metadata: { name, creationTimestamp: created },
       spec: { cidrs: [cidr] },
+      ...extra,
     }),
   ] as const;
 
@@ -34,7 +39,8 @@ const situation = (extra: Partial<SubnetSituation>): SubnetSituation => {
   const claims = extra.claims ?? [];
   const asRead = claims.map((value) => ({ value, problems: [] }));
   const problems = topologyProblems({ subnets: [...subnets.values()], claims: asRead, nodes: [] });
-  return { deleting: new Set(), namespaces: [], ...extra, subnets, claims, problems };
+  const staying = ({ retired }: ServedSubnet) => retired;
+  return { deleting: new Set(), namespaces: [], usage: [], staying, ...extra, subnets, claims, problems };
 };
 const other = (cidr: string, name: string, extra: Partial<BlockClaimModel> = {}): BlockClaimModel => ({
   ...claim,
@@ -90,6 +96,85 @@ describe('subnetStatuses', () => {
     expect(ready.message).toContain('all 62 assignable addresses are in blocks that 1 node holds');
   });
 });
+
+describe('a prefix that was taken out of a Subnet', () => {
+  const moved = read('default', '10.9.0.0/16', undefined, { status: { cidrs: ['10.0.0.0/16'] } });
+
+  test('stays in effect while nodes hold blocks of it, and the condition names them', () => {
+    const status = subnetStatuses(situation({ subnets: new Map([moved]), claims: [claim] })).get('default')!;
+    expect(status.cidrs).toEqual(['10.9.0.0/16', '10.0.0.0/16']);
+    expect(status.ready).toMatchObject({ status: 'True', reason: 'CIDRInUse' });
+    expect(status.ready.message).toContain("10.0.0.0/16 can't go yet");
+    expect(status.ready.message).toContain('v4-10-0-0-0-26 (n)');
+  });
+
+  test('goes a lease after its last block was given back', () => {
+    const retirement = createRetirement(50_000);
+    const served = serveSubnets([moved[1].value!]).value.list[0]!;
+    expect(retirement.staying(served, [claim], 0)).toEqual(['10.0.0.0/16']);
+    expect(retirement.staying(served, [], 1_000)).toEqual(['10.0.0.0/16']);
+    expect(retirement.staying(served, [claim], 40_000)).toEqual(['10.0.0.0/16']);
+    expect(retirement.staying(served, [], 60_000)).toEqual(['10.0.0.0/16']);
+    expect(retirement.staying(served, [], 109_000)).toEqual(['10.0.0.0/16']);
+    expect(retirement.staying(served, [], 110_000)).toEqual([]);
+  });
+
+  test('an edit that can not be leaves what was in effect', () => {
+    const broken = read('default', '10.9.0.1/16', undefined, { status: { cidrs: ['10.0.0.0/16'] } });
+    const status = subnetStatuses(situation({ subnets: new Map([broken]), claims: [claim] })).get('default')!;
+    expect(status.cidrs).toEqual(['10.0.0.0/16']);
+    expect(status.ready).toMatchObject({ status: 'True', reason: 'PartlyServed' });
+    expect(status.ready.message).toContain('spec.cidrs[0]');
+  });
+});
+
+describe('counts', () => {
+  const usage = [
+    new Map([['default', { ipv4: 3, ipv6: 0, waiting: 1 }]]),
+    new Map(),
+    parseUsage('{"default":[2]}'),
+  ];
+
+  test('a Subnet sums what nodes hold and what their pods have', () => {
+    const status = subnetStatuses(situation({ claims: [claim], usage })).get('default')!;
+    expect(status.ipv4).toEqual({ total: '65534', held: '63', used: '5', available: '65529' });
+    expect(status.ipv6).toBeUndefined();
+    expect(status.nodes).toBe(1);
+    expect(status.available).toMatchObject({ type: 'AddressesAvailable', status: 'True' });
+  });
+
+  test('an exhausted Subnet says so, and how many pods wait', () => {
+    const full = situation({ subnets: new Map([read('default', '10.0.0.0/29', undefined, small)]), usage });
+    const five = [...usage, new Map([['default', { ipv4: 1, ipv6: 0, waiting: 0 }]])];
+    expect(subnetStatuses({ ...full, usage: five }).get('default')!.available).toMatchObject({
+      status: 'False',
+      reason: 'Exhausted',
+      message: 'all 6 IPv4 addresses are in use; 1 pod waits',
+    });
+    const held = situation({
+      subnets: new Map([read('default', '10.0.0.0/26')]),
+      claims: [claim],
+      usage,
+    });
+    expect(subnetStatuses(held).get('default')!.available).toMatchObject({
+      status: 'False',
+      reason: 'NoFreeBlock',
+      message: expect.stringContaining('1 pod waits'),
+    });
+  });
+
+  test('what a node writes is taken for numbers and nothing else', () => {
+    expect(parseUsage('no json').size).toBe(0);
+    expect(parseUsage('[1]').size).toBe(0);
+    expect(parseUsage('{"a":[-1,1e300,"9"],"b":7}')).toEqual(
+      new Map([['a', { ipv4: 0, ipv6: 0, waiting: 0 }]]),
+    );
+    const told = new Map([['s', { ipv4: 4, ipv6: 5, waiting: 6 }]]);
+    expect(parseUsage(formatUsage(told))).toEqual(told);
+  });
+});
+
+const small = { spec: { cidrs: ['10.0.0.0/29'], blockSizes: { ipv4: 29 } } };
 
 describe('topologyProblems', () => {
   const problems = (

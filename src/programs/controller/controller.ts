@@ -1,4 +1,5 @@
 /** The controller's work while it leads: one pass after another over what the caches hold. */
+import type { ServedSubnet } from '#compile/topology/served.ts';
 import type { Client } from '#kube/client.ts';
 import type { Recorder } from '#kube/events.ts';
 import { readSubnet } from '#model/subnet.ts';
@@ -12,7 +13,8 @@ import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
 import { createPasses } from './passes.ts';
 import { followFindings, settleProblems } from './reports.ts';
-import { reconcileSubnets } from './subnets.ts';
+import { createRetirement } from './retirement.ts';
+import { createPace, reconcileSubnets } from './subnets.ts';
 
 export type ControllerOptions = {
   readonly client: Client;
@@ -34,6 +36,8 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   const { client, caches, recorder, registry, leaseTimes, log } = options;
   const reporter = createReporter({ log, registry, event: (event) => recorder.event(event) });
   const sightings = followLeases(caches, leaseTimes);
+  const pace = createPace(() => caches.nodes.list().length);
+  const retirement = createRetirement(leaseTimes.defaultDurationMs + leaseTimes.marginMs);
   const failing = createThinned(lineEveryMs);
   const seconds = registry.histogram({
     name: 'netloom_controller_pass_seconds',
@@ -54,13 +58,16 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
       remindedAt = performance.now();
     }
     const now = new Date();
+    const heldBlocks = claims.flatMap(({ value }) => value ?? []);
     const situation = {
       subnets: new Map(subnets.map((subnet) => [subnet.metadata.name, readSubnet(subnet)])),
-      claims: claims.flatMap(({ value }) => value ?? []),
+      claims: heldBlocks,
       namespaces: caches.namespaces.list(),
       problems,
+      usage: caches.leases.list().map(({ usage }) => usage),
+      staying: (subnet: ServedSubnet) => retirement.staying(subnet, heldBlocks, performance.now()),
     };
-    await reconcileSubnets(client, subnets, situation, now, log);
+    await reconcileSubnets(client, subnets, situation, now, pace, log);
     const times = { ...leaseTimes, startedAt, now: performance.now() };
     await freeAbandoned(client, caches, sightings, times, log);
     await writeClaimConditions(client, claims, problems, now, log);

@@ -1,11 +1,13 @@
 /** What is wrong with Subnets, claims and Nodes, each by itself and one against the other; pure. */
 import { assignable, prefixes } from '#compile/ipam/blocks.ts';
-import { serveSubnets, validBlocks } from '#compile/topology/entries.ts';
+import { validBlocks } from '#compile/topology/entries.ts';
+import { holdsBlock, type ServedSubnet, type ServedSubnets, serveSubnets } from '#compile/topology/served.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
-import { comparePrefix, type Prefix, parsePrefix, prefixContains, prefixesOverlap } from '#net/prefix.ts';
+import { comparePrefix, type Prefix, parsePrefix, prefixesOverlap } from '#net/prefix.ts';
+import { formatRange } from '#net/range.ts';
 import { type AddrSet, isEmpty, ofFamily, setOfPrefixes, size, subtract } from '#net/set.ts';
 
 export type TopologyReads = {
@@ -38,6 +40,8 @@ export function topologyProblems({ subnets, claims, nodes }: TopologyReads): rea
     ...overlappingClaims(allClaims),
     ...served.value.list.flatMap((subnet) => [
       ...blocksOutside(subnet, allClaims),
+      ...allowedUnknown(subnet, served.value),
+      ...reservedOutside(subnet),
       ...withoutFreeBlock(subnet, allClaims, claimed),
     ]),
   ];
@@ -52,22 +56,54 @@ export function listing(names: readonly string[]): string {
   return more > 0 ? `${names.slice(0, listed).join(', ')} and ${more} more` : names.join(', ');
 }
 
-function blocksOutside(subnet: SubnetModel, claims: readonly BlockClaimModel[]): Problem[] {
-  const cidrs = prefixes(subnet.cidrs);
-  const outside = claims.filter((claim) => {
-    const block = parsePrefix(claim.cidr);
-    return (
-      claim.subnet === subnet.name &&
-      block !== undefined &&
-      !cidrs.some((cidr) => prefixContains(cidr, block))
-    );
-  });
-  if (outside.length === 0) return [];
-  const names = listing(outside.map((claim) => `${claim.name} (${claim.node})`).sort());
-  const message =
-    `${outside.length} block${outside.length === 1 ? '' : 's'} that nodes hold ${outside.length === 1 ? 'is' : 'are'} ` +
-    `outside of ${subnet.cidrs.join(', ')}, and pods with addresses there are cut off from other nodes: ${names}`;
-  return [{ object: subnet.origin, field: 'spec.cidrs', code: 'BlockOutside', message }];
+/** Blocks in what was taken out of a Subnet are in effect; those that never were in one cut their pods off. */
+function blocksOutside(subnet: ServedSubnet, claims: readonly BlockClaimModel[]): Problem[] {
+  const asked = { ...subnet, retired: [] };
+  const left = claims.filter((claim) => claim.subnet === subnet.name && !holdsBlock(asked, claim.cidr));
+  const [retiring, outside] = [true, false].map((inEffect) =>
+    left.filter((claim) => holdsBlock(subnet, claim.cidr) === inEffect),
+  ) as [BlockClaimModel[], BlockClaimModel[]];
+  const problem = (
+    code: 'BlockOutside' | 'CIDRInUse',
+    blocks: readonly BlockClaimModel[],
+    text: string,
+  ): Problem[] => {
+    if (blocks.length === 0) return [];
+    const names = listing(blocks.map((claim) => `${claim.name} (${claim.node})`).sort());
+    const count = `${blocks.length} block${blocks.length === 1 ? '' : 's'}`;
+    return [{ object: subnet.origin, field: 'spec.cidrs', code, message: `${text} ${count}: ${names}` }];
+  };
+  const cidrs = subnet.cidrs.join(', ');
+  return [
+    ...problem(
+      'BlockOutside',
+      outside,
+      `pods with addresses outside of ${cidrs} are cut off from other nodes; nodes hold there`,
+    ),
+    ...problem(
+      'CIDRInUse',
+      retiring,
+      `${subnet.retired.join(', ')} can't go yet: it gives no more addresses, and goes with the last pod there; nodes hold`,
+    ),
+  ];
+}
+
+function allowedUnknown(subnet: ServedSubnet, subnets: ServedSubnets): Problem[] {
+  const unknown = (subnet.private?.subnets ?? []).filter((name) => !subnets.byName.has(name));
+  return unknown.map((name) => ({
+    object: subnet.origin,
+    field: 'spec.allowSubnets',
+    code: 'SubnetNotFound',
+    message: `there is no served Subnet ${name}, so none of its pods is let in`,
+  }));
+}
+
+function reservedOutside(subnet: ServedSubnet): Problem[] {
+  const whole = setOfPrefixes(prefixes([...subnet.cidrs, ...subnet.retired]));
+  const outside = subtract(setOfPrefixes(prefixes(subnet.reserved ?? [])), whole);
+  if (isEmpty(outside)) return [];
+  const message = `${outside.ranges.map(formatRange).join(', ')} is not part of the Subnet`;
+  return [{ object: subnet.origin, field: 'spec.reservedAddresses', code: 'AddressOutside', message }];
 }
 
 function withoutFreeBlock(

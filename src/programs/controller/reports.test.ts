@@ -8,7 +8,7 @@ import { type Kubectl, openKubectl } from '#lab/apiserver/testing-kubectl.ts';
 import { eventually } from '#lab/eventually.ts';
 import { createLog } from '#telemetry/log.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
-import { systemNamespace } from '../node-lease.ts';
+import { systemNamespace, usageAnnotation } from '../node-lease.ts';
 import { type Caches, startCaches } from './caches.ts';
 import { startController } from './controller.ts';
 
@@ -154,10 +154,31 @@ test('a claim under a wrong name has conditions; a sound one has none', async ()
   await kubectl.good('delete', 'blockclaim', 'mine');
 });
 
+test('kubectl shows what pods have, as nodes told with their leases', async () => {
+  await good({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: {
+      name: 'node-n1',
+      namespace: systemNamespace,
+      annotations: { [usageAnnotation]: '{"default":[7,0,0]}' },
+    },
+    spec: { holderIdentity: 'n1' },
+  });
+  await eventually(async () => {
+    const table = await kubectl.good('get', 'subnets');
+    expect(table).toMatch(
+      /^NAME +CIDRS +MODE +V4 USED +V4 AVAILABLE +V6 USED +V6 AVAILABLE +BLOCKS +READY +AGE/,
+    );
+    expect(table).toMatch(/^default +\["10\.0\.0\.0\/16"\] +overlay +7 +65527 +1 +True/m);
+  }, 20_000);
+  expect(await kubectl.good('get', 'blockclaims')).toMatch(/v4-10-0-0-0-26 +10\.0\.0\.0\/26 +default +n1 /);
+});
+
 test('a Subnet that moves away from its blocks names them; one that is deleted waits for them', async () => {
   await good(subnet('default', '10.9.0.0/16'));
-  await describes(['subnet', 'default'], /Reason:\s+BlockOutside/);
-  await describes(['subnet', 'default'], /Warning\s+BlockOutside .*v4-10-0-0-0-26 \(n1\)/);
+  await describes(['subnet', 'default'], /Reason:\s+CIDRInUse/);
+  await describes(['subnet', 'default'], /Warning\s+CIDRInUse .*v4-10-0-0-0-26 \(n1\)/);
   await good(subnet('default', '10.0.0.0/16'));
   await describes(['subnet', 'default'], /Reason:\s+Served/);
   await kubectl.good('delete', 'subnet', 'default', '--wait=false');

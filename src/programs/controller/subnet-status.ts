@@ -1,18 +1,40 @@
 /** What a Subnet's status says; pure. */
 
-import { namespaceIntent, serveSubnets } from '#compile/topology/entries.ts';
+import { assignable, prefixes } from '#compile/ipam/blocks.ts';
+import { namespaceIntent } from '#compile/topology/entries.ts';
+import { type ServedSubnet, serveSubnets } from '#compile/topology/served.ts';
 import type { NewCondition } from '#kube/conditions.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { NamespaceModel } from '#model/namespace.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
+import { intersect, setOfPrefixes, size } from '#net/set.ts';
+import { kindOf } from '#telemetry/catalogue.ts';
+import type { SubnetUsage } from '../node-lease.ts';
 import { listing } from './findings.ts';
 
-export type SubnetStatus = {
-  readonly ready: Omit<NewCondition, 'observedGeneration'>;
-  readonly blocks: number;
-  readonly namespaces: number;
+/** Decimal, since an IPv6 prefix has more addresses than a JSON number can count. */
+export type AddressCounts = {
+  readonly total: string;
+  readonly held: string;
+  readonly used: string;
+  readonly available: string;
 };
+
+export type SubnetStatus = {
+  readonly ready: StatusCondition;
+  /** Whether another pod gets an address; missing of a Subnet that is not served. */
+  readonly available?: StatusCondition;
+  /** In effect. */
+  readonly cidrs: readonly string[];
+  readonly blocks: number;
+  readonly nodes: number;
+  readonly namespaces: number;
+  readonly ipv4?: AddressCounts;
+  readonly ipv6?: AddressCounts;
+};
+
+type StatusCondition = Omit<NewCondition, 'observedGeneration'>;
 
 export type SubnetSituation = {
   readonly subnets: ReadonlyMap<string, Read<SubnetModel>>;
@@ -20,6 +42,10 @@ export type SubnetSituation = {
   readonly deleting: ReadonlySet<string>;
   readonly claims: readonly BlockClaimModel[];
   readonly namespaces: readonly NamespaceModel[];
+  /** What each node's pods have, as it said when it last renewed its lease. */
+  readonly usage: readonly ReadonlyMap<string, SubnetUsage>[];
+  /** What of a Subnet's retired prefixes stays in effect. */
+  readonly staying: (subnet: ServedSubnet) => readonly string[];
   /** Of any object; those of Subnets count. */
   readonly problems: readonly Problem[];
 };
@@ -40,24 +66,81 @@ export function subnetStatuses(situation: SubnetSituation): ReadonlyMap<string, 
     [...subnets.keys()].map((name) => {
       const blocks = held.get(name) ?? [];
       const own = found.get(name) ?? [];
+      const subnet = served.value.byName.get(name);
       const ready = deleting.has(name)
         ? leaving(blocks)
-        : served.value.byName.has(name)
+        : subnet !== undefined
           ? servedCondition(own)
           : notReady(own);
-      return [name, { ready, blocks: blocks.length, namespaces: serving.get(name)?.length ?? 0 }] as const;
+      const status: SubnetStatus = {
+        ready,
+        cidrs: subnet === undefined ? [] : [...subnet.cidrs, ...situation.staying(subnet)],
+        blocks: blocks.length,
+        nodes: new Set(blocks.map((claim) => claim.node)).size,
+        namespaces: serving.get(name)?.length ?? 0,
+      };
+      if (subnet === undefined) return [name, status] as const;
+      const use = sumOf(situation.usage.flatMap((node) => node.get(name) ?? []));
+      const counts = countAddresses(subnet, blocks, use);
+      return [name, { ...status, ...counts, available: availability(own, counts, use.waiting) }] as const;
     }),
   );
+}
+
+function sumOf(parts: readonly SubnetUsage[]): SubnetUsage {
+  const sum = (field: keyof SubnetUsage) => parts.reduce((total, part) => total + part[field], 0);
+  return { ipv4: sum('ipv4'), ipv6: sum('ipv6'), waiting: sum('waiting') };
+}
+
+type Counts = Pick<SubnetStatus, 'ipv4' | 'ipv6'>;
+
+function countAddresses(subnet: ServedSubnet, blocks: readonly BlockClaimModel[], use: SubnetUsage): Counts {
+  const all = assignable(subnet);
+  const held = intersect(all, setOfPrefixes(prefixes(blocks.map((claim) => claim.cidr))));
+  const counts = ([4, 6] as const).flatMap((family): [string, AddressCounts][] => {
+    if (!subnet.cidrs.some((cidr) => cidr.includes(':') === (family === 6))) return [];
+    const total = size(all, family);
+    const used = BigInt(family === 4 ? use.ipv4 : use.ipv6);
+    const available = total > used ? total - used : 0n;
+    const text = (value: bigint) => value.toString();
+    return [
+      [
+        `ipv${family}`,
+        { total: text(total), held: text(size(held, family)), used: text(used), available: text(available) },
+      ],
+    ];
+  });
+  return Object.fromEntries(counts);
+}
+
+/** Without a free block a node that has free addresses in its own still gives them. */
+function availability(
+  problems: readonly Problem[],
+  { ipv4, ipv6 }: Counts,
+  waiting: number,
+): StatusCondition {
+  const type = 'AddressesAvailable';
+  const waits = waiting === 0 ? '' : `; ${waiting} pod${waiting === 1 ? ' waits' : 's wait'}`;
+  const empty = Object.entries({ IPv4: ipv4, IPv6: ipv6 }).find(([, counts]) => counts?.available === '0');
+  if (empty !== undefined) {
+    const message = `all ${empty[1]!.total} ${empty[0]} addresses are in use${waits}`;
+    return { type, status: 'False', reason: 'Exhausted', message };
+  }
+  const full = problems.filter(({ code }) => code === 'NoFreeBlock');
+  if (full.length > 0) {
+    return { type, status: 'False', reason: 'NoFreeBlock', message: `${sentences(full)}${waits}` };
+  }
+  return { type, status: 'True', reason: 'Available', message: 'another pod gets an address on any node' };
 }
 
 function servedCondition(problems: readonly Problem[]): SubnetStatus['ready'] {
   const cutOff = problems.filter(({ code }) => code === 'BlockOutside');
   if (cutOff.length > 0) return notReady([...cutOff, ...problems.filter((each) => !cutOff.includes(each))]);
-  const leftOut = problems.filter(({ code }) => code !== 'NoFreeBlock');
+  const leftOut = problems.filter(({ code }) => kindOf(code).severity === 'error');
   const ready = { type: 'Ready', status: 'True' } as const;
   if (leftOut.length > 0)
     return { ...ready, reason: 'PartlyServed', message: `left out: ${sentences(problems)}` };
-  if (problems.length > 0) return { ...ready, reason: 'NoFreeBlock', message: sentences(problems) };
+  if (problems.length > 0) return { ...ready, reason: problems[0]!.code, message: sentences(problems) };
   return { ...ready, reason: 'Served', message: 'nodes assign addresses from this Subnet' };
 }
 

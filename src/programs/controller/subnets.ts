@@ -1,8 +1,9 @@
 /** Writes Subnets' status, and keeps a Subnet in being while nodes hold blocks of it. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { Condition } from '#api/object.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
-import { setCondition } from '#kube/conditions.ts';
+import { removeCondition, setConditions } from '#kube/conditions.ts';
 import type { Log } from '#telemetry/log.ts';
 import { type SubnetSituation, type SubnetStatus, subnetStatuses } from './subnet-status.ts';
 
@@ -15,6 +16,7 @@ export async function reconcileSubnets(
   subnets: readonly Subnet[],
   situation: Omit<SubnetSituation, 'deleting'>,
   now: Date,
+  pace: Pace,
   log: Log,
 ): Promise<void> {
   const isDeleting = (subnet: Subnet) => subnet.metadata.deletionTimestamp !== undefined;
@@ -25,7 +27,7 @@ export async function reconcileSubnets(
     if (status === undefined) continue;
     try {
       await writeFinalizer(client, subnet, status.blocks > 0);
-      await writeStatus(client, subnet, status, now);
+      await writeStatus(client, subnet, status, now, pace);
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) continue;
       log.warn("a Subnet's status can't be written and is tried again", {
@@ -50,16 +52,53 @@ async function writeFinalizer(client: Client, subnet: Subnet, wanted: boolean): 
   await client.patch(subnetKind, { name }, { kind: 'merge', body });
 }
 
-async function writeStatus(client: Client, subnet: Subnet, status: SubnetStatus, now: Date): Promise<void> {
+async function writeStatus(
+  client: Client,
+  subnet: Subnet,
+  { ready, available, ...status }: SubnetStatus,
+  now: Date,
+  pace: Pace,
+): Promise<void> {
   const before = subnet.status ?? {};
   const { generation, name } = subnet.metadata;
-  const condition =
-    generation === undefined ? status.ready : { ...status.ready, observedGeneration: generation };
-  const conditions = setCondition(before.conditions as readonly Condition[] | undefined, condition, now);
-  const { blocks, namespaces } = status;
-  const same =
-    conditions === before.conditions && before.blocks === blocks && before.namespaces === namespaces;
-  if (same) return;
-  const body = { status: { conditions, blocks, namespaces } };
+  const wanted = [ready, ...(available === undefined ? [] : [available])].map((condition) =>
+    generation === undefined ? condition : { ...condition, observedGeneration: generation },
+  );
+  const kept = before.conditions as readonly Condition[] | undefined;
+  const conditions = setConditions(
+    available === undefined ? removeCondition(kept, 'AddressesAvailable') : kept,
+    wanted,
+    now,
+  );
+  const { cidrs, ...numbers } = status;
+  const { conditions: _, cidrs: __, ...said } = before;
+  const sameCidrs = isDeepStrictEqual(before.cidrs ?? [], cidrs);
+  if (conditions === kept && sameCidrs && isDeepStrictEqual(said, numbers)) return;
+  if (sameCidrs && differOnlyInWords(kept, conditions) && !pace.mayCount(name)) return;
+  pace.counted(name);
+  // A field that is missing from a merge patch stays; one that is null goes.
+  const gone = Object.fromEntries(Object.keys(said).map((field) => [field, null]));
+  const body = { status: { ...gone, ...numbers, conditions, cidrs } };
   await client.patch(subnetKind, { name, subresource: 'status' }, { kind: 'merge', body });
+}
+
+/**
+ * Every agent is told of every write to a Subnet, and numbers change with every pod: new numbers alone are written once in a while,
+ * the more seldom the more nodes there are.
+ */
+export type Pace = { mayCount(subnet: string): boolean; counted(subnet: string): void };
+
+export function createPace(nodes: () => number): Pace {
+  const last = new Map<string, number>();
+  return {
+    mayCount: (subnet) =>
+      performance.now() - (last.get(subnet) ?? Number.NEGATIVE_INFINITY) > 1_000 + 10 * nodes(),
+    counted: (subnet) => void last.set(subnet, performance.now()),
+  };
+}
+
+function differOnlyInWords(a: readonly Condition[] = [], b: readonly Condition[] = []): boolean {
+  const said = (list: readonly Condition[]) =>
+    list.map(({ type, status, reason, observedGeneration }) => [type, status, reason, observedGeneration]);
+  return isDeepStrictEqual(said(a), said(b));
 }
