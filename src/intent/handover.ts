@@ -71,6 +71,8 @@ export type DatapathStatus = {
   readonly endpoints: number;
   readonly tunnelAddresses: readonly string[];
   readonly engines: readonly EngineStatus[];
+  /** Why Services are not held, if they are not: a sentence. */
+  readonly servicesWithheld?: string;
 };
 
 export type EndpointStatus = EndpointIntent & {

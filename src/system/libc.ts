@@ -116,6 +116,17 @@ export function setSocketOption(fd: number, level: number, option: number, value
   );
 }
 
+/** getsockopt(2): fills `value`, which also carries what is asked where an option wants that; returns the bytes written. */
+export function getSocketOption(fd: number, level: number, option: number, value: Uint8Array): number {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(value.length);
+  checked(
+    'getsockopt',
+    call('int getsockopt(int, int, int, void *, void *)')(fd, level, option, value, length),
+  );
+  return length.readUInt32LE();
+}
+
 /** getsockname(2): the raw struct sockaddr. */
 export function socketName(fd: number): Buffer {
   const address = Buffer.alloc(128);

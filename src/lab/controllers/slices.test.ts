@@ -49,6 +49,14 @@ test('conditions tell what a backend is good for', () => {
   });
 });
 
+test('a Service that prefers near endpoints has hints for their zones', () => {
+  const zoned = node('a', {}, { 'topology.kubernetes.io/zone': 'z' });
+  const hints = (spec: Record<string, unknown>) =>
+    serviceGroups(service(spec), [backend('p')], () => zoned)[0]?.endpoints[0]?.hints;
+  expect(hints({})).toBeUndefined();
+  expect(hints({ trafficDistribution: 'PreferClose' })).toEqual({ forZones: [{ name: 'z' }] });
+});
+
 test('families, named ports, node and zone', () => {
   const zoned = node('a', {}, { 'topology.kubernetes.io/zone': 'z' });
   const groups = serviceGroups(service({ ipFamilies: ['IPv6', 'IPv4'] }), [backend('p')], () => zoned);

@@ -107,7 +107,14 @@ function endpointOf(
     ...(nodeName === undefined ? {} : { nodeName }),
     targetRef: { kind: 'Pod', name, namespace, uid },
     ...(zone === undefined ? {} : { zone }),
+    ...hintsOf(service.spec.trafficDistribution, zone),
   };
+}
+
+/** As upstream (KEP-4444). Hints for nodes (PreferSameNode) are not in the API version that the lab serves. */
+function hintsOf(distribution: string | undefined, zone: string | undefined): Pick<Endpoint, 'hints'> {
+  const close = distribution === 'PreferClose' || distribution === 'PreferSameZone';
+  return close && zone !== undefined ? { hints: { forZones: [{ name: zone }] } } : {};
 }
 
 /** Groups of a Service without selector, from the Endpoints object of its name. */

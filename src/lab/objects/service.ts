@@ -23,6 +23,7 @@ export type Service = KubeObject & {
     readonly ipFamilies?: readonly ('IPv4' | 'IPv6')[];
     readonly externalName?: string;
     readonly publishNotReadyAddresses?: boolean;
+    readonly trafficDistribution?: string;
   };
 };
 
@@ -44,6 +45,7 @@ export type Endpoint = {
   readonly hostname?: string;
   readonly nodeName?: string;
   readonly zone?: string;
+  readonly hints?: { readonly forZones: readonly { readonly name: string }[] };
   readonly targetRef?: TargetRef;
 };
 

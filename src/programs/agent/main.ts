@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
 import { requestMetrics } from '#kube/clientmetrics.ts';
+import { createRecorder } from '#kube/events.ts';
 import { loadConfig } from '#kube/kubeconfig.ts';
 import { holdLease } from '#kube/lease.ts';
 import { paths, ports } from '#system/registry.ts';
@@ -26,6 +27,7 @@ import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
 import { startFeed } from './feed.ts';
 import { startHandover } from './handover.ts';
+import { tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
 import { handedSelf } from './self.ts';
 
@@ -122,6 +124,8 @@ const feed = startFeed(
 );
 const claims = startClaims(client, node, feed, log, handSelf);
 handover.onStatus(claims.setStatus);
+const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
+handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
 
 const heartbeat = holdLease(client, {
   name: nodeLeaseName(node),
@@ -164,7 +168,7 @@ const stop = async (): Promise<void> => {
   feed.stop();
   claims.stop();
   handover.close();
-  await Promise.all([heartbeat.stop(), health.close()]);
+  await Promise.all([heartbeat.stop(), health.close(), recorder.stop()]);
   client.close();
   process.exit(0);
 };

@@ -56,6 +56,7 @@ const agentRules = [
   { apiGroups: [group], resources: ['subnets'], verbs: watch },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'create', 'update', 'delete'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
 const controllerRules = [

@@ -15,7 +15,9 @@ import { CniError, errorCode } from './cni/error.ts';
 import type { CniRequest } from './cni/request.ts';
 import { createCniServer } from './cni/server.ts';
 import { createEngineSet, type Repair } from './engines.ts';
+import { createHealthChecks } from './health-checks.ts';
 import { createIntentHolder } from './intent.ts';
+import { observe } from './observe.ts';
 import { createPods, endpointOf } from './pods.ts';
 import { createSignal } from './signal.ts';
 import { startAddresses } from './start.ts';
@@ -30,6 +32,8 @@ export type DatapathOptions = {
   readonly datapathSocket: string;
   /** Called once, when every engine holds the first intent: from then on ADD works. */
   readonly onReady: () => Promise<void>;
+  /** Why Services are not held; undefined: they are. */
+  readonly servicesWithheld: () => string | undefined;
   readonly log: Log;
   readonly metrics: Registry;
 };
@@ -41,6 +45,8 @@ export type Datapath = {
   resync(reason: string): void;
   /** An engine repaired something by itself: log, metric, and what it can't hold now. */
   repaired(engine: string, repair: Repair): void;
+  /** Something of the status is another one that the datapath doesn't see itself. */
+  statusChanged(): void;
   /** Answers what is under way, then stops; links, routes, tables and files stay as they are. */
   close(): Promise<void>;
 };
@@ -63,6 +69,9 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   };
   const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
+  const broken = () => engines.status().find((engine) => engine.error !== undefined);
+  const serving = () => options.servicesWithheld() === undefined && broken() === undefined;
+  const healthChecks = createHealthChecks(serving, log);
   let ready = false;
   let self: SelfIntent | undefined;
   let own: EngineProblem[] = [];
@@ -100,6 +109,8 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     const applied = engines.apply(isFirst ? holder.whole() : complete);
     signal.notify();
     const { problems, failed } = await applied;
+    if (change.replace || change.put.healthChecks !== undefined || change.remove.healthChecks !== undefined)
+      healthChecks.set(holder.intent.healthChecks);
     if (!prepared && failed.length === 0) {
       prepared = true;
       signal.notify();
@@ -146,8 +157,8 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     if (self === undefined) return `node ${node} is not known to the cluster`;
     if (self.assignRefused !== undefined) return self.assignRefused;
     if (Date.now() >= self.assignUntil) return "the agent's lease has run out, so no address may be assigned";
-    const broken = engines.status().find((engine) => engine.error !== undefined);
-    if (broken !== undefined) return `${broken.name}: ${broken.error}`;
+    const engine = broken();
+    if (engine !== undefined) return `${engine.name}: ${engine.error}`;
     return ready ? undefined : 'the CNI plugin is not installed yet';
   };
 
@@ -210,9 +221,15 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       endpoints: Object.keys(holder.intent.endpoints).length,
       tunnelAddresses: self?.tunnelAddresses ?? [],
       engines: engines.status(),
+      ...withheldStatus(options.servicesWithheld()),
     }),
     endpoints: () => pods.endpoints(),
-    problems: () => [...own, ...engines.problems()],
+    problems: () => [
+      ...own,
+      ...withheldProblem(options.servicesWithheld()),
+      ...healthChecks.problems(),
+      ...engines.problems(),
+    ],
   };
   observe(metrics, api);
 
@@ -228,6 +245,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       if (holder.generation > 0) engines.resync(reason);
     },
     repaired: (engine, repair) => engines.repaired(engine, repair),
+    statusChanged: () => signal.notify(),
     async close() {
       for (const [server] of servers) {
         server.close();
@@ -236,6 +254,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       await pods.stop();
       await Promise.allSettled(calls);
       await pods.stop();
+      await healthChecks.close();
       await engines.close();
       await journal.close();
     },
@@ -256,47 +275,16 @@ async function listen(server: Server, path: string): Promise<void> {
   await promise;
 }
 
+function withheldStatus(reason: string | undefined): Pick<DatapathStatus, 'servicesWithheld'> {
+  return reason === undefined ? {} : { servicesWithheld: reason };
+}
+
+function withheldProblem(reason: string | undefined): EngineProblem[] {
+  return reason === undefined ? [] : [{ engine: 'datapath', entry: 'services', reason }];
+}
+
 function sameButLease(a: SelfIntent | undefined, b: SelfIntent | undefined): boolean {
   const text = (self: SelfIntent | undefined) =>
     JSON.stringify(self === undefined ? 0 : { ...self, assignUntil: 0 });
   return text(a) === text(b);
-}
-
-function observe(metrics: Registry, api: Api): void {
-  const endpoints = metrics.gauge({
-    name: 'netloom_datapath_endpoints',
-    help: 'Pod interfaces that are wired.',
-  });
-  const addresses = metrics.gauge({
-    name: 'netloom_datapath_addresses',
-    help: "Addresses of the node's blocks.",
-    labels: ['subnet', 'state'],
-  });
-  const problems = metrics.gauge({
-    name: 'netloom_datapath_problems',
-    help: 'Entries that an engine can not hold.',
-  });
-  let known = new Set<string>();
-  metrics.onCollect(() => {
-    const status = api.status();
-    endpoints.set(status.endpoints);
-    problems.set(api.problems().length);
-    const sums = new Map<string, Record<'assigned' | 'resting' | 'free', number>>();
-    for (const { subnet, assigned, resting, free } of status.blocks) {
-      const sum = sums.get(subnet) ?? { assigned: 0, resting: 0, free: 0 };
-      sums.set(subnet, {
-        assigned: sum.assigned + assigned,
-        resting: sum.resting + resting,
-        free: sum.free + free,
-      });
-    }
-    for (const subnet of known) {
-      if (sums.has(subnet)) continue;
-      for (const state of ['assigned', 'resting', 'free']) addresses.remove({ subnet, state });
-    }
-    for (const [subnet, sum] of sums) {
-      for (const [state, value] of Object.entries(sum)) addresses.set(value, { subnet, state });
-    }
-    known = new Set(sums.keys());
-  });
 }

@@ -4,6 +4,7 @@ import { flushCompileCache } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { createNetlinkEngine } from '#engines/netlink/driver.ts';
 import { createNftablesEngine } from '#engines/nftables/driver.ts';
+import { findKubeProxy } from '#engines/nftables/kube-proxy.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { canonicalPrefix } from '#net/prefix.ts';
 import { type FileLock, tryLock } from '#system/files.ts';
@@ -13,6 +14,7 @@ import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
 import { commonFlags, logOf, readFlags } from '../flags.ts';
 import { version } from '../version.ts';
+import { besideKubeProxy } from './beside-kube-proxy.ts';
 import { type Datapath, startDatapath } from './datapath.ts';
 import { installCni } from './install.ts';
 
@@ -76,9 +78,21 @@ const nftables = createNftablesEngine({
   onError: (error) => log.error('nftables', { error }),
 });
 
+const services = besideKubeProxy(nftables, {
+  find: (thorough) => findKubeProxy(undefined, { withLegacy: thorough }),
+  onChange: () => datapath?.statusChanged(),
+  log,
+});
+const withheld = metrics.gauge({
+  name: 'netloom_datapath_services_withheld',
+  help: '1 while Services are left to kube-proxy.',
+});
+metrics.onCollect(() => withheld.set(services.withheld() === undefined ? 0 : 1));
+
 datapath = await startDatapath({
   node,
-  engines: [netlink, nftables],
+  engines: [netlink, services],
+  servicesWithheld: () => services.withheld(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
   journal: join(flags['state-dir'], basename(paths.journal.value)),
   cniSocket: runFile(paths.cniSocket.value),
@@ -103,6 +117,7 @@ const health = await startHealthServer({
   registry: metrics,
   checks: [
     { name: 'node', check: () => running.unready() },
+    { name: 'services', check: () => services.withheld() },
     { name: 'loop', live: true, check: () => undefined },
   ],
 });
