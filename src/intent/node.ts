@@ -95,6 +95,8 @@ export type PeerIntent = {
   readonly origin: Origin;
   /** Underlay addresses, at most one a family, IPv4 first. */
   readonly addresses: readonly string[];
+  /** The peer's own addresses in its overlay blocks (`SelfIntent.tunnelAddresses`), as it says; missing: none known. */
+  readonly tunnelAddresses?: readonly string[];
   readonly blocks: readonly { readonly cidr: string; readonly subnet: string; readonly mode: SubnetMode }[];
 };
 

@@ -80,7 +80,7 @@ describe('the addresses of a Subnet', () => {
     );
     expect(problems).toEqual([]);
     expect(value?.excluded).toEqual(['10.1.0.1/32', '10.2.0.1/32', 'fd10::1/128']);
-    expect(value?.gateway).toEqual(['10.1.0.1', '10.2.0.1', 'fd10::1']);
+    expect(value?.gateways).toEqual(['10.1.0.1', '10.2.0.1', 'fd10::1']);
     expect(value?.reserved).toEqual(['10.1.0.8/31']);
   });
 

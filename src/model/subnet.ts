@@ -35,7 +35,7 @@ export type SubnetModel = {
   /** Addresses that a pod gets only if it asks for them, as prefixes; missing: none. */
   readonly reserved?: readonly string[];
   /** The one gateway of a CIDR, of those that name one. */
-  readonly gateway?: readonly string[];
+  readonly gateways?: readonly string[];
   /** Present on a private Subnet: who else than its own pods and nodes may open connections to its pods. */
   readonly private?: { readonly subnets: readonly string[]; readonly prefixes: readonly string[] };
   readonly blockSizes: { readonly ipv4: number; readonly ipv6: number };
@@ -81,7 +81,7 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
     });
   const excluded = ranges('excludedAddresses');
   const reserved = ranges('reservedAddresses');
-  const gateway = readGateways(spec.gateway ?? [], cidrs, refuse);
+  const gateways = readGateways(spec.gateway ?? [], cidrs, refuse);
   const allowFrom = (spec.allowInboundFrom ?? []).flatMap((text, index) => {
     const cidr = canonicalPrefix(text);
     if (cidr === undefined)
@@ -100,9 +100,9 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
     ...(spec.namespaceSelector === undefined
       ? {}
       : { namespaceSelector: spec.namespaceSelector as LabelSelector }),
-    excluded: [...excluded, ...gateway.map((address) => formatPrefix(hostPrefix(address)))],
+    excluded: [...excluded, ...gateways.map((address) => formatPrefix(hostPrefix(address)))],
     ...(reserved.length === 0 ? {} : { reserved }),
-    ...(gateway.length === 0 ? {} : { gateway: gateway.map(formatAddr) }),
+    ...(gateways.length === 0 ? {} : { gateways: gateways.map(formatAddr) }),
     ...(admitted === undefined ? {} : { private: admitted }),
     blockSizes,
     masquerade: (spec.outboundAddress ?? 'Node') === 'Node',

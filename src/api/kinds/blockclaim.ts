@@ -27,7 +27,20 @@ export const blockClaimKind = {
       },
     },
   },
-  status: { type: 'object', properties: { conditions: conditionsSchema } },
+  status: {
+    type: 'object',
+    properties: {
+      conditions: conditionsSchema,
+      nodeAddresses: {
+        type: 'array',
+        description:
+          "Addresses of the block that are the node's own, its source towards pods of other nodes.",
+        maxItems: 4,
+        'x-kubernetes-list-type': 'atomic',
+        items: { type: 'string', maxLength: 45 },
+      },
+    },
+  },
   rules: [
     {
       rule:
@@ -40,6 +53,7 @@ export const blockClaimKind = {
     { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
     { name: 'Subnet', type: 'string', jsonPath: '.spec.subnet' },
     { name: 'Node', type: 'string', jsonPath: '.spec.node' },
+    { name: 'Node addresses', type: 'string', jsonPath: '.status.nodeAddresses', priority: 1 },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   ],
 } as const;

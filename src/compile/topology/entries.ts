@@ -51,17 +51,23 @@ export function namespaceIntent(
   return subnet === undefined ? undefined : { subnet: subnet.name };
 }
 
+/** `nodeAddresses`: those of the block that its node says are its own. */
+export type ValidBlock = BlockIntent & Pick<BlockClaimModel, 'nodeAddresses'>;
+
 /** Blocks of a node in order of their name; a claim that must not be routed becomes a problem. */
 export function validBlocks(
   node: NodeModel,
   claims: Iterable<BlockClaimModel>,
   subnets: ServedSubnets,
-): { value: BlockIntent[]; problems: Problem[] } {
+): { value: ValidBlock[]; problems: Problem[] } {
   const problems: Problem[] = [];
-  const value: BlockIntent[] = [];
+  const value: ValidBlock[] = [];
   for (const claim of [...claims].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const problem = judgeClaim(claim, node, subnets);
-    if (problem === undefined) value.push({ cidr: claim.cidr, subnet: claim.subnet, claim: claim.uid });
+    const { nodeAddresses } = claim;
+    const own = nodeAddresses === undefined ? {} : { nodeAddresses };
+    if (problem === undefined)
+      value.push({ cidr: claim.cidr, subnet: claim.subnet, claim: claim.uid, ...own });
     else problems.push(problem);
   }
   return { value, problems };
@@ -69,12 +75,14 @@ export function validBlocks(
 
 export function peerIntent(
   node: NodeModel,
-  blocks: readonly BlockIntent[],
+  blocks: readonly ValidBlock[],
   subnets: ServedSubnets,
 ): PeerIntent {
+  const tunnelAddresses = blocks.flatMap(({ nodeAddresses = [] }) => nodeAddresses);
   return {
     origin: node.origin,
     addresses: node.addresses,
+    ...(tunnelAddresses.length === 0 ? {} : { tunnelAddresses }),
     blocks: blocks.flatMap(({ cidr, subnet }) => {
       const mode = subnets.byName.get(subnet)?.mode;
       return mode === undefined ? [] : [{ cidr, subnet, mode }];
@@ -83,13 +91,13 @@ export function peerIntent(
 }
 
 /** `assignUntil` and `tunnelAddresses` are not the API's to say: the agent's lease and the datapath fill them in. */
-export function selfIntent(node: NodeModel, blocks: readonly BlockIntent[]): SelfIntent {
+export function selfIntent(node: NodeModel, blocks: readonly ValidBlock[]): SelfIntent {
   return {
     origin: node.origin,
     node: node.name,
     nodeUID: node.uid,
     addresses: node.addresses,
-    blocks,
+    blocks: blocks.map(({ cidr, subnet, claim }) => ({ cidr, subnet, claim })),
     tunnelAddresses: [],
     assignUntil: 0,
   };

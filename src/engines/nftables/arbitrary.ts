@@ -32,20 +32,27 @@ const self = fc.record({
   assignUntil: fc.constant(0),
 });
 
-const subnet = fc.record({
-  origin: fc.constant(origin),
-  cidrs: fc.uniqueArray(cidr, { maxLength: 3 }),
-  mode,
-  masquerade: fc.boolean(),
-  allowFrom: fc.array(fc.constantFrom('192.168.66.200/32', '192.168.66.0/24', 'fd66::/64', 'fd66::200/128'), {
-    maxLength: 3,
-  }),
-  excluded: fc.constant([]),
-});
+const sources = fc.array(
+  fc.constantFrom('192.168.66.200/32', '192.168.66.0/24', 'fd66::/64', 'fd66::200/128'),
+  { maxLength: 3 },
+);
+const subnet = fc.record(
+  {
+    origin: fc.constant(origin),
+    cidrs: fc.uniqueArray(cidr, { maxLength: 3 }),
+    mode,
+    masquerade: fc.boolean(),
+    allowFrom: sources,
+    excluded: fc.constant([]),
+    onlyFrom: sources,
+  },
+  { requiredKeys: ['origin', 'cidrs', 'mode', 'masquerade', 'allowFrom', 'excluded'] },
+);
 
 const peer = fc.record({
   origin: fc.constant(origin),
   addresses: fc.uniqueArray(underlay, { maxLength: 2 }),
+  tunnelAddresses: fc.uniqueArray(fc.oneof(address4, address6), { maxLength: 2 }),
   blocks: fc.array(fc.record({ cidr: block, subnet: fc.constant('s'), mode }), { maxLength: 4 }),
 });
 

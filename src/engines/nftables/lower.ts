@@ -1,7 +1,7 @@
 /** Lowers intent entries, one by one, to elements of the named sets and to the shared chains that they need. Pure. */
 import { isIP } from 'node:net';
 import type { EndpointIntent, PeerIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
-import type { Family } from '#net/addr.ts';
+import { type Family, formatAddr, parseAddr } from '#net/addr.ts';
 import {
   comparePrefix,
   formatPrefix,
@@ -9,6 +9,7 @@ import {
   parsePrefix,
   prefixContains,
   prefixesOverlap,
+  prefixHas,
 } from '#net/prefix.ts';
 import { links } from '#system/registry.ts';
 import type { Element } from './objects.ts';
@@ -55,6 +56,13 @@ export function lowerPeer(peer: PeerIntent, owns: Owns): Lowered {
     elements.push(one('nodes', address));
     for (const block of blocks) elements.push(...lowerTunnelSource(address, block));
   }
+  // Inside its blocks only: a peer speaks for itself.
+  for (const text of elements.length === 0 ? [] : (peer.tunnelAddresses ?? [])) {
+    const addr = parseAddr(text);
+    if (addr !== undefined && blocks.some((block) => prefixHas(block, addr))) {
+      elements.push(one('tunnelAddresses', formatAddr(addr)));
+    }
+  }
   return { elements, chains: [], problems };
 }
 
@@ -85,6 +93,7 @@ export function lowerSubnets(subnets: Readonly<Record<string, SubnetIntent>>): {
     const subnet = subnets[name]!;
     const bad: string[] = [];
     const allowed = disjoint(subnet.allowFrom, bad);
+    const admitted = subnet.onlyFrom === undefined ? undefined : disjoint(subnet.onlyFrom, bad);
     for (const prefix of disjoint(subnet.cidrs, bad)) {
       const other = taken.find((each) => prefixesOverlap(each.prefix, prefix));
       if (other !== undefined) {
@@ -97,6 +106,10 @@ export function lowerSubnets(subnets: Readonly<Record<string, SubnetIntent>>): {
       elements.push({ set: `podSubnets${family}`, key: text });
       if (subnet.mode === 'routed') elements.push({ set: `routedSubnets${family}`, key: text });
       if (subnet.masquerade) elements.push({ set: `masqueraded${family}`, key: text });
+      if (admitted !== undefined) elements.push({ set: `privateSubnets${family}`, key: text });
+      for (const from of admitted?.filter((each) => each.family === family) ?? []) {
+        elements.push({ set: `privateFrom${family}`, key: `${intervalText(from)} . ${text}` });
+      }
       for (const from of allowed.filter((each) => each.family === family)) {
         elements.push({ set: `allowedFrom${family}`, key: `${intervalText(from)} . ${text}` });
       }

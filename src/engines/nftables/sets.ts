@@ -35,6 +35,9 @@ export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSe
     set('routedSubnets', address, 'interval'),
     set('masqueraded', address, 'interval'),
     set('allowedFrom', `${address} . ${address}`, 'interval'),
+    set('privateSubnets', address, 'interval'),
+    set('privateFrom', `${address} . ${address}`, 'interval'),
+    set('tunnelAddresses', address),
     set('podAddresses', `ifname . ${address}`),
     set('hairpin', `${address} . ${address}`),
     set('tunnelBlocks4in', `${ip} saddr . @th,336,32`),
@@ -59,6 +62,7 @@ export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSe
 export const sharedSets: ReadonlySet<string> = new Set(
   families.flatMap((family) => [
     `nodes${family}`,
+    `tunnelAddresses${family}`,
     `serviceAddresses${family}`,
     `podAddresses${family}`,
     `hairpin${family}`,

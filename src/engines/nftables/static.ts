@@ -3,6 +3,7 @@ import { hookPriorities, ports } from '#system/registry.ts';
 import { base, chain, rule } from './chain.ts';
 import { fromOurs, fromPod, guardChains, toPod, toTunnel } from './guards.ts';
 import { type Chain, hookBody, printRule, type Rule, tableName } from './objects.ts';
+import { privateChains } from './private.ts';
 import { namedSets } from './sets.ts';
 import { frontend, original } from './shared-chains.ts';
 
@@ -20,6 +21,7 @@ export const counters = [
   'droppedOutside',
   'droppedDelivery',
   'droppedSourceRange',
+  'droppedPrivate',
 ] as const;
 
 const vxlan = ports.vxlan.value;
@@ -118,6 +120,7 @@ function filterChains(): Chain[] {
       rule('ip daddr @podSubnets4 counter name "droppedOutside" drop', 'pod address from outside'),
       rule('ip6 daddr @podSubnets6 counter name "droppedOutside" drop'),
     ]),
+    ...privateChains(),
     chain('stray', [
       rule('ip daddr @serviceAddresses4 drop', 'no connection known, so nothing to translate it by'),
       rule('ip6 daddr @serviceAddresses6 drop'),
@@ -125,6 +128,7 @@ function filterChains(): Chain[] {
       rule('icmp type time-exceeded accept'),
       rule('icmp type parameter-problem accept'),
       rule('icmpv6 type < echo-request accept'),
+      rule(`${toPod} jump intoPrivate`),
       rule('goto arriving'),
     ]),
     base('filterForward', 'filter', 'forward', priority, [
@@ -137,6 +141,7 @@ function filterChains(): Chain[] {
       rule('ct state invalid goto stray'),
       rule('ct status dnat jump learn'),
       rule(`${toPod} jump delivery`),
+      rule(`${toPod} jump intoPrivate`),
       rule('goto arriving'),
     ]),
     chain('translated', [rule('jump learn'), rule('iif "lo" accept'), ...inside, ...noService]),

@@ -34,6 +34,8 @@ export type Testnet = {
   counter(node: 1 | 2, name: string): Promise<number>;
   /** The same ones on both nodes, or those of each node. */
   setServices(services: Services | ((node: 1 | 2) => Services)): Promise<void>;
+  /** Puts entries into the intent of a node. */
+  put(node: 1 | 2, entries: IntentChange['put']): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -197,6 +199,9 @@ export async function openTestnet(box: Box): Promise<Testnet> {
         for (const [index, engine] of engines.entries()) {
           await engine.apply(change({ services: of(index === 0 ? 1 : 2) }, { services: gone }));
         }
+      },
+      async put(node, entries) {
+        await engines[node - 1]!.apply(change(entries));
       },
       async close() {
         await Promise.all(engines.map((engine) => engine.close()));

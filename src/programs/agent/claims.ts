@@ -12,6 +12,7 @@ import { createThinned } from '#telemetry/thinned.ts';
 import type { SubnetUsage } from '../node-lease.ts';
 import { type ClaimDecision, decideClaims } from './claim-decision.ts';
 import type { Feed } from './feed.ts';
+import { createNodeAddresses } from './node-addresses.ts';
 
 export type Claims = {
   /** Something that claims depend on changed. */
@@ -53,6 +54,7 @@ export function startClaims(
   /** Failures in a row: the API server is away, or refuses what we ask. */
   let failures = 0;
   const failureLine = createThinned(lineEveryMs);
+  const nodeAddresses = createNodeAddresses(client);
   let timer: NodeJS.Timeout | undefined;
   const decided = Promise.withResolvers<void>();
 
@@ -83,6 +85,9 @@ export function startClaims(
     decided.resolve();
     report(decision);
     await Promise.all([
+      nodeAddresses
+        .tell(decision.use, status.tunnelAddresses)
+        .catch((error: unknown) => failed("can not tell the node's own addresses", { error })),
       ...decision.adopt.map((claim) => adopt(claim, self.nodeUID)),
       ...(asked.size > 0 || decision.adopt.length > 0
         ? []
