@@ -66,7 +66,11 @@ export type BlockIntent = {
   readonly since?: number | undefined;
 };
 
-export type SubnetMode = 'overlay' | 'routed';
+/**
+ * `overlay`: through the tunnel; `routed`: by the owning node as next hop; `underlay`: on the wire, where each node answers for its
+ * own pods.
+ */
+export type SubnetMode = 'overlay' | 'routed' | 'underlay';
 
 export type SubnetIntent = {
   readonly origin: Origin;
@@ -78,7 +82,7 @@ export type SubnetIntent = {
   readonly masquerade: boolean;
   /** Prefixes outside the cluster that may open connections to this subnet's pods. */
   readonly allowFrom: readonly string[];
-  /** Addresses that are never assigned, as prefixes. */
+  /** Addresses that are never assigned, as prefixes. In mode `underlay` gateways and nodes' own addresses are among them. */
   readonly excluded: readonly string[];
   /** Addresses that are assigned only to a pod that asks for them, as prefixes; missing: none. */
   readonly reserved?: readonly string[];
@@ -87,6 +91,8 @@ export type SubnetIntent = {
    * is kept out. A connection is judged by its pod's own address, where the pod is: after translation.
    */
   readonly onlyFrom?: readonly string[];
+  /** Mode `underlay`: the way out of pods, at most one a prefix of `cidrs`. */
+  readonly gateways?: readonly string[];
 };
 
 export type NamespaceIntent = { readonly subnet: string };

@@ -57,6 +57,9 @@ const special = [
   'ff00::/8',
 ].map((text) => parsePrefix(text) as Prefix);
 
+/** Who may open connections to the pods of an underlay Subnet that doesn't say: being reached is what it is for. */
+const everybody = ['0.0.0.0/0', '::/0'];
+
 /**
  * Bad CIDRs leave what was in effect in effect: an edit never takes addresses from under running pods. With nothing in effect yet,
  * the Subnet is not usable at all. Any other bad part is left out.
@@ -82,7 +85,9 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
   const excluded = ranges('excludedAddresses');
   const reserved = ranges('reservedAddresses');
   const gateways = readGateways(spec.gateway ?? [], cidrs, refuse);
-  const allowFrom = (spec.allowInboundFrom ?? []).flatMap((text, index) => {
+  const mode = spec.mode ?? 'overlay';
+  const unsaid = mode === 'underlay' && spec.private !== true ? everybody : [];
+  const allowFrom = (spec.allowInboundFrom ?? unsaid).flatMap((text, index) => {
     const cidr = canonicalPrefix(text);
     if (cidr === undefined)
       refuse(`spec.allowInboundFrom[${index}]`, 'InvalidCIDR', `"${text}" is no prefix`);
@@ -95,7 +100,7 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
     created: object.metadata.creationTimestamp ?? '',
     cidrs: cidrs.map(formatPrefix),
     ...(recorded.length === 0 ? {} : { recorded: recorded.map(formatPrefix) }),
-    mode: spec.mode ?? 'overlay',
+    mode,
     namespaces: spec.namespaces ?? [],
     ...(spec.namespaceSelector === undefined
       ? {}
@@ -105,7 +110,7 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
     ...(gateways.length === 0 ? {} : { gateways: gateways.map(formatAddr) }),
     ...(admitted === undefined ? {} : { private: admitted }),
     blockSizes,
-    masquerade: (spec.outboundAddress ?? 'Node') === 'Node',
+    masquerade: (spec.outboundAddress ?? (mode === 'underlay' ? 'Pod' : 'Node')) === 'Node',
     allowFrom,
     ...(object.metadata.deletionTimestamp === undefined ? {} : { deleting: true }),
   };

@@ -80,6 +80,15 @@ export const gateway = {
 export const routes = {
   protocol: entry(110, 'rtnetlink protocol of every route that Netloom owns (`ip route show proto 110`)'),
   table: entry(254, 'the main table: what a node operator looks at first'),
+  gatewayTables: entry(
+    0x6e00_0000,
+    'first of the tables with the default route of an underlay gateway ("n"); one each, by a hash of 24 bits',
+  ),
+  knownRulePriority: entry(
+    30_110,
+    'underlay pods with a gateway: what the main table knows by more than its default route; before main (32766)',
+  ),
+  gatewayRulePriority: entry(30_111, 'underlay pods with a gateway: the rest goes there'),
   unreachableMetric: entry(4_278_198_272, 'subnet-wide unreachable routes lose against any other route'),
 } as const;
 

@@ -33,8 +33,10 @@ export const group = {
   NEIGHBOUR: 3,
   IPV4_ADDRESS: 5,
   IPV4_ROUTE: 7,
+  IPV4_RULE: 8,
   IPV6_ADDRESS: 9,
   IPV6_ROUTE: 11,
+  IPV6_RULE: 19,
 } as const;
 
 /** One datagram must fit the socket's send buffer (a little over 200 KiB by default). */

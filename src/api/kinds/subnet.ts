@@ -68,8 +68,9 @@ export const subnetKind = {
         type: 'string',
         description:
           '`overlay`: VXLAN between nodes; works on any network. ' +
-          '`routed`: plain routes between nodes of one layer 2 segment; no encapsulation.',
-        enum: ['overlay', 'routed'],
+          '`routed`: plain routes between nodes of one layer 2 segment; no encapsulation. ' +
+          "`underlay`: addresses of the physical network: each node answers ARP and neighbour discovery for its pods, so hosts on the nodes' layer 2 segment reach them without routes or NAT.",
+        enum: ['overlay', 'routed', 'underlay'],
         default: 'overlay',
       },
       namespaces: {
@@ -82,7 +83,9 @@ export const subnetKind = {
       namespaceSelector: labelSelectorSchema,
       excludedAddresses: {
         type: 'array',
-        description: 'Addresses that no pod gets: an address, a range `a-b`, or a prefix.',
+        description:
+          'Addresses that no pod gets: an address, a range `a-b`, or a prefix. In mode `underlay` name here all that other ' +
+          "hosts have or may get (DHCP): the rest is taken to be pods. The nodes' own addresses and the gateway need not be named.",
         maxItems: 256,
         'x-kubernetes-list-type': 'set',
         items: { type: 'string', maxLength: 91 },
@@ -98,8 +101,8 @@ export const subnetKind = {
       gateway: {
         type: 'array',
         description:
-          'At most one address of each prefix, which no pod gets. Overlay and routed pods send everything to their node, ' +
-          'so there it is only kept free.',
+          'At most one address of each prefix, which no pod gets. Underlay pods reach by it what is not on their own network; ' +
+          "without one they go the node's way. Overlay and routed pods send everything to their node, so there it is only kept free.",
         maxItems: 32,
         'x-kubernetes-list-type': 'set',
         items: { type: 'string', maxLength: 45 },
@@ -130,13 +133,15 @@ export const subnetKind = {
       outboundAddress: {
         type: 'string',
         description:
-          'What a destination outside the cluster sees: the address of the `Node` or of the `Pod`.',
+          'What a destination outside the cluster sees: the address of the `Node` or of the `Pod`. ' +
+          'Default: `Pod` in mode `underlay`, else `Node`.',
         enum: ['Node', 'Pod'],
-        default: 'Node',
       },
       allowInboundFrom: {
         type: 'array',
-        description: 'Prefixes outside the cluster that may open connections to these pods. None by default.',
+        description:
+          'Prefixes outside the cluster that may open connections to these pods. Without this field: everybody in mode ' +
+          '`underlay`, else nobody. An empty list: nobody.',
         maxItems: 256,
         'x-kubernetes-list-type': 'set',
         items: { type: 'string', format: 'cidr', maxLength: 43 },

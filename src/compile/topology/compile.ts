@@ -26,6 +26,7 @@ export function compileTopology(
 ): { readonly value: TopologyIntent; readonly problems: readonly Problem[] } {
   const served = serveSubnets(snapshot.subnets);
   const claims = Map.groupBy(snapshot.claims, (claim) => claim.node);
+  const addresses = snapshot.nodes.flatMap((node) => node.addresses);
   const problems = [...served.problems];
   const peers: Record<string, PeerIntent> = {};
   let own: TopologyIntent['self'] = {};
@@ -38,7 +39,7 @@ export function compileTopology(
   const value: TopologyIntent = {
     self: own,
     subnets: Object.fromEntries(
-      served.value.list.map((subnet) => [subnet.name, subnetIntent(subnet, served.value)]),
+      served.value.list.map((subnet) => [subnet.name, subnetIntent(subnet, served.value, addresses)]),
     ),
     namespaces: namespaces(snapshot.namespaces, served.value),
     peers,

@@ -5,25 +5,49 @@ import type { NamespaceModel } from '#model/namespace.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem, ProblemCode } from '#model/problem.ts';
 import { selects } from '#model/selector.ts';
+import { parseAddr } from '#net/addr.ts';
+import { formatPrefix, hostPrefix, parsePrefix, prefixHas } from '#net/prefix.ts';
+import { setOfPrefixes, toPrefixes } from '#net/set.ts';
 import { blockName } from '../ipam/blocks.ts';
 import { holdsBlock, type ServedSubnet, type ServedSubnets } from './served.ts';
 
 /** The Subnet of every namespace that no other names. */
 export const defaultSubnet = 'default';
 
-export function subnetIntent(subnet: ServedSubnet, subnets: ServedSubnets): SubnetIntent {
-  const { origin, cidrs, retired, mode, masquerade, allowFrom, excluded, reserved } = subnet;
+/**
+ * `nodes`: addresses of all nodes. Those inside an underlay Subnet are taken on the wire, so no pod gets one. Other modes don't look
+ * at them, so there a change of a node changes no Subnet.
+ */
+export function subnetIntent(
+  subnet: ServedSubnet,
+  subnets: ServedSubnets,
+  nodes: Iterable<string>,
+): SubnetIntent {
+  const { origin, retired, mode, masquerade, allowFrom, reserved, gateways } = subnet;
+  const cidrs = [...subnet.cidrs, ...retired];
+  const onWire = mode === 'underlay';
   return {
     origin,
-    cidrs: [...cidrs, ...retired],
+    cidrs,
     mode,
     masquerade,
     allowFrom,
-    excluded,
+    excluded: onWire ? withNodes(subnet.excluded, cidrs, nodes) : subnet.excluded,
+    ...(onWire && gateways !== undefined ? { gateways } : {}),
     ...(retired.length === 0 ? {} : { retired }),
     ...(reserved === undefined ? {} : { reserved }),
     ...(subnet.private === undefined ? {} : { onlyFrom: admitted(subnet, subnets) }),
   };
+}
+
+function withNodes(excluded: readonly string[], cidrs: readonly string[], nodes: Iterable<string>): string[] {
+  const prefixes = cidrs.flatMap((cidr) => parsePrefix(cidr) ?? []);
+  const taken = [...nodes].flatMap((text) => {
+    const addr = parseAddr(text);
+    return addr !== undefined && prefixes.some((prefix) => prefixHas(prefix, addr)) ? [hostPrefix(addr)] : [];
+  });
+  const own = excluded.flatMap((cidr) => parsePrefix(cidr) ?? []);
+  return toPrefixes(setOfPrefixes([...own, ...taken])).map(formatPrefix);
 }
 
 /** A Subnet that is named and not there admits nobody. */

@@ -27,7 +27,10 @@ export type TopologyCompiler = {
   readonly flush: () => TopologyChange | undefined;
 };
 
-/** Starts from nothing. A Subnet's change touches every node and namespace; any other change touches one entry. */
+/**
+ * Starts from nothing. A Subnet's change touches every node and namespace, new addresses of a node touch underlay Subnets; any other
+ * change touches one entry.
+ */
 export function createTopologyCompiler(self: string): TopologyCompiler {
   const nodes = new Map<string, NodeModel>();
   const subnets = new Map<string, SubnetModel>();
@@ -39,6 +42,8 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
   const dirtyNodes = new Set<string>();
   const dirtyNamespaces = new Set<string>();
   let dirtySubnets = false;
+  /** Of nodes: what underlay Subnets can't give to pods. */
+  let dirtyAddresses = false;
   const output = createDeltaOutput();
 
   const indexClaim = (claim: BlockClaimModel, present: boolean): void => {
@@ -52,6 +57,7 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
 
   return {
     setNode(name, node) {
+      if (nodes.get(name)?.addresses.join() !== node?.addresses.join()) dirtyAddresses = true;
       store(nodes, name, node);
       dirtyNodes.add(name);
     },
@@ -76,9 +82,12 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
         served = serveSubnets(subnets.values()).value;
         for (const name of nodes.keys()) dirtyNodes.add(name);
         for (const name of namespaces.keys()) dirtyNamespaces.add(name);
+      }
+      if (dirtySubnets || (dirtyAddresses && served.list.some((subnet) => subnet.mode === 'underlay'))) {
+        const addresses = [...nodes.values()].flatMap((node) => node.addresses);
         output.replace(
           'subnets',
-          new Map(served.list.map((subnet) => [subnet.name, subnetIntent(subnet, served)])),
+          new Map(served.list.map((subnet) => [subnet.name, subnetIntent(subnet, served, addresses)])),
         );
       }
       for (const name of dirtyNodes) {
@@ -103,6 +112,7 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
         );
       }
       dirtySubnets = false;
+      dirtyAddresses = false;
       dirtyNodes.clear();
       dirtyNamespaces.clear();
       return output.take() as TopologyChange | undefined;

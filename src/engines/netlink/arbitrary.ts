@@ -7,6 +7,7 @@ import type {
   PeerIntent,
   SelfIntent,
   SubnetIntent,
+  SubnetMode,
 } from '#intent/node.ts';
 import type { Facts } from './context.ts';
 
@@ -35,12 +36,20 @@ const self: fc.Arbitrary<SelfIntent> = fc
   })
   .map((fields) => ({ origin: origin('Node', 'a'), node: 'a', nodeUID: 'uid-a', blocks: [], ...fields }));
 
+/** The underlay one has a prefix of the node's own network and one that is only on the wire, each with a gateway. */
+const cidrs = {
+  overlay: ['10.244.0.0/16', 'fd10:244::/56'],
+  routed: ['10.245.0.0/16'],
+  underlay: ['192.168.66.128/25', '10.50.0.0/24', 'fd10:50::/64'],
+};
+
 const subnets: Record<string, SubnetIntent> = Object.fromEntries(
-  (['overlay', 'routed'] as const).map((mode) => [
+  (['overlay', 'routed', 'underlay'] as const).map((mode) => [
     mode,
     {
       origin: origin('Subnet', mode),
-      cidrs: mode === 'overlay' ? ['10.244.0.0/16', 'fd10:244::/56'] : ['10.245.0.0/16'],
+      cidrs: cidrs[mode],
+      ...(mode === 'underlay' ? { gateways: ['192.168.66.129', '10.50.0.1', 'fd10:50::1'] } : {}),
       mode,
       masquerade: true,
       allowFrom: [],
@@ -55,6 +64,7 @@ const block = fc.constantFrom(
   { cidr: 'fd10:244:0:2::/64', subnet: 'overlay', mode: 'overlay' as const },
   { cidr: '10.245.2.0/24', subnet: 'routed', mode: 'routed' as const },
   { cidr: '10.245.3.0/24', subnet: 'routed', mode: 'routed' as const },
+  { cidr: '10.50.0.64/26', subnet: 'underlay', mode: 'underlay' as const },
 );
 
 const peer: fc.Arbitrary<PeerIntent> = fc
@@ -73,15 +83,21 @@ const peer: fc.Arbitrary<PeerIntent> = fc
 /** Index 9 is one that no device has. */
 const endpoint = (index: number): fc.Arbitrary<EndpointIntent> =>
   fc
-    .constantFrom([`10.244.1.${index}`], [`10.244.1.${index}`, `fd10:244:0:1::${index}`], ['10.244.1.7'])
-    .map((addresses) => ({
+    .constantFrom<[SubnetMode, ...string[]]>(
+      ['overlay', `10.244.1.${index}`],
+      ['overlay', `10.244.1.${index}`, `fd10:244:0:1::${index}`],
+      ['overlay', '10.244.1.7'],
+      ['underlay', `10.50.0.${index}`, `fd10:50::${index}`],
+      ['underlay', '192.168.66.140'],
+    )
+    .map(([mode, ...addresses]) => ({
       origin: origin('Pod', `p${index}`),
       device: `nlp0000000000${index}`,
       ifindex: 100 + index,
       mac: `02:00:00:00:00:0${index}`,
       addresses,
-      subnet: 'overlay',
-      mode: 'overlay',
+      subnet: mode,
+      mode,
     }));
 
 const orGone = <T>(entry: fc.Arbitrary<T>) => fc.option(entry, { nil: undefined, freq: 3 });
@@ -94,7 +110,7 @@ type Step = {
 const step: fc.Arbitrary<Step> = fc.record({
   self: fc.record({ a: self }, { requiredKeys: [] }),
   subnets: fc.record(
-    { overlay: orGone(fc.constant(subnets['overlay']!)), routed: orGone(fc.constant(subnets['routed']!)) },
+    Object.fromEntries(Object.entries(subnets).map(([name, each]) => [name, orGone(fc.constant(each))])),
     { requiredKeys: [] },
   ),
   peers: fc.record({ b: orGone(peer), c: orGone(peer), d: orGone(peer) }, { requiredKeys: [] }),

@@ -33,6 +33,9 @@ export type Context = {
   /** Underlay addresses of this node that a device really has. */
   readonly address4?: string;
   readonly address6?: string;
+  /** The devices that have them, or had them last: a lease that is renewed must not silence what answers there for pods. */
+  readonly device4?: string;
+  readonly device6?: string;
   /** Smallest MTU of the devices that have them; undefined while none has. */
   readonly underlayMtu?: number;
   readonly tunnel?: Tunnel;
@@ -66,8 +69,14 @@ export function contextOf(
       problems.push({ entry, reason: `no device of the node has its address ${address}` });
     return device === undefined ? [] : [{ address, device }];
   });
-  const address4 = found.find(({ address }) => familyOf(address) === 4)?.address;
-  const address6 = found.find(({ address }) => familyOf(address) === 6)?.address;
+  const [address4, address6] = ([4, 6] as const).map(
+    (family) => found.find(({ address }) => familyOf(address) === family)?.address,
+  );
+  const [device4, device6] = ([4, 6] as const).map((family) => {
+    const now = found.find(({ address }) => familyOf(address) === family)?.device.name;
+    const before = family === 4 ? previous?.device4 : previous?.device6;
+    return now ?? (self.addresses.some((address) => familyOf(address) === family) ? before : undefined);
+  });
   const seen = found[0] === undefined ? undefined : { local: found[0].address, mtu: smallestMtu(found) };
   const kept = previous?.tunnel;
   const lost = (address: string) => !found.some((each) => each.address === address);
@@ -81,7 +90,7 @@ export function contextOf(
   }
   const value: Context = {
     ...base,
-    ...optional({ address4, address6, underlayMtu, tunnel: overlay ? tunnel : undefined }),
+    ...optional({ address4, address6, device4, device6, underlayMtu, tunnel: overlay ? tunnel : undefined }),
     tunnelAddresses: self.tunnelAddresses.filter((address) => facts.ipv6 || familyOf(address) === 4),
   };
   return { value, problems };
@@ -96,7 +105,7 @@ function smallestMtu(found: readonly { readonly device: DeviceFact }[]): number 
 
 /** MTU of a pod's interface; undefined while no device has the node's address. */
 export function podMtu(context: Context, mode: SubnetMode): number | undefined {
-  if (context.underlayMtu === undefined || mode === 'routed') return context.underlayMtu;
+  if (context.underlayMtu === undefined || mode !== 'overlay') return context.underlayMtu;
   return context.tunnel?.mtu;
 }
 

@@ -16,7 +16,8 @@ import {
   routeType,
   scope,
 } from './messages.ts';
-import type { Link, Operation, Route } from './objects.ts';
+import type { Link, Operation, ProxyNeighbour, Route } from './objects.ts';
+import { addRule, deleteProxy, deleteRule, type ProxyState, putProxy } from './underlay-messages.ts';
 
 /** Devices by our names; everything else belongs to somebody else. */
 export function isOwn(name: string): boolean {
@@ -67,7 +68,17 @@ export function requestsFor(operation: Operation, indexOf: (name: string) => num
       if (!put) return [deleteRoute(state)];
       return [operation.before === undefined ? addRoute(state) : replaceRoute(state)];
     }
+    case 'proxy': {
+      const state = proxyState(object, indexOf(object.device));
+      return [put ? putProxy(state) : deleteProxy(state)];
+    }
+    case 'rule':
+      return [put ? addRule(object) : deleteRule(object)];
   }
+}
+
+export function proxyState({ address }: ProxyNeighbour, ifindex: number): ProxyState {
+  return { ifindex, address, protocol: routes.protocol.value };
 }
 
 /** Only what differs: even the same MAC set again makes the kernel forget the neighbours. */
@@ -96,6 +107,7 @@ export function routeObject(state: RouteState, names: ReadonlyMap<number, string
     ...(state.onlink === true ? { onlink: true } : {}),
     ...(state.source === undefined ? {} : { source: state.source }),
     ...(metric === 0 ? {} : { metric }),
+    ...(state.table === routes.table.value ? {} : { table: state.table }),
   };
 }
 
@@ -111,6 +123,6 @@ export function routeState(route: Route, indexOf: (name: string) => number): Rou
     scope: linkScope ? scope.link : scope.universe,
     metric: route.metric ?? 0,
     protocol: routes.protocol.value,
-    table: routes.table.value,
+    table: route.table ?? routes.table.value,
   };
 }

@@ -7,6 +7,7 @@ import { isOwn, routeObject } from './convert.ts';
 import { readLink, rtm } from './link-messages.ts';
 import { readAddress, readForwarding, readNeighbour, readRoute } from './messages.ts';
 import type { NetlinkObject } from './objects.ts';
+import { readOwnRule } from './underlay-messages.ts';
 
 export type DriftListener = {
   /** A device that isn't ours, or its addresses, may differ: look at the facts again. */
@@ -59,11 +60,16 @@ export function watchKernel(options: {
       case rtm.NEWROUTE:
       case rtm.DELROUTE: {
         const route = readRoute(message);
-        if (route.table !== routes.table.value) return;
         const ours = route.protocol === routes.protocol.value;
-        if (message.type === rtm.DELROUTE && !ours) return;
+        if (!ours && (message.type === rtm.DELROUTE || route.table !== routes.table.value)) return;
         // A foreign route under the identity of one of ours has taken its place.
         listener.onObject(routeObject(route, names), message.type === rtm.DELROUTE || !ours);
+        return;
+      }
+      case rtm.NEWRULE:
+      case rtm.DELRULE: {
+        const rule = readOwnRule(message);
+        if (rule !== undefined) listener.onObject({ kind: 'rule', ...rule }, message.type === rtm.DELRULE);
         return;
       }
       case rtm.NEWNEIGH:

@@ -75,6 +75,8 @@ export function createFakeKernel(initial: Facts): FakeKernel {
         return objects.has(`link ${object.device}`) ? undefined : 'no such device';
       case 'route':
         return refuseRoute(object);
+      case 'rule':
+        return undefined;
       default:
         return exists(object.device) ? undefined : 'no such device';
     }

@@ -20,12 +20,13 @@ done`;
 /** Everything that is ours, as iproute2 tells it. */
 const look = `exec 2>/dev/null
 ip route show table all proto 110; ip -6 route show table all proto 110
+ip neigh show proxy; ip -6 neigh show proxy; ip rule show | grep proto; ip -6 rule show | grep proto
 for d in nlvx0 nlp00000000001 nlp00000000002; do
   ip -d link show $d | grep -o 'vxlan id.*nolearning\\|mtu [0-9]*\\|alias .*\\|addrgenmode [a-z]*\\|,UP'
   ip address show $d scope global | grep -o 'inet6* [^ ]*'
   ip neigh show dev $d nud permanent | sort; bridge fdb show dev $d | grep -v '^33:33\\|^01:00' | sort
 done
-sysctl -a | grep 'nlvx0\\|nlp0\\|eth0.rp_filter\\|ip_forward =\\|all.forwarding' | grep -v neigh`;
+sysctl -a | grep 'nlvx0\\|nlp0\\|eth0.rp_filter\\|ip_forward =\\|all.forwarding\\|eth0.proxy' | grep -v 'neigh.nl'`;
 
 let box: Sandbox;
 let names = 0;

@@ -19,6 +19,16 @@ import {
   type Route,
 } from './objects.ts';
 import { deviceObject, type Pause, readFacts, readObjects } from './read.ts';
+import {
+  deleteProxy,
+  deleteRule,
+  dumpProxies,
+  dumpRules,
+  type ProxyState,
+  type RuleState,
+  readOwnRule,
+  readProxy,
+} from './underlay-messages.ts';
 import { newVxlan } from './vxlan.ts';
 
 export type Kernel = {
@@ -75,7 +85,8 @@ export function openKernel(namespace: string | undefined): Kernel {
     },
     removeAll: async () => {
       const own = socket.dump(dumpLinks, readLink).filter((link) => isOwn(link.name));
-      const requests = readOwnRoutes(socket).map(deleteRoute);
+      const requests = [...readOwnRules(socket).map(deleteRule), ...readOwnRoutes(socket).map(deleteRoute)];
+      requests.push(...readOwnProxies(socket).map(deleteProxy));
       const outcomes = await socket.requestAsync([...requests, ...own.map((link) => deleteLink(link.name))]);
       indexes.clear();
       const failed = outcomes.find(({ error }) => error !== undefined && !isGone(error));
@@ -95,7 +106,15 @@ function isGone(error: SystemError): boolean {
 }
 
 function readOwnRoutes(socket: RouteSocket): RouteState[] {
-  return readRoutes(socket, [4, 6], routes.table.value, routes.protocol.value);
+  return readRoutes(socket, [4, 6], routes.protocol.value);
+}
+
+function readOwnRules(socket: RouteSocket): RuleState[] {
+  return ([4, 6] as const).flatMap((family) => socket.dump(dumpRules(family), readOwnRule));
+}
+
+function readOwnProxies(socket: RouteSocket): ProxyState[] {
+  return socket.dump(dumpProxies, readProxy).filter(({ protocol }) => protocol === routes.protocol.value);
 }
 
 function execute(
@@ -119,7 +138,9 @@ function execute(
     outcomes.forEach(({ error }, index) => {
       const at = owners[index]!;
       if (error === undefined) return;
-      if (error.code === 'EEXIST' && operations[at]!.object.kind === 'route') exists.push(at);
+      const { kind } = operations[at]!.object;
+      if (error.code === 'EEXIST' && kind === 'rule') return;
+      if (error.code === 'EEXIST' && kind === 'route') exists.push(at);
       else refuse(at, error);
     });
     batch.length = 0;

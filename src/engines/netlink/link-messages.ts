@@ -30,6 +30,9 @@ export const rtm = {
   NEWNEIGH: 28,
   DELNEIGH: 29,
   GETNEIGH: 30,
+  NEWRULE: 32,
+  DELRULE: 33,
+  GETRULE: 34,
 } as const;
 
 const iff = { UP: 0x1, LOOPBACK: 0x8 } as const;

@@ -15,6 +15,7 @@ import {
 } from './context.ts';
 import { formatAlias, linkLocalOf, tunnelMac } from './names.ts';
 import { identity, type NetlinkObject, type Objects, sameObject } from './objects.ts';
+import { lowerAnswers, lowerWire } from './underlay.ts';
 
 export type Lowered = { readonly objects: readonly NetlinkObject[]; readonly problems: readonly Problem[] };
 
@@ -84,7 +85,9 @@ function withFamilies<Entry>(
 
 function needsIPv6(object: NetlinkObject): boolean {
   if (object.kind === 'route') return object.destination.includes(':') || object.via?.includes(':') === true;
-  if (object.kind === 'address' || object.kind === 'neighbour') return object.address.includes(':');
+  if (object.kind === 'address' || object.kind === 'neighbour' || object.kind === 'proxy')
+    return object.address.includes(':');
+  if (object.kind === 'rule') return object.source.includes(':');
   return object.kind === 'sysctl' && object.key.startsWith('net/ipv6/');
 }
 
@@ -161,7 +164,8 @@ function deviceSysctls(device: string, { ipv6, loose }: { ipv6: boolean; loose: 
 }
 
 /** What no block's route takes must not leave by the default route. */
-function lowerSubnet(_key: string, subnet: SubnetIntent): Lowered {
+function lowerSubnet(key: string, subnet: SubnetIntent, context: Context): Lowered {
+  if (subnet.mode === 'underlay') return lowerWire(key, subnet, context);
   const metric = routes.unreachableMetric.value;
   return {
     objects: subnet.cidrs.map((destination) => ({ kind: 'route', destination, metric })),
@@ -175,6 +179,8 @@ function lowerPeer(entry: string, peer: PeerIntent, context: Context): Lowered {
   const hops = new Set<string>();
   const seen = new Set<string>();
   for (const block of peer.blocks) {
+    // Found on the wire.
+    if (block.mode === 'underlay') continue;
     const hop =
       block.mode === 'overlay' ? overlayHop(peer, block.cidr, context) : routedHop(peer, block.cidr, context);
     if ('reason' in hop) {
@@ -289,5 +295,8 @@ function lowerEndpoint(key: string, endpoint: EndpointIntent, context: Context):
       ...optional({ source }),
     });
   }
-  return { objects, problems: [] };
+  if (endpoint.mode !== 'underlay') return { objects, problems: [] };
+  // Last: nobody is called here before the pod can be reached.
+  const answers = lowerAnswers(key, endpoint.addresses, context);
+  return { objects: [...objects, ...answers.objects], problems: answers.problems };
 }

@@ -142,16 +142,15 @@ export function deleteRoute(route: RouteState): Request {
   return routeRequest(rtm.DELROUTE, 0, route);
 }
 
-/** Routes of one family, table and protocol; the kernel filters, so a full Internet table beside them costs nothing. */
+/** Routes of one protocol in all tables; the kernel filters, so a full Internet table beside them costs nothing. */
 export function readRoutes(
   socket: RouteSocket,
   families: readonly (4 | 6)[],
-  table: number,
   protocol: number,
 ): RouteState[] {
   return families.flatMap((family) => {
     try {
-      return socket.dump(dumpRoutes(family, table, protocol), readRoute);
+      return socket.dump(dumpRoutes(family, protocol), readRoute);
     } catch (error) {
       // A namespace makes a table with its first route.
       if (error instanceof SystemError && error.code === 'ENOENT') return [];
@@ -160,10 +159,10 @@ export function readRoutes(
   });
 }
 
-export function dumpRoutes(family: 4 | 6, table: number, protocol: number): Request {
+export function dumpRoutes(family: 4 | 6, protocol: number): Request {
   const header = Buffer.alloc(12);
-  header.set([linuxFamily({ family }), 0, 0, 0, table < 256 ? table : 0, protocol]);
-  return request(rtm.GETROUTE, 0, header, u32(rta.TABLE, table));
+  header.set([linuxFamily({ family }), 0, 0, 0, 0, protocol]);
+  return request(rtm.GETROUTE, 0, header);
 }
 
 export function readRoute(message: Message): RouteState {

@@ -64,9 +64,33 @@ export type Route = {
   /** Source address that the node itself takes. */
   readonly source?: string;
   readonly metric?: number;
+  /** Default: the main table. */
+  readonly table?: number;
 };
 
-export type NetlinkObject = Link | Device | Sysctl | Address | Neighbour | Forwarding | Route;
+/** A device that isn't ours answers ARP or neighbour solicitations for an address. */
+export type ProxyNeighbour = { readonly kind: 'proxy'; readonly device: string; readonly address: string };
+
+/** Packets from a prefix are looked up in a table. All of it is its identity: a rule is never another one. */
+export type Rule = {
+  readonly kind: 'rule';
+  readonly priority: number;
+  readonly source: string;
+  readonly table: number;
+  /** A default route found there doesn't count. */
+  readonly suppressDefault?: true;
+};
+
+export type NetlinkObject =
+  | Link
+  | Device
+  | Sysctl
+  | Address
+  | Neighbour
+  | Forwarding
+  | Route
+  | ProxyNeighbour
+  | Rule;
 
 /** Objects by identity. */
 export type Objects = ReadonlyMap<string, NetlinkObject>;
@@ -86,11 +110,14 @@ export function identity(object: NetlinkObject): string {
       return `sysctl ${object.key}`;
     case 'address':
     case 'neighbour':
+    case 'proxy':
       return `${object.kind} ${object.device} ${object.address}`;
     case 'forwarding':
       return `forwarding ${object.device} ${object.mac}`;
     case 'route':
-      return `route ${object.destination} metric ${object.metric ?? 0}`;
+      return `route ${object.destination} metric ${object.metric ?? 0}${inTable(object)}`;
+    case 'rule':
+      return `rule ${printRule(object)}`;
   }
 }
 
@@ -101,6 +128,7 @@ export function deviceOf(object: NetlinkObject): string | undefined {
     case 'neighbour':
     case 'forwarding':
     case 'route':
+    case 'proxy':
       return object.device;
     case 'sysctl':
       return /^net\/ipv[46]\/conf\/([^/]+)\//.exec(object.key)?.[1];
@@ -139,6 +167,10 @@ function printPut(object: NetlinkObject, before: NetlinkObject | undefined): str
       return `bridge fdb replace ${object.mac} dev ${object.device} dst ${object.destination} self permanent`;
     case 'route':
       return `ip${six(object.destination)} route replace ${printRoute(object)}`;
+    case 'proxy':
+      return `ip neigh add proxy ${object.address} dev ${object.device} protocol ${routes.protocol.value}`;
+    case 'rule':
+      return `ip${six(object.source)} rule add ${printRule(object)} protocol ${routes.protocol.value}`;
   }
 }
 
@@ -157,6 +189,10 @@ function printDelete(object: NetlinkObject): string {
       return `bridge fdb del ${object.mac} dev ${object.device} self`;
     case 'route':
       return `ip${six(object.destination)} route del ${printRoute(object)}`;
+    case 'proxy':
+      return `ip neigh del proxy ${object.address} dev ${object.device}`;
+    case 'rule':
+      return `ip${six(object.source)} rule del ${printRule(object)}`;
   }
 }
 
@@ -186,11 +222,18 @@ function printRoute(route: Route): string {
   if (route.onlink === true) parts.push('onlink');
   if (route.device !== undefined && route.via === undefined && !route.destination.includes(':'))
     parts.push('scope link');
+  if (route.table !== undefined) parts.push(`table ${route.table}`);
   if (route.source !== undefined) parts.push(`src ${route.source}`);
   if (route.metric !== undefined) parts.push(`metric ${route.metric}`);
   return [...parts, `proto ${routes.protocol.value}`].join(' ');
 }
 
+function printRule({ priority, source, table, suppressDefault }: Rule): string {
+  const suppress = suppressDefault === true ? ' suppress_prefixlength 0' : '';
+  return `from ${source} table ${table} priority ${priority}${suppress}`;
+}
+
+const inTable = ({ table }: Route) => (table === undefined ? '' : ` table ${table}`);
 const six = (text: string) => (text.includes(':') ? ' -6' : '');
 const noDad = (address: string) => (address.includes(':') ? ' nodad' : '');
 const hostLength = (address: string) => (address.includes(':') ? '/128' : '/32');

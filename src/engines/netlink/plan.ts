@@ -9,7 +9,17 @@ import {
 } from './objects.ts';
 
 /** Order of making; taking away goes the other way round. A sysctl of a device comes before the device goes up. */
-const rank = { link: 0, sysctl: 1, device: 2, address: 3, neighbour: 4, forwarding: 5, route: 6 } as const;
+const rank = {
+  link: 0,
+  sysctl: 1,
+  device: 2,
+  address: 3,
+  neighbour: 4,
+  forwarding: 5,
+  route: 6,
+  proxy: 7,
+  rule: 8,
+} as const;
 
 /**
  * What must be done to come from `actual` to `wanted`. With `touched`, only these identities are looked at (and what the kernel

@@ -58,7 +58,7 @@ export function differences(spec: PodLinkSpec, host: LinkState): string[] {
         found.push(`the pod lacks the permanent neighbour ${next}`);
       }
       const family = mustAddr(address).family;
-      const there = readRoutes(pod, [family], routes.table.value, bootProtocol);
+      const there = readRoutes(pod, [family], bootProtocol);
       for (const route of podRoutes(address, device.ifindex)) {
         const same = (each: RouteState) =>
           each.destination === route.destination && each.ifindex === route.ifindex && each.via === route.via;

@@ -124,7 +124,7 @@ export function listPodLinks(hostNamespace?: string): FoundPodLink[] {
     const devices = host
       .dump(dumpLinks, readLink)
       .filter((link) => link.kind === 'veth' && link.name.startsWith(links.podPrefix.value));
-    const routed = readRoutes(host, [4, 6], routes.table.value, routes.protocol.value);
+    const routed = readRoutes(host, [4, 6], routes.protocol.value);
     const neighbours = host.dump(dumpNeighbours, readPermanentNeighbour);
     return devices
       .map((link): FoundPodLink => {

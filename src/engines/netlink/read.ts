@@ -21,6 +21,7 @@ import {
   scope,
 } from './messages.ts';
 import { type Device, identity, type Link, type NetlinkObject } from './objects.ts';
+import { dumpProxies, dumpRules, readOwnRule, readProxy } from './underlay-messages.ts';
 import { readVxlan } from './vxlan.ts';
 
 /** Called between two pieces of work; what it returns is waited for. */
@@ -103,9 +104,19 @@ export async function readObjects(options: {
     return { kind: 'neighbour', device, address: state.address, mac: state.mac };
   });
   for (const family of [4, 6] as const) {
-    const query = dumpRoutes(family, routes.table.value, routes.protocol.value);
+    const query = dumpRoutes(family, routes.protocol.value);
     await dump(query, (message) => routeObject(readRoute(message), names)).catch(unlessNoTable);
+    await dump(dumpRules(family), (message) => {
+      const rule = readOwnRule(message);
+      return rule && { kind: 'rule', ...rule };
+    }).catch(unlessNoFamily);
   }
+  await dump(dumpProxies, (message) => {
+    const state = readProxy(message);
+    const device = names.get(state?.ifindex ?? 0);
+    if (state?.protocol !== routes.protocol.value || device === undefined) return undefined;
+    return { kind: 'proxy', device, address: state.address };
+  });
   for (let at = 0; at < sysctls.length; at += sysctlsAtOnce) {
     inNamespace(namespace, () => {
       for (const key of sysctls.slice(at, at + sysctlsAtOnce)) {
@@ -119,6 +130,11 @@ export async function readObjects(options: {
 }
 
 const sysctlsAtOnce = 50;
+
+/** A kernel with ipv6.disable=1 has no rules of that family. */
+function unlessNoFamily(error: unknown): void {
+  if (!(error instanceof SystemError) || !['EAFNOSUPPORT', 'EOPNOTSUPP'].includes(error.code)) throw error;
+}
 
 /** A namespace makes a table with its first route. */
 function unlessNoTable(error: unknown): void {

@@ -20,7 +20,7 @@ const block = fc.constantFrom(
   'fd10:244:0:1::/64',
   'fd10:244::1/128',
 );
-const mode = fc.constantFrom('overlay' as const, 'routed' as const);
+const mode = fc.constantFrom('overlay' as const, 'routed' as const, 'underlay' as const);
 
 const self = fc.record({
   origin: fc.constant(origin),
@@ -33,7 +33,7 @@ const self = fc.record({
 });
 
 const sources = fc.array(
-  fc.constantFrom('192.168.66.200/32', '192.168.66.0/24', 'fd66::/64', 'fd66::200/128'),
+  fc.constantFrom('192.168.66.200/32', '192.168.66.0/24', 'fd66::/64', 'fd66::200/128', '0.0.0.0/0', '::/0'),
   { maxLength: 3 },
 );
 const subnet = fc.record(
@@ -43,7 +43,13 @@ const subnet = fc.record(
     mode,
     masquerade: fc.boolean(),
     allowFrom: sources,
-    excluded: fc.constant([]),
+    excluded: fc.subarray([
+      '10.244.0.0/24',
+      '10.244.8.7/32',
+      '10.245.255.0/24',
+      'fd10:244::/64',
+      'fd10:245::1/128',
+    ]),
     onlyFrom: sources,
   },
   { requiredKeys: ['origin', 'cidrs', 'mode', 'masquerade', 'allowFrom', 'excluded'] },

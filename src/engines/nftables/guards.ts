@@ -94,7 +94,7 @@ function podChains(): Chain[] {
   ];
 }
 
-/** Stands behind connection tracking and only where there are routed Subnets: nobody else pays for a second look. */
+/** Stands behind connection tracking and only where there are routed or underlay Subnets: nobody else pays for a second look. */
 function routedChains(): Chain[] {
   return [
     chain('routedSource', [
@@ -108,6 +108,11 @@ function routedChains(): Chain[] {
     base('routedGuard', 'filter', 'prerouting', hookPriorities.routedGuard.value, [
       rule(`${fromOurs} accept`),
       rule('iif "lo" accept'),
+      rule(
+        'ip saddr . ip saddr @hairpin4 counter name "droppedSource" drop',
+        'a pod of this node sends through its own device only, also within a connection that stands',
+      ),
+      rule('ip6 saddr . ip6 saddr @hairpin6 counter name "droppedSource" drop'),
       rule('ip saddr @routedSubnets4 goto routedSource'),
       rule('ip6 saddr @routedSubnets6 goto routedSource'),
     ]),

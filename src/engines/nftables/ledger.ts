@@ -166,7 +166,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
     return {
       address4: self?.addresses.find((address) => !address.includes(':')),
       address6: self?.addresses.find((address) => address.includes(':')),
-      routed: [...entries.subnets.values()].some((subnet) => subnet.mode === 'routed'),
+      routed: [...entries.subnets.values()].some((subnet) => subnet.mode !== 'overlay'),
     };
   }
 

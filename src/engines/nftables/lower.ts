@@ -11,6 +11,8 @@ import {
   prefixesOverlap,
   prefixHas,
 } from '#net/prefix.ts';
+import { formatRange, rangeToPrefixes } from '#net/range.ts';
+import { setOfPrefixes, subtract } from '#net/set.ts';
 import { links } from '#system/registry.ts';
 import type { Element } from './objects.ts';
 import { lowerTunnelSource } from './tunnel-sources.ts';
@@ -103,10 +105,12 @@ export function lowerSubnets(subnets: Readonly<Record<string, SubnetIntent>>): {
       taken.push({ name, prefix });
       const text = intervalText(prefix);
       const { family } = prefix;
-      elements.push({ set: `podSubnets${family}`, key: text });
-      if (subnet.mode === 'routed') elements.push({ set: `routedSubnets${family}`, key: text });
-      if (subnet.masquerade) elements.push({ set: `masqueraded${family}`, key: text });
-      if (admitted !== undefined) elements.push({ set: `privateSubnets${family}`, key: text });
+      for (const key of podRanges(subnet, prefix)) {
+        elements.push({ set: `podSubnets${family}`, key });
+        if (subnet.mode !== 'overlay') elements.push({ set: `routedSubnets${family}`, key });
+        if (subnet.masquerade) elements.push({ set: `masqueraded${family}`, key });
+        if (admitted !== undefined) elements.push({ set: `privateSubnets${family}`, key });
+      }
       for (const from of admitted?.filter((each) => each.family === family) ?? []) {
         elements.push({ set: `privateFrom${family}`, key: `${intervalText(from)} . ${text}` });
       }
@@ -162,6 +166,19 @@ export function disjoint(texts: readonly string[], problems: string[]): readonly
     if (kept.length === 0 || !prefixContains(kept.at(-1)!, prefix)) kept.push(prefix);
   }
   return kept;
+}
+
+/**
+ * Where pods are in a prefix of a Subnet. On a physical network the excluded addresses are other hosts': they are outside, although
+ * they are of the same prefix.
+ */
+function podRanges(subnet: SubnetIntent, prefix: Prefix): string[] {
+  if (subnet.mode !== 'underlay') return [intervalText(prefix)];
+  const hosts = subnet.excluded.flatMap((cidr) => parsePrefix(cidr) ?? []);
+  return subtract(setOfPrefixes([prefix]), setOfPrefixes(hosts)).ranges.map((range) => {
+    const [whole, ...rest] = rangeToPrefixes(range);
+    return rest.length === 0 && whole !== undefined ? intervalText(whole) : formatRange(range);
+  });
 }
 
 /** As nft prints it: a prefix of one address is that address. */

@@ -1,4 +1,7 @@
-/** The static part of the table: base chains and what they call. Depends on the node's own addresses and on whether there are routed Subnets. */
+/**
+ * The static part of the table: base chains and what they call. Depends on the node's own addresses and on whether there are routed
+ * or underlay Subnets.
+ */
 import { hookPriorities, ports } from '#system/registry.ts';
 import { base, chain, rule } from './chain.ts';
 import { fromOurs, fromPod, guardChains, toPod, toTunnel } from './guards.ts';
@@ -11,7 +14,7 @@ export type StaticContext = {
   /** The node's underlay address of each family, if it has one. */
   readonly address4?: string | undefined;
   readonly address6?: string | undefined;
-  /** Whether there are routed Subnets. */
+  /** Whether there are routed or underlay Subnets. */
   readonly routed?: boolean | undefined;
 };
 
@@ -119,6 +122,10 @@ function filterChains(): Chain[] {
       rule('ct status dnat ct original ip6 daddr != @podSubnets6 accept'),
       rule('ip daddr @podSubnets4 counter name "droppedOutside" drop', 'pod address from outside'),
       rule('ip6 daddr @podSubnets6 counter name "droppedOutside" drop'),
+      rule(
+        `${toPod} counter name "droppedOutside" drop`,
+        'a pod whose address was excluded from its underlay Subnet since',
+      ),
     ]),
     ...privateChains(),
     chain('stray', [
