@@ -17,6 +17,7 @@ export const linux = {
   SOL_SOCKET: 1,
   SO_REUSEADDR: 2,
   SO_SNDBUFFORCE: 32,
+  SO_ATTACH_FILTER: 26,
   SO_RCVBUFFORCE: 33,
   IPPROTO_IPV6: 41,
   IPV6_V6ONLY: 26,
@@ -61,6 +62,7 @@ export const errnos = constants.errno;
 type Call = ((...args: unknown[]) => number) & { async: (...args: unknown[]) => void };
 type Koffi = {
   load(name: string): { func(prototype: string): Call };
+  struct(name: string, members: Readonly<Record<string, string>>): unknown;
   errno(): number;
 };
 
@@ -70,10 +72,14 @@ const calls = new Map<string, Call>();
 function call(prototype: string): Call {
   const known = calls.get(prototype);
   if (known !== undefined) return known;
-  koffi ??= createRequire(import.meta.url)('koffi') as Koffi;
-  const loaded = koffi.load('libc.so.6').func(prototype);
+  const loaded = library().load('libc.so.6').func(prototype);
   calls.set(prototype, loaded);
   return loaded;
+}
+
+function library(): Koffi {
+  koffi ??= createRequire(import.meta.url)('koffi') as Koffi;
+  return koffi;
 }
 
 function checked(syscall: string, result: number): number {
@@ -125,6 +131,38 @@ export function getSocketOption(fd: number, level: number, option: number, value
     call('int getsockopt(int, int, int, void *, void *)')(fd, level, option, value, length),
   );
   return length.readUInt32LE();
+}
+
+/** setsockopt(2) with the bytes of a struct. */
+export function setSocketOptionBytes(fd: number, level: number, option: number, value: Uint8Array): void {
+  checked(
+    'setsockopt',
+    call('int setsockopt(int, int, int, const void *, unsigned int)')(fd, level, option, value, value.length),
+  );
+}
+
+/** One instruction of classic BPF (linux/filter.h): code, jump if true, jump if false, operand. */
+export type FilterStep = readonly [code: number, yes: number, no: number, operand: number];
+
+/** SO_ATTACH_FILTER: only what the program lets pass reaches the socket. */
+export function attachFilter(fd: number, steps: readonly FilterStep[]): void {
+  const filter = Buffer.alloc(8 * steps.length);
+  steps.forEach(([code, yes, no, operand], index) => {
+    filter.writeUInt16LE(code, 8 * index);
+    filter.set([yes, no], 8 * index + 2);
+    filter.writeUInt32LE(operand, 8 * index + 4);
+  });
+  const program = 'sock_fprog';
+  const prototype = `int setsockopt(int, int, int, const ${program} *, unsigned int)`;
+  if (!calls.has(prototype)) {
+    library().struct(program, { len: 'uint16_t', filter: 'const void *' });
+  }
+  const { SOL_SOCKET, SO_ATTACH_FILTER } = linux;
+  const size = 16;
+  checked(
+    'setsockopt',
+    call(prototype)(fd, SOL_SOCKET, SO_ATTACH_FILTER, { len: steps.length, filter }, size),
+  );
 }
 
 /** getsockname(2): the raw struct sockaddr. */

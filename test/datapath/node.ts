@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import type { EndpointStatus } from '#intent/handover.ts';
+import type { EndpointStatus, EngineProblem } from '#intent/handover.ts';
 import type { NodeIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
@@ -27,6 +27,7 @@ export type TestNode = {
   /** A pod's namespace and its ADD, which must succeed; gives its addresses. */
   addPod(name: string, options?: CniOptions): Promise<string[]>;
   endpoints(): Promise<EndpointStatus[]>;
+  problems(): Promise<EngineProblem[]>;
   /** A command that must succeed. */
   run(argv: readonly string[], netns?: string): Promise<string>;
   log(): string;
@@ -48,7 +49,8 @@ export type CniOptions = {
 const socket = '/run/netloom/cni.sock';
 export const directories = { bin: '/opt/cni/bin', config: '/etc/cni/net.d', source: '/tmp/cni' } as const;
 
-export async function openTestNode(): Promise<TestNode> {
+/** `host`: the last part of its addresses on the underlay. */
+export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<TestNode> {
   const box = await openSandbox();
   const run = async (argv: readonly string[], netns?: string): Promise<string> => {
     const result = await box.exec(argv, netns === undefined ? {} : { netns });
@@ -60,7 +62,7 @@ export async function openTestNode(): Promise<TestNode> {
   const script = [
     'set -e',
     'ip link add eth0 type veth peer name eth0 netns outside',
-    'ip addr add 192.168.66.11/24 dev eth0; ip addr add fd66::11/64 dev eth0 nodad; ip link set eth0 up',
+    `ip addr add 192.168.66.${host}/24 dev eth0; ip addr add fd66::${host}/64 dev eth0 nodad; ip link set eth0 up`,
     'ip -n outside addr add 192.168.66.1/24 dev eth0; ip -n outside addr add fd66::1/64 dev eth0 nodad; ip -n outside link set eth0 up',
     'ip route add default via 192.168.66.1; ip -6 route add default via fd66::1',
     `mkdir -p ${directories.source} ${directories.bin} ${directories.config}`,
@@ -78,7 +80,7 @@ export async function openTestNode(): Promise<TestNode> {
     run,
     async start({ intent = true, flags = [] } = {}) {
       const main = '/opt/netloom/src/programs/datapath/main.ts';
-      const own = ['--node', 'n1', '--cni-source', directories.source, ...flags];
+      const own = ['--node', name, '--cni-source', directories.source, ...flags];
       child = box.spawn(['node', main, ...own]);
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += String(data)));
       await eventually(() => client.status()).catch((error: Error) => {
@@ -129,6 +131,7 @@ export async function openTestNode(): Promise<TestNode> {
     },
     endpoints: () =>
       get<EndpointStatus[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/endpoints'),
+    problems: () => get<EngineProblem[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/problems'),
     log: () => log,
     async close() {
       client.close();

@@ -1,6 +1,8 @@
 /** The engine: holds links, addresses, neighbours, forwarding entries, routes and sysctls of one node in the kernel. */
 import type { Engine, Report } from '#engines/engine.ts';
 import type { IntentChange, SubnetMode } from '#intent/node.ts';
+import { parseAddr } from '#net/addr.ts';
+import { hostPrefix } from '#net/prefix.ts';
 import { type Context, contextOf, type Facts, type Problem, podMtu } from './context.ts';
 import { type Kernel, openKernel } from './kernel.ts';
 import { lowerEntry } from './lower.ts';
@@ -8,6 +10,7 @@ import { identity, type NetlinkObject, type Operation, printOperation, sameObjec
 import { afterwards, plan } from './plan.ts';
 import { allEntries, emptyRecords, merge } from './records.ts';
 import { type Cause, createPace, createRepairs } from './repairs.ts';
+import { wireOf } from './underlay.ts';
 import { createWanted } from './wanted.ts';
 
 export type NetlinkEngineOptions = {
@@ -22,6 +25,17 @@ export type NetlinkEngineOptions = {
 export type NetlinkEngine = Engine & {
   /** MTU of a pod's interface, both ends. Throws while the engine has no intent or no device has the node's address. */
   podMtu(mode: SubnetMode): number;
+  /** Where an address of an underlay Subnet is on the wire, as of now; undefined while no device has the node's address. */
+  wireOf(address: string): WirePlace | undefined;
+};
+
+/** A device on the wire, and the node there. */
+export type WirePlace = {
+  readonly device: string;
+  readonly ifindex: number;
+  readonly mac: string;
+  /** The node's own address there, of the same family as was asked for. */
+  readonly own: string | undefined;
 };
 
 /** Needs CAP_NET_ADMIN in the namespace. Watches it from now on; acts on it after the first whole intent. */
@@ -235,6 +249,14 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
       await tail;
       watch.close();
       kernel.close();
+    },
+    wireOf: (address) => {
+      const addr = parseAddr(address);
+      const wire =
+        addr === undefined || context === undefined ? undefined : wireOf(hostPrefix(addr), context);
+      const link = wire === undefined ? undefined : kernel.readLink(wire.device);
+      if (wire === undefined || link === undefined) return undefined;
+      return { device: wire.device, ...link, own: wire.own };
     },
     podMtu: (mode) => {
       const mtu = context === undefined ? undefined : podMtu(context, mode);

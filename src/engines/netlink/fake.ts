@@ -127,6 +127,10 @@ export function createFakeKernel(initial: Facts): FakeKernel {
       const found = objects.get(`link ${name}`) ?? objects.get(`device ${name}`);
       return found?.kind === 'link' || found?.kind === 'device' ? found : undefined;
     },
+    readLink: (name) =>
+      current.devices.some((device) => device.name === name)
+        ? { ifindex: 1, mac: '02:00:00:00:00:01' }
+        : undefined,
     execute: (operations) => operations.map(one),
     watch: (listener) => {
       fake.listener = listener;

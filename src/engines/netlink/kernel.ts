@@ -42,6 +42,8 @@ export type Kernel = {
   execute(operations: readonly Operation[]): (string | undefined)[];
   /** One of our devices as it is now. */
   readDevice(name: string): Link | Device | undefined;
+  /** Any device as it is now. */
+  readLink(name: string): { readonly ifindex: number; readonly mac: string } | undefined;
   /** Tells what others change. */
   watch(listener: DriftListener): { poll(): void; close(): void };
   /** Removes all that was ever ours. */
@@ -78,6 +80,12 @@ export function openKernel(namespace: string | undefined): Kernel {
     readDevice: (name) => {
       const reply = aside.request([getLink(name)])[0]!.replies[0];
       return reply === undefined ? undefined : deviceObject(readLink(reply));
+    },
+    readLink: (name) => {
+      const reply = aside.request([getLink(name)])[0]!.replies[0];
+      if (reply === undefined) return undefined;
+      const { ifindex, mac } = readLink(reply);
+      return { ifindex, mac };
     },
     watch: (listener) => {
       const names = new Map(dumpedLinks().map((link) => [link.ifindex, link.name]));

@@ -11,7 +11,7 @@ import {
   prefixHas,
 } from '#net/prefix.ts';
 import { routes } from '#system/registry.ts';
-import { type Context, familyOf, type Problem } from './context.ts';
+import { type Context, familyOf, hostPart, type Problem } from './context.ts';
 import type { NetlinkObject } from './objects.ts';
 
 type Objects = { readonly objects: readonly NetlinkObject[]; readonly problems: readonly Problem[] };
@@ -65,18 +65,20 @@ export function lowerAnswers(entry: string, addresses: readonly string[], contex
 export function wireOf(
   prefix: Prefix,
   context: Context,
-): { readonly device: string; readonly isConnected: boolean } | undefined {
-  let best: { readonly device: string; readonly length: number } | undefined;
+): { readonly device: string; readonly isConnected: boolean; readonly own: string | undefined } | undefined {
+  let best: { readonly device: string; readonly length: number; readonly own: string } | undefined;
   for (const device of context.devices) {
     for (const text of device.addresses) {
       const own = parseInterfacePrefix(text)?.prefix;
       if (own === undefined || !prefixContains(own, prefix)) continue;
-      if (own.length > (best?.length ?? -1)) best = { device: device.name, length: own.length };
+      if (own.length > (best?.length ?? -1))
+        best = { device: device.name, length: own.length, own: hostPart(text) };
     }
   }
-  if (best !== undefined) return { device: best.device, isConnected: true };
-  const device = prefix.family === 4 ? context.device4 : context.device6;
-  return device === undefined ? undefined : { device, isConnected: false };
+  if (best !== undefined) return { device: best.device, isConnected: true, own: best.own };
+  const [device, own] =
+    prefix.family === 4 ? [context.device4, context.address4] : [context.device6, context.address6];
+  return device === undefined ? undefined : { device, isConnected: false, own };
 }
 
 function noWire(text: string): string {

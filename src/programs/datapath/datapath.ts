@@ -21,12 +21,16 @@ import { observe } from './observe.ts';
 import { createPods, endpointOf } from './pods.ts';
 import { createSignal } from './signal.ts';
 import { startAddresses } from './start.ts';
+import type { PlaceOf } from './wire/ask.ts';
+import { createWire } from './wire/wire.ts';
 
 export type DatapathOptions = {
   readonly node: string;
   readonly engines: readonly Engine[];
   /** MTU of a pod's interface in a Subnet of a mode; throws while the node has no underlay device. */
   readonly mtuOf: (mode: SubnetMode) => number;
+  /** Where an address of an underlay Subnet is on the wire. */
+  readonly placeOf: PlaceOf;
   readonly journal: string;
   readonly cniSocket: string;
   readonly datapathSocket: string;
@@ -67,7 +71,8 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     if (holder.generation === 0) return "the node's agent has not said yet what the network is";
     return prepared ? undefined : 'the node is still being prepared for the first intent since the start';
   };
-  const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, log });
+  const wire = createWire({ intent: holder.intent, placeOf: options.placeOf, log });
+  const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
   const broken = () => engines.status().find((engine) => engine.error !== undefined);
   const serving = () => options.servicesWithheld() === undefined && broken() === undefined;
@@ -131,6 +136,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       const endpoint = holder.intent.endpoints[named.key];
       if (endpoint === undefined) continue;
       holder.putEndpoint(named.key, endpointOf(named, endpoint.device, endpoint.ifindex, endpoint.mac));
+      if (named.mode === 'underlay') wire.keep(named.key, named.addresses);
     }
   };
   let readying: Promise<void> | undefined;
@@ -229,6 +235,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       ...withheldProblem(options.servicesWithheld()),
       ...healthChecks.problems(),
       ...engines.problems(),
+      ...wire.problems(),
     ],
   };
   observe(metrics, api);
@@ -255,6 +262,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       await Promise.allSettled(calls);
       await pods.stop();
       await healthChecks.close();
+      wire.close();
       await engines.close();
       await journal.close();
     },

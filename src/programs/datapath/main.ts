@@ -94,6 +94,7 @@ datapath = await startDatapath({
   engines: [netlink, services],
   servicesWithheld: () => services.withheld(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
+  placeOf: (address) => netlink.wireOf(address),
   journal: join(flags['state-dir'], basename(paths.journal.value)),
   cniSocket: runFile(paths.cniSocket.value),
   datapathSocket: runFile(paths.datapathSocket.value),

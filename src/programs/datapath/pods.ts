@@ -20,6 +20,7 @@ import { formatResult } from './cni/result.ts';
 import type { EngineSet } from './engines.ts';
 import type { IntentHolder } from './intent.ts';
 import { createSerializer, type Signal } from './signal.ts';
+import type { Conflict, Wire } from './wire/wire.ts';
 
 export type Pods = {
   add(request: AddRequest): Promise<string>;
@@ -36,6 +37,9 @@ export type Pods = {
 
 /** Milliseconds that ADD waits for the agent's word and for addresses; the runtime tries again after an error. */
 const patience = 5_000;
+/** Milliseconds that a conflict on the physical network is told with a lack of addresses, and how many are. */
+const conflictMs = 60_000;
+const conflictsKept = 4;
 /** Milliseconds between two looks at what no signal tells: an address that has rested long enough. */
 const look = 200;
 
@@ -48,17 +52,61 @@ export function createPods(options: {
   readonly notReady: () => string | undefined;
   /** Throws while the node has no underlay device. */
   readonly mtuOf: (mode: SubnetMode) => number;
+  readonly wire: Wire;
   readonly log: Log;
 }): Pods {
-  const { addresses, engines, holder, signal, notReady, mtuOf, log } = options;
+  const { addresses, engines, holder, signal, notReady, mtuOf, wire, log } = options;
   const oneAtATime = createSerializer();
   const adding = new Set<string>();
   const waiting = new Map<string, string>();
   const deletions = new Map<string, Promise<void>>();
   let stopping = false;
 
-  const assignInTime = async (request: AddRequest) => {
+  /** By Subnet, of the last minute: without them it would be a riddle where its free addresses went. */
+  const conflicts = new Map<string, { readonly conflict: Conflict; readonly at: number }[]>();
+  const conflictsOf = (subnet: string): readonly Conflict[] => {
+    const known = (conflicts.get(subnet) ?? []).filter(({ at }) => performance.now() - at < conflictMs);
+    if (known.length === 0) conflicts.delete(subnet);
+    else conflicts.set(subnet, known);
+    return known.map(({ conflict }) => conflict);
+  };
+
+  /**
+   * Addresses that nobody on the physical network has, where the Subnet is one of it. What somebody has rests like a freed address
+   * and the next one is tried. One that comes again was asked for by name: only its holder can mend that.
+   */
+  const assignFree = async (request: AddRequest) => {
     const deadline = performance.now() + patience;
+    const tried = new Set<string>();
+    for (;;) {
+      const outcome = await assignInTime(request, deadline);
+      const { assignment, durable } = outcome;
+      if (assignment.mode !== 'underlay' || holder.intent.endpoints[request.key] !== undefined)
+        return outcome;
+      const found = await wire.conflicts(assignment.addresses);
+      if (found.length === 0) return outcome;
+      const at = performance.now();
+      const known = conflictsOf(assignment.subnet).filter(
+        ({ address }) => !found.some((each) => each.address === address),
+      );
+      conflicts.set(
+        assignment.subnet,
+        [...known, ...found].slice(-conflictsKept).map((conflict) => ({ conflict, at })),
+      );
+      const text = found.map((each) => each.text).join('; ');
+      log.warn('an address of the Subnet is in use on the physical network; trying another', {
+        subnet: assignment.subnet,
+        found: text,
+      });
+      await durable;
+      await addresses.release(request.key);
+      if (found.some(({ address }) => tried.has(address)) || at > deadline)
+        throw new CniError(errorCode.tryAgainLater, `Subnet ${assignment.subnet}: ${text}`);
+      for (const { address } of found) tried.add(address);
+    }
+  };
+
+  const assignInTime = async (request: AddRequest, deadline: number) => {
     try {
       for (;;) {
         const seen = signal.revision;
@@ -67,7 +115,11 @@ export function createPods(options: {
         if (!('refused' in outcome)) return outcome;
         const left = deadline - performance.now();
         if (stopping) throw new CniError(errorCode.tryAgainLater, 'the datapath is restarting');
-        if (left <= 0) throw new CniError(errorCode.tryAgainLater, outcome.refused);
+        if (left <= 0) {
+          const held = 'subnet' in outcome ? conflictsOf(outcome.subnet ?? '') : [];
+          const reasons = [outcome.refused, ...held.map(({ text }) => text)];
+          throw new CniError(errorCode.tryAgainLater, reasons.join('; '));
+        }
         if (
           'subnet' in outcome &&
           outcome.subnet !== undefined &&
@@ -94,7 +146,7 @@ export function createPods(options: {
 
   const add = async (request: AddRequest): Promise<string> => {
     const isNew = !addresses.state.assignments.has(request.key);
-    const { assignment, durable } = await assignInTime(request);
+    const { assignment, durable } = await assignFree(request);
     // Handled below with the rest; meanwhile a failure must not count as unhandled.
     durable.catch(() => {});
     const device = podDeviceName(request.containerID, request.interface);
@@ -114,6 +166,10 @@ export function createPods(options: {
       if (wrong !== undefined) {
         throw new CniError(errorCode.tryAgainLater, `${wrong.engine} can't hold the pod: ${wrong.reason}`);
       }
+      if (assignment.mode === 'underlay') {
+        wire.keep(request.key, assignment.addresses);
+        wire.announce(request.key);
+      }
       signal.notify();
       return formatResult(request, { device, ...link, mtu, addresses: assignment.addresses });
     } catch (error) {
@@ -130,6 +186,7 @@ export function createPods(options: {
    * with the link; should the datapath die meanwhile, the journal no longer has the pod and the next start removes the link.
    */
   const remove = async (key: string, device: string): Promise<void> => {
+    wire.forget(key);
     const known = holder.intent.endpoints[key] !== undefined;
     const change = holder.removeEndpoint(key);
     // Before the first intent the engines hold nothing; they learn of the endpoints that are there then.
@@ -208,6 +265,7 @@ export function createPods(options: {
     adopt(found, assignment) {
       const mac = found.mac ?? podMacOf(found.name);
       holder.putEndpoint(assignment.key, endpointOf(assignment, found.name, found.ifindex, mac));
+      if (assignment.mode === 'underlay') wire.keep(assignment.key, assignment.addresses);
     },
     endpoints: () =>
       Object.entries(holder.intent.endpoints).flatMap(([key, endpoint]) => {
