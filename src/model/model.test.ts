@@ -43,6 +43,39 @@ describe('readSubnet', () => {
     expect(problems).toMatchObject([{ object: { kind: 'Subnet', name: 's' }, field, code }]);
   });
 
+  test('an underlay Subnet keeps its pods’ addresses and lets everybody in, unless it says otherwise', () => {
+    const cidrs = ['192.168.66.0/24', 'fd66::/64'];
+    const read = (spec: Partial<Subnet['spec']>) => readSubnet(subnet({ cidrs, mode: 'underlay', ...spec }));
+    expect(read({})).toMatchObject({
+      problems: [],
+      value: { mode: 'underlay', masquerade: false, allowFrom: ['0.0.0.0/0', '::/0'], excluded: [] },
+    });
+    expect(read({ allowInboundFrom: [], outboundAddress: 'Node' }).value).toMatchObject({
+      masquerade: true,
+      allowFrom: [],
+    });
+  });
+
+  test('a gateway is one address of its prefix, and no pod gets it', () => {
+    const { value, problems } = readSubnet(
+      subnet({
+        cidrs: ['192.168.66.0/24', 'fd66::/64'],
+        mode: 'underlay',
+        gateway: ['192.168.66.1', 'fd66::1', '192.168.66.2', '10.0.0.1', 'x', '192.168.66.255'],
+      }),
+    );
+    expect(value).toMatchObject({
+      gateways: ['192.168.66.1', 'fd66::1'],
+      excluded: ['192.168.66.1/32', 'fd66::1/128'],
+    });
+    expect(problems.map(({ field, code }) => [field, code])).toEqual([
+      ['spec.gateway[2]', 'InvalidGateway'],
+      ['spec.gateway[3]', 'AddressOutside'],
+      ['spec.gateway[4]', 'InvalidAddress'],
+      ['spec.gateway[5]', 'InvalidGateway'],
+    ]);
+  });
+
   test('a bad excluded address is left out, the rest of the Subnet works', () => {
     const { value, problems } = readSubnet(
       subnet({

@@ -140,6 +140,25 @@ describe('compileTopology', () => {
     expect(value.subnets.friend?.onlyFrom).toBeUndefined();
   });
 
+  test("nobody on an underlay Subnet's wire gets the address of a node or of the gateway", () => {
+    const wire = subnet('wire', '192.168.66.0/24', {
+      mode: 'underlay',
+      excluded: ['192.168.66.1/32', '192.168.66.96/32'],
+      gateway: ['192.168.66.1'],
+    });
+    const routed = subnet('routed', '192.168.67.0/24', { mode: 'routed' });
+    const { value, problems } = compileTopology(snapshot({ subnets: [wire, routed] }), 'a');
+    expect(problems).toEqual([]);
+    // The nodes have .97 and .98.
+    expect(value.subnets['wire']?.excluded).toEqual([
+      '192.168.66.1/32',
+      '192.168.66.96/31',
+      '192.168.66.98/32',
+    ]);
+    expect(value.subnets['wire']?.gateways).toEqual(['192.168.66.1']);
+    expect(value.subnets['routed']?.excluded).toEqual([]);
+  });
+
   test('a namespace follows its name, then its labels, then the default', () => {
     const { value } = compileTopology(
       snapshot({
@@ -197,7 +216,7 @@ const names = fc.constantFrom('a', 'b', 'c');
 const subnetNames = fc.constantFrom('default', 'x', 'y');
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('node' as const), name: names, uid: optional(fc.constantFrom('1', '2')) }),
-  fc.record({ kind: fc.constant('subnet' as const), name: subnetNames, index: optional(fc.nat(7)) }),
+  fc.record({ kind: fc.constant('subnet' as const), name: subnetNames, index: optional(fc.nat(8)) }),
   fc.record({
     kind: fc.constant('claim' as const),
     block: fc.nat(5),
@@ -254,8 +273,9 @@ function applyStep(
     const value =
       one.index === undefined
         ? undefined
-        : subnet(one.name, `10.${one.index % 4}.0.0/16`, {
-            ...(one.index > 4 ? { recorded: [`10.${one.index % 3}.0.0/16`] } : {}),
+        : subnet(one.name, one.index === 8 ? '192.168.66.0/24' : `10.${one.index % 4}.0.0/16`, {
+            mode: one.index === 8 ? 'underlay' : 'overlay',
+            ...(one.index > 4 && one.index < 8 ? { recorded: [`10.${one.index % 3}.0.0/16`] } : {}),
             ...(one.index % 2 === 1 ? { private: { subnets: ['x'], prefixes: [] } } : {}),
             namespaces: one.index === 1 ? ['n1'] : [],
             ...(one.index === 3 ? { deleting: true } : {}),

@@ -49,7 +49,7 @@ const subnets: Record<string, SubnetIntent> = Object.fromEntries(
     {
       origin: origin('Subnet', mode),
       cidrs: cidrs[mode],
-      ...(mode === 'underlay' ? { gateways: ['192.168.66.129', '10.50.0.1', 'fd10:50::1'] } : {}),
+      ...(mode === 'underlay' ? { gateways: ['192.168.66.129', '10.50.0.254', 'fd10:50::fe'] } : {}),
       mode,
       masquerade: true,
       allowFrom: [],

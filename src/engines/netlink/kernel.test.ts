@@ -73,6 +73,15 @@ const whole: IntentChange = {
         allowFrom: [],
         excluded: [],
       },
+      underlay: {
+        origin: { kind: 'Subnet', name: 'underlay' },
+        cidrs: ['10.77.0.0/24', 'fd10:77::/64'],
+        mode: 'underlay',
+        masquerade: false,
+        allowFrom: [],
+        excluded: [],
+        gateways: ['10.77.0.1', 'fd10:77::1'],
+      },
     },
     peers: {
       b: {
@@ -95,6 +104,15 @@ const whole: IntentChange = {
         subnet: 'overlay',
         mode: 'overlay',
       },
+      'c2/eth0': {
+        origin: { kind: 'Pod', name: 'q' },
+        device: 'nlp00000000002',
+        ifindex: 102,
+        mac: '02:00:00:00:00:02',
+        addresses: ['10.77.0.5', 'fd10:77::5'],
+        subnet: 'underlay',
+        mode: 'underlay',
+      },
     },
   },
 };
@@ -108,6 +126,9 @@ describe('on a real kernel', () => {
     await typed.sh(`set -e\n${operations.map((each) => each.replace('sysctl -w', 'sysctl -qw')).join('\n')}`);
     const seen = await mine.sh(look);
     expect(seen).toContain('10.244.2.0/24 via 192.168.66.12 dev nlvx0 src 10.244.1.0 onlink');
+    expect(seen).toMatch(/10\.77\.0\.5 dev eth0 proxy/);
+    expect(seen).toContain('net.ipv4.neigh.eth0.proxy_delay = 0');
+    expect(seen).toMatch(/from fd10:77::\/64 lookup main suppress_prefixlength 0 proto 110/);
     expect(seen).toEqual(await typed.sh(look));
     await engine.close();
   });
@@ -117,7 +138,7 @@ describe('on a real kernel', () => {
     const engines = [mine, typed].map(({ namespace }) => createNetlinkEngine({ namespace }));
     for (const engine of engines) await engine.apply(whole);
     await engines[1]!.close();
-    const gone = { peers: ['b'], endpoints: ['c1/eth0'], subnets: ['overlay'] };
+    const gone = { peers: ['b'], endpoints: ['c1/eth0', 'c2/eth0'], subnets: ['overlay', 'underlay'] };
     const { operations } = await engines[0]!.apply({ generation: 2, replace: false, put: {}, remove: gone });
     expect(operations).toContain('ip link del nlvx0');
     await typed.sh(`set -e\n${operations.join('\n')}`);
@@ -152,10 +173,11 @@ describe('on a real kernel', () => {
 
   it('leaves alone what is not its own, also when it cleans up', async () => {
     const { namespace, sh } = await machine();
-    await sh(`ip route add 10.244.2.0/24 dev eth0 && ip route add 10.250.0.0/16 dev eth0
+    await sh(`ip neigh add proxy 192.168.66.78 dev eth0; ip rule add from 10.250.0.0/16 table 7
+      ip route add 10.244.2.0/24 dev eth0 && ip route add 10.250.0.0/16 dev eth0
       ip neigh add 192.168.66.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent`);
     const before = await sh(
-      'ip route show; ip -6 route show; ip neigh show nud permanent; ip -br link show type veth',
+      'ip route show; ip -6 route show; ip neigh show proxy; ip rule show; ip neigh show nud permanent; ip -br link show type veth',
     );
     const engine = createNetlinkEngine({ namespace });
     const { problems } = await engine.apply(whole);
@@ -168,7 +190,7 @@ describe('on a real kernel', () => {
     await engine.cleanup();
     await engine.close();
     const after = await sh(
-      'ip route show; ip -6 route show; ip neigh show nud permanent; ip -br link show type veth',
+      'ip route show; ip -6 route show; ip neigh show proxy; ip rule show; ip neigh show nud permanent; ip -br link show type veth',
     );
     expect(after.split('\n').filter((line) => !/pod\d|nlp0/.test(line))).toEqual(
       before.split('\n').filter((line) => !/pod\d|nlp0/.test(line)),

@@ -1,6 +1,7 @@
 /** What intents lower to, as exact text, and what is said of those that can not be held. */
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { emptyIntent, type NodeIntent } from '#intent/node.ts';
+import { emptyIntent, type NodeIntent, type SubnetMode } from '#intent/node.ts';
 import type { DeviceFact, Facts } from './context.ts';
 import { lower } from './lower.ts';
 import { linkLocalOf, tunnelMac } from './names.ts';
@@ -33,7 +34,12 @@ const overlay = {
   allowFrom: [],
   excluded: [],
 } as const;
-const block = (cidr: string, mode: 'overlay' | 'routed') => ({ cidr, subnet: 's', mode });
+const underlay = { ...overlay, mode: 'underlay', masquerade: false } as const;
+const pod = { origin, device: 'nlp00000000001', ifindex: 7, mac: '02:00:00:00:00:01' };
+/** Of a gateway: part of a hash, so that no two are likely to meet. */
+const table = (gateway: string) =>
+  0x6e00_0000 + createHash('sha256').update(gateway).digest().readUIntBE(0, 3);
+const block = (cidr: string, mode: SubnetMode) => ({ cidr, subnet: 's', mode });
 
 const intent = (parts: Partial<NodeIntent>): NodeIntent => ({ ...emptyIntent, self: { a: self }, ...parts });
 
@@ -129,6 +135,65 @@ describe('lower', () => {
       ],
     ],
     [
+      'an underlay subnet of a network of the node, whose pods other nodes find on the wire',
+      {
+        subnets: { s: { ...underlay, cidrs: ['192.168.66.128/25', 'fd66::/64'] } },
+        peers: {
+          b: { origin, addresses: ['192.168.66.12'], blocks: [block('192.168.66.128/28', 'underlay')] },
+        },
+        endpoints: {
+          'c1/eth0': { ...pod, addresses: ['192.168.66.140', 'fd66::1:5'], subnet: 's', mode: 'underlay' },
+        },
+      },
+      {},
+      [
+        'ip link set nlp00000000001 addrgenmode none alias "netloom/1 c1/eth0" up',
+        'ip neigh replace 192.168.66.140 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
+        'ip route replace 192.168.66.140/32 dev nlp00000000001 scope link src 192.168.66.11 proto 110',
+        'ip neigh replace fd66::1:5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
+        'ip -6 route replace fd66::1:5/128 dev nlp00000000001 src fd66::11 proto 110',
+        'ip neigh add proxy 192.168.66.140 dev eth0 protocol 110',
+        'ip neigh add proxy fd66::1:5 dev eth0 protocol 110',
+      ],
+    ],
+    [
+      'an underlay subnet of another network on the same wire, with its own way out',
+      {
+        subnets: {
+          s: {
+            ...underlay,
+            cidrs: ['10.77.0.0/24', 'fd10:77::/64'],
+            gateways: ['10.77.0.1', 'fd10:77::1'],
+          },
+        },
+      },
+      {},
+      [
+        'ip route replace 10.77.0.0/24 dev eth0 scope link src 192.168.66.11 proto 110',
+        'ip -6 route replace fd10:77::/64 dev eth0 src fd66::11 proto 110',
+        `ip route replace 0.0.0.0/0 via 10.77.0.1 dev eth0 onlink table ${table('10.77.0.1')} proto 110`,
+        `ip -6 route replace ::/0 via fd10:77::1 dev eth0 onlink table ${table('fd10:77::1')} proto 110`,
+        'ip rule add from 10.77.0.0/24 table 254 priority 30110 suppress_prefixlength 0 protocol 110',
+        `ip rule add from 10.77.0.0/24 table ${table('10.77.0.1')} priority 30111 protocol 110`,
+        'ip -6 rule add from fd10:77::/64 table 254 priority 30110 suppress_prefixlength 0 protocol 110',
+        `ip -6 rule add from fd10:77::/64 table ${table('fd10:77::1')} priority 30111 protocol 110`,
+      ],
+    ],
+    [
+      'an underlay subnet of the network of another device',
+      {
+        subnets: { s: { ...underlay, cidrs: ['10.77.0.0/25'] } },
+        endpoints: { 'c1/eth0': { ...pod, addresses: ['10.77.0.5'], subnet: 's', mode: 'underlay' } },
+      },
+      { devices: [eth0, { ...eth0, name: 'eth1', addresses: ['10.77.0.200/24'] }] },
+      [
+        'ip link set nlp00000000001 addrgenmode none alias "netloom/1 c1/eth0" up',
+        'ip neigh replace 10.77.0.5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
+        'ip route replace 10.77.0.5/32 dev nlp00000000001 scope link src 192.168.66.11 proto 110',
+        'ip neigh add proxy 10.77.0.5 dev eth1 protocol 110',
+      ],
+    ],
+    [
       'an IPv6 underlay',
       {
         self: { a: { ...self, addresses: ['fd66::11'], tunnelAddresses: ['10.244.1.0'] } },
@@ -220,6 +285,16 @@ describe('lower', () => {
       "the node's kernel has IPv6 switched off (ipv6.disable=1)",
     ],
     [
+      'a node that can ask nobody on an underlay subnet',
+      {
+        self: { a: { ...self, addresses: ['fd66::11'] } },
+        subnets: { s: { ...underlay, cidrs: ['10.77.0.0/24'] } },
+      },
+      {},
+      'subnets/s',
+      'the node has no IPv4 underlay address on a device, which answering ARP for 10.77.0.0/24 needs',
+    ],
+    [
       'an underlay too small for IPv6',
       { subnets: { s: overlay } },
       { devices: [{ ...eth0, mtu: 1300 }] },
@@ -228,6 +303,20 @@ describe('lower', () => {
     ],
   ])('says so when %s', (_, parts, some, entry, reason) => {
     expect(lower(intent(parts), { ...facts, ...some }).problems).toEqual([{ entry, reason }]);
+  });
+
+  it('lets the kernel answer for pods at once', () => {
+    expect(
+      settings(
+        lower(intent({ subnets: { s: { ...underlay, cidrs: ['10.77.0.0/24', 'fd66::/64'] } } }), facts).value,
+      ),
+    ).toEqual(
+      expect.arrayContaining([
+        'net/ipv4/neigh/eth0/proxy_delay=0',
+        'net/ipv6/neigh/eth0/proxy_delay=0',
+        'net/ipv6/conf/eth0/proxy_ndp=1',
+      ]),
+    );
   });
 
   it('loosens strict filtering and keeps router advertisements where they are used, before forwarding goes on', () => {

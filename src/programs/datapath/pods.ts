@@ -20,7 +20,8 @@ import { formatResult } from './cni/result.ts';
 import type { EngineSet } from './engines.ts';
 import type { IntentHolder } from './intent.ts';
 import { createSerializer, type Signal } from './signal.ts';
-import type { Conflict, Wire } from './wire/wire.ts';
+import { createWaiting } from './waiting.ts';
+import type { Wire } from './wire/wire.ts';
 
 export type Pods = {
   add(request: AddRequest): Promise<string>;
@@ -34,14 +35,6 @@ export type Pods = {
   /** Sends away the ADDs that wait, and waits until links that DEL left to the kernel are gone. */
   stop(): Promise<void>;
 };
-
-/** Milliseconds that ADD waits for the agent's word and for addresses; the runtime tries again after an error. */
-const patience = 5_000;
-/** Milliseconds that a conflict on the physical network is told with a lack of addresses, and how many are. */
-const conflictMs = 60_000;
-const conflictsKept = 4;
-/** Milliseconds between two looks at what no signal tells: an address that has rested long enough. */
-const look = 200;
 
 export function createPods(options: {
   readonly addresses: Addresses;
@@ -58,83 +51,8 @@ export function createPods(options: {
   const { addresses, engines, holder, signal, notReady, mtuOf, wire, log } = options;
   const oneAtATime = createSerializer();
   const adding = new Set<string>();
-  const waiting = new Map<string, string>();
   const deletions = new Map<string, Promise<void>>();
-  let stopping = false;
-
-  /** By Subnet, of the last minute: without them it would be a riddle where its free addresses went. */
-  const conflicts = new Map<string, { readonly conflict: Conflict; readonly at: number }[]>();
-  const conflictsOf = (subnet: string): readonly Conflict[] => {
-    const known = (conflicts.get(subnet) ?? []).filter(({ at }) => performance.now() - at < conflictMs);
-    if (known.length === 0) conflicts.delete(subnet);
-    else conflicts.set(subnet, known);
-    return known.map(({ conflict }) => conflict);
-  };
-
-  /**
-   * Addresses that nobody on the physical network has, where the Subnet is one of it. What somebody has rests like a freed address
-   * and the next one is tried. One that comes again was asked for by name: only its holder can mend that.
-   */
-  const assignFree = async (request: AddRequest) => {
-    const deadline = performance.now() + patience;
-    const tried = new Set<string>();
-    for (;;) {
-      const outcome = await assignInTime(request, deadline);
-      const { assignment, durable } = outcome;
-      if (assignment.mode !== 'underlay' || holder.intent.endpoints[request.key] !== undefined)
-        return outcome;
-      const found = await wire.conflicts(assignment.addresses);
-      if (found.length === 0) return outcome;
-      const at = performance.now();
-      const known = conflictsOf(assignment.subnet).filter(
-        ({ address }) => !found.some((each) => each.address === address),
-      );
-      conflicts.set(
-        assignment.subnet,
-        [...known, ...found].slice(-conflictsKept).map((conflict) => ({ conflict, at })),
-      );
-      const text = found.map((each) => each.text).join('; ');
-      log.warn('an address of the Subnet is in use on the physical network; trying another', {
-        subnet: assignment.subnet,
-        found: text,
-      });
-      await durable;
-      await addresses.release(request.key);
-      if (found.some(({ address }) => tried.has(address)) || at > deadline)
-        throw new CniError(errorCode.tryAgainLater, `Subnet ${assignment.subnet}: ${text}`);
-      for (const { address } of found) tried.add(address);
-    }
-  };
-
-  const assignInTime = async (request: AddRequest, deadline: number) => {
-    try {
-      for (;;) {
-        const seen = signal.revision;
-        const reason = notReady();
-        const outcome = reason === undefined ? addresses.assign(request) : { refused: reason };
-        if (!('refused' in outcome)) return outcome;
-        const left = deadline - performance.now();
-        if (stopping) throw new CniError(errorCode.tryAgainLater, 'the datapath is restarting');
-        if (left <= 0) {
-          const held = 'subnet' in outcome ? conflictsOf(outcome.subnet ?? '') : [];
-          const reasons = [outcome.refused, ...held.map(({ text }) => text)];
-          throw new CniError(errorCode.tryAgainLater, reasons.join('; '));
-        }
-        if (
-          'subnet' in outcome &&
-          outcome.subnet !== undefined &&
-          waiting.get(request.key) !== outcome.subnet
-        ) {
-          waiting.set(request.key, outcome.subnet);
-          signal.notify();
-          continue;
-        }
-        await signal.wait(seen, Math.min(left, look));
-      }
-    } finally {
-      waiting.delete(request.key);
-    }
-  };
+  const waiting = createWaiting({ addresses, holder, signal, notReady, wire, log });
 
   const mtuInTime = (mode: SubnetMode): number => {
     try {
@@ -146,7 +64,7 @@ export function createPods(options: {
 
   const add = async (request: AddRequest): Promise<string> => {
     const isNew = !addresses.state.assignments.has(request.key);
-    const { assignment, durable } = await assignFree(request);
+    const { assignment, durable } = await waiting.assign(request);
     // Handled below with the rest; meanwhile a failure must not count as unhandled.
     durable.catch(() => {});
     const device = podDeviceName(request.containerID, request.interface);
@@ -274,14 +192,9 @@ export function createPods(options: {
         const since = new Date(assignment.since).toISOString();
         return [{ ...endpoint, ...attachmentOf(key), pod: assignment.pod, since }];
       }),
-    demand: () => {
-      const count = new Map<string, number>();
-      for (const subnet of waiting.values()) count.set(subnet, (count.get(subnet) ?? 0) + 1);
-      return Array.from(count, ([subnet, number]) => ({ subnet, waiting: number }));
-    },
+    demand: () => waiting.demand(),
     async stop() {
-      stopping = true;
-      signal.notify();
+      waiting.stop();
       await Promise.all(deletions.values());
     },
   };
