@@ -8,6 +8,8 @@ export const underlay = {
 } as const;
 export const clusterNetwork = {
   pods: { ipv4: '10.244.0.0/16', ipv6: 'fd10:244::/56' },
+  /** The router's addresses among them, in a lab whose pods are on the underlay: a second network on the same wire. */
+  podGateway: { ipv4: '10.244.0.1', ipv6: 'fd10:244::1' },
   services: { ipv4: '10.96.0.0/16', ipv6: 'fd10:96::/112' },
   kubernetesService: { ipv4: '10.96.0.1', ipv6: 'fd10:96::1' },
   dns: { ipv4: '10.96.0.10', ipv6: 'fd10:96::a' },

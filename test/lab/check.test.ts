@@ -1,4 +1,4 @@
-/** The check is green on every kind of lab: both families alone and together, with and without a tunnel. */
+/** The check is green on every kind of lab: both families alone and together, with and without a tunnel, and on the wire. */
 import { afterEach, expect, test } from 'vitest';
 import { labDown } from '#lab/lifecycle.ts';
 import { runCheck } from '#programs/cli/check/connectivity.ts';
@@ -14,6 +14,7 @@ const shapes: readonly (readonly [string, Shape])[] = [
   ['an IPv4 lab', { family: 'ipv4' }],
   ['an IPv6 lab', { family: 'ipv6' }],
   ['a dual-stack lab on plain routes', { mode: 'routed', nodes: 3 }],
+  ['a dual-stack lab whose pods are on the physical network', { mode: 'underlay', nodes: 3 }],
 ];
 
 test.each(shapes)('%s: all that must pass passes, and nothing else', async (_, shape) => {

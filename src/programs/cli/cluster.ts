@@ -36,6 +36,7 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
   if (!started) progress(`lab ${name} is running already`);
   const lab = await openLab(name);
   if (options.bare === true) return lab;
+  if (options.mode === 'underlay') await addPodNetwork(lab, family);
   const client = createClient({
     ...(await loadKubeconfig({ path: lab.kubeconfigPath })),
     requestsPerSecond: 1000,
@@ -45,6 +46,7 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
     const manifests = netloomManifests({
       podCidrs: ofFamily(family, clusterNetwork.pods),
       mode: options.mode,
+      ...(options.mode === 'underlay' ? { podGateways: ofFamily(family, clusterNetwork.podGateway) } : {}),
       serviceCidrs: ofFamily(family, clusterNetwork.services),
       apiServer: { host, port: clusterNetwork.apiServerPort },
       image: 'netloom/node',
@@ -62,6 +64,21 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
     client.close();
   }
   return lab;
+}
+
+/** The router has an address in the pods' network, as that of any site would; hosts outside know only that it is on their wire. */
+async function addPodNetwork(lab: Lab, family: Family): Promise<void> {
+  const networks = ofFamily(family, clusterNetwork.pods);
+  for (const [index, gateway] of ofFamily(family, clusterNetwork.podGateway).entries()) {
+    const length = networks[index]?.replace(/.*\//, '');
+    await mustRun(lab, 'router', ['ip', 'address', 'replace', `${gateway}/${length}`, 'dev', 'underlay']);
+    await mustRun(lab, 'outside', ['ip', 'route', 'replace', networks[index] ?? '', 'dev', 'eth0']);
+  }
+}
+
+async function mustRun(lab: Lab, machine: string, argv: readonly string[]): Promise<void> {
+  const { code, stderr } = await lab.exec(machine, argv);
+  if (code !== 0) throw new Error(`${machine}: ${argv.join(' ')}: ${stderr.trim()}`);
 }
 
 /** Says how long a step took. */

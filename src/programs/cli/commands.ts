@@ -18,7 +18,7 @@ const shape = {
     value: 'MODE',
     summary: 'how pods of different nodes reach each other',
     default: 'overlay',
-    choices: ['overlay', 'routed'],
+    choices: ['overlay', 'routed', 'underlay'],
   },
   mtu: { type: 'string', value: 'BYTES', summary: 'MTU of the underlay', default: '1500' },
 } as const satisfies Record<string, OptionSpec>;

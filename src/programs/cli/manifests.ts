@@ -11,6 +11,8 @@ export type ManifestOptions = {
   /** Prefixes of the Subnet `default`, at most one a family. */
   readonly podCidrs: readonly string[];
   readonly mode: SubnetMode;
+  /** The way out of underlay pods, at most one a family. */
+  readonly podGateways?: readonly string[];
   /** Where Service addresses come from: what nobody holds in there is dropped, not routed. */
   readonly serviceCidrs: readonly string[];
   /** The API server as nodes reach it before Services work. */
@@ -43,8 +45,9 @@ export function netloomManifests(options: ManifestOptions): readonly KubeObject[
 export function defaultSubnetObject({
   podCidrs,
   mode,
-}: Pick<ManifestOptions, 'podCidrs' | 'mode'>): KubeObject {
-  const spec = { cidrs: podCidrs, mode };
+  podGateways,
+}: Pick<ManifestOptions, 'podCidrs' | 'mode' | 'podGateways'>): KubeObject {
+  const spec = { cidrs: podCidrs, mode, ...(podGateways === undefined ? {} : { gateway: podGateways }) };
   return { apiVersion: `${group}/${version}`, kind: 'Subnet', metadata: { name: 'default' }, spec };
 }
 

@@ -156,28 +156,51 @@ function nodePortCases({ nodes, nodePorts, outside }: CheckFacts, family: Family
   return [...inside, ...published];
 }
 
-function outwardCases(node: NodeFacts, { outside }: CheckFacts, family: Family): Case[] {
+function outwardCases(node: NodeFacts, { outside, mode }: CheckFacts, family: Family): Case[] {
   const fromPod = make('pod → outside', family, node.client.name, { pod: node.client.name });
-  const seesNode = seenAs(node.addresses[family]);
+  const [seen, note] =
+    mode === 'underlay'
+      ? [seenAs(node.client.addresses[family]), 'as itself']
+      : [seenAs(node.addresses[family]), 'as the node'];
   const address = outside?.[family];
   return [
-    fromPod('http', address, { port: echoPorts.http }, seesNode, 'as the node'),
-    fromPod('udp', address, { port: echoPorts.udp }, seesNode, 'as the node'),
+    fromPod('http', address, { port: echoPorts.http }, seen, note),
+    fromPod('udp', address, { port: echoPorts.udp }, seen, note),
     fromPod('ping', address, {}, answered),
   ].flat();
 }
 
-/** The machine outside has routes to pods and Services through a node, so that only the node keeps it out. */
-function inwardCases({ nodes, services, outside }: CheckFacts, family: Family): Case[] {
+/**
+ * The machine outside has routes to pods and Services through a node, so that only the node keeps it out; pods on its own wire are
+ * there to be reached.
+ */
+function inwardCases({ nodes, services, outside, mode }: CheckFacts, family: Family): Case[] {
   if (outside === undefined) return [];
   const fromOutside = make('outside ✕ cluster', family, 'outside', 'outside');
+  const toPod = make('outside → underlay pod', family, 'outside', 'outside');
+  const pods = nodes.flatMap((node) => {
+    const address = node.echo.addresses[family];
+    if (mode !== 'underlay')
+      return [
+        ...fromOutside('http', address, { port: echoPorts.http }, silent),
+        ...fromOutside('ping', address, {}, silent),
+      ];
+    const sees = answeredBy(node.echo, outside[family]);
+    return [
+      ...toPod('http', address, { port: echoPorts.http }, sees),
+      ...toPod('udp', address, { port: echoPorts.udp }, sees),
+      ...toPod('ping', address, {}, answered),
+    ];
+  });
   return [
-    ...nodes.map((node) =>
-      fromOutside('http', node.echo.addresses[family], { port: echoPorts.http }, silent),
-    ),
-    ...nodes.map((node) => fromOutside('ping', node.echo.addresses[family], {}, silent)),
-    fromOutside('http', services.echo[family], { port: servicePorts.http }, silent, 'Service'),
-    fromOutside('udp', services.echo[family], { port: servicePorts.udp }, silent, 'Service'),
+    pods,
+    // Who may reach pods may reach them by their Services, too, where a node happens to be the way.
+    ...(mode === 'underlay'
+      ? []
+      : [
+          fromOutside('http', services.echo[family], { port: servicePorts.http }, silent, 'Service'),
+          fromOutside('udp', services.echo[family], { port: servicePorts.udp }, silent, 'Service'),
+        ]),
     ...nodes.map((node) =>
       make('outside → node', family, 'outside', 'outside')(
         'http',

@@ -38,11 +38,11 @@ export async function runCheck({ lab: name, keep, onStep }: CheckOptions): Promi
   onStep?.(`deploying pods and Services on ${nodes.length} nodes`);
   const dualStack = lab.spec.family === 'dual';
   const deployment = await deployCheck(client, nodes, dualStack);
-  const outside = await openOutside(lab);
+  const { spec } = await client.get<Subnet>(subnetKind, defaultSubnet);
+  const { mode = 'overlay' } = spec;
+  const outside = await openOutside(lab, mode);
   try {
     const families: readonly Family[] = dualStack ? [4, 6] : [lab.spec.family === 'ipv4' ? 4 : 6];
-    const { spec } = await client.get<Subnet>(subnetKind, defaultSubnet);
-    const { mode = 'overlay' } = spec;
     const facts: CheckFacts = {
       ...deployment,
       families,
@@ -75,6 +75,6 @@ export async function runCheck({ lab: name, keep, onStep }: CheckOptions): Promi
 
 /** What the tunnel's headers leave of the underlay's MTU. */
 function podMtu({ spec }: Lab, mode: SubnetMode): number {
-  if (mode === 'routed') return spec.mtu;
+  if (mode !== 'overlay') return spec.mtu;
   return spec.mtu - (spec.family === 'ipv6' ? 70 : 50);
 }

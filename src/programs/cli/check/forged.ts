@@ -47,7 +47,8 @@ async function resultOf(lab: Lab, family: Family, forgery: Forgery): Promise<Cas
 
 /**
  * On plain routes there is no tunnel to misuse, and a host of the same L2 that takes the address of another node's pod can't be told from
- * that node: there the victim is a pod of the node that the packet enters by.
+ * that node: there the victim is a pod of the node that the packet enters by. On an underlay any of its hosts may have an address that
+ * no pod has.
  */
 function forgeries(
   { nodes, outside, mode }: CheckFacts,
@@ -61,6 +62,8 @@ function forgeries(
   const target = there.echo.addresses[family] ?? '';
   const tunnelled = mode === 'overlay';
   const victim = ((tunnelled ? third?.client : undefined) ?? here.echo).addresses[family] ?? '';
+  const outsider = { where: 'outside', netns: undefined };
+  const neighbour = there.client.addresses[family] ?? '';
   const inPod = { where: here.name, netns: pod(here.client.name) };
   const atTarget = { where: there.name, netns: pod(there.echo.name), device: 'eth0' };
   const stranger = family === 4 ? '198.51.100.7' : '2001:db8:7::7';
@@ -143,13 +146,12 @@ function forgeries(
     borrow('from a pod as another pod', victim, inPod, 'eth0'),
     borrow('from a pod as a host outside', stranger, inPod, 'eth0'),
     borrow('from a pod as its node', here.addresses[family] ?? '', inPod, 'eth0'),
-    borrow('from outside as a pod', victim, { where: 'outside', netns: undefined }, 'eth0'),
-    borrow(
-      'from outside as a pod that nobody knows',
-      unknown,
-      { where: 'outside', netns: undefined },
-      'eth0',
-    ),
+    ...(mode === 'underlay'
+      ? [borrow('from the wire as a pod of the node that it enters', neighbour, outsider, 'eth0')]
+      : [
+          borrow('from outside as a pod', victim, outsider, 'eth0'),
+          borrow('from outside as a pod that nobody knows', unknown, outsider, 'eth0'),
+        ]),
     ...(tunnelled ? throughTunnel : []),
     {
       title: 'from a pod to the tunnel port of a node',

@@ -1,4 +1,5 @@
 /** The machine outside the lab's cluster: it echoes, it probes, and it has routes that only the nodes themselves can refuse. */
+import type { SubnetMode } from '#intent/node.ts';
 import type { Lab } from '#lab/client.ts';
 import { inNode } from '#lab/paths.ts';
 import type { Probe, ProbeResult } from '#lab/probe/types.ts';
@@ -16,15 +17,19 @@ export type Outside = {
 const echo = `${inNode.source}/src/lab/images/echo/main.ts`;
 const probe = `${inNode.source}/src/lab/probe/main.ts`;
 
-/** Pods' and Services' prefixes are routed to the first node, as a router of the site might do by mistake. */
-export async function openOutside(lab: Lab): Promise<Outside> {
+/**
+ * Services' prefixes, and those of pods that are not on the wire themselves, are routed to the first node, as a router of the site
+ * might do by mistake.
+ */
+export async function openOutside(lab: Lab, mode: SubnetMode): Promise<Outside> {
   const [first = ''] = await lab.nodes();
   const gateways = byFamily(await lab.addressesOf(first));
   const routes = ([4, 6] as const).flatMap((family) => {
     const via = gateways[family];
     const key = family === 4 ? 'ipv4' : 'ipv6';
     if (via === undefined) return [];
-    return [clusterNetwork.pods[key], clusterNetwork.services[key]].map((cidr) => ({ cidr, via, family }));
+    const pods = mode === 'underlay' ? [] : [clusterNetwork.pods[key]];
+    return [...pods, clusterNetwork.services[key]].map((cidr) => ({ cidr, via, family }));
   });
   for (const { cidr, via, family } of routes) {
     await must(lab, ['ip', `-${family}`, 'route', 'replace', cidr, 'via', via]);
