@@ -147,7 +147,7 @@ describe('lower', () => {
       },
       {},
       [
-        'ip link set nlp00000000001 addrgenmode none alias "netloom/1 c1/eth0" up',
+        'ip link set nlp00000000001 addrgenmode none group 28268 alias "netloom/1 c1/eth0" up',
         'ip neigh replace 192.168.66.140 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
         'ip route replace 192.168.66.140/32 dev nlp00000000001 scope link src 192.168.66.11 proto 110',
         'ip neigh replace fd66::1:5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
@@ -187,7 +187,7 @@ describe('lower', () => {
       },
       { devices: [eth0, { ...eth0, name: 'eth1', addresses: ['10.77.0.200/24'] }] },
       [
-        'ip link set nlp00000000001 addrgenmode none alias "netloom/1 c1/eth0" up',
+        'ip link set nlp00000000001 addrgenmode none group 28268 alias "netloom/1 c1/eth0" up',
         'ip neigh replace 10.77.0.5 lladdr 02:00:00:00:00:01 dev nlp00000000001 nud permanent',
         'ip route replace 10.77.0.5/32 dev nlp00000000001 scope link src 192.168.66.11 proto 110',
         'ip neigh add proxy 10.77.0.5 dev eth1 protocol 110',
