@@ -65,7 +65,7 @@ describe('readSubnet', () => {
       }),
     );
     expect(value).toMatchObject({
-      gateway: ['192.168.66.1', 'fd66::1'],
+      gateways: ['192.168.66.1', 'fd66::1'],
       excluded: ['192.168.66.1/32', 'fd66::1/128'],
     });
     expect(problems.map(({ field, code }) => [field, code])).toEqual([

@@ -144,7 +144,7 @@ describe('compileTopology', () => {
     const wire = subnet('wire', '192.168.66.0/24', {
       mode: 'underlay',
       excluded: ['192.168.66.1/32', '192.168.66.96/32'],
-      gateway: ['192.168.66.1'],
+      gateways: ['192.168.66.1'],
     });
     const routed = subnet('routed', '192.168.67.0/24', { mode: 'routed' });
     const { value, problems } = compileTopology(snapshot({ subnets: [wire, routed] }), 'a');
