@@ -5,6 +5,7 @@
  *     GET  /v1/status      ?after=N&wait=S    → 200 DatapathStatus; with `after`, answers once `revision` differs from N or S seconds passed
  *     GET  /v1/endpoints                      → 200 EndpointStatus[]
  *     GET  /v1/problems                       → 200 EngineProblem[]
+ *     POST /v1/wire                           → 200 WireReport[], found out now
  */
 import type { EndpointIntent } from './node.ts';
 
@@ -73,6 +74,19 @@ export type DatapathStatus = {
   readonly engines: readonly EngineStatus[];
   /** Why Services are not held, if they are not: a sentence. */
   readonly servicesWithheld?: string;
+  /** Of underlay Subnets that the node has blocks of; those that nothing was found out about yet are missing. */
+  readonly wire: readonly WireReport[];
+};
+
+/** Whether the physical network carries the addresses of an underlay Subnet, as this node's last probe found. */
+export type WireReport = {
+  readonly subnet: string;
+  readonly family: 4 | 6;
+  readonly carried: boolean;
+  /** Who answered whom. */
+  readonly detail: string;
+  /** RFC 3339. */
+  readonly at: string;
 };
 
 export type EndpointStatus = EndpointIntent & {

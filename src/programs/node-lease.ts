@@ -1,4 +1,5 @@
 /** The lease that lets a node assign addresses; what agent and controller must agree on. */
+import type { WireReport } from '#intent/handover.ts';
 
 /** Namespace of everything that Netloom runs. */
 export const systemNamespace = 'netloom-system';
@@ -55,6 +56,42 @@ export function parseUsage(text: string | undefined): ReadonlyMap<string, Subnet
       const [ipv4, ipv6, waiting] = [0, 1, 2].map((i) => count(counts[i])) as [number, number, number];
       return [[name, { ipv4, ipv6, waiting }] as const];
     }),
+  );
+}
+
+/** Annotation of a node's lease: which underlay Subnets' addresses the physical network carries, as the node's probes found. */
+export const wireAnnotation = 'netloom.dev/underlay-carries';
+
+/** Of one Subnet on one node: what did not come through, a sentence a family; none: all that was tried did. */
+export type WireFindings = ReadonlyMap<string, readonly string[]>;
+
+export function formatWire(reports: readonly WireReport[]): string {
+  const bySubnet = Map.groupBy(reports, ({ subnet }) => subnet);
+  return JSON.stringify(
+    Object.fromEntries(
+      [...bySubnet].map(([subnet, list]) => [
+        subnet,
+        list.filter(({ carried }) => !carried).map(({ family, detail }) => `IPv${family}: ${detail}`),
+      ]),
+    ),
+  );
+}
+
+/** Whatever isn't a finding counts as none. */
+export function parseWire(text: string | undefined): WireFindings {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text ?? '{}');
+  } catch {
+    parsed = {};
+  }
+  const entries = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
+  return new Map(
+    entries.flatMap(([name, lost]: [string, unknown]) =>
+      Array.isArray(lost)
+        ? [[name, lost.filter((each): each is string => typeof each === 'string')] as const]
+        : [],
+    ),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import type { EndpointStatus, EngineProblem } from '#intent/handover.ts';
+import type { EndpointStatus, EngineProblem, WireReport } from '#intent/handover.ts';
 import type { NodeIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
@@ -28,6 +28,8 @@ export type TestNode = {
   addPod(name: string, options?: CniOptions): Promise<string[]>;
   endpoints(): Promise<EndpointStatus[]>;
   problems(): Promise<EngineProblem[]>;
+  /** Asks the physical network now. */
+  probeWire(): Promise<WireReport[]>;
   /** A command that must succeed. */
   run(argv: readonly string[], netns?: string): Promise<string>;
   log(): string;
@@ -132,6 +134,7 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
     endpoints: () =>
       get<EndpointStatus[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/endpoints'),
     problems: () => get<EngineProblem[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/problems'),
+    probeWire: () => get<WireReport[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/wire', 'POST'),
     log: () => log,
     async close() {
       client.close();
@@ -202,9 +205,9 @@ function parse(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function get<T>(socketPath: string, path: string): Promise<T> {
+function get<T>(socketPath: string, path: string, method = 'GET'): Promise<T> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, path }, (answer) => {
+    const outgoing = request({ socketPath, path, method }, (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (part: string) => (text += part));
       answer.on('end', () => resolve(JSON.parse(text) as T));

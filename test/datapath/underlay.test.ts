@@ -146,6 +146,61 @@ describe('an underlay pod', () => {
   });
 });
 
+describe('the probe of the network below', () => {
+  const probe = async (on: TestNode) => {
+    const reports = await on.probeWire();
+    return reports
+      .map(({ subnet, family, carried }) => `${subnet} IPv${family} ${carried ? 'carried' : 'lost'}`)
+      .sort();
+  };
+  const every = (state: string) =>
+    ['closed', 'other', 'own'].flatMap((subnet) => [`${subnet} IPv4 ${state}`, `${subnet} IPv6 ${state}`]);
+  const bridge = (script: string) => wire.outside(`nft -f - <<'END'\n${script}\nEND`);
+
+  test('finds addresses of every Subnet carried, from either node', async () => {
+    expect(await probe(wire.n1)).toEqual(every('carried'));
+    expect(await probe(wire.n2)).toEqual(every('carried'));
+    for (const { detail } of (await wire.n1.client.status()).wire)
+      expect(detail).toMatch(/^(node n2|gateway)/);
+  });
+
+  test('finds out where the network drops what is not the node address, and when that is over', async () => {
+    await bridge(`table bridge cloud {
+      chain forward {
+        type filter hook forward priority 0;
+        ether type ip iifname "eth0" ip saddr != 192.168.66.11 drop
+        ether type ip6 iifname "eth0" ip6 saddr != { fd66::11, fe80::/10, :: } drop
+      }
+      chain input {
+        type filter hook input priority 0;
+        ether type ip iifname "eth0" ip saddr != 192.168.66.11 drop
+        ether type ip6 iifname "eth0" ip6 saddr != { fd66::11, fe80::/10, :: } drop
+      }
+    }`);
+    expect(await probe(wire.n1)).toEqual(every('lost'));
+    const { wire: reports } = await wire.n1.client.status();
+    expect(reports.find(({ subnet, family }) => subnet === 'own' && family === 4)?.detail).toMatch(
+      /^node n2 answered the node's own address 192\.168\.66\.11 and not 192\.168\.66\.1\d\d, an address of the Subnet$/,
+    );
+    expect(wire.n1.log()).toContain('the physical network does not carry an underlay Subnet');
+    await bridge('delete table bridge cloud');
+    expect(await probe(wire.n1)).toEqual(every('carried'));
+  });
+
+  test('finds nothing out where nobody answers the node itself', async () => {
+    await bridge(`table bridge dead {
+      chain forward {
+        type filter hook forward priority 0; iifname "eth0" drop
+      }
+      chain input {
+        type filter hook input priority 0; iifname "eth0" drop
+      }
+    }`);
+    expect(await probe(wire.n1)).toEqual(every('carried'));
+    await bridge('delete table bridge dead');
+  });
+});
+
 describe('an address that moves to another node', () => {
   test('is known to be there to every host that knew it, before any asks', async () => {
     const moved = addresses.get('own1')!;

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { networkInterfaces } from 'node:os';
+import type { DatapathStatus } from '#intent/handover.ts';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
 import { requestMetrics } from '#kube/clientmetrics.ts';
@@ -16,11 +17,13 @@ import { registerProcessMetrics } from '#telemetry/process.ts';
 import { commonFlags, logOf, readFlags } from '../flags.ts';
 import {
   formatUsage,
+  formatWire,
   nodeLeaseName,
   nodeLeaseRenewSeconds,
   nodeLeaseSeconds,
   systemNamespace,
   usageAnnotation,
+  wireAnnotation,
 } from '../node-lease.ts';
 import { version } from '../version.ts';
 import { startClaims } from './claims.ts';
@@ -126,6 +129,11 @@ const claims = startClaims(client, node, feed, log, handSelf);
 handover.onStatus(claims.setStatus);
 const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
+/** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
+let wire: DatapathStatus['wire'] | undefined;
+handover.onStatus((status) => {
+  if (wire !== undefined || status.wire.length > 0) wire = status.wire;
+});
 
 const heartbeat = holdLease(client, {
   name: nodeLeaseName(node),
@@ -134,7 +142,10 @@ const heartbeat = holdLease(client, {
   leaseSeconds,
   renewSeconds,
   log,
-  annotations: () => ({ [usageAnnotation]: formatUsage(claims.usage()) }),
+  annotations: () => ({
+    [usageAnnotation]: formatUsage(claims.usage()),
+    ...(wire === undefined ? {} : { [wireAnnotation]: formatWire(wire) }),
+  }),
   onRenewed: (validUntil) => {
     leaseValidUntil = validUntil;
     leaseHolder = undefined;

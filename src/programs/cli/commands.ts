@@ -106,8 +106,12 @@ export const commands: readonly Command[] = [
   },
   {
     name: ['doctor'],
-    summary: 'tell what this machine lacks, and how to mend it',
-    options: { json },
+    summary: 'tell what this machine lacks, or the network below a cluster, and how to mend it',
+    options: {
+      name: { type: 'string', value: 'NAME', summary: 'ask this lab instead of the cluster of $KUBECONFIG' },
+      json,
+    },
+    examples: ['./netloom doctor', './netloom doctor --name default'],
     load: () => import('./doctor.ts'),
   },
   {

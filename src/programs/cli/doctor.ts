@@ -1,13 +1,18 @@
-/** `netloom doctor`: what this machine lacks, and how to mend it. Changes nothing that stays, but builds the node image to probe with. */
+/**
+ * `netloom doctor`: what this machine lacks, and how to mend it; and what the nodes of a cluster found the network below them to lack.
+ * Changes nothing that stays, but builds the node image to probe with.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
+import { openLab } from '#lab/client.ts';
 import { cacheDirectory, imageRoot } from '#lab/image/image.ts';
 import { labsDirectory, sourceRoot } from '#lab/paths.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { run as runProgram } from '#system/process.ts';
 import { exitCodes, type Invocation } from './command.ts';
+import { networkFindings } from './doctor-network.ts';
 import { kernelFloor, kernelProbes, kernelSuffices, type Probe } from './doctor-probes.ts';
 
 export type Finding = {
@@ -19,7 +24,13 @@ export type Finding = {
 };
 
 export async function run({ values, out, progress }: Invocation): Promise<number> {
-  const findings = [...(await machineFindings()), ...(await kernelFindings(progress))];
+  const kubeconfig =
+    values.name === undefined ? process.env.KUBECONFIG : (await openLab(String(values.name))).kubeconfigPath;
+  const findings = [
+    ...(await machineFindings()),
+    ...(await kernelFindings(progress)),
+    ...(await networkFindings(kubeconfig)),
+  ];
   if (values.json === true) out(JSON.stringify(findings));
   else {
     for (const line of findingLines(findings)) out(line);

@@ -20,7 +20,15 @@ import type { Problem, Read } from '#model/problem.ts';
 import { readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
-import { parseUsage, type SubnetUsage, systemNamespace, usageAnnotation } from '../node-lease.ts';
+import {
+  parseUsage,
+  parseWire,
+  type SubnetUsage,
+  systemNamespace,
+  usageAnnotation,
+  type WireFindings,
+  wireAnnotation,
+} from '../node-lease.ts';
 
 /** An object as it was read. */
 export type Seen<M> = { readonly ref: ObjectReference; readonly problems: readonly Problem[] } & Pick<
@@ -40,6 +48,7 @@ export type NodeLease = {
   readonly durationSeconds: number | undefined;
   /** Of the node's pods, by Subnet. */
   readonly usage: ReadonlyMap<string, SubnetUsage>;
+  readonly wire: WireFindings;
 };
 
 export type Caches = {
@@ -115,5 +124,6 @@ function nodeLease({ metadata, spec }: KubeObject): NodeLease {
     renewTime: renewTime ?? '',
     durationSeconds: leaseDurationSeconds ?? undefined,
     usage: parseUsage(metadata.annotations?.[usageAnnotation]),
+    wire: parseWire(metadata.annotations?.[wireAnnotation]),
   };
 }

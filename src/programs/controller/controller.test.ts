@@ -40,7 +40,17 @@ const situation = (extra: Partial<SubnetSituation>): SubnetSituation => {
   const asRead = claims.map((value) => ({ value, problems: [] }));
   const problems = topologyProblems({ subnets: [...subnets.values()], claims: asRead, nodes: [] });
   const staying = ({ retired }: ServedSubnet) => retired;
-  return { deleting: new Set(), namespaces: [], usage: [], staying, ...extra, subnets, claims, problems };
+  return {
+    deleting: new Set(),
+    namespaces: [],
+    usage: [],
+    wire: new Map(),
+    staying,
+    ...extra,
+    subnets,
+    claims,
+    problems,
+  };
 };
 const other = (cidr: string, name: string, extra: Partial<BlockClaimModel> = {}): BlockClaimModel => ({
   ...claim,
@@ -52,6 +62,40 @@ const other = (cidr: string, name: string, extra: Partial<BlockClaimModel> = {})
 });
 
 describe('subnetStatuses', () => {
+  test('an underlay Subnet says whether the network below carries it, and names the nodes where it does not', () => {
+    const [, { value, problems }] = read('default', '10.0.0.0/16');
+    const subnets: SubnetSituation['subnets'] = new Map([
+      ['default', { value: value && { ...value, mode: 'underlay' as const }, problems }],
+    ]);
+    const claims = [claim, other('10.0.1.0/26', 'v4-10-0-1-0-26', { node: 'm' })];
+    const carries = (wire: SubnetSituation['wire'], of = subnets) =>
+      subnetStatuses(situation({ subnets: of, claims, wire })).get('default')?.carries;
+    const found = (lost: readonly string[]) => new Map([['default', lost]]);
+    expect(carries(new Map())).toMatchObject({
+      type: 'UnderlayCarries',
+      status: 'Unknown',
+      reason: 'NotProbed',
+    });
+    expect(carries(new Map([['n', found([])]]))).toMatchObject({ status: 'True', reason: 'Answered' });
+    // What a node without blocks of the Subnet once found is no news of it.
+    expect(carries(new Map([['gone', found(['IPv4: x'])]]))?.status).toBe('Unknown');
+    expect(
+      carries(
+        new Map([
+          ['n', found([])],
+          ['m', found(['IPv4: nobody answered'])],
+        ]),
+      ),
+    ).toMatchObject({
+      status: 'False',
+      reason: 'NotAnswered',
+      message: expect.stringMatching(/at m \(m: IPv4: nobody answered\)/),
+    });
+    expect(
+      carries(new Map([['n', found(['x'])]]), new Map([read('default', '10.0.0.0/16')])),
+    ).toBeUndefined();
+  });
+
   test('a served Subnet counts its blocks and namespaces', () => {
     const namespaces = [{ name: 'shop', labels: {} }];
     expect(subnetStatuses(situation({ claims: [claim], namespaces })).get('default')).toMatchObject({

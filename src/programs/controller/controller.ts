@@ -65,6 +65,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
       namespaces: caches.namespaces.list(),
       problems,
       usage: caches.leases.list().map(({ usage }) => usage),
+      wire: new Map(caches.leases.list().map(({ name, wire }) => [nodeOfLease(name) ?? name, wire])),
       staying: (subnet: ServedSubnet) => retirement.staying(subnet, heldBlocks, performance.now()),
     };
     await reconcileSubnets(client, subnets, situation, now, pace, log);

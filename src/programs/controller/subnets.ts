@@ -55,18 +55,20 @@ async function writeFinalizer(client: Client, subnet: Subnet, wanted: boolean): 
 async function writeStatus(
   client: Client,
   subnet: Subnet,
-  { ready, available, ...status }: SubnetStatus,
+  { ready, available, carries, ...status }: SubnetStatus,
   now: Date,
   pace: Pace,
 ): Promise<void> {
   const before = subnet.status ?? {};
   const { generation, name } = subnet.metadata;
-  const wanted = [ready, ...(available === undefined ? [] : [available])].map((condition) =>
-    generation === undefined ? condition : { ...condition, observedGeneration: generation },
-  );
+  const wanted = [ready, available, carries]
+    .filter(isGiven)
+    .map((condition) =>
+      generation === undefined ? condition : { ...condition, observedGeneration: generation },
+    );
   const kept = before.conditions as readonly Condition[] | undefined;
   const conditions = setConditions(
-    available === undefined ? removeCondition(kept, 'AddressesAvailable') : kept,
+    without(without(kept, 'AddressesAvailable', available), 'UnderlayCarries', carries),
     wanted,
     now,
   );
@@ -80,6 +82,19 @@ async function writeStatus(
   const gone = Object.fromEntries(Object.keys(said).map((field) => [field, null]));
   const body = { status: { ...gone, ...numbers, conditions, cidrs } };
   await client.patch(subnetKind, { name, subresource: 'status' }, { kind: 'merge', body });
+}
+
+function isGiven<T>(value: T | undefined): value is T {
+  return value !== undefined;
+}
+
+/** A condition that is no longer said must not stay. */
+function without(
+  kept: readonly Condition[] | undefined,
+  type: string,
+  said: unknown,
+): readonly Condition[] | undefined {
+  return said === undefined ? removeCondition(kept, type) : kept;
 }
 
 /**

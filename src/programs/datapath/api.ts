@@ -6,6 +6,7 @@ import type {
   EngineProblem,
   IntentAnswer,
   Refusal,
+  WireReport,
 } from '#intent/handover.ts';
 import type { IntentChange } from '#intent/node.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -18,6 +19,7 @@ export type Api = {
   status(): DatapathStatus;
   endpoints(): readonly EndpointStatus[];
   problems(): readonly EngineProblem[];
+  probeWire(): Promise<readonly WireReport[]>;
 };
 
 /** Bytes: a whole intent at 10,000 services is some 5 MB. */
@@ -65,8 +67,15 @@ async function route(
       return send(response, 200, api.endpoints());
     case 'GET /v1/problems':
       return send(response, 200, api.problems());
+    case 'POST /v1/wire':
+      return send(response, 200, await api.probeWire());
     default:
-      return refuse(response, 404, 'try POST /v1/intent, GET /v1/status, /v1/endpoints or /v1/problems', api);
+      return refuse(
+        response,
+        404,
+        'try POST /v1/intent or /v1/wire, GET /v1/status, /v1/endpoints or /v1/problems',
+        api,
+      );
   }
 }
 

@@ -22,6 +22,7 @@ import { createPods, endpointOf } from './pods.ts';
 import { createSignal } from './signal.ts';
 import { startAddresses } from './start.ts';
 import type { PlaceOf } from './wire/ask.ts';
+import { createWireReports } from './wire/reports.ts';
 import { createWire } from './wire/wire.ts';
 
 export type DatapathOptions = {
@@ -72,6 +73,14 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     return prepared ? undefined : 'the node is still being prepared for the first intent since the start';
   };
   const wire = createWire({ intent: holder.intent, placeOf: options.placeOf, log });
+  const wireReports = createWireReports({
+    node,
+    intent: holder.intent,
+    state,
+    placeOf: options.placeOf,
+    log,
+    onChange: () => signal.notify(),
+  });
   const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
   const broken = () => engines.status().find((engine) => engine.error !== undefined);
@@ -228,7 +237,9 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       tunnelAddresses: self?.tunnelAddresses ?? [],
       engines: engines.status(),
       ...withheldStatus(options.servicesWithheld()),
+      wire: wireReports.reports(),
     }),
+    probeWire: () => wireReports.probe(),
     endpoints: () => pods.endpoints(),
     problems: () => [
       ...own,
@@ -263,6 +274,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       await pods.stop();
       await healthChecks.close();
       wire.close();
+      wireReports.close();
       await engines.close();
       await journal.close();
     },
