@@ -167,8 +167,8 @@ export function intentOf(plan: NodePlan): NodeIntent {
   };
 }
 
-/** Services with three backends each on pods of other nodes, from `10.96.0.0` up. */
-export function services(count: number, first = 0): Record<string, ServiceIntent> {
+/** Services on pods of other nodes, from `10.96.0.0` up. */
+export function services(count: number, first = 0, backends = 3): Record<string, ServiceIntent> {
   return Object.fromEntries(
     Array.from({ length: count }, (_, index) => {
       const number = first + index;
@@ -177,9 +177,12 @@ export function services(count: number, first = 0): Record<string, ServiceIntent
         origin: { kind: 'Service', namespace: 'default', name, rule: 'spec.ports[http]' },
         protocol: 'tcp',
         frontends: [{ address: address('10.96', number + 256), port: 80 }],
-        backends: [0, 1, 2].map((slot) => ({ address: address('10.200', number * 3 + slot), port: 8080 })),
+        backends: Array.from({ length: backends }, (__, slot) => ({
+          address: address('10.200', number * backends + slot),
+          port: 8080,
+        })),
       };
-      return [`default/${name}/http/IPv4`, service];
+      return [`default/${name}/http/4`, service];
     }),
   );
 }

@@ -1,9 +1,9 @@
 /** What the way from pod to pod costs: work done in a second of CPU time of both ends together. */
-import { availableParallelism } from 'node:os';
 import { type Bench, type BenchOptions, type Row, row } from '#programs/cli/bench/row.ts';
 import { median, pairedRatio } from '#programs/cli/bench/statistics.ts';
+import { take } from './load.ts';
 import { type Ground, openGround } from './nodes.ts';
-import { type Pair, type Wiring, wireBare, wireByHand, wireOurs } from './wiring.ts';
+import { type Wiring, wireBare, wireByHand, wireOurs } from './wiring.ts';
 
 export const path: Bench = {
   name: 'path',
@@ -113,22 +113,4 @@ function rowsOf(
 function series(label: string, wiring: Wiring): Series {
   const kindsOf = () => ({ bulk: [], crr: [], rr: [] });
   return { label, wiring, samples: { near: kindsOf(), far: kindsOf() } };
-}
-
-/** Work in a CPU-second. Client and server share one CPU, so what softirqs do for them runs in their own time. */
-async function take(
-  ground: Ground,
-  load: string,
-  pair: Pair,
-  kind: Kind,
-  milliseconds: number,
-): Promise<number> {
-  const cpu = availableParallelism() - 1;
-  const namespaces = [pair.server, pair.client].map((name) => `/run/netns/${name}`);
-  const argv = [load, ...namespaces, pair.address, '7000', kind, String(milliseconds), String(cpu)];
-  const result = await ground.box.exec(argv, { timeoutMs: 20_000 });
-  const [work = Number.NaN, nanoseconds = Number.NaN] = result.stdout.trim().split(' ').map(Number);
-  if (result.code !== 0)
-    throw new Error(`${argv.join(' ')}: ${result.stderr.trim() || `exit ${result.code}`}`);
-  return (work / nanoseconds) * 1e9;
 }

@@ -1,4 +1,5 @@
 /** Pairs of pods to send between: ours, the same wired by hand, a bare veth and a bare VXLAN. Each in namespaces of its own. */
+import type { NodeIntent } from '#intent/node.ts';
 import { type Ground, type OurNode, ourPlugin, services, settle, startNode } from './nodes.ts';
 import { makePods, openPlugin } from './plugins.ts';
 
@@ -17,7 +18,7 @@ const mtu = 1450;
 export async function wireOurs(
   ground: Ground,
   options: { readonly label: string; readonly services: number; readonly timer: string },
-): Promise<Wiring & { close(): void }> {
+): Promise<Wiring & { send(put: Partial<NodeIntent>): Promise<void>; close(): void }> {
   const { label, timer } = options;
   const names = [`${label}1`, `${label}2`] as const;
   await joinNodes(ground, names);
@@ -48,6 +49,9 @@ export async function wireOurs(
   return {
     near: { client: `${label}a`, server: `${label}b`, address: near },
     far: { client: `${label}a`, server: `${label}c`, address: far },
+    async send(put) {
+      for (const node of nodes) await node.send(put);
+    },
     close: () => {
       for (const node of nodes) node.close();
     },

@@ -11,6 +11,7 @@ export const problemCodes = [
   'DuplicateFrontend',
   'DuplicateName',
   'DuplicatePort',
+  'ExternalAddressRefused',
   'ForbiddenAddress',
   'InvalidAddress',
   'InvalidCIDR',

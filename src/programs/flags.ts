@@ -29,6 +29,24 @@ export const commonFlags = {
   'log-format': { value: 'FORMAT', help: 'text or json', default: 'text' },
 } as const satisfies Readonly<Record<string, Flag>>;
 
+/** Of agent and controller, which must say the same. */
+export const externalIPsFlag = {
+  'external-ips': {
+    value: 'serve|refuse',
+    help: 'spec.externalIPs of Services: whoever may write it can take over any address (deprecated in Kubernetes 1.36)',
+    default: 'serve',
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+/** Throws with the value that is wrong. */
+export function servesExternalIPs(values: Values<typeof externalIPsFlag>): boolean {
+  const choice = values['external-ips'];
+  if (choice !== 'serve' && choice !== 'refuse') {
+    throw new Error(`--external-ips: "${choice}" is not serve or refuse`);
+  }
+  return choice === 'serve';
+}
+
 /** The values; or prints the help (exit 0) or what is wrong (exit 2) and ends the process. */
 export function readFlags<const F extends Readonly<Record<string, Flag>>>(
   program: Program,

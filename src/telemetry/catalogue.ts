@@ -52,6 +52,10 @@ export const catalogue = {
   ),
   DuplicateName: refused('Two ports of a Service have one name.', 'Name each port otherwise.'),
   DuplicatePort: refused('A Service has one port and protocol twice.', 'Remove one.'),
+  ExternalAddressRefused: unmet(
+    'A Service has external addresses, and the cluster serves none.',
+    'Use a load balancer or a node port, or run agents and controller without --external-ips=refuse.',
+  ),
   ForbiddenAddress: refused(
     'An endpoint or a Service has an address that none can have (loopback, link-local, multicast, reserved).',
     'Give another address.',

@@ -358,7 +358,8 @@ describe('a published Service', () => {
 
   it('has no external address where the node refuses them', () => {
     const place = { ...here, externalIPs: false };
-    const { value } = compileAt(place, service({ externalIPs: ['203.0.113.7'] }));
+    const { value, problems } = compileAt(place, service({ externalIPs: ['203.0.113.7'] }));
+    expect(problems).toEqual(['spec.externalIPs ExternalAddressRefused']);
     expect(Object.keys(value.services)).toEqual(['default/web//4']);
   });
 });

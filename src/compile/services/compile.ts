@@ -6,7 +6,7 @@ import { createDeltaOutput, type Delta } from '../delta.ts';
 import { compileService, nowhere, type ServicePlace } from './entries.ts';
 import { claimsOf, compareContenders } from './frontends.ts';
 
-export type { ServicePlace } from './entries.ts';
+export { nowhere, type ServicePlace } from './entries.ts';
 
 /** By `namespace/name` of the object. */
 export type ServiceSnapshot = {

@@ -2,8 +2,7 @@
 import type { HealthCheckIntent, Place, ServiceIntent } from '#intent/node.ts';
 import type { Problem } from '#model/problem.ts';
 import type { EndpointSliceModel, ServiceModel, ServicePort } from '#model/service.ts';
-import type { Family } from '#net/addr.ts';
-import { parseAddr } from '#net/addr.ts';
+import { type Family, parseAddr } from '#net/addr.ts';
 import { parsePrefix, prefixHas } from '#net/prefix.ts';
 import { type Backends, chooseBackends, countLocal, type Locality } from './backends.ts';
 import { anyNodeAddress, type Claim, claimsOf, type FrontendKind, frontendKinds } from './frontends.ts';
@@ -37,6 +36,7 @@ export function compileService(
   const entries: [string, ServiceIntent][] = [];
   const problems: Problem[] = [];
   const held: Claim[] = [];
+  if (!place.externalIPs && (service.published?.external.length ?? 0) > 0) problems.push(refused(service));
   for (const claim of claimsOf(service)) {
     if (claim.kind === 'external' && !place.externalIPs) continue;
     const winner = holder(claim.text);
@@ -155,6 +155,15 @@ function duplicate(service: ServiceModel, { kind, port, text, place }: Claim, wi
     field: fields[kind](rule),
     code: 'DuplicateFrontend',
     message: `${what} belongs to the Service ${winner}`,
+  };
+}
+
+function refused({ origin }: ServiceModel): Problem {
+  return {
+    object: origin,
+    field: 'spec.externalIPs',
+    code: 'ExternalAddressRefused',
+    message: 'external addresses are not served in this cluster (--external-ips=refuse); the rest works',
   };
 }
 

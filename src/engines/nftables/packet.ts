@@ -19,25 +19,58 @@ export function udpPacket({ from, to, port = 9999, payload = Buffer.from('probe'
   udp.set(payload, 8);
   const pseudo = Buffer.from([0, 17, udp.length >> 8, udp.length & 255]);
   udp.writeUInt16BE(checksum(Buffer.concat([source, target, pseudo, udp])) || 0xffff, 6);
+  return ipPacket(source, target, 17, udp);
+}
+
+/** An SCTP packet that begins an association (RFC 9260 §3.3.2), with its right checksum. */
+export function sctpInit({ from, to, port = 9999 }: Inner): Buffer {
+  const sctp = Buffer.alloc(32);
+  sctp.writeUInt16BE(40_000, 0);
+  sctp.writeUInt16BE(port, 2);
+  // The INIT chunk: 20 bytes, a tag, a window, one stream each way, a first number.
+  for (const [at, value] of [
+    [12, 0x0100_0014],
+    [16, 0x6e6c_0001],
+    [20, 65_536],
+    [24, 0x0001_0001],
+    [28, 1],
+  ] as const) {
+    sctp.writeUInt32BE(value, at);
+  }
+  sctp.writeUInt32LE(crc32c(sctp), 8);
+  return ipPacket(bytesOf(from), bytesOf(to), 132, sctp);
+}
+
+function ipPacket(source: Uint8Array, target: Uint8Array, protocol: number, payload: Buffer): Buffer {
   if (source.length === 16) {
     const header = Buffer.alloc(40);
     header[0] = 0x60;
-    header.writeUInt16BE(udp.length, 4);
-    header[6] = 17;
+    header.writeUInt16BE(payload.length, 4);
+    header[6] = protocol;
     header[7] = 64;
     header.set(source, 8);
     header.set(target, 24);
-    return Buffer.concat([header, udp]);
+    return Buffer.concat([header, payload]);
   }
   const header = Buffer.alloc(20);
   header[0] = 0x45;
-  header.writeUInt16BE(20 + udp.length, 2);
+  header.writeUInt16BE(20 + payload.length, 2);
   header[8] = 64;
-  header[9] = 17;
+  header[9] = protocol;
   header.set(source, 12);
   header.set(target, 16);
   header.writeUInt16BE(checksum(header), 10);
-  return Buffer.concat([header, udp]);
+  return Buffer.concat([header, payload]);
+}
+
+/** Castagnoli's CRC (RFC 9260, appendix A). */
+function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffff_ffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
 }
 
 export type Tunnelled = {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Place, ServiceIntent } from '#intent/node.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox } from '#lab/sandbox.ts';
+import { sctpInit } from './packet.ts';
 import { openTestnet, pods, service, type Testnet } from './testnet.ts';
 
 let net: Testnet;
@@ -153,6 +154,24 @@ describe('a node port', () => {
       const options = where === 'r' ? outside(family) : '';
       expect(await net.tcp(where, underlay(11, family), nodePort, options), where).toBe('refused');
     }
+  });
+
+  it.each(families)('carries SCTP, IPv%i', async (family) => {
+    await publish(family, ['p12'], { protocol: 'sctp' });
+    const count = async () => {
+      const text = await net.sh('p12', 'nft -j list counter inet probe inits');
+      return Number(/"packets": (\d+)/.exec(text)?.[1]);
+    };
+    await net.sh(
+      'p12',
+      `nft add counter inet probe inits; nft reset counter inet probe inits >/dev/null; nft flush chain inet probe input
+       nft add rule inet probe input sctp dport 8080 counter name inits`,
+    );
+    const to = underlay(11, family);
+    const mac = /ether (\S+)/.exec(await net.sh('n1', 'ip link show eth0'))![1]!;
+    await net.inject('r', 'br0', sctpInit({ from: underlay(200, family), to, port: nodePort + 1 }), mac);
+    await net.inject('r', 'br0', sctpInit({ from: underlay(200, family), to, port: nodePort }), mac);
+    await eventually(async () => expect(await count()).toBe(1));
   });
 
   it.each(families)('binds clients from everywhere with affinity, IPv%i', async (family) => {

@@ -14,7 +14,7 @@ import { paths, ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
-import { commonFlags, logOf, readFlags } from '../flags.ts';
+import { commonFlags, externalIPsFlag, logOf, readFlags, servesExternalIPs } from '../flags.ts';
 import {
   formatUsage,
   formatWire,
@@ -64,11 +64,7 @@ const flags = readFlags(program, {
     help: "where node ports answer: the node's addresses in these prefixes, or primary (the Node's InternalIPs)",
     multiple: true,
   },
-  'external-ips': {
-    value: 'serve|refuse',
-    help: 'whether spec.externalIPs of Services is served; whoever may write it can take over any address (deprecated in Kubernetes 1.36)',
-    default: 'serve',
-  },
+  ...externalIPsFlag,
   'metrics-port': { value: 'PORT', help: 'port of /metrics', default: String(ports.agentMetrics.value) },
   ...commonFlags,
 });
@@ -80,8 +76,7 @@ if (!(renewSeconds < leaseSeconds)) {
   throw new Error('--lease-renew-seconds: a number below --lease-seconds is needed');
 }
 const selection = readSelection(flags['nodeport-addresses']);
-if (!['serve', 'refuse'].includes(flags['external-ips']))
-  throw new Error('--external-ips: serve or refuse is needed');
+const externalIPs = servesExternalIPs(flags);
 const log = logOf(flags);
 
 const registry = createRegistry();
@@ -114,7 +109,7 @@ const feed = startFeed(
   node,
   log,
   {
-    externalIPs: flags['external-ips'] === 'serve',
+    externalIPs,
     nodePortAddresses: (primary) => nodePortAddresses(selection, primary, networkInterfaces()),
   },
   (delta) => handover.change(delta),

@@ -22,6 +22,8 @@ export type ControllerOptions = {
   readonly recorder: Recorder;
   readonly registry: Registry;
   readonly leaseTimes: LeaseTimes;
+  /** Whether agents serve `spec.externalIPs`. */
+  readonly externalIPs: boolean;
   readonly log: Log;
 };
 
@@ -46,7 +48,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   });
   let startedAt = 0;
   let remindedAt = 0;
-  const findings = followFindings(caches, () => passes.wake());
+  const findings = followFindings(caches, options, () => passes.wake());
 
   const pass = async (): Promise<void> => {
     const subnets = caches.subnets.list();

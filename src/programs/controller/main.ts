@@ -10,7 +10,7 @@ import { ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
-import { commonFlags, logOf, readFlags } from '../flags.ts';
+import { commonFlags, externalIPsFlag, logOf, readFlags, servesExternalIPs } from '../flags.ts';
 import { nodeLeaseMarginSeconds, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
 import { version } from '../version.ts';
 import { startCaches } from './caches.ts';
@@ -37,6 +37,7 @@ const flags = readFlags(
       default: String(nodeLeaseMarginSeconds),
       positive: true,
     },
+    ...externalIPsFlag,
     'metrics-port': {
       value: 'PORT',
       help: 'port of /metrics',
@@ -45,6 +46,7 @@ const flags = readFlags(
     ...commonFlags,
   },
 );
+const externalIPs = servesExternalIPs(flags);
 const log = logOf(flags);
 const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'controller', version });
@@ -77,6 +79,7 @@ const controller = startController({
   caches,
   recorder,
   registry,
+  externalIPs,
   leaseTimes: {
     defaultDurationMs: Number(flags['node-lease-seconds']) * 1000,
     marginMs: Number(flags['node-lease-margin-seconds']) * 1000,

@@ -42,7 +42,15 @@ beforeAll(async () => {
   recorder = createRecorder(client, { controller: 'netloom.dev/controller', instance: 'test', log });
   await Promise.all(Object.values(caches).map((cache) => cache.synced));
   const leaseTimes = { defaultDurationMs: 600_000, marginMs: 600_000 };
-  running = startController({ client, caches, recorder, registry, leaseTimes, log }).lead(stop.signal);
+  running = startController({
+    client,
+    caches,
+    recorder,
+    registry,
+    leaseTimes,
+    externalIPs: true,
+    log,
+  }).lead(stop.signal);
 }, 60_000);
 
 afterAll(async () => {

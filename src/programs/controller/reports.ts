@@ -1,5 +1,5 @@
 /** Tells the cluster what is wrong with its objects: each problem once, and its end. */
-import { createServiceCompiler } from '#compile/services/compile.ts';
+import { createServiceCompiler, nowhere } from '#compile/services/compile.ts';
 import type { Problem } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import type { ObjectReference, ProblemReporter } from '#telemetry/problems.ts';
@@ -15,10 +15,18 @@ export type Findings = {
   readonly referenceOf: (object: Named) => ObjectReference | undefined;
 };
 
+/** `externalIPs`: whether agents serve `spec.externalIPs`. */
+export type FindingsOptions = { readonly externalIPs: boolean };
+
 /** Follows the caches; `onChange` is told when there may be other problems than before. */
-export function followFindings(caches: Caches, onChange: () => void): Findings {
+export function followFindings(
+  caches: Caches,
+  { externalIPs }: FindingsOptions,
+  onChange: () => void,
+): Findings {
   const { subnets, claims, nodes, services, slices } = caches;
   const compiler = createServiceCompiler();
+  compiler.setPlace({ ...nowhere, externalIPs });
   /** Few: so that a pass does not go through every slice of the cluster. */
   const faulty = new Map<string, readonly Problem[]>();
   const note = (key: string, problems: readonly Problem[]): void => {
