@@ -35,7 +35,16 @@ export function besideKubeProxy(engine: Engine, options: BesideOptions): BesideK
   let looked = false;
   let looks = 0;
 
+  /** True when Services are to be withdrawn, or put in place. Where it can't be told nothing changes. */
   const look = (thorough: boolean): boolean => {
+    try {
+      return judge(thorough);
+    } catch (error) {
+      log.warn('cannot tell whether kube-proxy is on this node', { error });
+      return false;
+    }
+  };
+  const judge = (thorough: boolean): boolean => {
     let found = find(false);
     if (found.length > 0) hidden = false;
     else if (thorough || (reason !== undefined && !hidden)) {
@@ -57,14 +66,7 @@ export function besideKubeProxy(engine: Engine, options: BesideOptions): BesideK
   const timer = setInterval(() => {
     if (!looked) return;
     looks++;
-    let flipped: boolean;
-    try {
-      flipped = look(looks % thoroughEvery === 0);
-    } catch (error) {
-      log.warn('cannot tell whether kube-proxy is on this node', { error });
-      return;
-    }
-    if (!flipped) return;
+    if (!look(looks % thoroughEvery === 0)) return;
     const change: IntentChange =
       reason === undefined
         ? { generation, replace: false, put: { services: Object.fromEntries(services) }, remove: {} }
@@ -101,9 +103,8 @@ export function besideKubeProxy(engine: Engine, options: BesideOptions): BesideK
 }
 
 function sentence(found: readonly string[]): string {
-  const [first = ''] = found;
-  const clean = first.startsWith('nft table')
-    ? `\`nft delete ${first.slice('nft '.length)}\``
-    : '`kube-proxy --cleanup`';
+  const tables = found.filter((each) => each.startsWith('nft table'));
+  const deletes = tables.map((each) => `nft delete ${each.slice('nft '.length)}`).join('; ');
+  const clean = tables.length === found.length ? `\`${deletes}\`` : '`kube-proxy --cleanup`';
   return `kube-proxy serves this node's Services (${found.join(', ')}), so Netloom does not: remove kube-proxy, and what it left behind with ${clean}`;
 }
