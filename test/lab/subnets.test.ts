@@ -109,7 +109,7 @@ test('kubectl shows how many addresses pods have', async () => {
   expect(stdout).toMatch(/v4-10-30-0-0-30 +10\.30\.0\.0\/30 +small +node1/);
 });
 
-test('a prefix that is taken away stays for the pods that have it, gives no more, and goes with them', async () => {
+test('a prefix that is taken away stays for the pods that have it, gives no more, and goes with them', { timeout: 240_000 }, async () => {
   await change(small, { cidrs: ['10.31.0.0/28', 'fd10:31::/124'] });
   await eventually(async () => {
     const ready = await condition(small, 'Ready');
@@ -129,7 +129,7 @@ test('a prefix that is taken away stays for the pods that have it, gives no more
     const { status } = await cluster.client.get<Subnet>(subnetKind, small);
     expect(status?.cidrs).toEqual(['10.31.0.0/28', 'fd10:31::/124']);
     expect(await condition('heir', 'Ready')).toMatchObject({ status: 'True' });
-  }, 60_000);
+  }, 120_000);
   await ping(next!, (await readyPod(cluster, small, 's3')).ipv4);
 });
 
@@ -150,6 +150,7 @@ test('a private Subnet lets in its own pods and nodes, and others only by name',
     private: true,
     gateway: ['10.32.0.1', 'fd10:32::1'],
     reservedAddresses: ['10.32.0.2-10.32.0.200'],
+    blockSizes: { ipv4: 28 },
   });
   await namespace(ledger);
   const [one, two, stranger, near] = await startPods(cluster, [

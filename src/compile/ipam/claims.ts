@@ -74,6 +74,16 @@ export function chooseBlocks(request: BlockRequest): {
   return { value, problems };
 }
 
+/** Addresses that no claim holds, and that pods could have. */
+export function unclaimedAddresses(
+  subnet: SubnetAddresses,
+  claims: readonly Claim[],
+  family: Family,
+): bigint {
+  const claimed = setOfPrefixes(claims.flatMap((claim) => prefixOfClaim(claim) ?? []));
+  return size(subtract(ofFamily(assignable(subnet), family), claimed));
+}
+
 /**
  * How many blocks of `blockLength` to ask for so that at least `watermark` addresses are free: ahead of need, since a pod
  * that waits for a claim waits for the API server. `waiting` pods count on top.

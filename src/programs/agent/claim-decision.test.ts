@@ -52,6 +52,8 @@ const situation = (extra: Partial<ClaimSituation>): ClaimSituation => ({
   needed: new Set(['default']),
   inUse: new Set(),
   releasing: new Set(),
+  yielded: new Set(),
+  nodes: 3,
   attempt: 0,
   ...extra,
 });
@@ -194,6 +196,33 @@ describe('decideClaims', () => {
     const taken = [claim('10.1.0.0/26', 'b', 'uid-b')];
     const { create } = decideClaims(situation({ subnets: [several], claims: taken }));
     expect(create[0]?.cidr).toBe('10.2.0.0/26');
+  });
+
+  test('in a Subnet that is nearly given out a node asks when a pod waits, and not ahead of need', () => {
+    const small = { ...subnet, cidrs: ['10.1.0.0/29'], blockSizes: { ipv4: 30, ipv6: 126 } };
+    const own = claim('10.1.0.0/30');
+    const full = situation({ subnets: [small], claims: [own], usage: [usage('10.1.0.0/30', 3, 0)] });
+    expect(decideClaims(situation({ subnets: [small] })).create).toHaveLength(1);
+    expect(decideClaims(full).create).toEqual([]);
+    const waiting = decideClaims({ ...full, demand: [{ subnet: 'default', waiting: 1 }] });
+    expect(waiting.create).toEqual([{ cidr: '10.1.0.4/30', subnet: 'default' }]);
+  });
+
+  test('with nothing left a node gives back what it does not use, and takes it again only for a pod, or when there is plenty', () => {
+    const small = { ...subnet, cidrs: ['10.1.0.0/29'], blockSizes: { ipv4: 30, ipv6: 126 } };
+    const claims = [claim('10.1.0.0/30'), claim('10.1.0.4/30', 'b', 'uid-b')];
+    const all = situation({ subnets: [small], claims, usage: [usage('10.1.0.0/30', 0, 3)] });
+    const first = decideClaims(all);
+    expect(first.use).toEqual([]);
+    const { releasing, yielded } = first;
+    const after = { ...all, usage: [], releasing, yielded };
+    expect(decideClaims(after).drop).toHaveLength(1);
+    const given = { ...after, claims: claims.slice(1), releasing: new Set<string>() };
+    expect(decideClaims(given).create).toEqual([]);
+    expect(decideClaims({ ...given, demand: [{ subnet: 'default', waiting: 1 }] }).create).toHaveLength(1);
+    expect(decideClaims({ ...given, subnets: [{ ...small, cidrs: ['10.1.0.0/16'] }] }).create).not.toEqual(
+      [],
+    );
   });
 
   test('a claim on a Subnet that is gone goes when the datapath can not be using it', () => {

@@ -4,12 +4,13 @@ import {
   claimsNeeded,
   claimsToRelease,
   type IpamProblem,
+  unclaimedAddresses,
   usableClaims,
 } from '#compile/ipam/claims.ts';
 import { holdsBlock, type ServedSubnet } from '#compile/topology/served.ts';
 import type { BlockUsage, SubnetDemand } from '#intent/handover.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
-import { type Family, parseAddr } from '#net/addr.ts';
+import { addressBits, type Family, parseAddr } from '#net/addr.ts';
 import { parsePrefix, prefixHas } from '#net/prefix.ts';
 
 export type ClaimSituation = {
@@ -34,6 +35,10 @@ export type ClaimSituation = {
   readonly inUse: ReadonlySet<string>;
   /** UIDs that an earlier decision let go and that are not deleted yet. */
   readonly releasing: ReadonlySet<string>;
+  /** Subnets and families (`yieldKey`) whose spare blocks an earlier decision gave back for others. */
+  readonly yielded: ReadonlySet<string>;
+  /** Of the cluster. */
+  readonly nodes: number;
   /** Counts up with each refused claim. */
   readonly attempt: number;
 };
@@ -46,6 +51,7 @@ export type ClaimDecision = {
   readonly adopt: readonly BlockClaimModel[];
   /** UIDs that the datapath must let go of before their claims can be deleted. */
   readonly releasing: ReadonlySet<string>;
+  readonly yielded: ReadonlySet<string>;
   /** Claims that the datapath does not hold: they can be deleted. */
   readonly drop: readonly BlockClaimModel[];
   readonly problems: readonly IpamProblem[];
@@ -59,6 +65,10 @@ export const watermark = 16;
  * A pod that got an address from it in between brings it back, also when the datapath restarted meanwhile. Blocks of a Subnet that
  * is being deleted, or that were taken out of their Subnet, go with their last pod; those of one that is gone or not served, as soon
  * as nobody has an address of them.
+ *
+ * A node keeps addresses at hand only while there is enough for every node: in a Subnet that is nearly given out it asks when a pod
+ * waits, and when nothing is left it gives back the blocks that it doesn't use. It asks for no spare one again before there is
+ * plenty, else nodes would pass the last block around.
  */
 export function decideClaims(situation: ClaimSituation): ClaimDecision {
   const { node, nodeUID, subnets, claims, usage, demand, attempt, isSettled } = situation;
@@ -77,9 +87,16 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
     { node, nodeUID },
     new Set([...held, ...situation.inUse]),
   );
-  const idle = usage
-    .filter((block) => block.assigned === 0 && block.resting === 0)
-    .map((block) => block.claim);
+  const idleBlocks = usage.filter((block) => block.assigned === 0 && block.resting === 0);
+  const idle = idleBlocks.map((block) => block.claim);
+  const spare = idleBlocks.filter(({ subnet: name, cidr }) => {
+    const subnet = byName.get(name);
+    return subnet !== undefined && unclaimedAddresses(subnet, claims, familyOf(cidr)) === 0n;
+  });
+  const yielded = new Set([
+    ...situation.yielded,
+    ...spare.map((block) => yieldKey(block.subnet, familyOf(block.cidr))),
+  ]);
   const released = [
     ...claimsToRelease(usage, watermark),
     ...claimsToRelease(
@@ -87,6 +104,7 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
       0,
     ),
     ...idle.filter((uid) => situation.releasing.has(uid)),
+    ...spare.map((block) => block.claim),
     ...usage
       .filter((block) => isLeaving(block, deleting, byName) && !hasPods(block, situation))
       .map(({ claim }) => claim),
@@ -113,7 +131,18 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
     for (const family of families(subnet)) {
       const blockLength = family === 4 ? subnet.blockSizes.ipv4 : subnet.blockSizes.ipv6;
       const all = [...usage.filter((block) => !leaving.has(block.claim)), ...unreported];
-      want[family] = claimsNeeded(all, { subnet: subnet.name, family, blockLength, watermark, waiting });
+      const ask = (mark: number) =>
+        claimsNeeded(all, { subnet: subnet.name, family, blockLength, watermark: mark, waiting });
+      const ahead = ask(watermark);
+      if (ahead === 0) continue;
+      const key = yieldKey(subnet.name, family);
+      if (hasPlenty(subnet, claims, family, blockLength, situation.nodes)) {
+        yielded.delete(key);
+        want[family] = ahead;
+        continue;
+      }
+      const isFirst = !all.some((block) => block.subnet === subnet.name && familyOf(block.cidr) === family);
+      want[family] = Math.max(ask(0), isFirst && !yielded.has(key) ? 1 : 0);
     }
     const chosen = chooseBlocks({ subnet, claims, node, want, attempt });
     create.push(...chosen.value.map((cidr) => ({ cidr, subnet: subnet.name })));
@@ -126,9 +155,31 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
     create,
     adopt: claims.filter((claim) => claim.node === node && claim.nodeUID !== nodeUID),
     releasing,
+    yielded,
     drop: isSettled ? own.filter((claim) => !held.has(claim.uid) && mayGo(claim.uid)) : [],
     problems,
   };
+}
+
+/** Whether, after each node took what it wants to have at hand, there is still a block for the next one. */
+function hasPlenty(
+  subnet: ServedSubnet,
+  claims: readonly BlockClaimModel[],
+  family: Family,
+  blockLength: number,
+  nodes: number,
+): boolean {
+  const blockSize = 2 ** (addressBits(family) - blockLength);
+  const enough = (nodes * Math.ceil(watermark / blockSize) + 1) * blockSize;
+  return unclaimedAddresses(subnet, claims, family) >= BigInt(enough);
+}
+
+function yieldKey(subnet: string, family: Family): string {
+  return `${subnet} ${family}`;
+}
+
+function familyOf(cidr: string): Family {
+  return cidr.includes(':') ? 6 : 4;
 }
 
 /** Whether nobody new is to get an address of a block: its Subnet is being deleted, or the block was taken out of it. */

@@ -44,6 +44,7 @@ export function startClaims(
   let status: DatapathStatus | undefined;
   let usable: ReadonlySet<string> = new Set();
   let releasing: ReadonlySet<string> = new Set();
+  let yielded: ReadonlySet<string> = new Set();
   let attempt = 0;
   let running = false;
   let again = false;
@@ -78,9 +79,12 @@ export function startClaims(
       needed: new Set([defaultSubnet, ...feed.needed(), ...status.demand.map((each) => each.subnet)]),
       inUse: usable,
       releasing,
+      yielded,
+      nodes: feed.nodeCount(),
       attempt,
     });
     releasing = decision.releasing;
+    yielded = decision.yielded;
     take(decision.use);
     decided.resolve();
     report(decision);

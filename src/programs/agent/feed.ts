@@ -41,6 +41,8 @@ export type Feed = {
   /** Those that are served. */
   subnets(): readonly ServedSubnet[];
   claims(): readonly BlockClaimModel[];
+  /** Nodes of the cluster. */
+  nodeCount(): number;
   /** Subnets that pods on this node take addresses from. */
   needed(): ReadonlySet<string>;
   stop(): void;
@@ -168,6 +170,7 @@ export function startFeed(
     self: () => own,
     subnets: () => topology.served().list,
     claims: () => claims.list(),
+    nodeCount: () => nodes.list().length,
     needed() {
       const used = pods.list().flatMap((pod) => {
         const namespace = namespaces.get('', pod.namespace);
