@@ -163,6 +163,7 @@ export function intentOf(plan: NodePlan): NodeIntent {
     peers: Object.fromEntries(peers),
     services: {},
     healthChecks: {},
+    bandwidth: {},
     endpoints: {},
   };
 }

@@ -19,6 +19,8 @@ export type NodeIntent = {
   readonly services: Readonly<Record<string, ServiceIntent>>;
   /** By `namespace/name` of the Service. */
   readonly healthChecks: Readonly<Record<string, HealthCheckIntent>>;
+  /** By `namespace/name` of a pod of this node: how fast it may receive and send. Without an entry there is no limit. */
+  readonly bandwidth: Readonly<Record<string, BandwidthIntent>>;
   /** By `containerID/interface`; written by the datapath from its journal, never by the agent. */
   readonly endpoints: Readonly<Record<string, EndpointIntent>>;
 };
@@ -152,8 +154,30 @@ export type HealthCheckIntent = {
   readonly localEndpoints: number;
 };
 
+export type BandwidthIntent = {
+  /** The pod. */
+  readonly origin: Origin;
+  /** A pod made again under the same name is another pod. '' where the name must do (mirrors of static pods). */
+  readonly uid: string;
+  /** To the pod. */
+  readonly ingress?: RateIntent;
+  /** From the pod. */
+  readonly egress?: RateIntent;
+};
+
+export type RateIntent = {
+  /** What sets it: the pod's annotation, or a QoSPolicy. */
+  readonly origin: Origin;
+  /** Of whole frames, as tc counts them. */
+  readonly bitsPerSecond: number;
+  /** Bits that may pass at once; absent: as the engine finds best for the rate. */
+  readonly burstBits?: number;
+};
+
 export type EndpointIntent = {
   readonly origin: Origin;
+  /** Absent where the runtime didn't say it. */
+  readonly podUID?: string;
   /** Name of the host end of the pod's veth. */
   readonly device: string;
   /** Its interface index on the node. */
@@ -173,5 +197,6 @@ export const emptyIntent: NodeIntent = {
   peers: {},
   services: {},
   healthChecks: {},
+  bandwidth: {},
   endpoints: {},
 };

@@ -57,6 +57,10 @@ export const links = {
     'nlp',
     'host end of a pod veth: nlp + 11 hex digits of a hash of container ID and interface',
   ),
+  ifbPrefix: entry(
+    'nlq',
+    "intermediate device in which a limited pod's outgoing packets wait: nlq + the same digits as its pod device",
+  ),
   tunnel: entry('nlvx0', 'the one VXLAN device of a node, for every overlay subnet'),
   podMac: entry(
     'ee:ee:ee:ee:ee:ee',
@@ -68,6 +72,18 @@ export const links = {
 export const linkGroups = {
   pods: entry(28_268, 'node ends of pod veths (0x6e6c, "nl")'),
   tunnel: entry(28_269, 'the VXLAN device'),
+} as const;
+
+/** Queueing disciplines and their filters (tc(8)), on devices of limited pods only. */
+export const qdiscs = {
+  shaperHandle: entry(
+    0x6e6c,
+    'major number ("nl") of our token bucket filters: tells them from those of others (the bandwidth plugin: 1)',
+  ),
+  redirectPriority: entry(
+    0x6e6c,
+    'preference of the filter that leads outgoing packets to the ifb: behind those of others on the same device',
+  ),
 } as const;
 
 /** Link-local next hops inside a pod. */

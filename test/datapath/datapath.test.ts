@@ -69,7 +69,6 @@ describe('a ready node', () => {
       plugins: [
         { type: 'netloom', socket: '/run/netloom/cni.sock' },
         { type: 'portmap', capabilities: { portMappings: true } },
-        { type: 'bandwidth', capabilities: { bandwidth: true } },
       ],
     });
     expect(await node.run(['cmp', `${directories.bin}/netloom`, `${directories.source}/netloom`])).toBe('');

@@ -181,6 +181,7 @@ export function testIntent(some: Partial<SelfIntent> = {}): NodeIntent {
     peers: {},
     services: {},
     healthChecks: {},
+    bandwidth: {},
     endpoints: {},
   };
 }

@@ -1,7 +1,7 @@
 /** What others change under the engine, out of the kernel's notifications. */
 import { linux } from '#system/libc.ts';
 import type { Message } from '#system/netlink-codec.ts';
-import { routes } from '#system/registry.ts';
+import { links, routes } from '#system/registry.ts';
 import { group, type Monitor, openMonitor } from '#system/rtnetlink.ts';
 import { isOwn, routeObject } from './convert.ts';
 import { readLink, rtm } from './link-messages.ts';
@@ -40,6 +40,8 @@ export function watchKernel(options: {
         const link = readLink(message);
         if (message.type === rtm.NEWLINK) names.set(link.ifindex, link.name);
         else names.delete(link.ifindex);
+        // Another engine's, without addresses or routes.
+        if (link.name.startsWith(links.ifbPrefix.value)) return;
         if (isOwn(link.name)) listener.onDevice(link.name);
         else listener.onFacts(link.name);
         return;

@@ -101,6 +101,7 @@ describe('the engine on a kernel that refuses what dangles', () => {
           namespaces: {},
           services: {},
           healthChecks: {},
+          bandwidth: {},
           self: {},
           subnets: {},
           peers: {},

@@ -102,7 +102,7 @@ const endpoint = fc.record({
 });
 
 const entries: {
-  readonly [D in Exclude<keyof NodeIntent, 'namespaces' | 'healthChecks'>]: fc.Arbitrary<
+  readonly [D in Exclude<keyof NodeIntent, 'namespaces' | 'healthChecks' | 'bandwidth'>]: fc.Arbitrary<
     NodeIntent[D][string]
   >;
 } = {

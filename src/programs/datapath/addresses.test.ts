@@ -34,6 +34,7 @@ function open(some: Partial<NodeIntent> = {}) {
     peers: {},
     services: {},
     healthChecks: {},
+    bandwidth: {},
     endpoints: {},
     ...some,
   };

@@ -1,5 +1,5 @@
 /** Puts the CNI executable and then the network configuration in place; both appear whole or not at all. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readIfExists, writeFileAtomic } from '#system/files.ts';
 import { run } from '#system/process.ts';
@@ -16,10 +16,7 @@ export type InstallOptions = {
 };
 
 /** Plugins of others that are put behind ours when they are there, with what the runtime hands them. */
-const chained = [
-  { type: 'portmap', capabilities: { portMappings: true } },
-  { type: 'bandwidth', capabilities: { bandwidth: true } },
-] as const;
+const chained = [{ type: 'portmap', capabilities: { portMappings: true } }] as const;
 
 /**
  * The configuration comes last, since its presence tells the runtime that the network is ready. Files that are as they should
@@ -46,6 +43,26 @@ export async function installCni(options: InstallOptions): Promise<string[]> {
     written.push(config);
   }
   return written;
+}
+
+/**
+ * The file in which the `bandwidth` plugin stands behind ours, if it does: somebody else's list, since ours never chains it. Runtimes
+ * use the first configuration by name and no other.
+ */
+export function chainsBandwidth(configDirectory: string): string | undefined {
+  const names = existsSync(configDirectory) ? readdirSync(configDirectory) : [];
+  const first = names.filter((each) => /\.(conf|conflist|json)$/.test(each)).toSorted()[0];
+  if (first === undefined) return undefined;
+  try {
+    const list = JSON.parse(readFileSync(join(configDirectory, first), 'utf8')) as { plugins?: unknown };
+    const plugins = Array.isArray(list.plugins)
+      ? (list.plugins as readonly { readonly type?: unknown }[])
+      : [];
+    return plugins.some((plugin) => plugin?.type === 'bandwidth') ? join(configDirectory, first) : undefined;
+  } catch {
+    // Being written just now, or nothing that a runtime could use either.
+    return undefined;
+  }
 }
 
 /** Takes the configuration away: the node counts as not ready for pods until the next start. */

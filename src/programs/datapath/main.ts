@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { createNetlinkEngine } from '#engines/netlink/driver.ts';
 import { createNftablesEngine } from '#engines/nftables/driver.ts';
 import { findKubeProxy } from '#engines/nftables/kube-proxy.ts';
+import { createTcEngine } from '#engines/tc/driver.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { canonicalPrefix } from '#net/prefix.ts';
 import { type FileLock, tryLock } from '#system/files.ts';
@@ -16,7 +17,7 @@ import { commonFlags, logOf, readFlags } from '../flags.ts';
 import { version } from '../version.ts';
 import { besideKubeProxy } from './beside-kube-proxy.ts';
 import { type Datapath, startDatapath } from './datapath.ts';
-import { installCni } from './install.ts';
+import { chainsBandwidth, installCni } from './install.ts';
 
 const program = {
   name: 'netloom-datapath',
@@ -77,6 +78,14 @@ const nftables = createNftablesEngine({
     }),
   onError: (error) => log.error('nftables', { error }),
 });
+const tc = createTcEngine({
+  yieldsTo: () => {
+    const file = chainsBandwidth(flags['cni-conf-dir']);
+    return (
+      file && `the bandwidth plugin, chained in ${file}, limits the pods of this node: take it out of there`
+    );
+  },
+});
 
 const services = besideKubeProxy(nftables, {
   find: (thorough) => findKubeProxy(undefined, { withLegacy: thorough }),
@@ -91,7 +100,7 @@ metrics.onCollect(() => withheld.set(services.withheld() === undefined ? 0 : 1))
 
 datapath = await startDatapath({
   node,
-  engines: [netlink, services],
+  engines: [netlink, services, tc],
   servicesWithheld: () => services.withheld(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
   placeOf: (address) => netlink.wireOf(address),

@@ -209,7 +209,8 @@ export function endpointOf(
 ): EndpointIntent {
   const { pod, addresses, subnet, mode } = assignment;
   const origin = { kind: 'Pod', namespace: pod?.namespace ?? '', name: pod?.name ?? '' };
-  return { origin, device, ifindex, mac, addresses, subnet, mode };
+  const podUID = pod === undefined || pod.uid === '' ? {} : { podUID: pod.uid };
+  return { origin, ...podUID, device, ifindex, mac, addresses, subnet, mode };
 }
 
 function attachmentOf(key: string): Attachment {
