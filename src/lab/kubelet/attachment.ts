@@ -3,6 +3,24 @@ import type { Pod } from '../objects/pod.ts';
 import type { Attachment } from './cni.ts';
 import { quantity } from './downward.ts';
 
+/**
+ * What is wrong with a pod's bandwidth annotations, as containerd says it before it makes a sandbox (k8s.io/kubernetes
+ * pkg/util/bandwidth); undefined: nothing.
+ */
+export function refusedBandwidth(pod: Pod): string | undefined {
+  for (const direction of ['ingress', 'egress']) {
+    const text = pod.metadata.annotations?.[`kubernetes.io/${direction}-bandwidth`];
+    if (text === undefined) continue;
+    const bits = quantity(text);
+    const reading = 'reading pod bandwidth annotations: ';
+    if (bits === undefined)
+      return `${reading}quantities must match the regular expression: ${JSON.stringify(text)}`;
+    if (bits < 1e3) return `${reading}resource is unreasonably small (< 1kbit): ${text}`;
+    if (bits > 1e15) return `${reading}resource is unreasonably large (> 1Pbit): ${text}`;
+  }
+  return undefined;
+}
+
 /** The first (and only) interface of a pod. */
 export const podInterface = 'eth0';
 

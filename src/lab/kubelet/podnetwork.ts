@@ -1,8 +1,10 @@
 /** A pod's sandbox through its life, and the files that tell the pod of its network. */
+
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { Pod } from '../objects/pod.ts';
+import { refusedBandwidth } from './attachment.ts';
 import { type NodeContext, podEvent } from './context.ts';
 import { podDirectory } from './layout.ts';
 import type { BindMount } from './mounts.ts';
@@ -52,6 +54,11 @@ export function createPodNetwork(
     const { list, reason } = node.network();
     if (list === undefined) {
       return { reason: 'NetworkNotReady', message: `network is not ready: ${reason}`, retryAfter: 0 };
+    }
+    const refused = refusedBandwidth(pod);
+    if (refused !== undefined) {
+      const message = `Failed to create pod sandbox: ${refused}`;
+      return { reason: 'FailedCreatePodSandBox', message, retryAfter: 0 };
     }
     const id = randomBytes(32).toString('hex');
     const planned = plannedNetwork({ id, boot: host.boot, addresses: [] }, list, pod);
