@@ -1,6 +1,7 @@
 /** Every kind that Netloom defines, in the order in which they are documented and installed. */
 import type { KindDefinition } from './kind.ts';
 import { blockClaimKind } from './kinds/blockclaim.ts';
+import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { subnetKind } from './kinds/subnet.ts';
 
-export const kinds: readonly KindDefinition[] = [subnetKind, blockClaimKind];
+export const kinds: readonly KindDefinition[] = [subnetKind, blockClaimKind, qosPolicyKind];

@@ -14,6 +14,8 @@ export type PodModel = {
   readonly annotations: Labels;
   /** Uses the node's own network: no device, no address of its own. */
   readonly hostNetwork: boolean;
+  /** All containers have ended for good: its network is gone, or going. */
+  readonly ended: boolean;
 };
 
 const kubectlNote = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -24,5 +26,8 @@ export function readPod(object: KubeObject): PodModel {
   const { [kubectlNote]: _, ...kept } = annotations;
   const spec = object['spec'] as { readonly hostNetwork?: boolean } | undefined;
   const hostNetwork = spec?.hostNetwork === true;
-  return { origin: originOf(object), namespace, name, uid, labels, annotations: kept, hostNetwork };
+  const { phase = '' } = (object['status'] ?? {}) as { readonly phase?: string };
+  const ended = phase === 'Succeeded' || phase === 'Failed';
+  const origin = originOf(object);
+  return { origin, namespace, name, uid, labels, annotations: kept, hostNetwork, ended };
 }

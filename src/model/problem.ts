@@ -18,6 +18,7 @@ export const problemCodes = [
   'InvalidGateway',
   'InvalidPort',
   'InvalidRange',
+  'InvalidRate',
   'InvalidTimeout',
   'NoFreeBlock',
   'NoInternalAddress',

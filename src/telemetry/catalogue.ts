@@ -71,6 +71,10 @@ export const catalogue = {
   ),
   InvalidPort: refused('A port is not one.', 'Write a number from 1 to 65535.'),
   InvalidRange: refused('A range of addresses is not one.', 'Write `first-last`, both of one family.'),
+  InvalidRate: refused(
+    'A rate or burst is no quantity, or out of bounds.',
+    'Write bits a second as a quantity, for example 10M; see the message for the bounds.',
+  ),
   InvalidTimeout: doubtful(
     'A timeout is out of bounds; the default is used.',
     'See the message for the bounds.',

@@ -4,15 +4,19 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import type { KubeObject } from '#api/object.ts';
+import { compileQos } from '#compile/qos/compile.ts';
 import { compileServices } from '#compile/services/compile.ts';
 import { compileTopology } from '#compile/topology/compile.ts';
 import { readBlockClaim } from '#model/blockclaim.ts';
 import { readNamespace } from '#model/namespace.ts';
 import { readNode } from '#model/node.ts';
+import { readPod } from '#model/pod.ts';
 import type { Problem, Read } from '#model/problem.ts';
+import { readQoSPolicy } from '#model/qospolicy.ts';
 import { readEndpointSlice, readService } from '#model/service.ts';
 import { readSubnet } from '#model/subnet.ts';
 
+type Placed = { readonly nodeName?: string };
 type Expectation = { readonly problems?: readonly string[]; readonly intent?: object };
 
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.case'));
@@ -65,8 +69,13 @@ function compile(
     },
     { node, zone: own?.zone, addresses, nodePortAddresses: addresses, externalIPs: true },
   );
-  problems.push(...topology.problems, ...services.problems);
-  return { intent: { ...topology.value, ...services.value }, problems };
+  const placed = objects.filter(({ kind, spec }) => kind === 'Pod' && (spec as Placed).nodeName === node);
+  const qos = compileQos({
+    pods: new Map(placed.map(readPod).map((pod) => [`${pod.namespace}/${pod.name}`, pod])),
+    policies: byKey('QoSPolicy', readQoSPolicy),
+  });
+  problems.push(...topology.problems, ...services.problems, ...qos.problems);
+  return { intent: { ...topology.value, ...services.value, bandwidth: qos.value }, problems };
 }
 
 function documents(text: string): KubeObject[] {

@@ -75,7 +75,7 @@ export function createEngine(kernel: Kernel, { yieldsTo }: TcEngineOptions = {})
       touched.add(key);
     }
     const removed = change.replace ? bandwidth.keys() : (change.remove.bandwidth ?? []);
-    for (const pod of [...removed]) limit(pod, undefined);
+    for (const pod of removed) limit(pod, undefined);
     for (const [pod, entry] of Object.entries(change.put.bandwidth ?? {})) limit(pod, entry);
     return touched;
   };

@@ -8,8 +8,10 @@ import {
   serviceType,
 } from '#api/core.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
+import { createQosCompiler } from '#compile/qos/compile.ts';
 import { createServiceCompiler, type ServicePlace } from '#compile/services/compile.ts';
 import { createTopologyCompiler } from '#compile/topology/incremental.ts';
 import type { ServedSubnet } from '#compile/topology/served.ts';
@@ -21,6 +23,7 @@ import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { type NodeModel, readNode } from '#model/node.ts';
 import type { Problem, Read } from '#model/problem.ts';
+import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
 import {
   type EndpointSliceModel,
   readEndpointSlice,
@@ -30,7 +33,7 @@ import {
 import { readSubnet, type SubnetModel } from '#model/subnet.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Delta } from './handover.ts';
-import { startOwnPods } from './own-pods.ts';
+import { type OwnPods, startOwnPods } from './own-pods.ts';
 
 export type Feed = {
   /** Every cache holds its first list. */
@@ -45,6 +48,8 @@ export type Feed = {
   nodeCount(): number;
   /** Subnets that pods on this node take addresses from. */
   needed(): ReadonlySet<string>;
+  /** The pods of this node. */
+  readonly pods: OwnPods;
   stop(): void;
 };
 
@@ -71,6 +76,7 @@ export function startFeed(
 ): Feed {
   const topology = createTopologyCompiler(node);
   const services = createServiceCompiler();
+  const qos = createQosCompiler();
   let own: SelfIntent | undefined;
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   let flushedAt = 0;
@@ -93,6 +99,8 @@ export function startFeed(
     }
     const delta = services.flush();
     if (delta !== undefined) onDelta(delta);
+    const limits = qos.flush();
+    if (limits !== undefined) onDelta(limits);
     onChange();
   };
   const gather = (): void => {
@@ -157,8 +165,21 @@ export function startFeed(
     services.setSlice,
   );
   const pods = startOwnPods(client, node, log);
-  pods.onChange(gather);
-  const all: readonly Informer<object>[] = [nodes, subnets, claims, namespaces, serviceCache, slices, pods];
+  pods.onChange(({ key, new: pod }) => {
+    qos.setPod(key, pod);
+    gather();
+  });
+  const policies = watch<QoSPolicy, QoSPolicyModel>(qosPolicyKind, readQoSPolicy, qos.setPolicy);
+  const all: readonly Informer<object>[] = [
+    nodes,
+    subnets,
+    claims,
+    namespaces,
+    serviceCache,
+    slices,
+    pods,
+    policies,
+  ];
 
   return {
     synced: Promise.all(all.map((informer) => informer.synced)).then(() => {
@@ -171,6 +192,7 @@ export function startFeed(
     subnets: () => topology.served().list,
     claims: () => claims.list(),
     nodeCount: () => nodes.list().length,
+    pods,
     needed() {
       const used = pods.list().flatMap((pod) => {
         const namespace = namespaces.get('', pod.namespace);

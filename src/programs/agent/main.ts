@@ -32,6 +32,7 @@ import { startFeed } from './feed.ts';
 import { startHandover } from './handover.ts';
 import { tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
+import { reportPods } from './pod-problems.ts';
 import { handedSelf } from './self.ts';
 
 const program = { name: 'netloom-agent', summary: 'tells this node what its network must be' };
@@ -120,9 +121,10 @@ const feed = startFeed(
     claims.poke();
   },
 );
+const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
+const reporting = reportPods(feed.pods, recorder, registry, log);
 const claims = startClaims(client, node, feed, log, handSelf);
 handover.onStatus(claims.setStatus);
-const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
 let wire: DatapathStatus['wire'] | undefined;
@@ -174,6 +176,7 @@ const stop = async (): Promise<void> => {
   feed.stop();
   claims.stop();
   handover.close();
+  reporting.stop();
   await Promise.all([heartbeat.stop(), health.close(), recorder.stop()]);
   client.close();
   process.exit(0);

@@ -9,7 +9,7 @@ import type { Log } from '#telemetry/log.ts';
 /** Keys are `namespace/name`. A pod made anew under its name is told as gone, then as new. */
 export type OwnPods = Informer<PodModel>;
 
-/** Told is what of a pod's identity, labels or annotations changed; its status changes tell nothing. Never writes. */
+/** Told is what of a pod's identity, labels or annotations changed, and that it ended; no other change of its status. Never writes. */
 export function startOwnPods(client: Client, node: string, log: Log): OwnPods {
   return startInformer<KubeObject, PodModel>(client, podType, {
     fieldSelector: `spec.nodeName=${node}`,

@@ -56,7 +56,7 @@ const watch = ['get', 'list', 'watch'];
 const agentRules = [
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
-  { apiGroups: [group], resources: ['subnets'], verbs: watch },
+  { apiGroups: [group], resources: ['subnets', 'qospolicies'], verbs: watch },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'create', 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
@@ -64,9 +64,11 @@ const agentRules = [
 ];
 
 const controllerRules = [
-  { apiGroups: [''], resources: ['nodes', 'namespaces', 'services'], verbs: watch },
+  { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'subnets/status'], verbs: [...watch, 'patch'] },
+  { apiGroups: [group], resources: ['qospolicies'], verbs: watch },
+  { apiGroups: [group], resources: ['qospolicies/status'], verbs: ['patch'] },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
   {

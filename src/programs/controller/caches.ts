@@ -8,7 +8,9 @@ import {
   nodeType,
   serviceType,
 } from '#api/core.ts';
+import { group } from '#api/kind.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { Condition, KubeObject, ResourceType } from '#api/object.ts';
 import type { Client } from '#kube/client.ts';
@@ -17,6 +19,7 @@ import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { type NodeModel, readNode } from '#model/node.ts';
 import type { Problem, Read } from '#model/problem.ts';
+import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
 import { readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
@@ -41,6 +44,16 @@ export type SeenClaim = Seen<BlockClaimModel> & {
   readonly conditions: readonly Condition[] | undefined;
 };
 
+export type SeenQoSPolicy = Seen<QoSPolicyModel> & {
+  readonly status:
+    | {
+        readonly conditions?: readonly Condition[];
+        readonly selectedPods?: number;
+        readonly limitedPods?: number;
+      }
+    | undefined;
+};
+
 export type NodeLease = {
   readonly name: string;
   readonly uid: string;
@@ -59,6 +72,8 @@ export type Caches = {
   readonly services: Informer<Seen<ServiceModel>>;
   /** Without values: only what is wrong with slices matters here. */
   readonly slices: Informer<Seen<never>>;
+  /** With the index `namespace`. */
+  readonly policies: Informer<SeenQoSPolicy>;
   readonly leases: Informer<NodeLease>;
 };
 
@@ -91,6 +106,15 @@ export function startCaches(client: Client, log: Log): Caches {
       value: undefined,
       problems: readEndpointSlice(slice).problems,
     })),
+    policies: startInformer<QoSPolicy, SeenQoSPolicy>(client, qosPolicyKind, {
+      log,
+      indexers: { namespace: ({ ref }) => [ref.namespace ?? ''] },
+      transform: (policy) => ({
+        ref: referenceTo(policy),
+        status: policy.status as SeenQoSPolicy['status'],
+        ...readQoSPolicy(policy),
+      }),
+    }),
     leases: startInformer<KubeObject, NodeLease>(client, leaseType, {
       log,
       namespace: systemNamespace,
@@ -102,7 +126,7 @@ export function startCaches(client: Client, log: Log): Caches {
 /** With a generation only where the API server counts one up for us. */
 export function referenceTo({ kind, apiVersion, metadata }: KubeObject): ObjectReference {
   const { name, namespace, uid, generation } = metadata;
-  const own = kind === subnetKind.kind || kind === blockClaimKind.kind;
+  const own = apiVersion.startsWith(`${group}/`);
   return {
     kind,
     apiVersion,

@@ -12,6 +12,7 @@ import type { LeaseSighting, LeaseTimes } from './abandoned.ts';
 import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
 import { createPasses } from './passes.ts';
+import { createQosStatus } from './qos.ts';
 import { followFindings, settleProblems } from './reports.ts';
 import { createRetirement } from './retirement.ts';
 import { createPace, reconcileSubnets } from './subnets.ts';
@@ -49,6 +50,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   let startedAt = 0;
   let remindedAt = 0;
   const findings = followFindings(caches, options, () => passes.wake());
+  const qosStatus = createQosStatus(client, caches.policies, log);
 
   const pass = async (): Promise<void> => {
     const subnets = caches.subnets.list();
@@ -90,7 +92,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     async lead(signal) {
       startedAt = performance.now();
       remindedAt = startedAt;
-      await passes.run(signal);
+      await Promise.all([passes.run(signal), qosStatus.run(signal)]);
       reporter.clear();
     },
   };

@@ -6,11 +6,8 @@ export type Passes = {
   run(signal: AbortSignal): Promise<void>;
 };
 
-/** Passes after a wake wait this long for more of it. */
-const gatherMs = 50;
-
-/** A wake during a pass makes another one. `pass` must not throw. */
-export function createPasses(pass: () => Promise<void>, periodMs: number): Passes {
+/** A wake during a pass makes another one, after `gatherMs` in which more of it may come. `pass` must not throw. */
+export function createPasses(pass: () => Promise<void>, periodMs: number, gatherMs = 50): Passes {
   let due = true;
   let rouse = (): void => {};
   return {

@@ -195,3 +195,41 @@ test('a Subnet that moves away from its blocks names them; one that is deleted w
   await kubectl.good('delete', 'blockclaim', 'v4-10-0-0-0-26');
   await kubectl.good('wait', '--for=delete', 'subnet/default', '--timeout=20s');
 });
+
+test('a QoSPolicy says which pods it limits, follows them, and is told when it is wrong', async () => {
+  const policy = (spec: object) => ({
+    apiVersion: 'netloom.dev/v1alpha1',
+    kind: 'QoSPolicy',
+    metadata: { name: 'slow', namespace: 'default' },
+    spec: { podSelector: { matchLabels: { app: 'slow' } }, ...spec },
+  });
+  const pod = (name: string) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default', labels: { app: 'slow' } },
+    spec: { containers: [{ name: 'c', image: 'netloom/client' }] },
+  });
+  const refused = await kubectl.apply(policy({}));
+  expect(refused.code).not.toBe(0);
+  expect(refused.err).toContain('limits nothing; give spec.ingress or spec.egress');
+  const line = () => kubectl.good('get', 'qospolicy', 'slow', '-o', 'wide');
+  const shows = (columns: RegExp) => eventually(async () => expect(await line()).toMatch(columns));
+  await good(policy({ ingress: { rate: '10M' } }));
+  await shows(
+    /INGRESS +EGRESS +PRIORITY +PODS +LIMITED +READY +REASON +AGE\nslow +10M +0 +0 +0 +True +NoPods /,
+  );
+  await good(pod('one'));
+  await good(pod('two'));
+  await shows(/slow +10M +0 +2 +2 +True +Limiting /);
+  await describes(['qospolicy', 'slow'], /limits 2 pods: one, two/);
+  await kubectl.good('annotate', 'pod', 'two', 'kubernetes.io/ingress-bandwidth=1M');
+  await shows(/slow +10M +0 +2 +1 +True +PartlyOverruled /);
+  await good(policy({ ingress: { rate: '10Mbit' } }));
+  await shows(/slow +10Mbit +0 +0 +0 +False +InvalidRate /);
+  await describes(
+    ['qospolicy', 'slow'],
+    /Warning\s+InvalidRate .*spec\.ingress\.rate: "10Mbit" is no quantity/,
+  );
+  await good(policy({ egress: { rate: '1M' } }));
+  await describes(['qospolicy', 'slow'], /Normal\s+ProblemOver .*InvalidRate/);
+});

@@ -24,7 +24,7 @@ export function followFindings(
   { externalIPs }: FindingsOptions,
   onChange: () => void,
 ): Findings {
-  const { subnets, claims, nodes, services, slices } = caches;
+  const { subnets, claims, nodes, services, slices, policies } = caches;
   const compiler = createServiceCompiler();
   compiler.setPlace({ ...nowhere, externalIPs });
   /** Few: so that a pass does not go through every slice of the cluster. */
@@ -40,6 +40,7 @@ export function followFindings(
     note(`Service ${key}`, service?.problems ?? []);
     onChange();
   });
+  policies.onChange(({ key, new: policy }) => note(`QoSPolicy ${key}`, policy?.problems ?? []));
   slices.onChange(({ key, new: slice }) => note(`EndpointSlice ${key}`, slice?.problems ?? []));
   for (const cache of [subnets, claims, caches.namespaces, nodes]) cache.onChange(onChange);
 
@@ -65,6 +66,8 @@ export function followFindings(
           return nodes.get('', name)?.ref;
         case 'Service':
           return services.get(namespace, name)?.ref;
+        case 'QoSPolicy':
+          return policies.get(namespace, name)?.ref;
         case 'EndpointSlice':
           return slices.get(namespace, name)?.ref;
         default:
