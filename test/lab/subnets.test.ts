@@ -109,7 +109,9 @@ test('kubectl shows how many addresses pods have', async () => {
   expect(stdout).toMatch(/v4-10-30-0-0-30 +10\.30\.0\.0\/30 +small +node1/);
 });
 
-test('a prefix that is taken away stays for the pods that have it, gives no more, and goes with them', { timeout: 240_000 }, async () => {
+test('a prefix that is taken away stays for the pods that have it, gives no more, and goes with them', {
+  timeout: 240_000,
+}, async () => {
   await change(small, { cidrs: ['10.31.0.0/28', 'fd10:31::/124'] });
   await eventually(async () => {
     const ready = await condition(small, 'Ready');

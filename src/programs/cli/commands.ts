@@ -105,6 +105,25 @@ export const commands: readonly Command[] = [
     load: () => import('./kubectl.ts'),
   },
   {
+    name: ['import'],
+    summary:
+      "print another network's Subnets, pools, BGP peers and pods' annotations as Netloom's, and tell what has no equal (then the exit code is 1)",
+    operands: 'kube-ovn|calico FILE…',
+    operandCount: [2, 10_000],
+    options: {
+      report: {
+        type: 'string',
+        value: 'FILE',
+        summary: 'write what has no equal there, not to standard error',
+      },
+    },
+    examples: [
+      'kubectl get subnets.kubeovn.io,ippools.kubeovn.io -o yaml | ./netloom import kube-ovn -',
+      './netloom import calico pools.yaml deployments.yaml > netloom.yaml',
+    ],
+    load: () => import('./import.ts'),
+  },
+  {
     name: ['doctor'],
     summary: 'tell what this machine lacks, or the network below a cluster, and how to mend it',
     options: {

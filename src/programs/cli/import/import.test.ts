@@ -1,0 +1,166 @@
+/** Import: what each field of another network becomes, and that none is passed over in silence. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import type { Subnet } from '#api/kinds/subnet.ts';
+import type { KubeObject } from '#api/object.ts';
+import { readSubnet } from '#model/subnet.ts';
+import { printed, run } from '../import.ts';
+import { parseCalicoSelector } from './calico-selector.ts';
+import { isOff } from './fields.ts';
+import { findingLine, type Source, type Translation, translate } from './translate.ts';
+
+const folder = join(import.meta.dirname, 'testdata');
+const sourceOf = (file: string): Source => (file.startsWith('calico') ? 'calico' : 'kube-ovn');
+const documents = (text: string): unknown[] => parseAllDocuments(text).map((each) => each.toJS() as unknown);
+const inputs = readdirSync(folder).filter((file) => /^[^.]+\.yaml$/.test(file));
+
+describe.each(inputs)('%s', (file) => {
+  const path = (suffix: string) => join(folder, file.replace('.yaml', suffix));
+  const { objects, findings } = translate(
+    sourceOf(file),
+    documents(readFileSync(join(folder, file), 'utf8')),
+  );
+  const report = findings.map((finding) => `${findingLine(finding)}\n`).join('');
+
+  test('is translated as its golden files say (UPDATE_GOLDEN=1 writes them)', () => {
+    if (process.env['UPDATE_GOLDEN'] === '1') {
+      writeFileSync(path('.out.yaml'), printed(objects));
+      writeFileSync(path('.report.txt'), report);
+    }
+    expect(printed(objects)).toBe(readFileSync(path('.out.yaml'), 'utf8'));
+    expect(report).toBe(readFileSync(path('.report.txt'), 'utf8'));
+  });
+
+  test('loses nothing, or says what', () => {
+    expect(findings.some(({ isNote }) => isNote !== true)).toBe(file.includes('lossy'));
+  });
+
+  test('gives Subnets that the controller takes, or says why not', () => {
+    for (const object of objects.filter(({ kind }) => kind === 'Subnet')) {
+      const told = readSubnet(object as Subnet).problems.filter(({ message }) => !report.includes(message));
+      expect(told).toEqual([]);
+    }
+  });
+
+  test('knows nothing of the other network any more', () => {
+    expect(printed(objects)).not.toMatch(/ovn\.kubernetes\.io|kubeovn\.io|projectcalico\.org/);
+  });
+});
+
+/** Where both networks do the same, so that the field changes nothing. */
+const alike: Readonly<Record<string, readonly string[]>> = {
+  'kube-ovn': [
+    'vpc',
+    'provider',
+    'protocol',
+    'gatewayType',
+    'enableLb',
+    'disableGatewayCheck',
+    'disableInterConnection',
+    'allowEWTraffic',
+  ],
+  calico: ['nodeSelector', 'allowedUses', 'ipipMode', 'nodeToNodeMeshEnabled', 'blockSize'],
+};
+
+test.each(inputs)('every field of %s changes what comes out or is reported', (file) => {
+  const source = sourceOf(file);
+  const all = documents(readFileSync(join(folder, file), 'utf8'));
+  const translation = translate(source, all);
+  const whole = told(translation);
+  const leftOut = new Set(
+    translation.findings
+      .filter(({ field, reason }) => field === '' || reason.includes('left out'))
+      .map(({ object }) => object),
+  );
+  const silent: string[] = [];
+  const objects = all.flatMap((each) => {
+    const { items } = (each ?? {}) as { items?: readonly KubeObject[] };
+    return (items ?? [each]) as readonly (KubeObject & { readonly spec?: Record<string, unknown> })[];
+  });
+  for (const object of objects) {
+    const { spec } = object ?? {};
+    // One that is left out as a whole is not asked for each of its fields.
+    if (spec === undefined || leftOut.has(`${object.kind} ${object.metadata.name}`)) continue;
+    for (const field of Object.keys(spec)) {
+      const value = spec[field];
+      delete spec[field];
+      const without = told(translate(source, all));
+      spec[field] = value;
+      if (without === whole && !alike[source]!.includes(field) && !isOff(value))
+        silent.push(`${object.metadata.name}.${field}`);
+    }
+  }
+  expect(silent).toEqual([]);
+});
+
+describe('a field that nobody knows', () => {
+  test.each<[Source, object]>([
+    ['kube-ovn', { apiVersion: 'kubeovn.io/v1', kind: 'Subnet', spec: { cidrBlock: '10.1.0.0/16' } }],
+    ['kube-ovn', { apiVersion: 'kubeovn.io/v1', kind: 'IPPool', spec: { subnet: 's', ips: ['10.1.0.1'] } }],
+    ['kube-ovn', { apiVersion: 'kubeovn.io/v1', kind: 'Vlan', spec: { id: 0 } }],
+    ['calico', { apiVersion: 'projectcalico.org/v3', kind: 'IPPool', spec: { cidr: '10.1.0.0/16' } }],
+    ['calico', { apiVersion: 'projectcalico.org/v3', kind: 'IPReservation', spec: { reservedCIDRs: [] } }],
+    [
+      'calico',
+      { apiVersion: 'projectcalico.org/v3', kind: 'BGPPeer', spec: { peerIP: '10.0.0.1', asNumber: 1 } },
+    ],
+    ['calico', { apiVersion: 'projectcalico.org/v3', kind: 'BGPConfiguration', spec: {} }],
+  ])('of %s %j is reported', (source, object) => {
+    const { spec } = object as { spec: object };
+    const odd = { ...object, metadata: { name: 'default' }, spec: { ...spec, inventedTomorrow: 1 } };
+    expect(translate(source, [odd]).findings.map(({ field }) => field)).toContain('spec.inventedTomorrow');
+  });
+});
+
+test.each([
+  ["a == 'b'", { matchLabels: { a: 'b' } }],
+  ['all()', {}],
+  [
+    "has(x/y) && !has(z) && k != 'v'",
+    {
+      matchExpressions: [
+        { key: 'x/y', operator: 'Exists' },
+        { key: 'z', operator: 'DoesNotExist' },
+        { key: 'k', operator: 'NotIn', values: ['v'] },
+      ],
+    },
+  ],
+  ['k in {"a", "b"}', { matchExpressions: [{ key: 'k', operator: 'In', values: ['a', 'b'] }] }],
+  ["a == 'b' || c == 'd'", undefined],
+  ["!(a == 'b')", undefined],
+  ["a == 'b' && a == 'c'", undefined],
+  ["name starts with 'x'", undefined],
+  ["a == 'b'; rm", undefined],
+])('selector %s', (text, expected) => {
+  expect(parseCalicoSelector(text)).toEqual(expected);
+});
+
+test('the command prints objects to standard output, losses to standard error, and says by its exit code', async () => {
+  const ask = async (source: string, file: string) => {
+    const out: string[] = [];
+    const progress: string[] = [];
+    const code = await run({
+      operands: [source, join(folder, file)],
+      values: {},
+      out: (line) => out.push(line),
+      progress: (line) => progress.push(line),
+    });
+    return { code, out: out.join('\n'), progress };
+  };
+  const clean = await ask('kube-ovn', 'kube-ovn-clean.yaml');
+  expect(clean.code).toBe(0);
+  expect(documents(clean.out)).toHaveLength(9);
+  const lossy = await ask('calico', 'calico-lossy.yaml');
+  expect(lossy.code).toBe(1);
+  expect(lossy.progress).toContain(
+    'Pod picky metadata.annotations[cni.projectcalico.org/floatingIPs]: has no equal',
+  );
+  await expect(ask('cilium', 'calico-lossy.yaml')).rejects.toThrow('kube-ovn, calico');
+  await expect(ask('calico', 'nowhere.yaml')).rejects.toThrow("can't be read");
+});
+
+function told({ objects, findings }: Translation): string {
+  return `${printed(objects)}${findings.map(findingLine).join('\n')}`;
+}

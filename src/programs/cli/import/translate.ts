@@ -1,0 +1,62 @@
+/** Documents of another network ─► objects of ours, and what has no equal; pure. */
+import { group, version } from '#api/kind.ts';
+import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
+import type { KubeObject } from '#api/object.ts';
+import { readSubnet } from '#model/subnet.ts';
+import { translateCalico } from './calico.ts';
+import { createReport, type Finding, isRecord } from './fields.ts';
+import { translateKubeOvn } from './kube-ovn.ts';
+
+export type Source = 'kube-ovn' | 'calico';
+
+export type Translation = {
+  readonly objects: readonly KubeObject[];
+  readonly findings: readonly Finding[];
+};
+
+const translators = { 'kube-ovn': translateKubeOvn, calico: translateCalico } as const;
+
+/** `documents`: as parsed; lists are taken apart, empty documents passed over. In the order of the input. */
+export function translate(source: Source, documents: readonly unknown[]): Translation {
+  const report = createReport();
+  const objects = documents.flatMap((document, index) => {
+    const found = objectsOf(document);
+    return found ?? report.lost(`document ${index + 1}`, '', 'is no Kubernetes object') ?? [];
+  });
+  const translated = translators[source](objects, report);
+  for (const object of translated) {
+    if (object.apiVersion !== `${group}/${version}` || object.kind !== subnetKind.kind) continue;
+    for (const problem of readSubnet(object as Subnet).problems) {
+      report.lost(`Subnet ${object.metadata.name}`, problem.field, `as translated: ${problem.message}`);
+    }
+  }
+  return { objects: translated, findings: report.findings };
+}
+
+/** One line a finding: `Kind name field: reason`. */
+export function findingLine({ object, field, reason, isNote }: Finding): string {
+  return `${isNote === true ? 'note: ' : ''}${object}${field === '' ? '' : ` ${field}`}: ${reason}`;
+}
+
+function objectsOf(document: unknown): KubeObject[] | undefined {
+  if (document === null || document === undefined) return [];
+  if (
+    !isRecord(document) ||
+    typeof document['kind'] !== 'string' ||
+    typeof document['apiVersion'] !== 'string'
+  )
+    return undefined;
+  if (document['kind'].endsWith('List') && Array.isArray(document['items'])) {
+    // Items of a typed list carry no kind of their own.
+    const kind = document['kind'].slice(0, -'List'.length);
+    const type = kind === '' ? {} : { apiVersion: document['apiVersion'], kind };
+    const items = document['items'].map((item: unknown) =>
+      isRecord(item) ? objectsOf({ ...type, ...item }) : undefined,
+    );
+    return items.some((item) => item === undefined) ? undefined : items.flatMap((item) => item ?? []);
+  }
+  const { metadata } = document;
+  return isRecord(metadata) && typeof metadata['name'] === 'string'
+    ? [document as unknown as KubeObject]
+    : undefined;
+}
