@@ -15,6 +15,7 @@ import { createPasses } from './passes.ts';
 import { createQosStatus } from './qos.ts';
 import { followFindings, settleProblems } from './reports.ts';
 import { createRetirement } from './retirement.ts';
+import { registerSubnetMetrics } from './subnet-metrics.ts';
 import { createPace, reconcileSubnets } from './subnets.ts';
 
 export type ControllerOptions = {
@@ -39,6 +40,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   const { client, caches, recorder, registry, leaseTimes, log } = options;
   const reporter = createReporter({ log, registry, event: (event) => recorder.event(event) });
   const sightings = followLeases(caches, leaseTimes);
+  registerSubnetMetrics(registry, () => caches.subnets.list());
   const pace = createPace(() => caches.nodes.list().length);
   const retirement = createRetirement(leaseTimes.defaultDurationMs + leaseTimes.marginMs);
   const failing = createThinned(lineEveryMs);

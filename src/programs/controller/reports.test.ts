@@ -180,6 +180,9 @@ test('kubectl shows what pods have, as nodes told with their leases', async () =
     );
     expect(table).toMatch(/^default +\["10\.0\.0\.0\/16"\] +overlay +7 +65527 +1 +True/m);
   }, 20_000);
+  expect(registry.text()).toContain(
+    'netloom_subnet_addresses{subnet="default",family="IPv4",state="used"} 7',
+  );
   expect(await kubectl.good('get', 'blockclaims')).toMatch(/v4-10-0-0-0-26 +10\.0\.0\.0\/26 +default +n1 /);
 });
 

@@ -2,6 +2,8 @@
 import type { Registry } from '#telemetry/metrics.ts';
 import type { Api } from './api.ts';
 
+const addressStates = ['assigned', 'resting', 'free'] as const;
+
 export function observe(metrics: Registry, api: Api): void {
   const endpoints = metrics.gauge({
     name: 'netloom_datapath_endpoints',
@@ -10,7 +12,7 @@ export function observe(metrics: Registry, api: Api): void {
   const addresses = metrics.gauge({
     name: 'netloom_datapath_addresses',
     help: "Addresses of the node's blocks.",
-    labels: ['subnet', 'state'],
+    labels: ['subnet', 'family', 'state'],
   });
   const problems = metrics.gauge({
     name: 'netloom_datapath_problems',
@@ -21,21 +23,23 @@ export function observe(metrics: Registry, api: Api): void {
     const status = api.status();
     endpoints.set(status.endpoints);
     problems.set(api.problems().length);
-    const sums = new Map<string, Record<'assigned' | 'resting' | 'free', number>>();
-    for (const { subnet, assigned, resting, free } of status.blocks) {
-      const sum = sums.get(subnet) ?? { assigned: 0, resting: 0, free: 0 };
-      sums.set(subnet, {
-        assigned: sum.assigned + assigned,
-        resting: sum.resting + resting,
-        free: sum.free + free,
+    const sums = new Map<string, Record<(typeof addressStates)[number], number>>();
+    for (const block of status.blocks) {
+      const key = JSON.stringify({
+        subnet: block.subnet,
+        family: block.cidr.includes(':') ? 'IPv6' : 'IPv4',
       });
+      const sum = sums.get(key) ?? { assigned: 0, resting: 0, free: 0 };
+      for (const state of addressStates) sum[state] += block[state];
+      sums.set(key, sum);
     }
-    for (const subnet of known) {
-      if (sums.has(subnet)) continue;
-      for (const state of ['assigned', 'resting', 'free']) addresses.remove({ subnet, state });
+    const labels = (key: string) => JSON.parse(key) as { readonly subnet: string; readonly family: string };
+    for (const key of known) {
+      if (sums.has(key)) continue;
+      for (const state of addressStates) addresses.remove({ ...labels(key), state });
     }
-    for (const [subnet, sum] of sums) {
-      for (const [state, value] of Object.entries(sum)) addresses.set(value, { subnet, state });
+    for (const [key, sum] of sums) {
+      for (const state of addressStates) addresses.set(sum[state], { ...labels(key), state });
     }
     known = new Set(sums.keys());
   });
