@@ -20,6 +20,7 @@ export const problemCodes = [
   'InvalidRange',
   'InvalidRate',
   'InvalidTimeout',
+  'LimitNotHeld',
   'NoFreeBlock',
   'NoInternalAddress',
   'NodeReplaced',

@@ -79,6 +79,10 @@ export const catalogue = {
     'A timeout is out of bounds; the default is used.',
     'See the message for the bounds.',
   ),
+  LimitNotHeld: unmet(
+    "A pod's limit is not in force on its node.",
+    'See the message for who or what holds it off.',
+  ),
   NoFreeBlock: doubtful(
     'All addresses of a Subnet are in blocks that nodes hold: a node that needs another one waits.',
     'Use a larger prefix or smaller blocks, or delete pods.',

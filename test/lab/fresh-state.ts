@@ -1,6 +1,7 @@
 /** What a node must hold by a fresh compile of all that the API says now, and how what it does hold differs. */
 import { createNetlinkEngine } from '#engines/netlink/driver.ts';
 import { createNftablesEngine } from '#engines/nftables/driver.ts';
+import { createTcEngine } from '#engines/tc/driver.ts';
 import type { DatapathStatus } from '#intent/handover.ts';
 import { emptyIntent, type NodeIntent } from '#intent/node.ts';
 import { clusterNetwork } from '#lab/topology.ts';
@@ -20,6 +21,7 @@ export async function differencesOf(cluster: Cluster, node: string): Promise<rea
   const serviceRanges = Object.values(clusterNetwork.services);
   const engines = [
     createNetlinkEngine({ namespace }),
+    createTcEngine({ namespace }),
     createNftablesEngine({
       command: ['nsenter', `--target=${pid}`, '--mount', '--net', '--'],
       namespace,

@@ -83,17 +83,18 @@ export function createEngine(kernel: Kernel, { yieldsTo }: TcEngineOptions = {})
   /** Lowers these endpoints anew; the identities that may have changed. */
   const relower = (keys: Iterable<string>): Set<string> => {
     const ids = new Set<string>();
-    const isYielding = yieldsTo?.() !== undefined;
+    const rival = onDemand(yieldsTo);
     for (const key of keys) {
       for (const object of lowered.get(key) ?? []) {
         ids.add(identity(object));
         wanted.delete(identity(object));
       }
       const endpoint = endpoints.get(key);
+      const limits = endpoint && bandwidth.get(podKey(endpoint));
       const objects =
-        endpoint === undefined || isYielding
+        endpoint === undefined || limits === undefined || rival() !== undefined
           ? []
-          : lowerEndpoint(key, endpoint, bandwidth.get(podKey(endpoint)));
+          : lowerEndpoint(key, endpoint, limits);
       if (objects.length === 0) lowered.delete(key);
       else lowered.set(key, objects);
       for (const object of objects) {
@@ -128,13 +129,14 @@ export function createEngine(kernel: Kernel, { yieldsTo }: TcEngineOptions = {})
   };
 
   const problemsOf = (keys: Iterable<string>): Problem[] => {
-    const yielded = yieldsTo?.();
+    const rival = onDemand(yieldsTo);
     return [...keys].flatMap((key): Problem[] => {
       const endpoint = endpoints.get(key);
       if (endpoint === undefined) return [];
       const pod = podKey(endpoint);
-      if (yielded !== undefined)
-        return bandwidth.has(pod) ? [{ entry: `bandwidth/${pod}`, reason: yielded }] : [];
+      if (!bandwidth.has(pod)) return [];
+      const yielded = rival();
+      if (yielded !== undefined) return [{ entry: `bandwidth/${pod}`, reason: yielded }];
       const [refusal] = (lowered.get(key) ?? []).flatMap((object) => refusals.get(identity(object)) ?? []);
       if (refusal === undefined) return [];
       // Where somebody else limits the pod, it may run; where the kernel can't, it would run without its limit.
@@ -179,5 +181,14 @@ export function createEngine(kernel: Kernel, { yieldsTo }: TcEngineOptions = {})
       await tail;
       await kernel.close();
     },
+  };
+}
+
+/** Asks once, and not at all for pods without a limit. */
+function onDemand(ask: (() => string | undefined) | undefined): () => string | undefined {
+  let answer: { readonly text: string | undefined } | undefined;
+  return () => {
+    answer ??= { text: ask?.() };
+    return answer.text;
   };
 }

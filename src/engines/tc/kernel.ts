@@ -13,6 +13,7 @@ import {
   setLink,
   setNoLinkLocal,
 } from '../netlink/link-messages.ts';
+import { createPace } from '../netlink/repairs.ts';
 import {
   addClsact,
   addRedirect,
@@ -103,7 +104,7 @@ export function openKernel(namespace: string | undefined): Kernel {
     },
     async removeAll() {
       await removals.all();
-      const own = [...readObjects(socket).values()];
+      const own = [...(await readObjects(socket)).values()];
       for (const object of own) {
         if (object.kind === 'redirect') takeRedirect(socket, object);
         if (object.kind === 'shaper' && object.ifindex !== undefined)
@@ -206,10 +207,11 @@ function refusalOf({ verb, object }: Operation, error: unknown): Refusal | undef
   return { reason: `${identity(object)}: ${error.message}`, foreign: false };
 }
 
-function readObjects(socket: RouteSocket): Map<string, TcObject> {
+async function readObjects(socket: RouteSocket): Promise<Map<string, TcObject>> {
   const objects = new Map<string, TcObject>();
   const add = (object: TcObject) => void objects.set(identity(object), object);
   const devices = new Map<number, LinkState>();
+  const pace = createPace();
   for (const link of socket.dump(dumpLinks, readLink)) {
     if (isPod(link) || isIfb(link)) devices.set(link.ifindex, link);
     if (isIfb(link)) add({ kind: 'ifb', name: link.name, alias: link.alias, up: link.up });
@@ -221,6 +223,7 @@ function readObjects(socket: RouteSocket): Map<string, TcObject> {
     const where = { device: link.name, ...(isPod(link) ? { ifindex } : {}) };
     if (at === 'root' && own && tbf !== undefined) add({ kind: 'shaper', ...where, ...tbf });
     if (at !== 'ingress' || kind !== 'clsact') continue;
+    await pace();
     const filters = socket.dump(dumpFilters(ifindex, 'ingress'), readFilter).filter((each) => each.own);
     if (filters.length === 0) continue;
     const to = filters.find((each) => each.redirect !== undefined)?.redirect ?? 0;

@@ -4,15 +4,15 @@ import { links, numbers } from '#system/registry.ts';
 import type { Ifb, Redirect, Shaper, TcObject } from './objects.ts';
 
 /**
- * Nothing for an endpoint without a limit. What goes to the pod waits in a queue on the node's end of its veth; what comes from it
+ * Nothing for an endpoint of another pod under the name. What goes to the pod waits in a queue on the node's end of its veth; what comes from it
  * is led through an ifb of its own and waits there.
  */
 export function lowerEndpoint(
   key: string,
   endpoint: EndpointIntent,
-  bandwidth: BandwidthIntent | undefined,
+  bandwidth: BandwidthIntent,
 ): readonly TcObject[] {
-  if (bandwidth === undefined || !isOf(bandwidth, endpoint)) return [];
+  if (!isOf(bandwidth, endpoint)) return [];
   const { device, ifindex } = endpoint;
   const { ingress, egress } = bandwidth;
   const objects: TcObject[] = [];

@@ -1,6 +1,6 @@
 /** The datapath's HTTP interface, from the agent's side. */
 import { Agent, request } from 'node:http';
-import type { DatapathStatus, IntentAnswer, Refusal } from '#intent/handover.ts';
+import type { DatapathStatus, EngineProblem, IntentAnswer, Refusal } from '#intent/handover.ts';
 import type { IntentChange } from '#intent/node.ts';
 
 export type DatapathClient = {
@@ -8,6 +8,8 @@ export type DatapathClient = {
   send(change: IntentChange): Promise<{ answer: IntentAnswer } | { refused: Refusal }>;
   /** With `after`, waits until the revision differs, at most `waitSeconds`. */
   status(after?: number, waitSeconds?: number): Promise<DatapathStatus>;
+  /** Everything that engines can't hold now. */
+  problems(): Promise<readonly EngineProblem[]>;
   close(): void;
 };
 
@@ -44,6 +46,11 @@ export function createDatapathClient(socketPath: string): DatapathClient {
       const { code, text } = await call('GET', `/v1/status${query}`);
       if (code !== 200) throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
       return JSON.parse(text) as DatapathStatus;
+    },
+    async problems() {
+      const { code, text } = await call('GET', '/v1/problems');
+      if (code !== 200) throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
+      return JSON.parse(text) as EngineProblem[];
     },
     close: () => agent.destroy(),
   };

@@ -122,7 +122,8 @@ const feed = startFeed(
   },
 );
 const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
-const reporting = reportPods(feed.pods, recorder, registry, log);
+const reporting = reportPods(feed.pods, datapath, recorder, registry, log);
+handover.onStatus(reporting.setStatus);
 const claims = startClaims(client, node, feed, log, handSelf);
 handover.onStatus(claims.setStatus);
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));

@@ -41,6 +41,16 @@ export const kernelProbes: readonly Probe[] = [
     mend: kernel('CONFIG_VXLAN'),
   },
   {
+    kind: 'shell',
+    name: 'limits of pods: tbf, ifb, redirection',
+    script: `ip link add dr0 type ifb && tc qdisc add dev dr0 root tbf rate 1mbit burst 20000 limit 90000 &&
+tc qdisc add dev dr0 clsact &&
+tc filter add dev dr0 ingress protocol all u32 match u32 0 0 action mirred egress redirect dev dr0`,
+    mend: kernel(
+      'CONFIG_IFB, CONFIG_NET_SCH_TBF, CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_U32, CONFIG_NET_ACT_MIRRED',
+    ),
+  },
+  {
     kind: 'ip',
     name: 'IPv6',
     lines: 'address add fd00::1/64 dev lo',
