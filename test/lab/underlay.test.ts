@@ -51,7 +51,7 @@ test('nodes find out by themselves that their pods are carried', async () => {
   expect(stdout).toMatch(/MODE[\s\S]*default[\s\S]*underlay/);
 });
 
-test("a Subnet of the nodes' own network gives pods that any host there reaches, and that see it as itself", async () => {
+test("a Subnet of the nodes' own network gives pods that any host there reaches, and that reach it", async () => {
   await cluster.applyExample('underlay-subnet.yaml');
   const target = { namespace: 'lan', name: 'web' };
   const ips = await eventually(async () => {
@@ -66,7 +66,10 @@ test("a Subnet of the nodes' own network gives pods that any host there reaches,
   expect(ips[0]).toMatch(/^192\.168\.66\.1(2[89]|[3-8]\d|9[01])$/);
   for (const ip of ips) {
     const url = ip.includes(':') ? `http://[${ip}]:8080/` : `http://${ip}:8080/`;
-    expect(await on('outside', 'curl', '-sS', '-m', '5', url)).toContain('web');
+    await eventually(
+      async () => expect(await on('outside', 'curl', '-sS', '-m', '5', url)).toContain('web'),
+      patienceMs,
+    );
   }
   const outside = await cluster.lab.addressesOf('outside');
   const { stdout: seen } = await cluster.kubectl(
