@@ -89,6 +89,36 @@ describe('a private Subnet', () => {
   });
 
   it.each(families)(
+    'is no further open by a published Service, at whichever node, IPv%i',
+    async (family) => {
+      const node = (host: number) => (family === 4 ? `192.168.66.${host}` : `fd66::${host}`);
+      const backends = [{ address: address('p21', family), port: 8080 }];
+      await net.setServices((each) => ({
+        's/a//4/nodePort': service({
+          frontends: [{ address: node(10 + each), port: 30_080 }],
+          backends,
+          published: {},
+        }),
+      }));
+      const ask = (from: string, host: number, options = '') => net.tcp(from, node(host), 30_080, options);
+      const { n1 } = intentOf(2).peers;
+      await net.put(2, { peers: { n1: { ...n1!, tunnelAddresses: ['10.244.1.1', 'fd10:244:0:1::1'] } } });
+      for (const host of [11, 12]) {
+        for (const from of ['p12', 'q11', 'q21', 'm11']) {
+          expect(await ask(from, host), `${from} ${host}`).toBe('silence');
+        }
+        expect(await ask('r', host, outside(200, family))).toBe('silence');
+        expect(await ask('r', host, outside(201, family))).toContain('p21');
+      }
+      expect(await ask('p11', 11)).toContain('p21');
+      expect(await ask('n2', 12)).toContain('p21');
+      await net.put(2, { peers: { n1: n1! } });
+      await net.setServices({});
+    },
+    60_000,
+  );
+
+  it.each(families)(
     'lets its own node in, and others once they told their tunnel address, IPv%i',
     async (family) => {
       expect(await net.tcp('n2', address('p21', family), 8080)).toContain('p21');

@@ -147,6 +147,7 @@ function filterChains(): Chain[] {
       rule(`udp dport ${vxlan} ip6 daddr @nodes6 counter name "droppedTunnel" drop`),
       rule('ct state invalid goto stray'),
       rule('ct status dnat jump learn'),
+      rule('ct status dnat jump intoPrivateByPublished'),
       rule(`${toPod} jump delivery`),
       rule(`${toPod} jump intoPrivate`),
       rule('goto arriving'),
