@@ -144,6 +144,9 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
   const applyNow = async (change: IntentChange): Promise<Report> => {
     const changed = merge(intent, change);
     if (change.replace) whole = true;
+    // A change of Services is nothing to this engine, and comes most often.
+    if (changed.size === 0 && whole && complete && !change.replace)
+      return { operations: [], problems: selfProblems };
     const { entries, touched } = await relower(changed);
     if (whole && (!complete || change.replace)) return repairNow();
     const done = await execute(plan(held, wanted.objects, touched));
