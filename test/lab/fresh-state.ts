@@ -66,10 +66,10 @@ async function freshIntent({ client, lab }: Cluster, node: string): Promise<Node
       ...(domains as NodeIntent),
       self: { [node]: { ...self, tunnelAddresses } },
       endpoints: Object.fromEntries(
-        endpoints.map(({ key, containerID: _, interface: __, pod: ___, since: ____, ...endpoint }) => [
-          key,
-          endpoint,
-        ]),
+        endpoints.map((status) => {
+          const { key, containerID: _, interface: __, pod: ___, since: ____, ...endpoint } = status;
+          return [key, endpoint];
+        }),
       ),
     };
   } finally {
