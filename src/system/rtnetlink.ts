@@ -31,6 +31,7 @@ const socketOption = { ADD_MEMBERSHIP: 1, CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_C
 export const group = {
   LINK: 1,
   NEIGHBOUR: 3,
+  TRAFFIC_CONTROL: 4,
   IPV4_ADDRESS: 5,
   IPV4_ROUTE: 7,
   IPV4_RULE: 8,

@@ -83,7 +83,8 @@ export function watchKernel(options: {
   };
   return openMonitor({
     namespace: options.namespace,
-    groups: Object.values(group),
+    // What others do to queueing disciplines is another engine's to hear.
+    groups: Object.values(group).filter((each) => each !== group.TRAFFIC_CONTROL),
     ignorePort: port,
     onMessages: (messages) => {
       for (const message of messages) inspect(message);

@@ -11,6 +11,10 @@ export type TcEngineOptions = {
   readonly namespace?: string | undefined;
   /** Says who else limits pods on this node, if anybody: then this engine holds nothing, and says so of each entry. */
   readonly yieldsTo?: (() => string | undefined) | undefined;
+  /** After the engine has put back what others changed on a device. */
+  readonly onRepair?: ((device: string, report: Report) => void) | undefined;
+  /** A repair that failed; the next one comes with the next change or resync. */
+  readonly onError?: ((error: unknown) => void) | undefined;
 };
 
 /** Needs CAP_NET_ADMIN in the namespace. A pod without a limit costs no system call and no object. */
@@ -18,10 +22,13 @@ export function createTcEngine(options: TcEngineOptions = {}): Engine {
   return createEngine(openKernel(options.namespace), options);
 }
 
+const repairAfterMs = 100;
+
 type Problem = Report['problems'][number];
 
 /** The engine over any kernel; tests use the one of fake.ts. */
-export function createEngine(kernel: Kernel, { yieldsTo }: TcEngineOptions = {}): Engine {
+export function createEngine(kernel: Kernel, options: TcEngineOptions = {}): Engine {
+  const { yieldsTo } = options;
   const endpoints = new Map<string, EndpointIntent>();
   const bandwidth = new Map<string, BandwidthIntent>();
   const keysByPod = new Map<string, Set<string>>();
@@ -166,6 +173,24 @@ export function createEngine(kernel: Kernel, { yieldsTo }: TcEngineOptions = {})
     return { operations, problems: problemsOf(endpoints.keys()) };
   };
 
+  const repair = async (device: string): Promise<void> => {
+    try {
+      const report = await inTurn(repairNow);
+      if (report.operations.length > 0) options.onRepair?.(device, report);
+    } catch (error) {
+      options.onError?.(error);
+    }
+  };
+  /** However much is changed, it is looked at ten times a second at most. */
+  let repairing: NodeJS.Timeout | undefined;
+  const watch = kernel.watch((device) => {
+    repairing ??= setTimeout(() => {
+      repairing = undefined;
+      void repair(device);
+    }, repairAfterMs);
+    repairing.unref();
+  });
+
   return {
     name: 'tc',
     apply: (change) => inTurn(() => applyNow(change)),
@@ -178,6 +203,8 @@ export function createEngine(kernel: Kernel, { yieldsTo }: TcEngineOptions = {})
         whole = false;
       }),
     close: async () => {
+      watch.close();
+      clearTimeout(repairing);
       await tail;
       await kernel.close();
     },

@@ -64,6 +64,7 @@ export function createFakeKernel(): FakeKernel {
   return {
     read: async () => new Map(objects),
     execute: async (operations) => operations.map(one),
+    watch: () => ({ close: () => {} }),
     removeAll: async () => objects.clear(),
     close: async () => {},
     setPod(device, ifindex) {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BandwidthIntent, IntentChange } from '#intent/node.ts';
+import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { changes, endpoint, lastState, rate } from './arbitrary.ts';
 import { createTcEngine } from './driver.ts';
@@ -146,9 +147,28 @@ describe('on a real kernel', () => {
       'ip link del nlq00000000001',
     ]) {
       await sh(damage);
-      expect((await engine.resync()).operations).not.toEqual([]);
+      await engine.resync();
       expect(await sh(look)).toEqual(before);
     }
+    await engine.close();
+  });
+
+  it('notices by itself what somebody else takes away, and puts it back', async () => {
+    const { namespace, sh } = await machine();
+    const repaired: string[] = [];
+    const engine = createTcEngine({
+      namespace,
+      onRepair: (device, { operations }) => repaired.push(`${device}: ${operations.length}`),
+    });
+    await engine.apply(whole);
+    const before = await sh(look);
+    for (const damage of ['tc qdisc del dev nlq00000000001 root', 'ip link del nlq00000000001']) {
+      await sh(damage);
+      await eventually(async () => expect(await sh(look)).toEqual(before));
+    }
+    await engine.apply(delta(limits({ ingress: rate(30_000_000) })));
+    await engine.apply(delta({}, { bandwidth: ['shop/p1'] }));
+    expect(repaired).toEqual(['nlq00000000001: 1', 'nlq00000000001: 3']);
     await engine.close();
   });
 

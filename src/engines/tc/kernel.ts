@@ -14,6 +14,7 @@ import {
   setNoLinkLocal,
 } from '../netlink/link-messages.ts';
 import { createPace } from '../netlink/repairs.ts';
+import { watchKernel } from './drift.ts';
 import {
   addClsact,
   addRedirect,
@@ -53,6 +54,8 @@ export type Kernel = {
    * away what is not there is done. Throws when the kernel can't be spoken to.
    */
   execute(operations: readonly Operation[]): Promise<(Refusal | undefined)[]>;
+  /** Tells of devices on which others changed what may be ours. */
+  watch(onDrift: (device: string) => void): { close(): void };
   /** Removes all that was ever ours. */
   removeAll(): Promise<void>;
   close(): Promise<void>;
@@ -62,6 +65,8 @@ export function openKernel(namespace: string | undefined): Kernel {
   const socket = openRouteSocket(namespace);
   // The kernel takes 16–20 ms to remove a device; meanwhile the other socket is free for pods that start.
   const removals = createRemovals(namespace);
+  /** Devices on which we hold something, by index. */
+  const devices = new Map<number, string>();
 
   const one = async (operation: Operation): Promise<void> => {
     const { verb, object } = operation;
@@ -74,12 +79,14 @@ export function openKernel(namespace: string | undefined): Kernel {
         return putIfb(socket, object, isChange);
       case 'shaper': {
         const ifindex = indexOf(socket, object);
+        devices.set(ifindex, object.device);
         if (verb === 'delete') return must(socket, [deleteTbf(ifindex)]);
         if (!isChange) return must(socket, [addTbf(ifindex, object)]);
         if (isRemade(before, object)) return must(socket, [deleteTbf(ifindex), addTbf(ifindex, object)]);
         return must(socket, [changeTbf(ifindex, object)]);
       }
       case 'redirect':
+        devices.set(indexOf(socket, object), object.device);
         if (verb === 'delete' || isChange) takeRedirect(socket, object);
         if (verb === 'put') putRedirect(socket, object);
     }
@@ -88,7 +95,7 @@ export function openKernel(namespace: string | undefined): Kernel {
   return {
     async read() {
       await removals.all();
-      return readObjects(socket);
+      return readObjects(socket, devices);
     },
     async execute(operations) {
       const refusals: (Refusal | undefined)[] = [];
@@ -102,9 +109,10 @@ export function openKernel(namespace: string | undefined): Kernel {
       }
       return refusals;
     },
+    watch: (onDrift) => watchKernel({ namespace, port: socket.port, devices, onDrift }),
     async removeAll() {
       await removals.all();
-      const own = [...(await readObjects(socket)).values()];
+      const own = [...(await readObjects(socket, devices)).values()];
       for (const object of own) {
         if (object.kind === 'redirect') takeRedirect(socket, object);
         if (object.kind === 'shaper' && object.ifindex !== undefined)
@@ -207,7 +215,9 @@ function refusalOf({ verb, object }: Operation, error: unknown): Refusal | undef
   return { reason: `${identity(object)}: ${error.message}`, foreign: false };
 }
 
-async function readObjects(socket: RouteSocket): Promise<Map<string, TcObject>> {
+/** `held` becomes the devices on which something of ours was found. */
+async function readObjects(socket: RouteSocket, held: Map<number, string>): Promise<Map<string, TcObject>> {
+  held.clear();
   const objects = new Map<string, TcObject>();
   const add = (object: TcObject) => void objects.set(identity(object), object);
   const devices = new Map<number, LinkState>();
@@ -220,6 +230,7 @@ async function readObjects(socket: RouteSocket): Promise<Map<string, TcObject>> 
   for (const { ifindex, at, own, tbf, kind } of socket.dump(dumpQdiscs, readQdisc)) {
     const link = devices.get(ifindex);
     if (link === undefined) continue;
+    held.set(ifindex, link.name);
     const where = { device: link.name, ...(isPod(link) ? { ifindex } : {}) };
     if (at === 'root' && own && tbf !== undefined) add({ kind: 'shaper', ...where, ...tbf });
     if (at !== 'ingress' || kind !== 'clsact') continue;

@@ -113,6 +113,12 @@ export function readQdisc({ payload }: Message): QdiscState {
   };
 }
 
+/** Index of the device that a notification of a discipline or a filter is about; undefined for any other. */
+export function changedDevice({ type, payload }: Message): number | undefined {
+  const isOne = [rtm.NEWQDISC, rtm.DELQDISC, rtm.NEWTFILTER, rtm.DELTFILTER].includes(type);
+  return isOne ? payload.readInt32LE(4) : undefined;
+}
+
 /** Nanoseconds of one tick in which the kernel tells times (PSCHED_SHIFT). */
 const tick = 64;
 

@@ -79,6 +79,9 @@ const nftables = createNftablesEngine({
   onError: (error) => log.error('nftables', { error }),
 });
 const tc = createTcEngine({
+  onRepair: (device, report) =>
+    datapath?.repaired('tc', { cause: `device ${device} changed`, foreign: true, report }),
+  onError: (error) => log.error('tc', { error }),
   yieldsTo: () => {
     const file = chainsBandwidth(flags['cni-conf-dir']);
     return (
