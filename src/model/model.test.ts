@@ -189,6 +189,17 @@ test('a claim keeps its CIDR in canonical form, and a bad one is refused', () =>
   ]);
 });
 
+test('what a node says of addresses outside of its block counts for nothing', () => {
+  const claim: BlockClaim = {
+    apiVersion: 'netloom.dev/v1alpha1',
+    kind: 'BlockClaim',
+    metadata: { name: 'c', uid: 'u' },
+    spec: { cidr: '10.0.0.0/26', subnet: 's', node: 'n', nodeUID: 'x' },
+    status: { nodeAddresses: ['10.0.0.1', '10.0.1.1', 'fd10::1', 'x'] },
+  };
+  expect(readBlockClaim(claim).value?.nodeAddresses).toEqual(['10.0.0.1']);
+});
+
 describe('selects', () => {
   test.each([
     [{}, {}, true],

@@ -159,6 +159,15 @@ describe('compileTopology', () => {
     expect(value.subnets['routed']?.excluded).toEqual([]);
   });
 
+  test('what a node says of its own addresses in a block goes to the others', () => {
+    const told = claim('10.244.0.64/26', 'b', 'default', { nodeAddresses: ['10.244.0.65'] });
+    const { value } = compileTopology(snapshot({ claims: [told] }), 'a');
+    expect(value.peers.b?.tunnelAddresses).toEqual(['10.244.0.65']);
+    expect(compileTopology(snapshot({ claims: [told] }), 'b').value.self.b?.blocks).toEqual([
+      { cidr: '10.244.0.64/26', subnet: 'default', claim: 'claim-10.244.0.64/26' },
+    ]);
+  });
+
   test('a namespace follows its name, then its labels, then the default', () => {
     const { value } = compileTopology(
       snapshot({
@@ -284,7 +293,13 @@ function applyStep(
     compiler.setSubnet(one.name, put(one.name, value));
   } else if (one.kind === 'claim') {
     const cidr = `10.${one.block % 3}.0.${(one.block % 2) * 64}/26`;
-    const value = one.owner === undefined ? undefined : claim(cidr, one.owner, one.of, { nodeUID: '1' });
+    const value =
+      one.owner === undefined
+        ? undefined
+        : claim(cidr, one.owner, one.of, {
+            nodeUID: '1',
+            ...(one.block > 3 ? { nodeAddresses: [cidr.replace('/26', '')] } : {}),
+          });
     compiler.setClaim(blockName(cidr), put(blockName(cidr), value));
   } else {
     const value =

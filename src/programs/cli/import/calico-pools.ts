@@ -113,6 +113,12 @@ function readPool(object: KubeObject, report: Report): Pool | undefined {
   if (text !== undefined && text !== 'all()' && selector === undefined) {
     return fields.lost('namespaceSelector', 'can not be said with labels: the pool is left out');
   }
+  if (!isTunnelled) {
+    fields.note(
+      'vxlanMode',
+      'who outside may open connections to routed pods is named in allowInboundFrom: nobody by default',
+    );
+  }
   const blockSize = fields.take('blockSize');
   const natOutgoing = fields.take('natOutgoing') === true;
   fields.close('has no equal');

@@ -38,9 +38,12 @@ export function translateKubeOvnSubnet(
   }
   const gateway = listed(fields.text('gateway'));
   const own = new Set(gateway.map((text) => canonicalAddr(text) ?? text));
-  const reservedAddresses = kubeOvnRanges(fields, 'excludeIps').filter((text) => !own.has(text));
+  const kept = kubeOvnRanges(fields, 'excludeIps').filter((text) => !own.has(text));
   const vlan = fields.text('vlan');
   const isUnderlay = vlan !== undefined;
+  if (isUnderlay && kept.length > 0) {
+    fields.note('excludeIps', "are taken for other hosts' addresses on the wire: no pod can ask for one");
+  }
   if (isUnderlay && !names.untagged.has(vlan)) {
     fields.lost(
       'vlan',
@@ -51,6 +54,12 @@ export function translateKubeOvnSubnet(
   const namespaces = fields.texts('namespaces');
   const namespaceSelector = readSelectors(fields);
   const natOutgoing = fields.take('natOutgoing') === true;
+  if (!natOutgoing && !isUnderlay) {
+    fields.note(
+      'natOutgoing',
+      'who outside may open connections to pods is named in allowInboundFrom: nobody by default',
+    );
+  }
   const isPrivate = fields.take('private') === true;
   const allowSubnets = fields.texts('allowSubnets');
   readTheRest(fields, isUnderlay);
@@ -72,7 +81,7 @@ export function translateKubeOvnSubnet(
         ...(namespaces.length === 0 ? {} : { namespaces }),
         ...(namespaceSelector === undefined ? {} : { namespaceSelector }),
         ...(gateway.length === 0 ? {} : { gateway }),
-        ...(reservedAddresses.length === 0 ? {} : { reservedAddresses }),
+        ...(kept.length === 0 ? {} : { [isUnderlay ? 'excludedAddresses' : 'reservedAddresses']: kept }),
         ...blockSizes(cidrs),
         outboundAddress: natOutgoing ? 'Node' : 'Pod',
         ...(isPrivate ? { private: true } : {}),
