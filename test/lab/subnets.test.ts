@@ -163,7 +163,8 @@ test('a private Subnet lets in its own pods and nodes, and others only by name',
   ]);
   expect(Number(one!.ipv4.split('.')[3])).toBeGreaterThan(200);
   for (const to of [one!.ipv4, one!.ipv6]) {
-    expect(await asks(two!, to)).toBe(true);
+    // A pod that is ready may not listen yet.
+    await eventually(async () => expect(await asks(two!, to)).toBe(true));
     expect(await asks(stranger!, to)).toBe(false);
     expect(await asks(near!, to)).toBe(false);
     expect(await asks('node1', to)).toBe(true);
