@@ -12,6 +12,7 @@ import {
   chooseBlocks,
   claimsNeeded,
   claimsToRelease,
+  hasUnclaimed,
   type SubnetBlocks,
   usableClaims,
 } from './claims.ts';
@@ -30,6 +31,21 @@ const claim = (cidr: string, node = 'n1', some: Partial<Claim> = {}): Claim => (
   node,
   nodeUID: `uid-${node}`,
   ...some,
+});
+
+test('what is left is counted alike by the cheap way and by the exact one', () => {
+  const small = subnet({ cidrs: ['10.0.0.0/27'], excluded: ['10.0.0.8/30'] });
+  const block = fc
+    .tuple(fc.integer({ min: 27, max: 32 }), fc.nat(63))
+    .map(([length, at]) => formatPrefix(prefixOf({ family: 4, value: 0x0a00_0000n + BigInt(at) }, length)));
+  fc.assert(
+    fc.property(fc.array(block, { maxLength: 6 }), fc.integer({ min: 1, max: 32 }), (cidrs, wanted) => {
+      const claimed = setOfPrefixes(cidrs.map((cidr) => parsePrefix(cidr)!));
+      const left = size(assignable(small)) - size(intersect(assignable(small), claimed));
+      const claims = cidrs.map((cidr) => claim(cidr));
+      expect(hasUnclaimed(small, claims, 4, BigInt(wanted))).toBe(left >= BigInt(wanted));
+    }),
+  );
 });
 
 describe('block names', () => {

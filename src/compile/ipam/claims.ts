@@ -74,14 +74,20 @@ export function chooseBlocks(request: BlockRequest): {
   return { value, problems };
 }
 
-/** Addresses that no claim holds, and that pods could have. */
-export function unclaimedAddresses(
+/** Whether so many addresses that pods could have are in no claim. Cheap while there are plenty: then nothing is sorted. */
+export function hasUnclaimed(
   subnet: SubnetAddresses,
   claims: readonly Claim[],
   family: Family,
-): bigint {
-  const claimed = setOfPrefixes(claims.flatMap((claim) => prefixOfClaim(claim) ?? []));
-  return size(subtract(ofFamily(assignable(subnet), family), claimed));
+  wanted: bigint,
+): boolean {
+  const all = ofFamily(assignable(subnet), family);
+  const blocks = claims
+    .flatMap((claim) => prefixOfClaim(claim) ?? [])
+    .filter((block) => block.family === family);
+  // As if every claim held addresses of this Subnet alone: there are at least so many left.
+  const least = blocks.reduce((left, block) => left - prefixSize(block), size(all));
+  return least >= wanted || size(subtract(all, setOfPrefixes(blocks))) >= wanted;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Claims: ahead of need, given back in two steps, never shared. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { blockName } from '#compile/ipam/blocks.ts';
 import type { ServedSubnet } from '#compile/topology/served.ts';
@@ -214,6 +215,8 @@ describe('decideClaims', () => {
     const all = situation({ subnets: [small], claims, usage: [usage('10.1.0.0/30', 0, 3)] });
     const first = decideClaims(all);
     expect(first.use).toEqual([]);
+    const needy = decideClaims({ ...all, demand: [{ subnet: 'default', waiting: 1 }] });
+    expect(needy.use).toHaveLength(1);
     const { releasing, yielded } = first;
     const after = { ...all, usage: [], releasing, yielded };
     expect(decideClaims(after).drop).toHaveLength(1);
@@ -234,4 +237,66 @@ describe('decideClaims', () => {
     const busy = decideClaims(situation({ subnets: [], claims, usage: [usage('10.244.0.0/26', 1, 0)] }));
     expect(busy.drop).toEqual([]);
   });
+});
+
+/** Eight blocks of eight addresses, but for the ends of the prefix. */
+const eight = { ...subnet, cidrs: ['10.1.0.0/26'], blockSizes: { ipv4: 29, ipv6: 122 } };
+const room = (cidr: string): number => (cidr === '10.1.0.0/29' || cidr === '10.1.0.56/29' ? 7 : 8);
+
+test('in a small Subnet every pod gets its address if there are blocks for it, and then nodes are quiet', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20), { minLength: 1, maxLength: 5 }), (pods) => {
+      fc.pre(pods.reduce((sum, count) => sum + Math.ceil(count / 7), 0) <= 8);
+      let claims: BlockClaimModel[] = [];
+      const nodes = pods.map((wanted, index) => ({
+        name: `n${index}`,
+        wanted,
+        held: new Map<string, number>(),
+        inUse: new Set<string>() as ReadonlySet<string>,
+        releasing: new Set<string>() as ReadonlySet<string>,
+        yielded: new Set<string>() as ReadonlySet<string>,
+        attempt: 0,
+      }));
+      const waiting = (node: (typeof nodes)[number]) =>
+        node.wanted - node.held.values().reduce((sum, count) => sum + count, 0);
+      let quietSince = 0;
+      for (let round = 0; round < 80; round++) {
+        // All decide on what they see at the same moment.
+        const seen = claims;
+        for (const node of nodes) {
+          const decision = decideClaims(
+            situation({
+              ...node,
+              node: node.name,
+              nodeUID: `uid-${node.name}`,
+              subnets: [eight],
+              claims: seen,
+              nodes: nodes.length,
+              usage: [...node.held].map(([cidr, assigned]) => usage(cidr, assigned, room(cidr) - assigned)),
+              demand: waiting(node) > 0 ? [{ subnet: 'default', waiting: waiting(node) }] : [],
+            }),
+          );
+          node.releasing = decision.releasing;
+          node.yielded = decision.yielded;
+          node.inUse = new Set(decision.use.map(({ uid }) => uid));
+          const used = new Set(decision.use.map(({ cidr }) => cidr));
+          for (const cidr of node.held.keys()) if (!used.has(cidr)) node.held.delete(cidr);
+          for (const cidr of used) {
+            const assigned = node.held.get(cidr) ?? 0;
+            node.held.set(cidr, assigned + Math.min(room(cidr) - assigned, waiting(node)));
+          }
+          const dropped = new Set(decision.drop.map(({ uid }) => uid));
+          claims = claims.filter(({ uid }) => !dropped.has(uid));
+          for (const { cidr } of decision.create) {
+            if (claims.some((other) => other.cidr === cidr)) node.attempt++;
+            else claims = [...claims, claim(cidr, node.name, `uid-${node.name}`)];
+          }
+          if (decision.create.length + decision.drop.length > 0) quietSince = round + 1;
+        }
+      }
+      expect(nodes.map(waiting)).toEqual(pods.map(() => 0));
+      expect(quietSince).toBeLessThan(60);
+    }),
+    { numRuns: 200 },
+  );
 });

@@ -3,8 +3,8 @@ import {
   chooseBlocks,
   claimsNeeded,
   claimsToRelease,
+  hasUnclaimed,
   type IpamProblem,
-  unclaimedAddresses,
   usableClaims,
 } from '#compile/ipam/claims.ts';
 import { holdsBlock, type ServedSubnet } from '#compile/topology/served.ts';
@@ -89,9 +89,12 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
   );
   const idleBlocks = usage.filter((block) => block.assigned === 0 && block.resting === 0);
   const idle = idleBlocks.map((block) => block.claim);
+  // What a waiting pod is about to get is not spare.
+  const waitedFor = new Set(demand.filter(({ waiting }) => waiting > 0).map((each) => each.subnet));
   const spare = idleBlocks.filter(({ subnet: name, cidr }) => {
     const subnet = byName.get(name);
-    return subnet !== undefined && unclaimedAddresses(subnet, claims, familyOf(cidr)) === 0n;
+    if (subnet === undefined || waitedFor.has(name)) return false;
+    return !hasUnclaimed(subnet, claims, familyOf(cidr), 1n);
   });
   const yielded = new Set([
     ...situation.yielded,
@@ -171,7 +174,7 @@ function hasPlenty(
 ): boolean {
   const blockSize = 2 ** (addressBits(family) - blockLength);
   const enough = (nodes * Math.ceil(watermark / blockSize) + 1) * blockSize;
-  return unclaimedAddresses(subnet, claims, family) >= BigInt(enough);
+  return hasUnclaimed(subnet, claims, family, BigInt(enough));
 }
 
 function yieldKey(subnet: string, family: Family): string {
