@@ -24,6 +24,7 @@ export const problemCodes = [
   'NoFreeBlock',
   'NoInternalAddress',
   'NodeReplaced',
+  'NotCarried',
   'NotSupported',
   'OutsideSubnet',
   'Overlap',

@@ -95,6 +95,11 @@ export const catalogue = {
     'A claim is of a Node object that was deleted and made again.',
     "Wait: the node's agent takes it over, or it is freed when the old node's lease has run out.",
   ),
+  NotCarried: doubtful(
+    'The network below drops the addresses of an underlay Subnet at some nodes: their pods are cut off from other hosts.',
+    'Allow them there (clouds: source checks off and the addresses assigned to the machine; hypervisors: forged transmits allowed; ' +
+      'switches: port security by address off), or use mode overlay.',
+  ),
   NotSupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
   OutsideSubnet: unmet(
     'A block is not part of its Subnet.',

@@ -99,9 +99,13 @@ test('the Subnet and the doctor say at which node the network drops them, and wh
   await eventually(async () => {
     expect(await carries('default')).toMatchObject({
       status: 'False',
-      reason: 'NotAnswered',
+      reason: 'NotCarried',
       message: expect.stringContaining(`does not carry addresses of this Subnet at ${node} (${node}: IPv4: `),
     });
+  }, patienceMs);
+  await eventually(async () => {
+    const { stdout } = await cluster.kubectl('get', 'events', '-A', '--field-selector', 'reason=NotCarried');
+    expect(stdout).toContain('subnet/default');
   }, patienceMs);
   expect(await doctor()).toMatchObject({ state: 'missing', detail: expect.stringContaining(node) });
   await on('router', 'nft', 'delete table bridge cloud');

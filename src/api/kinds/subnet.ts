@@ -190,6 +190,12 @@ export const subnetKind = {
       jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
       priority: 1,
     },
+    {
+      name: 'Carried',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="UnderlayCarries")].status',
+      priority: 1,
+    },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   ],
 } as const;

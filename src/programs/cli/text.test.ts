@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
 import type { LabStatus } from '#lab/lab.ts';
 import { findingLines } from './doctor.ts';
+import { subnetFindings } from './doctor-network.ts';
 import { kernelSuffices } from './doctor-probes.ts';
 import { statusLines } from './lab-status.ts';
 import { readiness } from './readiness.ts';
@@ -44,6 +45,38 @@ test('it says what it waits for', () => {
     'pod a is not ready (agent: CrashLoopBackOff)',
   ]);
   expect(readiness([], [], 1)).toContain('no other system pod yet');
+});
+
+test('doctor tells what nodes found of the network below underlay Subnets, and of no others', () => {
+  const subnet = (name: string, mode: 'overlay' | 'underlay', status?: 'True' | 'False') => ({
+    apiVersion: 'netloom.dev/v1alpha1',
+    kind: 'Subnet',
+    metadata: { name },
+    spec: { cidrs: ['10.0.0.0/16'], mode },
+    ...(status === undefined
+      ? {}
+      : {
+          status: {
+            conditions: [
+              { type: 'UnderlayCarries', status, reason: 'R', message: 'at n1', lastTransitionTime: '' },
+            ],
+          },
+        }),
+  });
+  const findings = subnetFindings([
+    subnet('default', 'overlay'),
+    subnet('good', 'underlay', 'True'),
+    subnet('bad', 'underlay', 'False'),
+    subnet('new', 'underlay'),
+  ]);
+  expect(findings.map(({ name, state }) => [name, state])).toEqual([
+    ['network below Subnet good', 'ok'],
+    ['network below Subnet bad', 'missing'],
+    ['network below Subnet new', 'unknown'],
+  ]);
+  expect(findingLines(findings)).toContain(
+    "missing  network below Subnet bad: at n1; needed: a layer 2 network that carries pods' addresses from and to every node",
+  );
 });
 
 test('status of a lab', () => {

@@ -88,7 +88,7 @@ describe('subnetStatuses', () => {
       ),
     ).toMatchObject({
       status: 'False',
-      reason: 'NotAnswered',
+      reason: 'NotCarried',
       message: expect.stringMatching(/at m \(m: IPv4: nobody answered\)/),
     });
     expect(

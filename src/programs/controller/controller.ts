@@ -13,7 +13,7 @@ import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
 import { createPasses } from './passes.ts';
 import { createQosStatus } from './qos.ts';
-import { followFindings, settleProblems } from './reports.ts';
+import { followFindings, settleProblems, wireByNode } from './reports.ts';
 import { createRetirement } from './retirement.ts';
 import { registerSubnetMetrics } from './subnet-metrics.ts';
 import { createPace, reconcileSubnets } from './subnets.ts';
@@ -71,7 +71,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
       namespaces: caches.namespaces.list(),
       problems,
       usage: caches.leases.list().map(({ usage }) => usage),
-      wire: new Map(caches.leases.list().map(({ name, wire }) => [nodeOfLease(name) ?? name, wire])),
+      wire: wireByNode(caches),
       staying: (subnet: ServedSubnet) => retirement.staying(subnet, heldBlocks, performance.now()),
     };
     await reconcileSubnets(client, subnets, situation, now, pace, log);

@@ -1,9 +1,11 @@
 /** Tells the cluster what is wrong with its objects: each problem once, and its end. */
 import { createServiceCompiler, nowhere } from '#compile/services/compile.ts';
-import type { Problem } from '#model/problem.ts';
+import type { Problem, Read } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import type { ObjectReference, ProblemReporter } from '#telemetry/problems.ts';
+import { nodeOfLease } from '../node-lease.ts';
 import { type Caches, referenceTo } from './caches.ts';
+import { carryProblems, type WireByNode } from './carried.ts';
 import { topologyProblems } from './findings.ts';
 
 type Named = Pick<ObjectReference, 'kind' | 'namespace' | 'name'>;
@@ -52,7 +54,12 @@ export function followFindings(
         claims: claims.list(),
         nodes: nodes.list(),
       };
-      return [...topologyProblems(topology), ...[...faulty.values()].flat(), ...compiler.problems()];
+      return [
+        ...topologyProblems(topology),
+        ...carryProblems(given(topology.subnets), given(topology.claims), wireByNode(caches)),
+        ...[...faulty.values()].flat(),
+        ...compiler.problems(),
+      ];
     },
     referenceOf({ kind, namespace, name }) {
       switch (kind) {
@@ -75,6 +82,15 @@ export function followFindings(
       }
     },
   };
+}
+
+/** What nodes told with their leases of the physical network. */
+export function wireByNode({ leases }: Pick<Caches, 'leases'>): WireByNode {
+  return new Map(leases.list().map(({ name, wire }) => [nodeOfLease(name) ?? name, wire]));
+}
+
+function given<T>(reads: readonly Read<T>[]): T[] {
+  return reads.flatMap(({ value }) => (value === undefined ? [] : [value]));
 }
 
 /** Brings the reporter to these problems and no others; an object that is gone takes its problems with it. */

@@ -10,7 +10,8 @@ import type { Problem, Read } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
 import { intersect, setOfPrefixes, size } from '#net/set.ts';
 import { kindOf } from '#telemetry/catalogue.ts';
-import type { SubnetUsage, WireFindings } from '../node-lease.ts';
+import type { SubnetUsage } from '../node-lease.ts';
+import { carriedCondition, type WireByNode } from './carried.ts';
 import { listing } from './findings.ts';
 
 /** Decimal, since an IPv6 prefix has more addresses than a JSON number can count. */
@@ -46,8 +47,7 @@ export type SubnetSituation = {
   readonly namespaces: readonly NamespaceModel[];
   /** What each node's pods have, as it said when it last renewed its lease. */
   readonly usage: readonly ReadonlyMap<string, SubnetUsage>[];
-  /** By node, what its probes of the physical network found. */
-  readonly wire: ReadonlyMap<string, WireFindings>;
+  readonly wire: WireByNode;
   /** What of a Subnet's retired prefixes stays in effect. */
   readonly staying: (subnet: ServedSubnet) => readonly string[];
   /** Of any object; those of Subnets count. */
@@ -87,8 +87,7 @@ export function subnetStatuses(situation: SubnetSituation): ReadonlyMap<string, 
       const use = sumOf(situation.usage.flatMap((node) => node.get(name) ?? []));
       const counts = countAddresses(subnet, blocks, use);
       const available = availability(own, counts, use.waiting);
-      const holders = new Set(blocks.map((claim) => claim.node));
-      const carries = subnet.mode === 'underlay' ? carried(name, holders, situation.wire) : undefined;
+      const carries = subnet.mode === 'underlay' ? carriedCondition(name, blocks, situation.wire) : undefined;
       return [
         name,
         { ...status, ...counts, available, ...(carries === undefined ? {} : { carries }) },
@@ -141,34 +140,6 @@ function availability(
     return { type, status: 'False', reason: 'NoFreeBlock', message: `${sentences(full)}${waits}` };
   }
   return { type, status: 'True', reason: 'Available', message: 'another pod gets an address on any node' };
-}
-
-/** One node that is not carried is enough: its pods are cut off. Nodes that have not found out yet don't count. */
-function carried(
-  subnet: string,
-  holders: ReadonlySet<string>,
-  wire: ReadonlyMap<string, WireFindings>,
-): StatusCondition {
-  const type = 'UnderlayCarries';
-  const found = [...holders].sort().flatMap((node): [string, readonly string[]][] => {
-    const lost = wire.get(node)?.get(subnet);
-    return lost === undefined ? [] : [[node, lost]];
-  });
-  if (found.length === 0) {
-    const message = 'no node has found out yet: it takes two nodes, or a gateway that answers pings';
-    return { type, status: 'Unknown', reason: 'NotProbed', message };
-  }
-  const cutOff = found.filter(([, lost]) => lost.length > 0);
-  if (cutOff.length === 0) {
-    const message = `addresses of this Subnet are answered on the physical network at ${found.length} node${found.length === 1 ? '' : 's'}`;
-    return { type, status: 'True', reason: 'Answered', message };
-  }
-  const first = cutOff[0]!;
-  const message =
-    `the physical network does not carry addresses of this Subnet at ${listing(cutOff.map(([node]) => node))} ` +
-    `(${first[0]}: ${first[1].join('; ')}): allow them there (clouds: source checks off, addresses assigned to the nodes; ` +
-    'hypervisors: forged transmits and MAC changes on; switches: port security), or use mode overlay';
-  return { type, status: 'False', reason: 'NotAnswered', message };
 }
 
 function servedCondition(problems: readonly Problem[]): SubnetStatus['ready'] {
