@@ -164,6 +164,7 @@ export function intentOf(plan: NodePlan): NodeIntent {
     services: {},
     healthChecks: {},
     bandwidth: {},
+    bgpNeighbors: {},
     endpoints: {},
   };
 }

@@ -13,6 +13,7 @@ export const nodeType: ResourceType = core('Node', 'nodes', false);
 export const namespaceType: ResourceType = core('Namespace', 'namespaces', false);
 export const podType: ResourceType = core('Pod', 'pods', true);
 export const serviceType: ResourceType = core('Service', 'services', true);
+export const secretType: ResourceType = core('Secret', 'secrets', true);
 export const endpointSliceType: ResourceType = {
   group: 'discovery.k8s.io',
   version: 'v1',
@@ -31,6 +32,13 @@ export const leaseType: ResourceType = {
 export type Node = KubeObject & {
   readonly metadata: ObjectMeta;
   readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+};
+
+/** Only ever read for a value that another object refers to. */
+export type Secret = KubeObject & {
+  readonly metadata: ObjectMeta;
+  /** Values in base64. */
+  readonly data?: Readonly<Record<string, string>>;
 };
 
 export type Namespace = KubeObject & { readonly metadata: ObjectMeta };

@@ -1,7 +1,8 @@
 /** Every kind that Netloom defines, in the order in which they are documented and installed. */
 import type { KindDefinition } from './kind.ts';
+import { bgpNeighborKind } from './kinds/bgpneighbor.ts';
 import { blockClaimKind } from './kinds/blockclaim.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { subnetKind } from './kinds/subnet.ts';
 
-export const kinds: readonly KindDefinition[] = [subnetKind, blockClaimKind, qosPolicyKind];
+export const kinds: readonly KindDefinition[] = [subnetKind, blockClaimKind, qosPolicyKind, bgpNeighborKind];

@@ -53,6 +53,24 @@ export type EngineStatus = {
   readonly error?: string;
 };
 
+/** A session with a BGP neighbor, as FRR sees it. */
+export type BGPSession = {
+  /** Key in the intent's domain `bgpNeighbors`. */
+  readonly neighbor: string;
+  readonly address: string;
+  /** RFC 4271 §8.2.2: `Idle`, `Connect`, `Active`, `OpenSent`, `OpenConfirm`, `Established`; `Unknown` while FRR doesn't answer. */
+  readonly state: string;
+  /** RFC 3339; of an established one. */
+  readonly since?: string | undefined;
+  /** Prefixes accepted and announced. */
+  readonly received: number;
+  readonly sent: number;
+  /** `Up`, `Down`, …; where BFD is asked for. */
+  readonly bfd?: string | undefined;
+  /** Why it isn't established, as far as FRR says. */
+  readonly message?: string | undefined;
+};
+
 export type DatapathStatus = {
   readonly node: string;
   /** New with each start: the agent that sees another one sends its whole intent. */
@@ -76,6 +94,8 @@ export type DatapathStatus = {
   readonly servicesWithheld?: string;
   /** Of underlay Subnets that the node has blocks of; those that nothing was found out about yet are missing. */
   readonly wire: readonly WireReport[];
+  /** By key of the neighbor. */
+  readonly bgp: readonly BGPSession[];
 };
 
 /** Whether the physical network carries the addresses of an underlay Subnet, as this node's last probe found. */

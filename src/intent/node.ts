@@ -21,6 +21,8 @@ export type NodeIntent = {
   readonly healthChecks: Readonly<Record<string, HealthCheckIntent>>;
   /** By `namespace/name` of a pod of this node: how fast it may receive and send. Without an entry there is no limit. */
   readonly bandwidth: Readonly<Record<string, BandwidthIntent>>;
+  /** By BGPNeighbor name, in a mesh by `name/node/family`: with whom this node speaks BGP. */
+  readonly bgpNeighbors: Readonly<Record<string, BGPNeighborIntent>>;
   /** By `containerID/interface`; written by the datapath from its journal, never by the agent. */
   readonly endpoints: Readonly<Record<string, EndpointIntent>>;
 };
@@ -95,6 +97,8 @@ export type SubnetIntent = {
   readonly onlyFrom?: readonly string[];
   /** Mode `underlay`: the way out of pods, at most one a prefix of `cidrs`. */
   readonly gateways?: readonly string[];
+  /** Overlay only: between nodes of one L2 segment packets travel without the tunnel. */
+  readonly crossSubnet?: true | undefined;
 };
 
 export type NamespaceIntent = { readonly subnet: string };
@@ -105,7 +109,15 @@ export type PeerIntent = {
   readonly addresses: readonly string[];
   /** The peer's own addresses in its overlay blocks (`SelfIntent.tunnelAddresses`), as it says; missing: none known. */
   readonly tunnelAddresses?: readonly string[];
-  readonly blocks: readonly { readonly cidr: string; readonly subnet: string; readonly mode: SubnetMode }[];
+  readonly blocks: readonly PeerBlock[];
+};
+
+export type PeerBlock = {
+  readonly cidr: string;
+  readonly subnet: string;
+  readonly mode: SubnetMode;
+  /** As of the Subnet. */
+  readonly crossSubnet?: true | undefined;
 };
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
@@ -189,6 +201,47 @@ export type EndpointIntent = {
   readonly mode: SubnetMode;
 };
 
+export type BGPNeighborIntent = {
+  readonly origin: Origin;
+  readonly address: string;
+  readonly port: number;
+  /** The same for all neighbors of a node: FRR is one speaker. */
+  readonly localASN: number;
+  readonly peerASN: number | 'internal' | 'external';
+  /** What the session carries; at least one. */
+  readonly families: readonly (4 | 6)[];
+  /** TCP MD5 key: never to be logged. Printable ASCII without blanks, at most 80 characters. */
+  readonly password?: string | undefined;
+  /** Milliseconds, and how many in a row may be lost. */
+  readonly bfd?:
+    | {
+        readonly receiveInterval: number;
+        readonly transmitInterval: number;
+        readonly detectMultiplier: number;
+      }
+    | undefined;
+  /** Seconds. */
+  readonly timers?: { readonly keepalive: number; readonly hold: number } | undefined;
+  readonly multiHop: boolean;
+  /** What is taken from it, and nothing else; `le`, `ge`: lengths of longer prefixes inside. */
+  readonly importPrefixes: readonly ImportPrefix[];
+  /** Set for another node of the cluster, which may announce blocks of routed Subnets. */
+  readonly mesh?:
+    | {
+        /** This node is a route reflector of that cluster ID. */
+        readonly clusterID?: string | undefined;
+        /** The neighbor is a client of this reflector. */
+        readonly client: boolean;
+      }
+    | undefined;
+};
+
+export type ImportPrefix = {
+  readonly prefix: string;
+  readonly ge?: number | undefined;
+  readonly le?: number | undefined;
+};
+
 /** An intent in which nothing must be true. */
 export const emptyIntent: NodeIntent = {
   self: {},
@@ -198,5 +251,6 @@ export const emptyIntent: NodeIntent = {
   services: {},
   healthChecks: {},
   bandwidth: {},
+  bgpNeighbors: {},
   endpoints: {},
 };

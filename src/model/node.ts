@@ -3,6 +3,7 @@ import type { Node } from '#api/core.ts';
 import type { Origin } from '#intent/origin.ts';
 import { canonicalAddr, type Family, parseAddr } from '#net/addr.ts';
 import { originOf, type Problem, type Read } from './problem.ts';
+import type { Labels } from './selector.ts';
 
 export type NodeModel = {
   readonly origin: Origin;
@@ -12,6 +13,8 @@ export type NodeModel = {
   readonly addresses: readonly string[];
   /** Label topology.kubernetes.io/zone. */
   readonly zone?: string;
+  /** What BGPNeighbors select nodes by. */
+  readonly labels?: Labels;
 };
 
 const zoneLabel = 'topology.kubernetes.io/zone';
@@ -51,6 +54,7 @@ export function readNode(object: Node): Read<NodeModel> {
     name: object.metadata.name,
     uid: object.metadata.uid ?? '',
     addresses,
+    labels: object.metadata.labels ?? {},
     ...(zone === undefined || zone === '' ? {} : { zone }),
   };
   return { value, problems };

@@ -5,6 +5,7 @@ import type { Origin } from '#intent/origin.ts';
 /** Every code there is; what each means and how grave it is stands in telemetry's catalogue. */
 export const problemCodes = [
   'AddressOutside',
+  'ASNConflict',
   'BlockOutside',
   'CIDRInUse',
   'DuplicateFamily',
@@ -13,6 +14,7 @@ export const problemCodes = [
   'DuplicatePort',
   'ExternalAddressRefused',
   'ForbiddenAddress',
+  'InvalidASN',
   'InvalidAddress',
   'InvalidCIDR',
   'InvalidGateway',
@@ -28,6 +30,8 @@ export const problemCodes = [
   'NotSupported',
   'OutsideSubnet',
   'Overlap',
+  'PasswordMissing',
+  'PasswordUnusable',
   'Required',
   'ReservedCIDR',
   'SmallerThanBlock',

@@ -28,6 +28,8 @@ export type SubnetModel = {
   /** What was in effect when the controller last looked (status.cidrs); missing: nothing. Disjoint. */
   readonly recorded?: readonly string[];
   readonly mode: SubnetMode;
+  /** Overlay without the tunnel inside an L2 segment. */
+  readonly crossSubnet?: true;
   readonly namespaces: readonly string[];
   readonly namespaceSelector?: LabelSelector;
   /** Addresses that no pod gets, the gateways among them, as prefixes. */
@@ -94,6 +96,9 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
     return cidr === undefined ? [] : [cidr];
   });
   const admitted = readAllowed(spec, refuse);
+  if (spec.crossSubnet === true && mode !== 'overlay') {
+    refuse('spec.crossSubnet', 'NotSupported', `is for mode overlay: mode ${mode} never uses the tunnel`);
+  }
   const value: SubnetModel = {
     origin,
     name: object.metadata.name,
@@ -101,6 +106,7 @@ export function readSubnet(object: Subnet): Read<SubnetModel> {
     cidrs: cidrs.map(formatPrefix),
     ...(recorded.length === 0 ? {} : { recorded: recorded.map(formatPrefix) }),
     mode,
+    ...(spec.crossSubnet === true && mode === 'overlay' ? { crossSubnet: true } : {}),
     namespaces: spec.namespaces ?? [],
     ...(spec.namespaceSelector === undefined
       ? {}

@@ -105,12 +105,25 @@ export const routes = {
     'underlay pods with a gateway: what the main table knows by more than its default route; before main (32766)',
   ),
   gatewayRulePriority: entry(30_111, 'underlay pods with a gateway: the rest goes there'),
-  unreachableMetric: entry(4_278_198_272, 'subnet-wide unreachable routes lose against any other route'),
+  unreachableMetric: entry(
+    4_278_198_272,
+    'subnet-wide unreachable routes lose against any other route; FRR reads the high byte as distance 255: never used',
+  ),
+  routerMetric: entry(
+    4_026_531_840,
+    'blocks behind a router lose against routes learnt by BGP; FRR reads the high byte as distance 240',
+  ),
+  announcedTable: entry(
+    110,
+    'what this node announces by BGP, one route a block: FRR redistributes the table (`ip route show table 110`)',
+  ),
 } as const;
 
 /** UDP and TCP ports on a node. */
 export const ports = {
   vxlan: entry(4789, 'IANA VXLAN (RFC 7348)'),
+  bgp: entry(179, 'BGP (RFC 4271): FRR listens while the node has a BGPNeighbor'),
+  bfd: entry(3784, 'BFD (RFC 5881); 4784 over more than one hop (RFC 5883)'),
   agentMetrics: entry(9470, 'agent: /metrics, /healthz, /readyz'),
   datapathMetrics: entry(9471, 'datapath: /metrics, /healthz, /readyz'),
   controllerMetrics: entry(9472, 'controller: /metrics, /healthz, /readyz'),
@@ -135,6 +148,10 @@ export const paths = {
   nftLink: entry(
     '/run/netloom/netloom-nft',
     'link to nft: the kernel notes this name with each transaction, which tells our changes from foreign ones',
+  ),
+  frrDirectory: entry(
+    '/run/netloom/frr',
+    "FRR's configuration and sockets while the node has a BGPNeighbor; the container frr runs what is configured here",
   ),
   datapathSocket: entry('/run/netloom/datapath.sock', 'the agent hands intents to the datapath here'),
   stateDirectory: entry('/var/lib/netloom', 'the address journal; survives a reboot'),

@@ -33,6 +33,10 @@ const doubtful = (title: string, remedy: string): ProblemKind => ({
 
 /** By code: CamelCase, used as the condition's and the event's reason. A code is never given a second meaning. */
 export const catalogue = {
+  ASNConflict: refused(
+    'Two BGPNeighbors of one node say different AS numbers for it.',
+    'Give all BGPNeighbors that a node has one localASN; the oldest one stays.',
+  ),
   AddressOutside: refused(
     'An address is not part of the Subnet that names it.',
     'Correct it, or add its prefix to spec.cidrs.',
@@ -60,6 +64,7 @@ export const catalogue = {
     'An endpoint or a Service has an address that none can have (loopback, link-local, multicast, reserved).',
     'Give another address.',
   ),
+  InvalidASN: refused('An AS number is not one, or reserved.', 'Write a number of your own or a private one, such as 64512.'),
   InvalidAddress: refused('An address is not one.', 'Write an IPv4 or IPv6 address in its usual form.'),
   InvalidCIDR: refused(
     'A prefix is not one, or has host bits set.',
@@ -106,6 +111,14 @@ export const catalogue = {
     "Correct the Subnet's prefixes, or delete the claim.",
   ),
   Overlap: refused('Two objects claim the same addresses.', 'Change or delete one; the older one stays.'),
+  PasswordMissing: unmet(
+    'A Secret or its key is not there, or agents may not read it.',
+    'Create it in netloom-system, or give the service account netloom-agent the right to get it.',
+  ),
+  PasswordUnusable: refused(
+    'A password is not one that BGP can use.',
+    'Use 1 to 80 characters of printable ASCII without blanks.',
+  ),
   Required: refused('A field is missing.', 'See the message.'),
   ReservedCIDR: refused('A prefix has a meaning of its own (loopback, link-local …).', 'Use another one.'),
   SmallerThanBlock: refused(

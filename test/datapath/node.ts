@@ -182,6 +182,7 @@ export function testIntent(some: Partial<SelfIntent> = {}): NodeIntent {
     services: {},
     healthChecks: {},
     bandwidth: {},
+    bgpNeighbors: {},
     endpoints: {},
   };
 }

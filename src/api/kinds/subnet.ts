@@ -68,10 +68,17 @@ export const subnetKind = {
         type: 'string',
         description:
           '`overlay`: VXLAN between nodes; works on any network. ' +
-          '`routed`: plain routes between nodes of one layer 2 segment; no encapsulation. ' +
+          '`routed`: no encapsulation: plain routes between nodes of one layer 2 segment, and across routers by BGP (BGPNeighbor). ' +
           "`underlay`: addresses of the physical network: each node answers ARP and neighbour discovery for its pods, so hosts on the nodes' layer 2 segment reach them without routes or NAT.",
         enum: ['overlay', 'routed', 'underlay'],
         default: 'overlay',
+      },
+      crossSubnet: {
+        type: 'boolean',
+        description:
+          'For mode overlay: nodes of one layer 2 segment (as the prefix of their underlay address tells) send ' +
+          'without the tunnel; across routers the tunnel is used.',
+        default: false,
       },
       namespaces: {
         type: 'array',

@@ -36,6 +36,7 @@ export function subnetIntent(
     ...(onWire && gateways !== undefined ? { gateways } : {}),
     ...(retired.length === 0 ? {} : { retired }),
     ...(reserved === undefined ? {} : { reserved }),
+    ...(subnet.crossSubnet ? { crossSubnet: true } : {}),
     ...(subnet.private === undefined ? {} : { onlyFrom: admitted(subnet, subnets) }),
   };
 }
@@ -108,8 +109,10 @@ export function peerIntent(
     addresses: node.addresses,
     ...(tunnelAddresses.length === 0 ? {} : { tunnelAddresses }),
     blocks: blocks.flatMap(({ cidr, subnet }) => {
-      const mode = subnets.byName.get(subnet)?.mode;
-      return mode === undefined ? [] : [{ cidr, subnet, mode }];
+      const served = subnets.byName.get(subnet);
+      if (served === undefined) return [];
+      const { mode, crossSubnet } = served;
+      return [{ cidr, subnet, mode, ...(crossSubnet ? { crossSubnet } : {}) }];
     }),
   };
 }

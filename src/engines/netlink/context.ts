@@ -40,6 +40,8 @@ export type Context = {
   readonly underlayMtu?: number;
   readonly tunnel?: Tunnel;
   readonly tunnelAddresses: readonly string[];
+  /** Routers that this node speaks BGP with; undefined when it speaks with nobody. */
+  readonly routers?: readonly string[];
 };
 
 export type Tunnel = {
@@ -54,7 +56,7 @@ export type Tunnel = {
  * lease, a cable) keeps its tunnel and its MTU until it has one again.
  */
 export function contextOf(
-  intent: Pick<NodeIntent, 'self' | 'subnets'>,
+  intent: Pick<NodeIntent, 'self' | 'subnets' | 'bgpNeighbors'>,
   facts: Facts,
   previous?: Context,
 ): { value: Context; problems: readonly Problem[] } {
@@ -91,9 +93,17 @@ export function contextOf(
   const value: Context = {
     ...base,
     ...optional({ address4, address6, device4, device6, underlayMtu, tunnel: overlay ? tunnel : undefined }),
+    ...optional({ routers: routersOf(intent.bgpNeighbors) }),
     tunnelAddresses: self.tunnelAddresses.filter((address) => facts.ipv6 || familyOf(address) === 4),
   };
   return { value, problems };
+}
+
+/** In order of name: each change of one counts. */
+function routersOf(neighbors: NodeIntent['bgpNeighbors']): readonly string[] | undefined {
+  const entries = Object.entries(neighbors).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (entries.length === 0) return undefined;
+  return entries.flatMap(([, { address, mesh }]) => (mesh === undefined ? [address] : []));
 }
 
 /** RFC 8200 §5. */

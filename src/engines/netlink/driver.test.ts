@@ -105,6 +105,7 @@ describe('the engine on a kernel that refuses what dangles', () => {
           self: {},
           subnets: {},
           peers: {},
+          bgpNeighbors: {},
           endpoints: {},
           ...last.put,
         };

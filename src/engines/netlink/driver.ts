@@ -143,6 +143,9 @@ export function createEngine(kernel: Kernel, options: NetlinkEngineOptions = {})
 
   const applyNow = async (change: IntentChange): Promise<Report> => {
     const changed = merge(intent, change);
+    // Which of the node's own blocks are announced depends on their Subnets.
+    if ([...changed].some((entry) => entry.startsWith('subnets/')))
+      for (const name of Object.keys(intent.self)) changed.add(`self/${name}`);
     if (change.replace) whole = true;
     // A change of Services is nothing to this engine, and comes most often.
     if (changed.size === 0 && whole && complete && !change.replace)

@@ -1,7 +1,5 @@
 /** NodeIntent and what the machine looks like ─► the objects that the kernel must hold; pure. */
-import type { EndpointIntent, NodeIntent, PeerIntent, SubnetIntent } from '#intent/node.ts';
-import { parseAddr } from '#net/addr.ts';
-import { parseInterfacePrefix, prefixHas } from '#net/prefix.ts';
+import type { EndpointIntent, NodeIntent, PeerIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
 import { linkGroups, links, numbers, ports, routes } from '#system/registry.ts';
 import {
   type Context,
@@ -13,7 +11,8 @@ import {
   optional,
   type Problem,
 } from './context.ts';
-import { formatAlias, linkLocalOf, tunnelMac } from './names.ts';
+import { hopTo } from './hops.ts';
+import { formatAlias } from './names.ts';
 import { identity, type NetlinkObject, type Objects, sameObject } from './objects.ts';
 import { lowerAnswers, lowerWire } from './underlay.ts';
 
@@ -47,7 +46,7 @@ export function claimed(entry: string, id: string): Problem {
 }
 
 /** Domains of the intent that this engine reads. */
-export const loweredDomains = ['self', 'subnets', 'peers', 'endpoints'] as const;
+export const loweredDomains = ['self', 'subnets', 'peers', 'bgpNeighbors', 'endpoints'] as const;
 export type LoweredDomain = (typeof loweredDomains)[number];
 
 /** The objects of one entry; `key` is `domain/name`. None when the intent has no such entry. */
@@ -57,11 +56,16 @@ export function lowerEntry(key: string, intent: Pick<NodeIntent, LoweredDomain>,
   const domain = key.slice(0, slash) as LoweredDomain;
   switch (domain) {
     case 'self':
-      return intent.self[name] === undefined ? { objects: [], problems: [] } : lowerSelf(context);
+      return withFamilies(key, intent.self[name], context, (_, self) =>
+        lowerSelf(self, intent.subnets, context),
+      );
     case 'subnets':
       return withFamilies(key, intent.subnets[name], context, lowerSubnet);
     case 'peers':
       return withFamilies(key, intent.peers[name], context, lowerPeer);
+    case 'bgpNeighbors':
+      // They count by their addresses only (`Context.routers`).
+      return { objects: [], problems: [] };
     case 'endpoints':
       return withFamilies(key, intent.endpoints[name], context, lowerEndpoint);
   }
@@ -91,8 +95,8 @@ function needsIPv6(object: NetlinkObject): boolean {
   return object.kind === 'sysctl' && object.key.startsWith('net/ipv6/');
 }
 
-function lowerSelf(context: Context): Lowered {
-  const objects: NetlinkObject[] = [];
+function lowerSelf(self: SelfIntent, subnets: NodeIntent['subnets'], context: Context): Lowered {
+  const objects: NetlinkObject[] = ownBlocks(self, subnets);
   const underlay = context.devices.filter((device) =>
     device.addresses.some((one) => [context.address4, context.address6].includes(hostPart(one))),
   );
@@ -121,6 +125,19 @@ function lowerSelf(context: Context): Lowered {
     objects.push({ kind: 'address', device: links.tunnel.value, address });
   }
   return { objects, problems: [] };
+}
+
+/**
+ * A block of a routed Subnet is announced whole by a route in a table of its own, so that pods that come and go change nothing there.
+ * In the main table it is unreachable where no pod's route is: a prefix learnt from a router that covers it must not send what
+ * nobody has back there.
+ */
+function ownBlocks(self: SelfIntent, subnets: NodeIntent['subnets']): NetlinkObject[] {
+  const routed = self.blocks.filter(({ subnet }) => subnets[subnet]?.mode === 'routed');
+  return routed.flatMap(({ cidr: destination }): NetlinkObject[] => [
+    { kind: 'route', destination, table: routes.announcedTable.value },
+    { kind: 'route', destination, metric: routes.unreachableMetric.value },
+  ]);
 }
 
 /**
@@ -181,91 +198,23 @@ function lowerPeer(entry: string, peer: PeerIntent, context: Context): Lowered {
   for (const block of peer.blocks) {
     // Found on the wire.
     if (block.mode === 'underlay') continue;
-    const hop =
-      block.mode === 'overlay' ? overlayHop(peer, block.cidr, context) : routedHop(peer, block.cidr, context);
+    const hop = hopTo(peer, block, context);
+    if (hop === undefined) continue;
     if ('reason' in hop) {
       // One sentence an entry and reason, not one a block.
       if (!seen.has(hop.reason)) problems.push({ entry, reason: hop.reason });
       seen.add(hop.reason);
       continue;
     }
-    if (block.mode === 'overlay' && !hops.has(hop.route.via!)) {
-      hops.add(hop.route.via!);
+    const way = `${hop.route.device} ${hop.route.via}`;
+    if (!hops.has(way)) {
+      hops.add(way);
       objects.push(...hop.entries);
     }
     objects.push(hop.route);
   }
   const unique = new Map(objects.map((object) => [identity(object), object]));
   return { objects: [...unique.values()], problems };
-}
-
-type Hop = { readonly route: NetlinkObject & { kind: 'route' }; readonly entries: readonly NetlinkObject[] };
-type Refused = { readonly reason: string };
-
-/**
- * The next hop is of the destination's family, since the kernel keeps a ready Ethernet header for such a neighbour only: the peer's
- * IPv4 underlay address, said to be on the link, and its IPv6 link-local address on the tunnel, which serves IPv4 destinations as well
- * where the peer has no IPv4 address.
- */
-function overlayHop(peer: PeerIntent, destination: string, context: Context): Hop | Refused {
-  const { tunnel } = context;
-  if (tunnel === undefined)
-    return { reason: 'the node has no tunnel: none of its underlay addresses is on a device' };
-  const remote = peer.addresses.find((address) => familyOf(address) === tunnel.family);
-  if (remote === undefined)
-    return { reason: `has no IPv${tunnel.family} underlay address, which the tunnel needs` };
-  if (remote === tunnel.local) return { reason: `has this node's own underlay address ${remote}` };
-  const mac = tunnelMac(peer.addresses[0]!);
-  const device = links.tunnel.value;
-  const remote4 = peer.addresses.find((address) => familyOf(address) === 4);
-  const onlink = familyOf(destination) === 4 && remote4 !== undefined;
-  const via = onlink ? remote4 : linkLocalOf(mac);
-  const source = context.tunnelAddresses.find((address) => familyOf(address) === familyOf(destination));
-  const route = {
-    kind: 'route',
-    destination,
-    device,
-    via,
-    ...(onlink ? { onlink } : {}),
-    ...optional({ source }),
-  } as const;
-  return {
-    route,
-    entries: [
-      { kind: 'forwarding', device, mac, destination: remote },
-      { kind: 'neighbour', device, address: via, mac },
-    ],
-  };
-}
-
-/** An IPv4 block behind a peer with only an IPv6 address goes by that one; the other way round there is no such thing. */
-function routedHop(peer: PeerIntent, destination: string, context: Context): Hop | Refused {
-  const family = familyOf(destination);
-  const ofFamily = (wanted: 4 | 6) => peer.addresses.find((address) => familyOf(address) === wanted);
-  const via = ofFamily(family) ?? (family === 4 ? ofFamily(6) : undefined);
-  if (via === undefined) return { reason: `has no IPv${family} underlay address for ${destination}` };
-  const device = onLinkDevice(via, context.devices);
-  if (device === undefined) {
-    return {
-      reason: `${via} is not on a network of this node, so it can't be the next hop of a routed block`,
-    };
-  }
-  return { route: { kind: 'route', destination, device, via }, entries: [] };
-}
-
-function onLinkDevice(address: string, devices: readonly DeviceFact[]): string | undefined {
-  const addr = parseAddr(address);
-  if (addr === undefined) return undefined;
-  let best: { readonly name: string; readonly length: number } | undefined;
-  for (const device of devices) {
-    for (const text of device.addresses) {
-      const own = parseInterfacePrefix(text);
-      if (own === undefined || !prefixHas(own.prefix, addr)) continue;
-      if (hostPart(text) === address) return undefined;
-      if (own.prefix.length > (best?.length ?? -1)) best = { name: device.name, length: own.prefix.length };
-    }
-  }
-  return best?.name;
 }
 
 /** The host routes' source makes ICMP errors and the node's own connections come from the node's underlay address. */

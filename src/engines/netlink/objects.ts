@@ -52,7 +52,7 @@ export type Forwarding = {
   readonly destination: string;
 };
 
-/** A route in the main table with our protocol number. Without `device` it is unreachable. */
+/** A route with our protocol number. Without `device` it is unreachable. */
 export type Route = {
   readonly kind: 'route';
   readonly destination: string;
@@ -222,9 +222,9 @@ function printRoute(route: Route): string {
   if (route.onlink === true) parts.push('onlink');
   if (route.device !== undefined && route.via === undefined && !route.destination.includes(':'))
     parts.push('scope link');
-  if (route.table !== undefined) parts.push(`table ${route.table}`);
   if (route.source !== undefined) parts.push(`src ${route.source}`);
   if (route.metric !== undefined) parts.push(`metric ${route.metric}`);
+  if (route.table !== undefined) parts.push(`table ${route.table}`);
   return [...parts, `proto ${routes.protocol.value}`].join(' ');
 }
 

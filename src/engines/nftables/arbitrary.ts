@@ -102,9 +102,10 @@ const endpoint = fc.record({
 });
 
 const entries: {
-  readonly [D in Exclude<keyof NodeIntent, 'namespaces' | 'healthChecks' | 'bandwidth'>]: fc.Arbitrary<
-    NodeIntent[D][string]
-  >;
+  readonly [D in Exclude<
+    keyof NodeIntent,
+    'namespaces' | 'healthChecks' | 'bandwidth' | 'bgpNeighbors'
+  >]: fc.Arbitrary<NodeIntent[D][string]>;
 } = {
   self,
   subnets: subnet,

@@ -89,6 +89,11 @@ function podChains(): Chain[] {
         'overlay pod to routed pod: comes without tunnel, answers go through it',
       ),
       rule(`ip6 daddr @routedSubnets6 fib saddr oifname ${tunnel} accept`),
+      rule(
+        `ip saddr != @crossSubnets4 ip daddr @crossSubnets4 fib saddr oifname ${tunnel} accept`,
+        'the same towards a pod of this L2; between pods of cross-subnet Subnets the way is the same both ways',
+      ),
+      rule(`ip6 saddr != @crossSubnets6 ip6 daddr @crossSubnets6 fib saddr oifname ${tunnel} accept`),
       rule('counter name "droppedSource" drop', 'pod address on the wrong device, or one that nobody has'),
     ]),
   ];

@@ -108,6 +108,7 @@ export function lowerSubnets(subnets: Readonly<Record<string, SubnetIntent>>): {
       for (const key of podRanges(subnet, prefix)) {
         elements.push({ set: `podSubnets${family}`, key });
         if (subnet.mode !== 'overlay') elements.push({ set: `routedSubnets${family}`, key });
+        if (subnet.crossSubnet === true) elements.push({ set: `crossSubnets${family}`, key });
         if (subnet.masquerade) elements.push({ set: `masqueraded${family}`, key });
         if (admitted !== undefined) elements.push({ set: `privateSubnets${family}`, key });
       }

@@ -31,6 +31,11 @@ describe('connections inside', () => {
     ['p11', 'q21'],
     ['q21', 'p11'],
     ['p11', 'p11'],
+    ['c11', 'c21'],
+    ['c21', 'p11'],
+    ['p21', 'c11'],
+    ['q11', 'c21'],
+    ['c11', 'q21'],
   ];
   it.each(pairs.flatMap((pair) => families.map(([family]) => [...pair, family] as const)))(
     'pod %s reaches pod %s by IPv%i and keeps its address',
@@ -179,6 +184,29 @@ describe('sources', () => {
     expect(await net.sh('p12', counterText)).toContain('packets 1 ');
     expect(await net.sh('n1', counterText)).toContain('packets 1 ');
   });
+
+  it.each(families)(
+    'a pod of a cross-subnet Subnet is believed where its own route leads and nowhere else, IPv%i',
+    async (family) => {
+      const far = family === 4 ? '10.247.3.77' : 'fd10:247:0:3::77';
+      const mac = await macOf('n1');
+      const forge = (source: string, to: string) =>
+        net.inject('r', 'br0', udpPacket({ from: source, to: address(to, family) }), mac);
+      await net.arrived('c11');
+      await net.arrived('p11');
+      const before = await net.counter(1, 'droppedSource');
+      // Behind the router, so by the tunnel; an overlay pod never comes without it, except to a pod of this L2.
+      await forge(far, 'c11');
+      await forge(far, 'p11');
+      await forge(address('p21', family), 'p11');
+      await forge(address('c11', family), 'c11');
+      expect(await net.counter(1, 'droppedSource')).toBe(before + 4);
+      await forge(address('c21', family), 'c11');
+      await forge(address('p21', family), 'c11');
+      await eventually(async () => expect(await net.sh('c11', counterText)).toContain('packets 2 '));
+      expect(await net.sh('p11', counterText)).toContain('packets 0 ');
+    },
+  );
 
   it.each(families)(
     'a device with our prefix that nobody knows sends and receives nothing, IPv%i',

@@ -33,6 +33,7 @@ export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSe
     set('nodes', address),
     set('podSubnets', address, 'interval'),
     set('routedSubnets', address, 'interval'),
+    set('crossSubnets', address, 'interval'),
     set('masqueraded', address, 'interval'),
     set('allowedFrom', `${address} . ${address}`, 'interval'),
     set('privateSubnets', address, 'interval'),

@@ -7,7 +7,7 @@ export type Pod = {
   readonly device: string;
   readonly address4: string;
   readonly address6: string;
-  readonly subnet: 'overlay' | 'routed' | 'plain';
+  readonly subnet: 'overlay' | 'routed' | 'plain' | 'cross';
 };
 
 /** What is needed of a lab sandbox (this folder can't import the lab; its tests can). */
@@ -26,7 +26,7 @@ export type Box = {
 export type Shell = (where: string, script: string) => Promise<string>;
 
 /** Second byte of each subnet's addresses. */
-export const octet = { overlay: 244, routed: 245, plain: 246 } as const;
+export const octet = { overlay: 244, routed: 245, plain: 246, cross: 247 } as const;
 
 export const pods: readonly Pod[] = [
   pod('p11', 1, 'overlay', 11),
@@ -35,6 +35,8 @@ export const pods: readonly Pod[] = [
   pod('m11', 1, 'plain', 11),
   pod('p21', 2, 'overlay', 21),
   pod('q21', 2, 'routed', 21),
+  pod('c11', 1, 'cross', 11),
+  pod('c21', 2, 'cross', 21),
 ];
 
 function pod(name: string, node: 1 | 2, subnet: Pod['subnet'], last: number): Pod {
@@ -60,7 +62,7 @@ export async function wire(sh: Shell): Promise<void> {
      ip link add v1 type veth peer name eth0 netns n1; ip link add v2 type veth peer name eth0 netns n2
      for v in v1 v2; do ip link set $v master br0 up; done
      ip route add 10.96.0.0/16 via 192.168.66.11; ip route add fd10:96::/112 via fd66::11
-     for o in 244 245 246; do for n in 1 2; do
+     for o in 244 245 246 247; do for n in 1 2; do
        ip route add 10.$o.$n.0/24 via 192.168.66.1$n; ip route add fd10:$o:0:$n::/64 via fd66::1$n
      done; done`,
   );
@@ -78,10 +80,12 @@ export async function wire(sh: Shell): Promise<void> {
        for a in 10.244.${other}.1 fd10:244:0:${other}::1; do ip neigh replace $a lladdr 02:00:00:00:66:0${other} dev ${links.tunnel.value} nud permanent; done
        ip route add 10.244.${other}.0/24 via 10.244.${other}.1 dev ${links.tunnel.value} onlink src 10.244.${node}.1
        ip route add fd10:244:0:${other}::/64 via fd10:244:0:${other}::1 dev ${links.tunnel.value} onlink src fd10:244:0:${node}::1
-       for o in 245 246; do
+       for o in 245 246 247; do
          ip route add 10.$o.${other}.0/24 via 192.168.66.1${other}; ip route add fd10:$o:0:${other}::/64 via fd66::1${other}
        done
-       for o in 244 245 246; do ip route add unreachable 10.$o.0.0/16 metric 4278198272; ip route add unreachable fd10:$o::/56 metric 4278198272; done`,
+       ip route add 10.247.3.0/24 via 10.244.${other}.1 dev ${links.tunnel.value} onlink
+       ip route add fd10:247:0:3::/64 via fd10:244:0:${other}::1 dev ${links.tunnel.value} onlink
+       for o in 244 245 246 247; do ip route add unreachable 10.$o.0.0/16 metric 4278198272; ip route add unreachable fd10:$o::/56 metric 4278198272; done`,
     );
   }
   for (const { name, node, device, address4, address6 } of pods) {

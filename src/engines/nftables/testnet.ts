@@ -3,7 +3,7 @@
  *
  *   outside (r) 192.168.66.1 .200 .201 ─ bridge ─ n1 192.168.66.11, n2 192.168.66.12, all with fd66::1 …
  *   overlay pods 10.244.NODE.x, fd10:244:0:NODE::x; routed pods 10.245.NODE.x, fd10:245:0:NODE::x; plain (not masqueraded,
- *   routed) pods 10.246.NODE.x.
+ *   routed) pods 10.246.NODE.x; pods of a cross-subnet Subnet 10.247.NODE.x, those of node 3 behind a router.
  */
 import { closeSync } from 'node:fs';
 import type { Engine } from '#engines/engine.ts';
@@ -51,16 +51,17 @@ export function intentOf(node: 1 | 2): NodeIntent {
   const subnet = (kind: Pod['subnet']) => ({
     origin,
     cidrs: [`10.${octet[kind]}.0.0/16`, `fd10:${octet[kind]}::/56`],
-    mode: kind === 'overlay' ? ('overlay' as const) : ('routed' as const),
+    mode: modeOf(kind),
+    ...(kind === 'cross' ? { crossSubnet: true as const } : {}),
     masquerade: kind !== 'plain',
     allowFrom: ['192.168.66.201/32', 'fd66::201/128'],
     excluded: [],
   });
-  const blocks = (['overlay', 'routed', 'plain'] as const).flatMap((kind) =>
+  const blocks = (['overlay', 'routed', 'plain', 'cross'] as const).flatMap((kind) =>
     [`10.${octet[kind]}.${other}.0/24`, `fd10:${octet[kind]}:0:${other}::/64`].map((cidr) => ({
       cidr,
       subnet: kind,
-      mode: kind === 'overlay' ? ('overlay' as const) : ('routed' as const),
+      mode: modeOf(kind),
     })),
   );
   return {
@@ -76,7 +77,12 @@ export function intentOf(node: 1 | 2): NodeIntent {
         assignUntil: 0,
       },
     },
-    subnets: { overlay: subnet('overlay'), routed: subnet('routed'), plain: subnet('plain') },
+    subnets: {
+      overlay: subnet('overlay'),
+      routed: subnet('routed'),
+      plain: subnet('plain'),
+      cross: subnet('cross'),
+    },
     peers: { [`n${other}`]: { origin, addresses: [`192.168.66.1${other}`, `fd66::1${other}`], blocks } },
     endpoints: Object.fromEntries(
       pods
@@ -90,12 +96,15 @@ export function intentOf(node: 1 | 2): NodeIntent {
             mac: '02:00:00:00:00:01',
             addresses: [each.address4, each.address6],
             subnet: each.subnet,
-            mode: each.subnet === 'overlay' ? ('overlay' as const) : ('routed' as const),
+            mode: modeOf(each.subnet),
           },
         ]),
     ),
   };
 }
+
+const modeOf = (kind: Pod['subnet']) =>
+  kind === 'overlay' || kind === 'cross' ? ('overlay' as const) : ('routed' as const);
 
 /** Builds it in an empty sandbox, which it closes in the end. */
 export async function openTestnet(box: Box): Promise<Testnet> {

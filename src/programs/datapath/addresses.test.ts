@@ -35,6 +35,7 @@ function open(some: Partial<NodeIntent> = {}) {
     services: {},
     healthChecks: {},
     bandwidth: {},
+    bgpNeighbors: {},
     endpoints: {},
     ...some,
   };

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { applyRecord } from '#compile/ipam/state.ts';
 import type { Engine } from '#engines/engine.ts';
-import type { DatapathStatus, EngineProblem, IntentAnswer } from '#intent/handover.ts';
+import type { BGPSession, DatapathStatus, EngineProblem, IntentAnswer } from '#intent/handover.ts';
 import type { IntentChange, SelfIntent, SubnetMode } from '#intent/node.ts';
 import { numbers } from '#system/registry.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -32,6 +32,8 @@ export type DatapathOptions = {
   readonly mtuOf: (mode: SubnetMode) => number;
   /** Where an address of an underlay Subnet is on the wire. */
   readonly placeOf: PlaceOf;
+  /** Sessions with BGP neighbors as they are now. */
+  readonly bgpSessions?: () => readonly BGPSession[];
   readonly journal: string;
   readonly cniSocket: string;
   readonly datapathSocket: string;
@@ -238,6 +240,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       engines: engines.status(),
       ...withheldStatus(options.servicesWithheld()),
       wire: wireReports.reports(),
+      bgp: options.bgpSessions?.() ?? [],
     }),
     probeWire: () => wireReports.probe(),
     endpoints: () => pods.endpoints(),

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { createFrrEngine } from '#engines/frr/driver.ts';
 import { createNetlinkEngine } from '#engines/netlink/driver.ts';
 import { createNftablesEngine } from '#engines/nftables/driver.ts';
 import { findKubeProxy } from '#engines/nftables/kube-proxy.ts';
@@ -101,10 +102,19 @@ const withheld = metrics.gauge({
 });
 metrics.onCollect(() => withheld.set(services.withheld() === undefined ? 0 : 1));
 
+const frr = createFrrEngine({
+  directory: runFile(paths.frrDirectory.value),
+  serviceRanges,
+  onRepair: (cause, report) => datapath?.repaired('frr', { cause, foreign: false, report }),
+  onError: (error) => log.error('frr', { error }),
+  onSessions: () => datapath?.statusChanged(),
+});
+
 datapath = await startDatapath({
   node,
-  engines: [netlink, services, tc],
+  engines: [netlink, services, tc, frr],
   servicesWithheld: () => services.withheld(),
+  bgpSessions: () => frr.sessions(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
   placeOf: (address) => netlink.wireOf(address),
   journal: join(flags['state-dir'], basename(paths.journal.value)),
