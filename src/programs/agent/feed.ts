@@ -32,6 +32,7 @@ import {
 } from '#model/service.ts';
 import { readSubnet, type SubnetModel } from '#model/subnet.ts';
 import type { Log } from '#telemetry/log.ts';
+import { startBGPFeed } from './bgp.ts';
 import type { Delta } from './handover.ts';
 import { type OwnPods, startOwnPods } from './own-pods.ts';
 
@@ -77,6 +78,7 @@ export function startFeed(
   const topology = createTopologyCompiler(node);
   const services = createServiceCompiler();
   const qos = createQosCompiler();
+  const bgp = startBGPFeed(client, node, log, () => gather());
   let own: SelfIntent | undefined;
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   let flushedAt = 0;
@@ -101,6 +103,8 @@ export function startFeed(
     if (delta !== undefined) onDelta(delta);
     const limits = qos.flush();
     if (limits !== undefined) onDelta(limits);
+    const sessions = bgp.flush();
+    if (sessions !== undefined) onDelta(sessions);
     onChange();
   };
   const gather = (): void => {
@@ -146,6 +150,7 @@ export function startFeed(
   const found = <M>(value: M): Read<M> => ({ value, problems: [] });
   const nodes = watch<Node, NodeModel>(nodeType, readNode, (name, model) => {
     topology.setNode(name, model);
+    bgp.setNode(name, model);
     if (name !== node) return;
     // A Node that was deleted keeps its addresses, and its node ports: packets go on.
     ownNode = model ?? ownNode;
@@ -182,7 +187,7 @@ export function startFeed(
   ];
 
   return {
-    synced: Promise.all(all.map((informer) => informer.synced)).then(() => {
+    synced: Promise.all([...all.map((informer) => informer.synced), bgp.synced]).then(() => {
       isSynced = true;
       cancel();
       flush();
@@ -205,6 +210,7 @@ export function startFeed(
       cancel();
       clearInterval(looking);
       for (const informer of all) informer.stop();
+      bgp.stop();
     },
   };
 }

@@ -26,6 +26,7 @@ import {
   wireAnnotation,
 } from '../node-lease.ts';
 import { version } from '../version.ts';
+import { startBGPStatus } from './bgp-status.ts';
 import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
 import { startFeed } from './feed.ts';
@@ -126,6 +127,8 @@ const reporting = reportPods(feed.pods, datapath, recorder, registry, log);
 handover.onStatus(reporting.setStatus);
 const claims = startClaims(client, node, feed, log, handSelf);
 handover.onStatus(claims.setStatus);
+const bgpStatus = startBGPStatus(client, node, log);
+handover.onStatus(({ bgp }) => bgpStatus.setSessions(bgp));
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
 let wire: DatapathStatus['wire'] | undefined;
@@ -176,6 +179,7 @@ const health = await startHealthServer({
 const stop = async (): Promise<void> => {
   feed.stop();
   claims.stop();
+  bgpStatus.stop();
   handover.close();
   reporting.stop();
   await Promise.all([heartbeat.stop(), health.close(), recorder.stop()]);

@@ -35,6 +35,7 @@ export function netloomManifests(options: ManifestOptions): readonly KubeObject[
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: systemNamespace, labels: labels('namespace') } },
     ...kinds.map(crdOf),
     ...access('agent', agentRules),
+    ...passwordAccess(),
     ...access('controller', controllerRules),
     agents(options),
     controller(options),
@@ -56,7 +57,8 @@ const watch = ['get', 'list', 'watch'];
 const agentRules = [
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
-  { apiGroups: [group], resources: ['subnets', 'qospolicies'], verbs: watch },
+  { apiGroups: [group], resources: ['subnets', 'qospolicies', 'bgpneighbors'], verbs: watch },
+  { apiGroups: [group], resources: ['bgpneighbors/status'], verbs: ['patch'] },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'create', 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
@@ -67,8 +69,8 @@ const controllerRules = [
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'subnets/status'], verbs: [...watch, 'patch'] },
-  { apiGroups: [group], resources: ['qospolicies'], verbs: watch },
-  { apiGroups: [group], resources: ['qospolicies/status'], verbs: ['patch'] },
+  { apiGroups: [group], resources: ['qospolicies', 'bgpneighbors'], verbs: watch },
+  { apiGroups: [group], resources: ['qospolicies/status', 'bgpneighbors/status'], verbs: ['patch'] },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
   {
@@ -114,7 +116,28 @@ function access(component: string, rules: readonly object[]): KubeObject[] {
   ];
 }
 
-/** Both containers live in the node's network namespace; only the datapath may change it. */
+/** Passwords of BGPNeighbors: of Netloom's own namespace only; for another one its owner binds this role there. */
+function passwordAccess(): KubeObject[] {
+  const rbac = 'rbac.authorization.k8s.io';
+  const metadata = { name: 'netloom-bgp-passwords', namespace: systemNamespace, labels: labels('agent') };
+  return [
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'Role',
+      metadata,
+      rules: [{ apiGroups: [''], resources: ['secrets'], verbs: watch }],
+    },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: rbac, kind: 'Role', name: metadata.name },
+      subjects: [{ kind: 'ServiceAccount', name: 'netloom-agent', namespace: systemNamespace }],
+    },
+  ];
+}
+
+/** All containers live in the node's network namespace; only the datapath, and FRR by its word, may change it. */
 function agents({ apiServer, image, serviceCidrs, nodeLease }: ManifestOptions): KubeObject {
   const selector = { 'app.kubernetes.io/name': 'netloom', 'app.kubernetes.io/component': 'node' };
   const mounts = nodePaths.map(({ name, path, propagation }) => ({
@@ -163,6 +186,15 @@ function agents({ apiServer, image, serviceCidrs, nodeLease }: ManifestOptions):
               env: [nodeName, fewArenas, ...apiServerEnv(apiServer)],
               securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
               volumeMounts: mounts.filter(({ name }) => name === 'run' || name === 'machine-id'),
+            },
+            {
+              name: 'frr',
+              image,
+              command: ['sh', '/opt/netloom/src/programs/frr/run.sh'],
+              securityContext: {
+                capabilities: { add: ['NET_ADMIN', 'NET_RAW', 'NET_BIND_SERVICE', 'SYS_ADMIN'] },
+              },
+              volumeMounts: mounts.filter(({ name }) => name === 'run'),
             },
           ],
           volumes: nodePaths.map(({ name, path, type }) => ({ name, hostPath: { path, type } })),

@@ -1,0 +1,99 @@
+/** Tells of this node's BGP sessions in the status of each BGPNeighbor: a write when a session comes or goes, none besides. */
+import { bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
+import type { BGPSession } from '#intent/handover.ts';
+import { backoffDelay } from '#kube/backoff.ts';
+import { type Client, isNotFound } from '#kube/client.ts';
+import type { Log } from '#telemetry/log.ts';
+import { createThinned } from '#telemetry/thinned.ts';
+import { type NodeSessions, sessionsByNeighbor } from './bgp-sessions.ts';
+
+export type BGPStatus = { setSessions(sessions: readonly BGPSession[]): void; stop(): void };
+
+const lineEveryMs = 10_000;
+/** Counts of prefixes change with every block: they are told with the next change of state, or so often. */
+const countsEveryMs = 30_000;
+
+export function startBGPStatus(client: Client, node: string, log: Log): BGPStatus {
+  /** What the API has of this node, as far as is known. */
+  const written = new Map<string, { readonly sessions: NodeSessions; readonly at: number }>();
+  let wanted: ReadonlyMap<string, NodeSessions> = new Map();
+  const failing = createThinned(lineEveryMs);
+  let failures = 0;
+  let running = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const isDue = (name: string, sessions: NodeSessions | undefined): boolean => {
+    const before = written.get(name);
+    if (sessions === undefined || before === undefined) return sessions !== before?.sessions;
+    const { received: _, sent: __, ...state } = sessions;
+    const { received: ___, sent: ____, ...old } = before.sessions;
+    if (JSON.stringify(state) !== JSON.stringify(old)) return true;
+    const counts = sessions.received !== before.sessions.received || sessions.sent !== before.sessions.sent;
+    return counts && performance.now() - before.at > countsEveryMs;
+  };
+
+  const write = async (name: string, sessions: NodeSessions | undefined): Promise<void> => {
+    // Fields that are no longer there must go: a merge patch keeps what it doesn't name.
+    const empty = { since: null, bfd: null, message: null };
+    const entry = sessions === undefined ? null : { ...empty, ...sessions };
+    const body = { status: { sessions: { [node]: entry } } };
+    try {
+      await client.patch(bgpNeighborKind, { name, subresource: 'status' }, { kind: 'merge', body });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    if (sessions === undefined) written.delete(name);
+    else written.set(name, { sessions, at: performance.now() });
+  };
+
+  const pass = async (): Promise<void> => {
+    for (const name of new Set([...wanted.keys(), ...written.keys()])) {
+      const sessions = wanted.get(name);
+      if (isDue(name, sessions)) await write(name, sessions);
+    }
+  };
+  const again = (milliseconds: number): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      run();
+    }, milliseconds);
+  };
+  const run = (): void => {
+    if (running || stopped) return;
+    running = true;
+    pass()
+      .then(
+        () => {
+          failures = 0;
+          failing.over();
+          const waits = [...wanted].some(
+            ([name, { received, sent }]) =>
+              received !== written.get(name)?.sessions.received || sent !== written.get(name)?.sessions.sent,
+          );
+          if (waits) again(countsEveryMs);
+        },
+        (error: unknown) => {
+          failing.happened((times) =>
+            log.warn("the status of BGP sessions can't be written", { error, times }),
+          );
+          again(backoffDelay(failures++, { maxMilliseconds: 10_000 }));
+        },
+      )
+      .finally(() => {
+        running = false;
+        if ([...wanted].some(([name, sessions]) => isDue(name, sessions))) again(100);
+      });
+  };
+
+  return {
+    setSessions(sessions) {
+      wanted = sessionsByNeighbor(sessions);
+      run();
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
