@@ -11,6 +11,10 @@ export type LabSpec = {
   readonly mtu: number;
   /** Names of the nodes to start with. */
   readonly nodes: readonly string[];
+  /** L2 segments behind the router; default one. */
+  readonly segments?: number | undefined;
+  /** The router speaks BGP with the nodes. */
+  readonly bgp?: boolean | undefined;
   /** Additional labels by node name. */
   readonly labels?: NodeLabels | undefined;
   readonly imageRoot: string;

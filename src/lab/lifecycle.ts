@@ -22,6 +22,10 @@ export type UpOptions = {
   readonly family: Family;
   /** Default 1500. */
   readonly mtu?: number;
+  /** L2 segments behind the router; default one. */
+  readonly segments?: number;
+  /** The router speaks BGP with the nodes. */
+  readonly bgp?: boolean;
   /** Additional labels by node name; a running lab keeps its own. */
   readonly labels?: NodeLabels;
   readonly progress?: (line: string) => void;
@@ -58,6 +62,8 @@ export async function labUp(
         family: options.family,
         mtu: options.mtu ?? 1500,
         nodes: nodeNames(options.nodes),
+        segments: options.segments ?? 1,
+        bgp: options.bgp ?? false,
         labels: options.labels,
         imageRoot: await imageRoot({ progress }),
         apiPort: await freePort(),
@@ -87,6 +93,10 @@ function shapeDifference(spec: LabSpec, wish: UpOptions): string | undefined {
   if (spec.nodes.length !== wish.nodes) return `${spec.nodes.length} nodes`;
   if (spec.family !== wish.family) return `family ${spec.family}`;
   if (wish.mtu !== undefined && spec.mtu !== wish.mtu) return `MTU ${spec.mtu}`;
+  if (wish.segments !== undefined && (spec.segments ?? 1) !== wish.segments)
+    return `${spec.segments ?? 1} segments`;
+  if (wish.bgp !== undefined && (spec.bgp ?? false) !== wish.bgp)
+    return `${spec.bgp === true ? '' : 'no '}BGP on its router`;
   return undefined;
 }
 

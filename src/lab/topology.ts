@@ -17,6 +17,10 @@ export const clusterNetwork = {
   apiServerPort: 6443,
 } as const;
 
+/** L2 segments that a lab may have, each a bridge of the router; the first is `underlay`. */
+export const maxSegments = 2;
+const segmentNetworks = [underlay, { ipv4: '192.168.67.0/24', ipv6: 'fd67::/64' }] as const;
+
 export const maxNodes = 100;
 const firstNodeHost = 11;
 const outsideHost = 200;
@@ -27,6 +31,8 @@ export type Topology = {
   readonly mtu: number;
   /** Node names; a node's place in the list gives its address and stays its own while the lab lives. */
   readonly nodes: readonly string[];
+  /** L2 segments behind the router, among which the nodes are dealt out; default one. */
+  readonly segments?: number | undefined;
 };
 
 /** What one machine of the lab needs in its network namespace. */
@@ -52,15 +58,33 @@ export function ofFamily<T>(family: Family, value: { readonly ipv4: T; readonly 
   return [...(family === 'ipv6' ? [] : [value.ipv4]), ...(family === 'ipv4' ? [] : [value.ipv6])];
 }
 
-/** Underlay addresses of a host number, at most one a family, IPv4 first. */
-export function addressesOf(family: Family, host: number): string[] {
-  return ofFamily(family, { ipv4: `192.168.66.${host}`, ipv6: `fd66::${host}` });
+/** The underlay's prefixes of a segment, from 0. */
+export function underlayOf(segment: number): { readonly ipv4: string; readonly ipv6: string } {
+  const found = segmentNetworks[segment];
+  if (found === undefined) throw new Error(`a lab has no segment ${segment + 1}`);
+  return found;
 }
 
-export const routerAddresses = (family: Family): string[] => addressesOf(family, 1);
+/** From 0. */
+export function segmentsOf({ segments = 1 }: Topology): number[] {
+  return Array.from({ length: segments }, (_, segment) => segment);
+}
+
+/** Nodes are dealt out in turn: one that is added later moves nobody. */
+export function segmentOf(topology: Topology, node: string): number {
+  return index(topology, node) % (topology.segments ?? 1);
+}
+
+/** Underlay addresses of a host number, at most one a family, IPv4 first. */
+export function addressesOf(family: Family, host: number, segment = 0): string[] {
+  const { ipv4, ipv6 } = underlayOf(segment);
+  return ofFamily(family, { ipv4: ipv4.replace(/0\/.*/, `${host}`), ipv6: ipv6.replace(/\/.*/, `${host}`) });
+}
+
+export const routerAddresses = (family: Family, segment = 0): string[] => addressesOf(family, 1, segment);
 export const outsideAddresses = (family: Family): string[] => addressesOf(family, outsideHost);
 export const nodeAddresses = (topology: Topology, node: string): string[] =>
-  addressesOf(topology.family, firstNodeHost + index(topology, node));
+  addressesOf(topology.family, firstNodeHost + index(topology, node), segmentOf(topology, node));
 
 /** The router's port to a machine. */
 export const portOf = (topology: Topology, machine: string): string =>
@@ -68,16 +92,25 @@ export const portOf = (topology: Topology, machine: string): string =>
 
 /** A host beyond the router, so that a pod's way to the Internet can be seen (RFC 5737, RFC 3849). */
 export const internetHost = { ipv4: '203.0.113.1', ipv6: '2001:db8:66::1' } as const;
+export const internetNetwork = { ipv4: '203.0.113.0/24', ipv6: '2001:db8:66::/48' } as const;
+
+const bridgeOf = (segment: number): string => (segment === 0 ? 'underlay' : `underlay${segment + 1}`);
 
 /** The router: bridge of the underlay, first hop of every machine. */
 export function routerNetwork(topology: Topology): MachineNetwork {
   const { family, mtu } = topology;
   return {
     lines: [
-      `link add underlay address 02:00:00:00:42:01 mtu ${mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-      ...routerAddresses(family).map((address) => addressLine(address, 'underlay')),
+      ...segmentsOf(topology).flatMap((segment) => {
+        const bridge = bridgeOf(segment);
+        const mac = `02:00:00:00:${(0x42 + segment).toString(16)}:01`;
+        return [
+          `link add ${bridge} address ${mac} mtu ${mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+          ...routerAddresses(family, segment).map((address) => addressLine(address, bridge)),
+          `link set ${bridge} up`,
+        ];
+      }),
       ...ofFamily(family, internetHost).map((address) => `address add ${address} dev lo`),
-      'link set underlay up',
     ],
     routerLines: [],
     sysctls: [...commonSysctls(family), ...forwarding(family)],
@@ -102,15 +135,16 @@ function hostNetwork(
 ): MachineNetwork {
   const { family, mtu } = topology;
   const port = portOf(topology, machine);
+  const segment = machine === 'outside' ? 0 : segmentOf(topology, machine);
   const mac = `02:00:00:00:42:${host.toString(16).padStart(2, '0')}`;
   return {
     lines: [
       `link add eth0 address ${mac} mtu ${mtu} type veth peer name ${port} mtu ${mtu} netns @router`,
-      ...addressesOf(family, host).map((address) => addressLine(address, 'eth0')),
+      ...addressesOf(family, host, segment).map((address) => addressLine(address, 'eth0')),
       'link set eth0 up',
-      ...routerAddresses(family).map((address) => `route add default via ${address} dev eth0`),
+      ...routerAddresses(family, segment).map((address) => `route add default via ${address} dev eth0`),
     ],
-    routerLines: [`link set ${port} master underlay`, `link set ${port} up`],
+    routerLines: [`link set ${port} master ${bridgeOf(segment)}`, `link set ${port} up`],
     sysctls: [...commonSysctls(family), ...sysctls],
   };
 }

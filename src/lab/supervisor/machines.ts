@@ -1,12 +1,16 @@
 /** The machines of a lab: router, outside client and nodes, started and wired. */
 
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { paths } from '#system/registry.ts';
 import { inside, type LabNode } from '../config.ts';
 import type { LabFiles, LabSpec, MachineStatus } from '../lab.ts';
-import { type Machine, startMachine } from '../machine.ts';
+import { enterArguments, type Machine, startMachine } from '../machine.ts';
+import { inNode } from '../paths.ts';
+import { routerFrr, segmentLabel } from '../router.ts';
 import {
   nodeAddresses,
   nodeNetwork,
@@ -15,6 +19,7 @@ import {
   portOf,
   routerAddresses,
   routerNetwork,
+  segmentOf,
   type Topology,
 } from '../topology.ts';
 import { applyNetwork, ipBatch, namespacePath } from './network.ts';
@@ -33,7 +38,12 @@ export type Machines = {
 };
 
 export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: string) => void): Machines {
-  let topology: Topology = { family: spec.family, mtu: spec.mtu, nodes: spec.nodes };
+  let topology: Topology = {
+    family: spec.family,
+    mtu: spec.mtu,
+    nodes: spec.nodes,
+    segments: spec.segments,
+  };
   const running = new Map<string, Machine>();
   let router: Promise<string> | undefined;
   const hostProc = join(files.directory, 'hostproc');
@@ -64,6 +74,7 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
       router = start('router', 'memory', []).then(async ({ pid }) => {
         const namespace = namespacePath(pid);
         await applyNetwork(spec.imageRoot, routerNetwork(topology), namespace, namespace);
+        if (spec.bgp === true) startRouterFrr(pid, topology, files.log('router'));
         return namespace;
       });
       return router;
@@ -118,7 +129,8 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
         if (machine === undefined) return [];
         const disk = { host: files.disk(name), inside: inside.disk };
         const addresses = nodeAddresses(topology, name);
-        return [{ name, pid: machine.pid, addresses, disk, labels: spec.labels?.[name] }];
+        const labels = { ...segmentLabels(topology, name), ...spec.labels?.[name] };
+        return [{ name, pid: machine.pid, addresses, disk, labels }];
       }),
     status: () => {
       const status = (
@@ -138,6 +150,21 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
       ];
     },
   };
+}
+
+function segmentLabels(topology: Topology, node: string): Readonly<Record<string, string>> {
+  return (topology.segments ?? 1) === 1 ? {} : { [segmentLabel]: `${segmentOf(topology, node) + 1}` };
+}
+
+/** It ends with the router. `pid`: the router's PID 1. */
+function startRouterFrr(pid: number, topology: Topology, log: string): void {
+  const directory = `/proc/${pid}/root${paths.frrDirectory.value}`;
+  mkdirSync(directory, { recursive: true });
+  for (const [name, text] of Object.entries(routerFrr(topology))) writeFileSync(join(directory, name), text);
+  const [file = '', ...args] = [...enterArguments(pid), 'sh', `${inNode.source}/src/programs/frr/run.sh`];
+  const output = openSync(log, 'a');
+  spawn(file, args, { stdio: ['ignore', output, output], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
+  closeSync(output);
 }
 
 /** Written into the node's own layer before it starts; lives as long as its disk, as on a real machine. */

@@ -11,6 +11,7 @@ import { type Lab, openLab } from '#lab/client.ts';
 import type { Family } from '#lab/config.ts';
 import { dnsManifests } from '#lab/dns/manifests.ts';
 import { labUp } from '#lab/lifecycle.ts';
+import { routerNeighbors } from '#lab/router.ts';
 import { clusterNetwork, ofFamily, routerAddresses } from '#lab/topology.ts';
 import { type NodeLease, netloomManifests } from './manifests.ts';
 import { readiness } from './readiness.ts';
@@ -21,6 +22,10 @@ export type ClusterOptions = {
   readonly family: Family;
   readonly mode: SubnetMode;
   readonly mtu: number;
+  /** L2 segments behind the router; default one. */
+  readonly segments?: number;
+  /** The router speaks BGP, and the nodes with it. */
+  readonly bgp?: boolean;
   /** Without Netloom: nodes stay without a pod network. */
   readonly bare?: boolean;
   readonly nodeLease?: NodeLease;
@@ -32,7 +37,8 @@ const deadlineSeconds = 120;
 /** Starts what is missing of it; what runs already is left alone. */
 export async function clusterUp(options: ClusterOptions): Promise<Lab> {
   const { name, nodes, family, mtu, progress } = options;
-  const { started } = await labUp({ name, nodes, family, mtu, progress });
+  const { segments = 1, bgp = false } = options;
+  const { started } = await labUp({ name, nodes, family, mtu, segments, bgp, progress });
   if (!started) progress(`lab ${name} is running already`);
   const lab = await openLab(name);
   if (options.bare === true) return lab;
@@ -52,12 +58,13 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
       image: 'netloom/node',
       nodeLease: options.nodeLease,
     });
+    const neighbors = bgp ? routerNeighbors({ family, mtu, nodes: [], segments }) : [];
     const dns = dnsManifests({
       addresses: ofFamily(family, clusterNetwork.dns),
       domain: clusterNetwork.domain,
     });
     await timed(progress, 'Netloom and cluster DNS applied', () =>
-      applyObjects(client, [...manifests, ...dns]),
+      applyObjects(client, [...manifests, ...neighbors, ...dns]),
     );
     await timed(progress, 'nodes and system pods ready', () => waitReady(client, nodes));
   } finally {

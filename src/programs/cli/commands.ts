@@ -21,6 +21,13 @@ const shape = {
     choices: ['overlay', 'routed', 'underlay'],
   },
   mtu: { type: 'string', value: 'BYTES', summary: 'MTU of the underlay', default: '1500' },
+  segments: {
+    type: 'string',
+    value: 'S',
+    summary: 'layer 2 segments behind the router that nodes are dealt out to, 1 or 2',
+    default: '1',
+  },
+  bgp: { type: 'boolean', summary: 'the router speaks BGP, and every node with it' },
 } as const satisfies Record<string, OptionSpec>;
 
 export const commands: readonly Command[] = [

@@ -2,6 +2,7 @@
 import type { SubnetMode } from '#intent/node.ts';
 import type { Family } from '#lab/config.ts';
 import { labNameProblem, nodeCountProblem } from '#lab/lab.ts';
+import { maxSegments } from '#lab/topology.ts';
 import { type Invocation, UsageError } from './command.ts';
 
 /** The `--name` of a lab. Throws UsageError. */
@@ -18,6 +19,8 @@ export type LabShape = {
   readonly family: Family;
   readonly mode: SubnetMode;
   readonly mtu: number;
+  readonly segments: number;
+  readonly bgp: boolean;
 };
 
 /** Throws UsageError. */
@@ -29,12 +32,16 @@ export function labShape(invocation: Invocation): LabShape {
   const mtu = wholeNumber('--mtu', values.mtu);
   // IPv6 needs 1280 inside of the tunnel, which takes 70.
   if (mtu < 1350 || mtu > 65_535) throw new UsageError('--mtu: from 1350 to 65535');
+  const segments = wholeNumber('--segments', values.segments);
+  if (segments < 1 || segments > maxSegments) throw new UsageError(`--segments: from 1 to ${maxSegments}`);
   return {
     name: labName(invocation),
     nodes,
     family: values.family as Family,
     mode: values.mode as SubnetMode,
     mtu,
+    segments,
+    bgp: values.bgp === true,
   };
 }
 
