@@ -1,7 +1,7 @@
 /** CNI ADD and DEL as a runtime sees them, beside the standard plugins. */
 import { type Bench, type BenchOptions, type Row, row } from '#programs/cli/bench/row.ts';
 import { median, percentile } from '#programs/cli/bench/statistics.ts';
-import { type Ground, openGround, ourPlugin, startNode } from './nodes.ts';
+import { type Ground, type OurNode, openGround, ourPlugin, startNode } from './nodes.ts';
 import { makePods, openPlugin, type Plugin, removePods } from './plugins.ts';
 
 export const cni: Bench = {
@@ -25,23 +25,26 @@ const addAtMost = { bridge: 0.5, ptp: 0.8 };
 const delAtMost = 0.8;
 
 async function measure(ground: Ground, { quick, progress }: BenchOptions): Promise<Row[]> {
-  const plugins = await openContenders(ground);
+  const { node, plugins } = await openContenders(ground);
   const rounds = quick ? 30 : 200;
   const rows: Row[] = [];
   let pods = 0;
   for (const size of sizes) {
-    await fill(ground, plugins, pods, size);
+    await fill(ground, node, plugins, pods, size);
     pods = size;
     progress(`${size} pods on each node; ${rounds} rounds`);
-    const taken = await takeRounds(ground, plugins, rounds, size);
+    const taken = await takeRounds(ground, node, plugins, rounds, size);
     rows.push(...compare(taken, size));
   }
   for (const plugin of Object.values(plugins)) plugin.close();
+  node.close();
   return rows;
 }
 
 /** Each on a node of its own, with its own pods only. */
-async function openContenders(ground: Ground): Promise<Record<Contender, Plugin>> {
+async function openContenders(
+  ground: Ground,
+): Promise<{ readonly node: OurNode; readonly plugins: Record<Contender, Plugin> }> {
   const timer = await ground.compile('plugin-timer.c');
   for (const [index, netns] of contenders.entries()) {
     const net = `192.168.${66 + index}`;
@@ -55,7 +58,6 @@ async function openContenders(ground: Ground): Promise<Record<Contender, Plugin>
     );
   }
   const node = await startNode(ground, { name: 'netloom', address: '192.168.66.11', block: '10.244.0.0/20' });
-  node.close();
   const hostLocal = (subnet: string) => ({
     ipam: { type: 'host-local', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] },
   });
@@ -66,7 +68,7 @@ async function openContenders(ground: Ground): Promise<Record<Contender, Plugin>
       executable: `/usr/lib/cni/${netns}`,
       config: { name: netns, type: netns, ...config },
     });
-  return {
+  const plugins = {
     netloom: await openPlugin(ground, {
       timer,
       netns: 'netloom',
@@ -81,10 +83,12 @@ async function openContenders(ground: Ground): Promise<Record<Contender, Plugin>
     }),
     ptp: await standard('ptp', { mtu: 1450, ...hostLocal('10.2.0.0/16') }),
   };
+  return { node, plugins };
 }
 
 async function fill(
   ground: Ground,
+  node: OurNode,
   plugins: Record<Contender, Plugin>,
   from: number,
   to: number,
@@ -92,6 +96,7 @@ async function fill(
   for (const contender of contenders) {
     const names = Array.from({ length: to - from }, (_, i) => `${contender}-${from + i}`);
     await makePods(ground, names);
+    if (contender === 'netloom') await node.know(names);
     for (const name of names) await plugins[contender].call('ADD', name);
   }
 }
@@ -100,6 +105,7 @@ type Taken = Record<Contender, Record<(typeof commands)[number], number[]>>;
 
 async function takeRounds(
   ground: Ground,
+  node: OurNode,
   plugins: Record<Contender, Plugin>,
   rounds: number,
   size: number,
@@ -110,6 +116,7 @@ async function takeRounds(
   for (let round = 0; round < rounds; round++) {
     const names = contenders.map((contender) => `${contender}-${size}-${round}`);
     await makePods(ground, names);
+    await node.know([names[contenders.indexOf('netloom')]!]);
     for (const command of commands) {
       // The turn goes round: what one leaves for the kernel to do after its exit meets each of the others as often.
       for (const step of contenders.keys()) {

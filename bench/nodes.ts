@@ -24,6 +24,8 @@ export type OurNode = {
     put: Partial<NodeIntent>,
     options?: { readonly replace?: boolean; readonly remove?: Remove },
   ): Promise<void>;
+  /** Tells of ordinary pods, as an agent does before their ADD. */
+  know(pods: readonly string[]): Promise<void>;
   close(): void;
 };
 
@@ -122,6 +124,8 @@ export async function startNode(ground: Ground, plan: NodePlan): Promise<OurNode
       if (result.answer.problems.length > 0)
         throw new Error(JSON.stringify(result.answer.problems.slice(0, 3)));
     },
+    know: (pods) =>
+      node.send({ pods: Object.fromEntries(pods.map((pod) => [`default/${pod}`, { uid: pod }])) }),
     close: () => client.close(),
   };
   await node.send(intentOf(plan), { replace: true });
@@ -160,6 +164,7 @@ export function intentOf(plan: NodePlan): NodeIntent {
       },
     },
     namespaces: { default: { subnet } },
+    pods: {},
     peers: Object.fromEntries(peers),
     services: {},
     healthChecks: {},

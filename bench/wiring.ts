@@ -39,6 +39,7 @@ export async function wireOurs(
     for (const pod of index === 0 ? ['a', 'b'] : ['c']) {
       const name = `${label}${pod}`;
       await makePods(ground, [name]);
+      await node.know([name]);
       await plugin.call('ADD', name);
       const shown = await ground.run(`ip -n ${name} -4 -o addr show dev eth0`);
       addresses.push(/inet (\S+)\/32/.exec(shown)?.[1] ?? '');

@@ -21,6 +21,13 @@ export const endpointSliceType: ResourceType = {
   plural: 'endpointslices',
   namespaced: true,
 };
+export const statefulSetType: ResourceType = {
+  group: 'apps',
+  version: 'v1',
+  kind: 'StatefulSet',
+  plural: 'statefulsets',
+  namespaced: true,
+};
 export const leaseType: ResourceType = {
   group: 'coordination.k8s.io',
   version: 'v1',
@@ -31,6 +38,7 @@ export const leaseType: ResourceType = {
 
 export type Node = KubeObject & {
   readonly metadata: ObjectMeta;
+  readonly spec?: { readonly taints?: readonly { readonly key: string }[] };
   readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
 };
 

@@ -2,7 +2,14 @@
 import type { KindDefinition } from './kind.ts';
 import { bgpNeighborKind } from './kinds/bgpneighbor.ts';
 import { blockClaimKind } from './kinds/blockclaim.ts';
+import { ipPoolKind } from './kinds/ippool.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { subnetKind } from './kinds/subnet.ts';
 
-export const kinds: readonly KindDefinition[] = [subnetKind, blockClaimKind, qosPolicyKind, bgpNeighborKind];
+export const kinds: readonly KindDefinition[] = [
+  subnetKind,
+  ipPoolKind,
+  blockClaimKind,
+  qosPolicyKind,
+  bgpNeighborKind,
+];

@@ -85,6 +85,8 @@ export type DatapathStatus = {
   readonly blocks: readonly BlockUsage[];
   /** Addresses in use or resting outside of all `blocks`: their block was let go when the datapath wasn't there to object. */
   readonly strays: readonly string[];
+  /** Addresses on pod interfaces outside of all `blocks`. */
+  readonly held: readonly string[];
   readonly demand: readonly SubnetDemand[];
   /** How many pod interfaces are wired. */
   readonly endpoints: number;

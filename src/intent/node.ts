@@ -13,6 +13,8 @@ export type NodeIntent = {
   readonly subnets: Readonly<Record<string, SubnetIntent>>;
   /** By namespace name: which subnet its pods take addresses from. */
   readonly namespaces: Readonly<Record<string, NamespaceIntent>>;
+  /** By `namespace/name`: this node's pods that need addresses. One that is not here is not known yet, and gets none. */
+  readonly pods: Readonly<Record<string, PodIntent>>;
   /** By node name, all nodes but this one. */
   readonly peers: Readonly<Record<string, PeerIntent>>;
   /** By `namespace/name/port name/family`, with `/nodePort`, `/loadBalancer` or `/external` behind it where it is published. */
@@ -102,6 +104,20 @@ export type SubnetIntent = {
 };
 
 export type NamespaceIntent = { readonly subnet: string };
+
+/** Without any of the optional fields: an ordinary pod, with addresses of the Subnet of its namespace. */
+export type PodIntent = {
+  /** As the runtime says it (K8S_POD_UID): a pod made again is another one. */
+  readonly uid: string;
+  /** Another Subnet than its namespace's, from whose blocks it takes addresses. */
+  readonly subnet?: string;
+  /** Addresses that the node claimed for this pod alone, IPv4 first, and the Subnet that they are of. */
+  readonly claimed?: { readonly subnet: string; readonly addresses: readonly string[] };
+  /** MAC of the pod's end. */
+  readonly mac?: string;
+  /** Why it gets no addresses now: a sentence for the pod that waits. */
+  readonly refused?: string;
+};
 
 export type PeerIntent = {
   readonly origin: Origin;
@@ -247,6 +263,7 @@ export const emptyIntent: NodeIntent = {
   self: {},
   subnets: {},
   namespaces: {},
+  pods: {},
   peers: {},
   services: {},
   healthChecks: {},

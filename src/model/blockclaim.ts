@@ -15,6 +15,26 @@ export type BlockClaimModel = {
   readonly nodeUID: string;
   /** The node's own addresses in the block, as it says; missing: none. */
   readonly nodeAddresses?: readonly string[];
+  /** Whose single address this is; missing: a block that the node assigns from. */
+  readonly holder?: AddressHolder;
+};
+
+export type AddressHolder = {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly podUID: string;
+  readonly pool?: string;
+  /** The pod names this very address. */
+  readonly fixed?: boolean;
+  /** `Pod:NAME` or `VM:NAME` of the namespace. */
+  readonly keep?: string;
+  readonly statefulSet?: string;
+  /** `OnOwnerDeletion`, `Never`, or `Ns`. */
+  readonly release?: string;
+  /** Counts the pods and nodes that had it. */
+  readonly generation: number;
+  /** RFC 3339: since when it is on no interface. */
+  readonly freedAt?: string;
 };
 
 /** Whether the name is the one of its CIDR is judged where names are made (compile/ipam). */
@@ -35,16 +55,25 @@ export function readBlockClaim(object: BlockClaim): Read<BlockClaimModel> {
     const addr = parseAddr(text);
     return addr !== undefined && block !== undefined && prefixHas(block, addr) ? [formatAddr(addr)] : [];
   });
+  const { subnet, node, nodeUID, holder } = spec;
+  if (holder !== undefined && !/\/(?:32|128)$/.test(cidr)) {
+    const message = `"${spec.cidr}" is more than one address, and a pod holds one`;
+    return {
+      value: undefined,
+      problems: [{ object: origin, field: 'spec.cidr', code: 'InvalidCIDR', message }],
+    };
+  }
   return {
     value: {
       origin,
       name,
       uid,
       cidr,
-      subnet: spec.subnet,
-      node: spec.node,
-      nodeUID: spec.nodeUID,
+      subnet,
+      node,
+      nodeUID,
       ...(nodeAddresses.length === 0 ? {} : { nodeAddresses }),
+      ...(holder === undefined ? {} : { holder: holder as AddressHolder }),
     },
     problems: [],
   };

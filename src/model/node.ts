@@ -15,6 +15,8 @@ export type NodeModel = {
   readonly zone?: string;
   /** What BGPNeighbors select nodes by. */
   readonly labels?: Labels;
+  /** Somebody says that the machine is off for good (KEP-2268): what was on it may be elsewhere. */
+  readonly outOfService?: true;
 };
 
 const zoneLabel = 'topology.kubernetes.io/zone';
@@ -49,13 +51,15 @@ export function readNode(object: Node): Read<NodeModel> {
     return { value: undefined, problems };
   }
   const zone = object.metadata.labels?.[zoneLabel];
-  const value = {
+  const isOut = object.spec?.taints?.some(({ key }) => key === 'node.kubernetes.io/out-of-service') === true;
+  const value: NodeModel = {
     origin,
     name: object.metadata.name,
     uid: object.metadata.uid ?? '',
     addresses,
     labels: object.metadata.labels ?? {},
     ...(zone === undefined || zone === '' ? {} : { zone }),
+    ...(isOut ? { outOfService: true } : {}),
   };
   return { value, problems };
 }

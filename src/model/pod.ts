@@ -16,6 +16,8 @@ export type PodModel = {
   readonly hostNetwork: boolean;
   /** All containers have ended for good: its network is gone, or going. */
   readonly ended: boolean;
+  /** Name of the StatefulSet that controls it. */
+  readonly statefulSet?: string;
 };
 
 const kubectlNote = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -26,8 +28,28 @@ export function readPod(object: KubeObject): PodModel {
   const { [kubectlNote]: _, ...kept } = annotations;
   const spec = object['spec'] as { readonly hostNetwork?: boolean } | undefined;
   const hostNetwork = spec?.hostNetwork === true;
-  const { phase = '' } = (object['status'] ?? {}) as { readonly phase?: string };
+  const { phase } = (object['status'] ?? {}) as { readonly phase?: string };
   const ended = phase === 'Succeeded' || phase === 'Failed';
-  const origin = originOf(object);
-  return { origin, namespace, name, uid, labels, annotations: kept, hostNetwork, ended };
+  const owner = object.metadata.ownerReferences?.find(({ controller }) => controller === true);
+  return {
+    origin: originOf(object),
+    namespace,
+    name,
+    uid,
+    labels,
+    annotations: kept,
+    hostNetwork,
+    ended,
+    ...(owner?.kind === 'StatefulSet' ? { statefulSet: owner.name } : {}),
+  };
+}
+
+/** Whether it needs no addresses, or none any more. */
+export function isIdle({ hostNetwork, ended }: Pick<PodModel, 'hostNetwork' | 'ended'>): boolean {
+  return hostNetwork || ended;
+}
+
+/** What the container runtime says (K8S_POD_UID): of a static pod not the UID of its mirror in the API, but the one noted there. */
+export function runtimeUID({ annotations, uid }: Pick<PodModel, 'annotations' | 'uid'>): string {
+  return annotations['kubernetes.io/config.mirror'] ?? uid;
 }

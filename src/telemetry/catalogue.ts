@@ -64,8 +64,15 @@ export const catalogue = {
     'An endpoint or a Service has an address that none can have (loopback, link-local, multicast, reserved).',
     'Give another address.',
   ),
-  InvalidASN: refused('An AS number is not one, or reserved.', 'Write a number of your own or a private one, such as 64512.'),
+  InvalidASN: refused(
+    'An AS number is not one, or reserved.',
+    'Write a number of your own or a private one, such as 64512.',
+  ),
   InvalidAddress: refused('An address is not one.', 'Write an IPv4 or IPv6 address in its usual form.'),
+  InvalidAnnotation: refused(
+    'An annotation of netloom.dev says what can not be.',
+    'See the message; the pod waits until it is made again without it.',
+  ),
   InvalidCIDR: refused(
     'A prefix is not one, or has host bits set.',
     'Write the network address and its length.',
@@ -87,6 +94,14 @@ export const catalogue = {
   LimitNotHeld: unmet(
     "A pod's limit is not in force on its node.",
     'See the message for who or what holds it off.',
+  ),
+  InBlocks: doubtful(
+    'Addresses of an IPPool are in blocks that nodes assign from.',
+    'Wait until the nodes have given the blocks back (their last pod with an address there), or give the pool other addresses.',
+  ),
+  NoFreeAddress: doubtful(
+    'All addresses of an IPPool are held: the next pod waits.',
+    'Give the pool more addresses, or delete pods that hold some (kubectl describe ippool).',
   ),
   NoFreeBlock: doubtful(
     'All addresses of a Subnet are in blocks that nodes hold: a node that needs another one waits.',

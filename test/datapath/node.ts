@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { EndpointStatus, EngineProblem, WireReport } from '#intent/handover.ts';
-import type { NodeIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
+import type { NodeIntent, PodIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { createDatapathClient, type DatapathClient } from '#programs/agent/datapath-client.ts';
@@ -23,6 +23,9 @@ export type TestNode = {
   signal(name: 'KILL' | 'TERM'): Promise<void>;
   /** Hands over the whole intent, or other entries of it. */
   intend(change?: Partial<NodeIntent>): Promise<void>;
+  /** Tells what the agent says of a pod (`namespace/name`). */
+  know(key: string, pod: PodIntent): Promise<void>;
+  /** An ADD makes the pod known first, as an ordinary one. */
   cni(command: string, options?: CniOptions): Promise<CniAnswer>;
   /** A pod's namespace and its ADD, which must succeed; gives its addresses. */
   addPod(name: string, options?: CniOptions): Promise<string[]>;
@@ -73,6 +76,10 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
   await run(['sh', '-c', script.join('\n')]);
   const client = createDatapathClient(`/proc/${box.pid}/root/run/netloom/datapath.sock`);
   let generation = 0;
+  /** What the agent would have told of pods: every one that an ADD was called for. */
+  const pods: Record<string, PodIntent> = {};
+  let intended = false;
+  let telling: Promise<void> = Promise.resolve();
   let log = '';
   let child: ReturnType<Sandbox['spawn']> | undefined;
 
@@ -82,6 +89,7 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
     run,
     async start({ intent = true, flags = [] } = {}) {
       const main = '/opt/netloom/src/programs/datapath/main.ts';
+      intended = false;
       const own = ['--node', name, '--cni-source', directories.source, ...flags];
       child = box.spawn(['node', main, ...own]);
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (log += String(data)));
@@ -97,10 +105,26 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
       await ended;
     },
     async intend(change = {}) {
-      const { endpoints: _, ...put } = { ...testIntent(), ...change };
+      const { endpoints: _, ...put } = { ...testIntent(), ...change, pods };
       const result = await client.send({ generation: ++generation, replace: true, put, remove: {} });
       if ('refused' in result) throw new Error(result.refused.error);
       if (result.answer.problems.length > 0) throw new Error(JSON.stringify(result.answer.problems));
+      intended = true;
+    },
+    async know(key, pod) {
+      if (JSON.stringify(pods[key]) === JSON.stringify(pod)) return;
+      pods[key] = pod;
+      if (!intended) return;
+      const put = { pods: { [key]: pod } };
+      const send = () => client.send({ generation: ++generation, replace: false, put, remove: {} });
+      // In order, and a datapath that was killed hears of it with the next whole intent.
+      telling = telling.then(send).then(
+        (result) => {
+          if ('refused' in result) throw new Error(result.refused.error);
+        },
+        () => {},
+      );
+      await telling;
     },
     async cni(command, options = {}) {
       const {
@@ -111,6 +135,7 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
         plugin = 'netloom',
         uid = `uid-${pod}`,
       } = options;
+      if (command === 'ADD') await node.know(`${namespace}/${pod}`, { uid });
       const env = {
         CNI_COMMAND: command,
         CNI_CONTAINERID: pod,
@@ -178,6 +203,7 @@ export function testIntent(some: Partial<SelfIntent> = {}): NodeIntent {
       spare: subnet('spare', 'routed', ['10.51.0.0/30']),
     },
     namespaces: { default: { subnet: 'default' }, tiny: { subnet: 'small' }, extra: { subnet: 'spare' } },
+    pods: {},
     peers: {},
     services: {},
     healthChecks: {},

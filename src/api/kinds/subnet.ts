@@ -1,7 +1,8 @@
 /** Subnet: addresses for the pods of some namespaces, and how they travel. */
 import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
 
-const labelSelectorSchema = {
+/** metav1.LabelSelector. */
+export const labelSelectorSchema = {
   type: 'object',
   description: 'Namespaces with these labels. An empty selector takes every namespace.',
   properties: {

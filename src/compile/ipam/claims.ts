@@ -17,6 +17,8 @@ export type SubnetBlocks = SubnetAddresses & {
   readonly name: string;
   /** Prefix lengths of new blocks. */
   readonly blockSizes: { readonly ipv4: number; readonly ipv6: number };
+  /** Prefixes of its IPPools, and what pods get by name only: no new block covers them. */
+  readonly pooled?: readonly string[];
 };
 
 /** A BlockClaim as it is in the API. */
@@ -26,6 +28,8 @@ export type Claim = {
   readonly subnet: string;
   readonly node: string;
   readonly nodeUID: string;
+  /** Present: one address of one pod, no block to assign from. */
+  readonly holder?: object;
 };
 
 export type Owner = { readonly node: string; readonly nodeUID: string };
@@ -61,7 +65,8 @@ export function chooseBlocks(request: BlockRequest): {
     const whole = prefixes(subnet.cidrs).filter((cidr) => cidr.family === family);
     if (wanted === 0 || whole.length === 0) continue;
     const length = family === 4 ? subnet.blockSizes.ipv4 : subnet.blockSizes.ipv6;
-    let free = subtract(setOfPrefixes(whole), setOfPrefixes(prefixes(claims.map((claim) => claim.cidr))));
+    const taken = prefixes([...claims.map((claim) => claim.cidr), ...(subnet.pooled ?? [])]);
+    let free = subtract(setOfPrefixes(whole), setOfPrefixes(taken));
     let found = 0;
     for (; found < wanted; found++) {
       const block = chooseBlock(free, usable, length, `${node} ${subnet.name} ${attempt + found}`);
@@ -131,7 +136,7 @@ export function claimsToRelease(usage: readonly BlockUsage[], watermark: number)
 }
 
 /**
- * The claims of a node that it may assign from, and its claims to withdraw because another node's claim overlaps them.
+ * The claims of a node that it may assign from, and its claims to withdraw because another claim overlaps them.
  *
  * The API server refuses a second claim of one name, but blocks of different sizes have different names. Claims must come
  * from a watch that has already shown the node's own one: then whoever came second sees the first. `held` are UIDs of
@@ -149,7 +154,8 @@ export function usableClaims(
   });
   const usable: Claim[] = [];
   const withdraw: Claim[] = [];
-  const isOwn = (claim: Claim) => claim.node === owner.node && claim.nodeUID === owner.nodeUID;
+  const isOwn = (claim: Claim) =>
+    claim.holder === undefined && claim.node === owner.node && claim.nodeUID === owner.nodeUID;
   for (const own of parsed.filter(({ claim }) => isOwn(claim))) {
     const contested = parsed.some(
       ({ claim, prefix }) => claim.uid !== own.claim.uid && prefixesOverlap(prefix, own.prefix),
@@ -175,7 +181,7 @@ function chooseBlock(free: AddrSet, usable: AddrSet, length: number, seed: strin
   const total = counts.reduce((sum, count) => sum + count, 0n);
   if (total > 0n) {
     // From the seeded place on, the first block that isn't excluded as a whole.
-    const start = hash(seed) % total;
+    const start = spread(seed) % total;
     for (let tried = 0n; tried < total; ) {
       const block = nthAligned(candidates, counts, length, (start + tried) % total);
       if (block === undefined) break;
@@ -190,7 +196,7 @@ function chooseBlock(free: AddrSet, usable: AddrSet, length: number, seed: strin
     .filter((piece) => piece.length > length && !isEmpty(intersect(setOfPrefixes([piece]), usable)))
     .sort((a, b) => a.length - b.length);
   const largest = pieces.filter((piece) => piece.length === pieces[0]?.length);
-  return largest[Number(hash(seed) % BigInt(Math.max(largest.length, 1)))];
+  return largest[Number(spread(seed) % BigInt(Math.max(largest.length, 1)))];
 }
 
 /** How many whole blocks from `block` on hold no usable address, within `block`'s free range. */
@@ -252,7 +258,7 @@ function familyOf(block: { readonly cidr: string }): Family {
 }
 
 /** FNV-1a, 64 bits: spreads, nothing more. */
-function hash(text: string): bigint {
+export function spread(text: string): bigint {
   let value = 0xcbf2_9ce4_8422_2325n;
   for (const byte of new TextEncoder().encode(text)) {
     value = ((value ^ BigInt(byte)) * 0x100_0000_01b3n) & 0xffff_ffff_ffff_ffffn;

@@ -14,6 +14,8 @@ export type Assignment = {
   readonly mode: SubnetMode;
   /** Canonical, at most one a family, IPv4 first. */
   readonly addresses: readonly string[];
+  /** MAC of the pod's end, where it was asked for. */
+  readonly mac?: string;
   /** Unix time in milliseconds. */
   readonly since: number;
 };

@@ -1,10 +1,12 @@
 /** Nodes, Subnets, claims and namespaces become the intent of one node: as a whole, or change by change. */
 import type { NodeIntent, PeerIntent } from '#intent/node.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { PoolModel } from '#model/ippool.ts';
 import type { NamespaceModel } from '#model/namespace.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
+import { servePools, withoutPools } from '../ipam/pools.ts';
 import { namespaceIntent, peerIntent, selfIntent, subnetIntent, validBlocks } from './entries.ts';
 import { type ServedSubnets, serveSubnets } from './served.ts';
 
@@ -13,6 +15,7 @@ export type TopologySnapshot = {
   readonly subnets: readonly SubnetModel[];
   readonly claims: readonly BlockClaimModel[];
   readonly namespaces: readonly NamespaceModel[];
+  readonly pools?: readonly PoolModel[];
 };
 
 /** The domains that this folder compiles. */
@@ -27,7 +30,8 @@ export function compileTopology(
   const served = serveSubnets(snapshot.subnets);
   const claims = Map.groupBy(snapshot.claims, (claim) => claim.node);
   const addresses = snapshot.nodes.flatMap((node) => node.addresses);
-  const problems = [...served.problems];
+  const pools = servePools(snapshot.pools ?? [], served.value.byName);
+  const problems = [...served.problems, ...pools.problems];
   const peers: Record<string, PeerIntent> = {};
   let own: TopologyIntent['self'] = {};
   for (const node of snapshot.nodes) {
@@ -39,7 +43,10 @@ export function compileTopology(
   const value: TopologyIntent = {
     self: own,
     subnets: Object.fromEntries(
-      served.value.list.map((subnet) => [subnet.name, subnetIntent(subnet, served.value, addresses)]),
+      served.value.list.map((subnet) => {
+        const own = withoutPools(subnet, pools.value);
+        return [subnet.name, subnetIntent(own, served.value, addresses)];
+      }),
     ),
     namespaces: namespaces(snapshot.namespaces, served.value),
     peers,

@@ -61,25 +61,38 @@ function admitted(subnet: ServedSubnet, subnets: ServedSubnets): readonly string
   return [...others, ...prefixes, ...subnet.allowFrom];
 }
 
+/** How a namespace came to its Subnet. */
+export type SubnetChoice = { readonly subnet: ServedSubnet; readonly by: 'name' | 'selector' | 'default' };
+
 /**
  * A Subnet that lists the name wins over one whose selector takes the labels, that over `default`; then the older wins. One that
  * is being deleted serves no namespace: it goes when its last pod is gone.
  */
+export function chooseSubnet(
+  namespace: Pick<NamespaceModel, 'name' | 'labels'>,
+  subnets: ServedSubnets,
+): SubnetChoice | undefined {
+  const staying = subnets.list.filter((subnet) => subnet.deleting !== true);
+  const named = staying.find((subnet) => subnet.namespaces.includes(namespace.name));
+  if (named !== undefined) return { subnet: named, by: 'name' };
+  const selected = staying.find((subnet) => selects(subnet.namespaceSelector, namespace.labels));
+  if (selected !== undefined) return { subnet: selected, by: 'selector' };
+  const fallback = staying.find(({ name }) => name === defaultSubnet);
+  return fallback === undefined ? undefined : { subnet: fallback, by: 'default' };
+}
+
 export function namespaceIntent(
   namespace: NamespaceModel,
   subnets: ServedSubnets,
 ): NamespaceIntent | undefined {
-  const staying = subnets.list.filter((subnet) => subnet.deleting !== true);
-  const named = staying.find((subnet) => subnet.namespaces.includes(namespace.name));
-  const selected = () => staying.find((subnet) => selects(subnet.namespaceSelector, namespace.labels));
-  const subnet = named ?? selected() ?? staying.find(({ name }) => name === defaultSubnet);
+  const subnet = chooseSubnet(namespace, subnets)?.subnet;
   return subnet === undefined ? undefined : { subnet: subnet.name };
 }
 
-/** `nodeAddresses`: those of the block that its node says are its own. */
-export type ValidBlock = BlockIntent & Pick<BlockClaimModel, 'nodeAddresses'>;
+/** `nodeAddresses`: those of the block that its node says are its own. `holder`: it is one address of one pod. */
+export type ValidBlock = BlockIntent & Pick<BlockClaimModel, 'nodeAddresses' | 'holder'>;
 
-/** Blocks of a node in order of their name; a claim that must not be routed becomes a problem. */
+/** Blocks and single addresses of a node in order of their name; a claim that must not be routed becomes a problem. */
 export function validBlocks(
   node: NodeModel,
   claims: Iterable<BlockClaimModel>,
@@ -89,15 +102,15 @@ export function validBlocks(
   const value: ValidBlock[] = [];
   for (const claim of [...claims].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const problem = judgeClaim(claim, node, subnets);
-    const { nodeAddresses } = claim;
+    const { cidr, subnet, uid, nodeAddresses, holder } = claim;
     const own = nodeAddresses === undefined ? {} : { nodeAddresses };
-    if (problem === undefined)
-      value.push({ cidr: claim.cidr, subnet: claim.subnet, claim: claim.uid, ...own });
-    else problems.push(problem);
+    if (problem !== undefined) problems.push(problem);
+    else value.push({ cidr, subnet, claim: uid, ...own, ...(holder === undefined ? {} : { holder }) });
   }
   return { value, problems };
 }
 
+/** An address that is on no interface (kept, or at rest) is routed nowhere. */
 export function peerIntent(
   node: NodeModel,
   blocks: readonly ValidBlock[],
@@ -108,23 +121,28 @@ export function peerIntent(
     origin: node.origin,
     addresses: node.addresses,
     ...(tunnelAddresses.length === 0 ? {} : { tunnelAddresses }),
-    blocks: blocks.flatMap(({ cidr, subnet }) => {
+    blocks: blocks.flatMap(({ cidr, subnet, holder }) => {
       const served = subnets.byName.get(subnet);
-      if (served === undefined) return [];
+      if (served === undefined || holder?.freedAt !== undefined) return [];
       const { mode, crossSubnet } = served;
       return [{ cidr, subnet, mode, ...(crossSubnet ? { crossSubnet } : {}) }];
     }),
   };
 }
 
-/** `assignUntil` and `tunnelAddresses` are not the API's to say: the agent's lease and the datapath fill them in. */
+/**
+ * `assignUntil` and `tunnelAddresses` are not the API's to say: the agent's lease and the datapath fill them in. Single addresses
+ * go to the pods that hold them, and are no blocks to assign from.
+ */
 export function selfIntent(node: NodeModel, blocks: readonly ValidBlock[]): SelfIntent {
   return {
     origin: node.origin,
     node: node.name,
     nodeUID: node.uid,
     addresses: node.addresses,
-    blocks: blocks.map(({ cidr, subnet, claim }) => ({ cidr, subnet, claim })),
+    blocks: blocks
+      .filter(({ holder }) => holder === undefined)
+      .map(({ cidr, subnet, claim }) => ({ cidr, subnet, claim })),
     tunnelAddresses: [],
     assignUntil: 0,
   };

@@ -1,9 +1,12 @@
 /** The same compile, change by change: what a change can't reach is not looked at. */
 import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { PoolModel } from '#model/ippool.ts';
 import type { NamespaceModel } from '#model/namespace.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { SubnetModel } from '#model/subnet.ts';
 import { createDeltaOutput } from '../delta.ts';
+import type { PlacementInputs } from '../ipam/placement.ts';
+import { noPools, type ServedPools, servePools, withoutPools } from '../ipam/pools.ts';
 import type { TopologyDomain, TopologyIntent } from './compile.ts';
 import { namespaceIntent, peerIntent, selfIntent, subnetIntent, validBlocks } from './entries.ts';
 import { type ServedSubnets, serveSubnets } from './served.ts';
@@ -17,27 +20,28 @@ export type TopologyCompiler = {
   /** `undefined` removes. */
   readonly setNode: (name: string, node: NodeModel | undefined) => void;
   readonly setSubnet: (name: string, subnet: SubnetModel | undefined) => void;
+  readonly setPool: (name: string, pool: PoolModel | undefined) => void;
   readonly setClaim: (name: string, claim: BlockClaimModel | undefined) => void;
   readonly setNamespace: (name: string, namespace: NamespaceModel | undefined) => void;
-  /** As of the last flush. */
-  readonly served: () => ServedSubnets;
-  /** The Subnet that a namespace takes addresses from, as of the last flush. */
-  readonly subnetOf: (namespace: NamespaceModel) => string | undefined;
+  /** What is served, as of the last flush. */
+  readonly served: () => PlacementInputs;
   /** What changed in the intent since the last flush; `undefined` when nothing did. */
   readonly flush: () => TopologyChange | undefined;
 };
 
 /**
- * Starts from nothing. A Subnet's change touches every node and namespace, new addresses of a node touch underlay Subnets; any other
- * change touches one entry.
+ * Starts from nothing. A Subnet's or a pool's change touches every node and namespace, new addresses of a node touch underlay
+ * Subnets; any other change touches one entry.
  */
 export function createTopologyCompiler(self: string): TopologyCompiler {
   const nodes = new Map<string, NodeModel>();
   const subnets = new Map<string, SubnetModel>();
+  const pools = new Map<string, PoolModel>();
   const claims = new Map<string, BlockClaimModel>();
   const claimsByNode = new Map<string, Map<string, BlockClaimModel>>();
   const namespaces = new Map<string, NamespaceModel>();
   let served: ServedSubnets = { list: [], byName: new Map() };
+  let servedPools: ServedPools = noPools;
 
   const dirtyNodes = new Set<string>();
   const dirtyNamespaces = new Set<string>();
@@ -65,6 +69,10 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
       store(subnets, name, subnet);
       dirtySubnets = true;
     },
+    setPool(name, pool) {
+      store(pools, name, pool);
+      dirtySubnets = true;
+    },
     setClaim(name, claim) {
       const old = claims.get(name);
       if (old !== undefined) indexClaim(old, false);
@@ -75,20 +83,21 @@ export function createTopologyCompiler(self: string): TopologyCompiler {
       store(namespaces, name, namespace);
       dirtyNamespaces.add(name);
     },
-    served: () => served,
-    subnetOf: (namespace) => namespaceIntent(namespace, served)?.subnet,
+    served: () => ({ subnets: served, pools: servedPools }),
     flush() {
       if (dirtySubnets) {
         served = serveSubnets(subnets.values()).value;
         for (const name of nodes.keys()) dirtyNodes.add(name);
         for (const name of namespaces.keys()) dirtyNamespaces.add(name);
+        servedPools = servePools(pools.values(), served.byName).value;
       }
       if (dirtySubnets || (dirtyAddresses && served.list.some((subnet) => subnet.mode === 'underlay'))) {
         const addresses = [...nodes.values()].flatMap((node) => node.addresses);
-        output.replace(
-          'subnets',
-          new Map(served.list.map((subnet) => [subnet.name, subnetIntent(subnet, served, addresses)])),
+        const entries = served.list.map(
+          (subnet) =>
+            [subnet.name, subnetIntent(withoutPools(subnet, servedPools), served, addresses)] as const,
         );
+        output.replace('subnets', new Map(entries));
       }
       for (const name of dirtyNodes) {
         const node = nodes.get(name);

@@ -99,6 +99,7 @@ describe('the engine on a kernel that refuses what dangles', () => {
         await createEngine(kernel).apply(last);
         const intent = {
           namespaces: {},
+          pods: {},
           services: {},
           healthChecks: {},
           bandwidth: {},

@@ -104,7 +104,7 @@ const endpoint = fc.record({
 const entries: {
   readonly [D in Exclude<
     keyof NodeIntent,
-    'namespaces' | 'healthChecks' | 'bandwidth' | 'bgpNeighbors'
+    'namespaces' | 'pods' | 'healthChecks' | 'bandwidth' | 'bgpNeighbors'
   >]: fc.Arbitrary<NodeIntent[D][string]>;
 } = {
   self,

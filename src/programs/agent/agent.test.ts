@@ -137,7 +137,15 @@ async function listenAsDatapath(path: string): Promise<Server> {
         return answer({ generation, problems: [] });
       }
       const status = { instance: 'i', revision: changes.length, generation, ready: generation > 0 };
-      const lists = { blocks: [], strays: [], demand: [], tunnelAddresses: [], engines: [], wire: [] };
+      const lists = {
+        blocks: [],
+        strays: [],
+        held: [],
+        demand: [],
+        tunnelAddresses: [],
+        engines: [],
+        wire: [],
+      };
       setTimeout(() => answer({ ...status, ...lists }), 50);
       return undefined;
     });

@@ -76,7 +76,10 @@ export function decideClaims(situation: ClaimSituation): ClaimDecision {
   const byName = new Map(subnets.map((subnet) => [subnet.name, subnet]));
   const needed = situation.needed.difference(deleting);
   const strays = situation.strays.flatMap((address) => parseAddr(address) ?? []);
-  const own = claims.filter((claim) => claim.node === node && claim.nodeUID === nodeUID);
+  // One address of one pod is no block: what becomes of it compile/ipam/single.ts decides.
+  const own = claims.filter(
+    (claim) => claim.holder === undefined && claim.node === node && claim.nodeUID === nodeUID,
+  );
   const strayed = own.filter((claim) => {
     const prefix = parsePrefix(claim.cidr);
     return prefix !== undefined && strays.some((addr) => prefixHas(prefix, addr));

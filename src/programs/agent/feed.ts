@@ -8,9 +8,12 @@ import {
   serviceType,
 } from '#api/core.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type IPPool, ipPoolKind } from '#api/kinds/ippool.ts';
 import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
+import { type PlacementInputs, place } from '#compile/ipam/placement.ts';
+import { withoutPools } from '#compile/ipam/pools.ts';
 import { createQosCompiler } from '#compile/qos/compile.ts';
 import { createServiceCompiler, type ServicePlace } from '#compile/services/compile.ts';
 import { createTopologyCompiler } from '#compile/topology/incremental.ts';
@@ -20,8 +23,10 @@ import { formatOrigin } from '#intent/origin.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
+import { type PoolModel, readIPPool } from '#model/ippool.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { type NodeModel, readNode } from '#model/node.ts';
+import { isIdle, type PodModel } from '#model/pod.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
 import {
@@ -35,6 +40,7 @@ import type { Log } from '#telemetry/log.ts';
 import { startBGPFeed } from './bgp.ts';
 import type { Delta } from './handover.ts';
 import { type OwnPods, startOwnPods } from './own-pods.ts';
+import type { LocalPod } from './pod-intents.ts';
 
 export type Feed = {
   /** Every cache holds its first list. */
@@ -42,12 +48,16 @@ export type Feed = {
   isSynced(): boolean;
   /** The node's own entry as the API has it; undefined while there is no such Node. */
   self(): SelfIntent | undefined;
-  /** Those that are served. */
+  /** Those that are served, as blocks see them: without what is in IPPools. */
   subnets(): readonly ServedSubnet[];
+  /** Subnets and IPPools that are served. */
+  served(): PlacementInputs;
   claims(): readonly BlockClaimModel[];
   /** Nodes of the cluster. */
   nodeCount(): number;
-  /** Subnets that pods on this node take addresses from. */
+  /** This node's pods, and where each takes its addresses from. */
+  placed(): Iterable<LocalPod>;
+  /** Subnets from whose blocks pods on this node take addresses. */
   needed(): ReadonlySet<string>;
   /** The pods of this node. */
   readonly pods: OwnPods;
@@ -66,14 +76,14 @@ export type ServiceOptions = Pick<ServicePlace, 'externalIPs'> & {
 /** Addresses come to a machine and go without anybody telling. */
 const lookAtAddressesMs = 10_000;
 
-/** `onDelta` gets every change but those of the domain `self`, which the caller makes from `self()`. */
+/** `onDelta` gets every change but those of the domains `self` and `pods`, which the caller makes from `self()` and `placed()`. */
 export function startFeed(
   client: Client,
   node: string,
   log: Log,
   options: ServiceOptions,
   onDelta: (delta: Delta) => void,
-  onChange: () => void,
+  onChange: (changed: { readonly pods: boolean }) => void,
 ): Feed {
   const topology = createTopologyCompiler(node);
   const services = createServiceCompiler();
@@ -83,10 +93,29 @@ export function startFeed(
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   let flushedAt = 0;
   let isSynced = false;
+  const local = new Map<string, LocalPod>();
+  /** Keys of pods to place again. */
+  const dirty = new Set<string>();
 
   const cancel = (): void => {
     clearTimeout(timer as NodeJS.Timeout | undefined);
     clearImmediate(timer as NodeJS.Immediate | undefined);
+  };
+  const placeDirty = (): boolean => {
+    const inputs = topology.served();
+    for (const key of dirty) {
+      const [namespace = '', name = ''] = key.split('/');
+      const pod = pods.get(namespace, name);
+      const space = namespaces.get('', namespace) ?? { name: namespace, labels: {} };
+      if (pod === undefined) local.delete(key);
+      else local.set(key, { pod, placed: place(pod, space, inputs) });
+    }
+    const changed = dirty.size > 0;
+    dirty.clear();
+    return changed;
+  };
+  const placeAgain = (of: (pod: PodModel) => boolean): void => {
+    for (const [key, { pod }] of local) if (of(pod)) dirty.add(key);
   };
   const flush = (): void => {
     timer = undefined;
@@ -105,7 +134,7 @@ export function startFeed(
     if (limits !== undefined) onDelta(limits);
     const sessions = bgp.flush();
     if (sessions !== undefined) onDelta(sessions);
-    onChange();
+    onChange({ pods: placeDirty() });
   };
   const gather = (): void => {
     if (timer !== undefined) return;
@@ -156,12 +185,22 @@ export function startFeed(
     ownNode = model ?? ownNode;
     setPlace();
   });
-  const subnets = watch<Subnet, SubnetModel>(subnetKind, readSubnet, topology.setSubnet);
+  const subnets = watch<Subnet, SubnetModel>(subnetKind, readSubnet, (name, subnet) => {
+    topology.setSubnet(name, subnet);
+    placeAgain(() => true);
+  });
+  const pools = watch<IPPool, PoolModel>(ipPoolKind, readIPPool, (name, pool) => {
+    topology.setPool(name, pool);
+    placeAgain(() => true);
+  });
   const claims = watch<BlockClaim, BlockClaimModel>(blockClaimKind, readBlockClaim, topology.setClaim);
   const namespaces = watch<Namespace, NamespaceModel>(
     namespaceType,
     (object) => found(readNamespace(object)),
-    topology.setNamespace,
+    (name, namespace) => {
+      topology.setNamespace(name, namespace);
+      placeAgain((pod) => pod.namespace === name);
+    },
   );
   const serviceCache = watch<KubeObject, ServiceModel>(serviceType, readService, services.setService);
   const slices = watch<KubeObject, EndpointSliceModel>(
@@ -171,6 +210,7 @@ export function startFeed(
   );
   const pods = startOwnPods(client, node, log);
   pods.onChange(({ key, new: pod }) => {
+    dirty.add(key);
     qos.setPod(key, pod);
     gather();
   });
@@ -178,6 +218,7 @@ export function startFeed(
   const all: readonly Informer<object>[] = [
     nodes,
     subnets,
+    pools,
     claims,
     namespaces,
     serviceCache,
@@ -194,18 +235,23 @@ export function startFeed(
     }),
     isSynced: () => isSynced,
     self: () => own,
-    subnets: () => topology.served().list,
+    subnets() {
+      const { subnets: served, pools: kept } = topology.served();
+      return served.list.map((subnet) => withoutPools(subnet, kept));
+    },
+    served: () => topology.served(),
     claims: () => claims.list(),
     nodeCount: () => nodes.list().length,
     pods,
     needed() {
-      const used = pods.list().flatMap((pod) => {
-        const namespace = namespaces.get('', pod.namespace);
-        const subnet = namespace === undefined ? undefined : topology.subnetOf(namespace);
-        return subnet === undefined ? [] : [subnet];
-      });
-      return new Set(used);
+      const used = new Set<string>();
+      for (const { pod, placed } of local.values()) {
+        if (!isIdle(pod) && 'placement' in placed && placed.placement.fromBlocks)
+          used.add(placed.placement.subnet);
+      }
+      return used;
     },
+    placed: () => local.values(),
     stop() {
       cancel();
       clearInterval(looking);

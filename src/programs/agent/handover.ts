@@ -17,6 +17,11 @@ export type Handover = {
   change(delta: Delta): void;
   /** From now on messages go out. Until then changes only gather, so that the first message is complete. */
   open(): void;
+  /**
+   * The generation of the message that carried the last change of a domain; a datapath that says so has them all. Undefined while
+   * some of it is not sent.
+   */
+  sent(domain: Domain): number | undefined;
   /** Told after each message that the datapath took. */
   onAnswer(handler: (answer: IntentAnswer) => void): void;
   /** Told the datapath's status whenever it changes. */
@@ -27,6 +32,8 @@ export type Handover = {
 /** Between two tries while the datapath is away: doubled up to the second. */
 const retry = { firstMs: 200, lastMs: 1_000 } as const;
 const lineEveryMs = 10_000;
+/** No signal tells when an address of its own claim has rested, and somebody may wait for it. */
+const restingPollSeconds = 2;
 
 /**
  * Holds the whole intent and what of it is not sent yet. A datapath that restarted, refused a delta or was out of
@@ -35,6 +42,7 @@ const lineEveryMs = 10_000;
 export function startHandover(client: DatapathClient, log: Log): Handover {
   const whole = new Map<Domain, Map<string, unknown>>();
   let pending = new Map<Domain, Map<string, unknown>>();
+  const sentIn = new Map<Domain, number>();
   let generation = 0;
   let instance: string | undefined;
   let sendWhole = true;
@@ -52,6 +60,7 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
     let wait: number = retry.firstMs;
     while (!closed && (sendWhole || pending.size > 0)) {
       const message = sendWhole ? wholeChange(whole, ++generation) : deltaChange(pending, ++generation);
+      for (const domain of sendWhole ? domains : pending.keys()) sentIn.set(domain, generation);
       pending = new Map();
       sendWhole = false;
       try {
@@ -77,10 +86,12 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
 
   const follow = async (): Promise<void> => {
     let revision: number | undefined;
+    let resting = false;
     let wait: number = retry.firstMs;
     while (!closed) {
       try {
-        const status = await client.status(revision);
+        const status = await client.status(revision, resting ? restingPollSeconds : undefined);
+        resting = status.strays.length > status.held.length;
         revision = status.revision;
         wait = retry.firstMs;
         if (instance !== undefined && instance !== status.instance) sendWhole = true;
@@ -116,6 +127,8 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
       isOpen = true;
       void send();
     },
+    sent: (domain) =>
+      sendWhole || (pending.get(domain)?.size ?? 0) > 0 ? undefined : (sentIn.get(domain) ?? 0),
     onAnswer: (handler) => void answerHandlers.push(handler),
     onStatus: (handler) => void statusHandlers.push(handler),
     close() {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { networkInterfaces } from 'node:os';
+import { createDeltaOutput } from '#compile/delta.ts';
 import type { DatapathStatus } from '#intent/handover.ts';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
@@ -30,9 +31,10 @@ import { startBGPStatus } from './bgp-status.ts';
 import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
 import { startFeed } from './feed.ts';
-import { startHandover } from './handover.ts';
+import { type Delta, startHandover } from './handover.ts';
 import { tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
+import { podIntents } from './pod-intents.ts';
 import { reportPods } from './pod-problems.ts';
 import { handedSelf } from './self.ts';
 
@@ -106,6 +108,13 @@ const handSelf = (): void => {
   handover.change({ put: { self: { [node]: next } }, remove: {} });
 };
 
+const handedPods = createDeltaOutput();
+const handPods = (): void => {
+  handedPods.replace('pods', podIntents(feed.placed(), claims.addresses()));
+  const delta = handedPods.take();
+  if (delta !== undefined) handover.change(delta as Delta);
+};
+
 const feed = startFeed(
   client,
   node,
@@ -115,17 +124,28 @@ const feed = startFeed(
     nodePortAddresses: (primary) => nodePortAddresses(selection, primary, networkInterfaces()),
   },
   (delta) => handover.change(delta),
-  () => {
+  ({ pods }) => {
     // The first flush comes while this very constant is being made.
     if (!opened) return;
     handSelf();
+    if (pods) handPods();
     claims.poke();
   },
 );
 const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
 const reporting = reportPods(feed.pods, datapath, recorder, registry, log);
 handover.onStatus(reporting.setStatus);
-const claims = startClaims(client, node, feed, log, handSelf);
+const claims = startClaims({
+  client,
+  node,
+  feed,
+  log,
+  onUsable: handSelf,
+  onAddresses: () => {
+    if (opened) handPods();
+  },
+  toldOfPods: () => (opened ? handover.sent('pods') : undefined),
+});
 handover.onStatus(claims.setStatus);
 const bgpStatus = startBGPStatus(client, node, log);
 handover.onStatus(({ bgp }) => bgpStatus.setSessions(bgp));
@@ -197,6 +217,7 @@ if (feed.self() === undefined) log.warn(`${noNode}; the datapath keeps what it h
 // A self without the blocks that the last process handed over would take the node's own addresses away for a moment.
 await claims.decided;
 handSelf();
+handPods();
 handover.open();
 // A process that is killed would not keep it (NODE_COMPILE_CACHE).
 flushCompileCache();

@@ -112,6 +112,16 @@ export const commands: readonly Command[] = [
     load: () => import('./kubectl.ts'),
   },
   {
+    name: ['why-ip'],
+    summary: 'tell where a pod takes its addresses from, and why, or what it waits for',
+    operands: 'NAMESPACE/POD',
+    operandCount: [1, 1],
+    options: { name, json },
+    root: true,
+    examples: ['./netloom why-ip shop/web-0'],
+    load: () => import('./why-ip.ts'),
+  },
+  {
     name: ['import'],
     summary:
       "print another network's Subnets, pools, BGP peers and pods' annotations as Netloom's, and tell what has no equal (then the exit code is 1)",

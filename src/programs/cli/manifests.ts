@@ -57,7 +57,7 @@ const watch = ['get', 'list', 'watch'];
 const agentRules = [
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
-  { apiGroups: [group], resources: ['subnets', 'qospolicies', 'bgpneighbors'], verbs: watch },
+  { apiGroups: [group], resources: ['subnets', 'ippools', 'qospolicies', 'bgpneighbors'], verbs: watch },
   { apiGroups: [group], resources: ['bgpneighbors/status'], verbs: ['patch'] },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'create', 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
@@ -69,9 +69,14 @@ const controllerRules = [
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'subnets/status'], verbs: [...watch, 'patch'] },
-  { apiGroups: [group], resources: ['qospolicies', 'bgpneighbors'], verbs: watch },
-  { apiGroups: [group], resources: ['qospolicies/status', 'bgpneighbors/status'], verbs: ['patch'] },
-  { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'delete'] },
+  { apiGroups: [group], resources: ['ippools', 'qospolicies', 'bgpneighbors'], verbs: watch },
+  {
+    apiGroups: [group],
+    resources: ['ippools/status', 'qospolicies/status', 'bgpneighbors/status'],
+    verbs: ['patch'],
+  },
+  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: watch },
+  { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
   {
     apiGroups: ['coordination.k8s.io'],

@@ -17,19 +17,35 @@ export type LeaseTimes = {
   readonly marginMs: number;
 };
 
+/** What becomes of claims of nodes that are gone. */
+export type Abandoned = {
+  readonly remove: readonly BlockClaimModel[];
+  /** Kept addresses: they stay, and may move from now on. */
+  readonly free: readonly BlockClaimModel[];
+};
+
 /**
  * Claims whose Node object is gone (or another one of the same name) and whose node's lease has run out: by then its datapath
- * refuses to assign. A node whose lease was never seen counts from `startedAt`, when this controller began to look.
+ * refuses to assign. A node whose lease was never seen counts from `startedAt`, when this controller began to look. Of a node that
+ * is out of service and whose lease has run out, only addresses of single pods go: the node may come back, its pods don't.
  */
 export function abandonedClaims(
   claims: readonly BlockClaimModel[],
   nodeUIDs: ReadonlyMap<string, string>,
   leases: ReadonlyMap<string, LeaseSighting>,
   times: LeaseTimes & { readonly now: number; readonly startedAt: number },
-): readonly BlockClaimModel[] {
-  return claims.filter(
-    (claim) => nodeUIDs.get(claim.node) !== claim.nodeUID && hasRunOut(leases.get(claim.node), times),
-  );
+  outOfService: ReadonlySet<string> = new Set(),
+): Abandoned {
+  const left = claims.filter((claim) => {
+    const isGone = nodeUIDs.get(claim.node) !== claim.nodeUID;
+    const isOut = claim.holder !== undefined && outOfService.has(claim.node);
+    return (isGone || isOut) && hasRunOut(leases.get(claim.node), times);
+  });
+  const isKept = (claim: BlockClaimModel) => claim.holder?.keep !== undefined;
+  return {
+    remove: left.filter((claim) => !isKept(claim)),
+    free: left.filter((claim) => isKept(claim) && claim.holder?.freedAt === undefined),
+  };
 }
 
 /** Nodes whose lease nobody needs: it has run out, there is no such Node, and no claim waits for it. */
@@ -39,7 +55,8 @@ export function abandonedLeases(
   leases: ReadonlyMap<string, LeaseSighting>,
   times: LeaseTimes & { readonly now: number; readonly startedAt: number },
 ): readonly string[] {
-  const claiming = new Set(claims.map((claim) => claim.node));
+  const inUse = claims.filter(({ holder }) => holder?.freedAt === undefined);
+  const claiming = new Set(inUse.map((claim) => claim.node));
   return [...leases]
     .filter(([node, lease]) => !nodeUIDs.has(node) && !claiming.has(node) && hasRunOut(lease, times))
     .map(([node]) => node);

@@ -7,9 +7,11 @@ import {
   namespaceType,
   nodeType,
   serviceType,
+  statefulSetType,
 } from '#api/core.ts';
 import { group } from '#api/kind.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type IPPool, ipPoolKind } from '#api/kinds/ippool.ts';
 import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { Condition, KubeObject, ResourceType } from '#api/object.ts';
@@ -21,6 +23,7 @@ import { type NodeModel, readNode } from '#model/node.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
 import { readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
+import { readStatefulSet, type StatefulSetModel } from '#model/statefulset.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
 import {
@@ -66,6 +69,7 @@ export type NodeLease = {
 
 export type Caches = {
   readonly subnets: Informer<Subnet>;
+  readonly pools: Informer<IPPool>;
   readonly claims: Informer<SeenClaim>;
   readonly namespaces: Informer<NamespaceModel>;
   readonly nodes: Informer<Seen<NodeModel>>;
@@ -75,6 +79,7 @@ export type Caches = {
   /** With the index `namespace`. */
   readonly policies: Informer<SeenQoSPolicy>;
   readonly leases: Informer<NodeLease>;
+  readonly statefulSets: Informer<StatefulSetModel>;
 };
 
 export function startCaches(client: Client, log: Log): Caches {
@@ -87,6 +92,7 @@ export function startCaches(client: Client, log: Log): Caches {
     });
   return {
     subnets: startInformer<Subnet>(client, subnetKind, { log }),
+    pools: startInformer<IPPool>(client, ipPoolKind, { log }),
     claims: startInformer<BlockClaim, SeenClaim>(client, blockClaimKind, {
       log,
       transform: (claim) => ({
@@ -119,6 +125,10 @@ export function startCaches(client: Client, log: Log): Caches {
       log,
       namespace: systemNamespace,
       transform: nodeLease,
+    }),
+    statefulSets: startInformer<KubeObject, StatefulSetModel>(client, statefulSetType, {
+      ...quiet,
+      transform: readStatefulSet,
     }),
   };
 }

@@ -4,7 +4,7 @@ import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { Problem } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
 import type { WireFindings } from '../node-lease.ts';
-import { listing } from './findings.ts';
+import { listing } from './listing.ts';
 
 /** By node name, what its probes of the physical network found. */
 export type WireByNode = ReadonlyMap<string, WireFindings>;

@@ -1,6 +1,6 @@
 /** Frees the blocks and the leases of nodes that are gone, and says on claims what is wrong with them. */
 import { leaseType } from '#api/core.ts';
-import { blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import { setConditions } from '#kube/conditions.ts';
 import type { Problem } from '#model/problem.ts';
@@ -23,7 +23,19 @@ export async function freeAbandoned(
 ): Promise<void> {
   const nodeUIDs = new Map(caches.nodes.list().map(({ ref }) => [ref.name, ref.uid ?? '']));
   const claims = caches.claims.list().flatMap(({ value }) => value ?? []);
-  for (const claim of abandonedClaims(claims, nodeUIDs, sightings, times)) {
+  const out = caches.nodes.list().flatMap(({ value }) => (value?.outOfService ? [value.name] : []));
+  const { remove, free } = abandonedClaims(claims, nodeUIDs, sightings, times, new Set(out));
+  for (const claim of free) {
+    const resourceVersion = caches.claims.get('', claim.name)?.resourceVersion;
+    await unlessChanged(async () => {
+      const current = await client.get<BlockClaim>(blockClaimKind, claim.name);
+      if (current.metadata.resourceVersion !== resourceVersion || claim.holder === undefined) return;
+      const holder = { ...claim.holder, freedAt: new Date().toISOString() };
+      await client.update(blockClaimKind, { ...current, spec: { ...current.spec, holder } });
+      log.info('a kept address of a node that is gone may move', { cidr: claim.cidr, node: claim.node });
+    });
+  }
+  for (const claim of remove) {
     const resourceVersion = caches.claims.get('', claim.name)?.resourceVersion;
     await unlessChanged(async () => {
       await client.delete(blockClaimKind, claim.name, { uid: claim.uid, resourceVersion });

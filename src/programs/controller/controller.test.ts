@@ -1,14 +1,19 @@
 /** The controller's decisions: what a Subnet says of itself, and when a gone node's blocks are free. */
 import { describe, expect, test } from 'vitest';
 import type { Subnet } from '#api/kinds/subnet.ts';
+import { blockName } from '#compile/ipam/blocks.ts';
+import { servePools } from '#compile/ipam/pools.ts';
 import { type ServedSubnet, serveSubnets } from '#compile/topology/served.ts';
-import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { AddressHolder, BlockClaimModel } from '#model/blockclaim.ts';
+import { readIPPool } from '#model/ippool.ts';
 import { problemCodes, type Read } from '#model/problem.ts';
 import { readSubnet, type SubnetModel } from '#model/subnet.ts';
 import { catalogue } from '#telemetry/catalogue.ts';
 import { formatUsage, parseUsage } from '../node-lease.ts';
 import { abandonedClaims, abandonedLeases } from './abandoned.ts';
 import { topologyProblems } from './findings.ts';
+import { endedKeeps, type KeptSituation } from './kept.ts';
+import { poolProblems, poolStatus, poolUses } from './pool-status.ts';
 import { createRetirement } from './retirement.ts';
 import { type SubnetSituation, subnetStatuses } from './subnet-status.ts';
 
@@ -60,6 +65,13 @@ const other = (cidr: string, name: string, extra: Partial<BlockClaimModel> = {})
   cidr,
   ...extra,
 });
+
+const held = (cidr: string, holder: Partial<AddressHolder>): BlockClaimModel =>
+  other(cidr, blockName(cidr)!, {
+    holder: { namespace: 'shop', pod: 'web-0', podUID: 'p', generation: 1, ...holder },
+  });
+type Three<F extends (...args: never[]) => unknown> =
+  Parameters<F> extends [infer A, infer B, infer C, ...unknown[]] ? [A, B, C] : never;
 
 describe('subnetStatuses', () => {
   test('an underlay Subnet says whether the network below carries it, and names the nodes where it does not', () => {
@@ -267,26 +279,128 @@ describe('abandonedClaims', () => {
   const times = { now: 1_000_000, startedAt: 0, defaultDurationMs: 40_000, marginMs: 10_000 };
   const lease = (seenAt: number) => new Map([['n', { renewTime: 't', durationMs: 40_000, seenAt }]]);
 
+  const gone = (...[claims, nodes, leases]: Three<typeof abandonedClaims>) =>
+    abandonedClaims(claims, nodes, leases, times).remove;
+
   test('a node that is there keeps its blocks, however old its lease', () => {
-    expect(abandonedClaims([claim], new Map([['n', 'u']]), lease(0), times)).toEqual([]);
+    expect(gone([claim], new Map([['n', 'u']]), lease(0))).toEqual([]);
   });
 
   test('a deleted node that still renews its lease may still assign', () => {
-    expect(abandonedClaims([claim], new Map(), lease(times.now - 20_000), times)).toEqual([]);
+    expect(gone([claim], new Map(), lease(times.now - 20_000))).toEqual([]);
   });
 
   test('a deleted node whose lease ran out is done, and so is the older of two nodes of one name', () => {
-    expect(abandonedClaims([claim], new Map(), lease(times.now - 60_000), times)).toEqual([claim]);
-    expect(abandonedClaims([claim], new Map([['n', 'other']]), lease(times.now - 60_000), times)).toEqual([
-      claim,
-    ]);
+    expect(gone([claim], new Map(), lease(times.now - 60_000))).toEqual([claim]);
+    expect(gone([claim], new Map([['n', 'other']]), lease(times.now - 60_000))).toEqual([claim]);
   });
 
   test('a node whose lease was never seen counts from when we began to look', () => {
-    expect(
-      abandonedClaims([claim], new Map(), new Map(), { ...times, startedAt: times.now - 20_000 }),
-    ).toEqual([]);
-    expect(abandonedClaims([claim], new Map(), new Map(), times)).toEqual([claim]);
+    const young = { ...times, startedAt: times.now - 20_000 };
+    expect(abandonedClaims([claim], new Map(), new Map(), young).remove).toEqual([]);
+    expect(gone([claim], new Map(), new Map())).toEqual([claim]);
+  });
+
+  test('a kept address of a gone node stays, and may move once the lease has run out', () => {
+    const kept = held('10.0.0.70/32', { keep: 'Pod:db-0' });
+    const at = (seenAt: number) => abandonedClaims([kept], new Map(), lease(seenAt), times);
+    expect(at(times.now - 20_000)).toEqual({ remove: [], free: [] });
+    expect(at(times.now - 60_000)).toEqual({ remove: [], free: [kept] });
+    const freed = held('10.0.0.70/32', { keep: 'Pod:db-0', freedAt: 'x' });
+    expect(abandonedClaims([freed], new Map(), lease(0), times).free).toEqual([]);
+  });
+
+  test('a node out of service gives up what single pods had, not its blocks, and not while it renews its lease', () => {
+    const claims = [claim, held('10.0.0.70/32', { pool: 'web' }), held('10.0.0.71/32', { keep: 'VM:db' })];
+    const at = (seenAt: number) =>
+      abandonedClaims(claims, new Map([['n', 'u']]), lease(seenAt), times, new Set(['n']));
+    expect(at(times.now - 60_000)).toEqual({ remove: [claims[1]], free: [claims[2]] });
+    expect(at(times.now - 20_000)).toEqual({ remove: [], free: [] });
+  });
+});
+
+describe('endedKeeps', () => {
+  const day = 86_400_000;
+  const at = Date.parse('2026-01-02T00:00:00Z');
+  const ended = (holder: Partial<AddressHolder>, some: Partial<KeptSituation> = {}) =>
+    endedKeeps({
+      claims: [
+        held('10.0.0.70/32', {
+          keep: 'Pod:db-1',
+          statefulSet: 'db',
+          freedAt: '2026-01-01T00:00:00Z',
+          ...holder,
+        }),
+      ],
+      namespaces: new Set(['shop']),
+      statefulSets: new Map([['shop/db', { key: 'shop/db', replicas: 2, start: 0 }]]),
+      now: at,
+      ...some,
+    }).map(({ reason }) => reason);
+  const owner = (replicas: number, start = 0) => new Map([['shop/db', { key: 'shop/db', replicas, start }]]);
+
+  test.each<[string, Partial<AddressHolder>, Partial<KeptSituation>, string[]]>([
+    ['its StatefulSet makes the pod', {}, {}, []],
+    ['its StatefulSet is gone', {}, { statefulSets: new Map() }, ['StatefulSet db is gone']],
+    ['its StatefulSet is scaled below it', {}, { statefulSets: owner(1) }, ['StatefulSet db is scaled to 1']],
+    ['its StatefulSet starts above it', {}, { statefulSets: owner(5, 2) }, ['StatefulSet db is scaled to 5']],
+    ['it is still on an interface', { freedAt: undefined } as never, { statefulSets: new Map() }, []],
+    ['it is kept for ever', { release: 'Never' }, { statefulSets: new Map() }, []],
+    ['its namespace is gone', { release: 'Never' }, { namespaces: new Set() }, ['namespace shop is gone']],
+    ['its time has come', { release: '600s' }, {}, ['its pod is gone for 600 s']],
+    ['its time has not come', { release: '600s' }, { now: at - day + 1000 }, []],
+    ['it is a VM, of which nothing tells', { keep: 'VM:db', statefulSet: undefined } as never, {}, []],
+  ])('when %s', (_, holder, some, reasons) => {
+    expect(ended(holder, some)).toEqual(reasons);
+  });
+});
+
+describe('poolStatus', () => {
+  const pool = readIPPool({
+    apiVersion: 'netloom.dev/v1alpha1',
+    kind: 'IPPool',
+    metadata: { name: 'web' },
+    spec: { subnet: 'default', addresses: ['10.0.0.8-10.0.0.9', '10.0.0.70'] },
+  });
+  const subnets = new Map([['default', read('default', '10.0.0.0/16')[1].value!]]);
+  const statusOf = (claims: readonly BlockClaimModel[], pools = [pool.value!]) => {
+    const served = servePools(pools, subnets);
+    const uses = poolUses(served.value, claims);
+    const problems = [...served.problems, ...poolProblems(uses.values())];
+    return poolStatus(uses.get('web'), problems);
+  };
+
+  test('says who holds what', () => {
+    const status = statusOf([held('10.0.0.70/32', { pool: 'web' }), held('10.0.0.8/32', { keep: 'VM:db' })]);
+    expect(status).toMatchObject({ usage: '2/3', free: '1', held: 2 });
+    expect(status.holders).toEqual([
+      { address: '10.0.0.8', pod: 'shop/web-0', node: 'n', kept: 'VM:db' },
+      { address: '10.0.0.70', pod: 'shop/web-0', node: 'n' },
+    ]);
+    expect(status.conditions).toMatchObject([
+      { type: 'Ready', status: 'True', reason: 'Served' },
+      { type: 'Exhausted', status: 'False' },
+    ]);
+  });
+
+  test('says when it is exhausted, and when blocks are in the way', () => {
+    const all = ['10.0.0.8/32', '10.0.0.9/32', '10.0.0.70/32'].map((cidr) => held(cidr, {}));
+    expect(statusOf(all).conditions).toMatchObject([
+      { type: 'Ready', status: 'True', reason: 'NoFreeAddress' },
+      { type: 'Exhausted', status: 'True', message: expect.stringContaining('3 of 3 are held') },
+    ]);
+    const blocked = statusOf([claim]);
+    expect(blocked).toMatchObject({ usage: '0/3', free: '1' });
+    expect(blocked.conditions[0]).toMatchObject({ status: 'True', reason: 'InBlocks' });
+    expect(blocked.conditions[0]!.message).toContain('10.0.0.0/26 (n)');
+  });
+
+  test('says why it is not served', () => {
+    const lost = { ...pool.value!, subnet: 'gone' };
+    expect(statusOf([], [lost]).conditions).toMatchObject([
+      { type: 'Ready', status: 'False', reason: 'SubnetNotFound' },
+      { type: 'Exhausted', status: 'Unknown' },
+    ]);
   });
 });
 

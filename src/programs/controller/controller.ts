@@ -1,7 +1,9 @@
 /** The controller's work while it leads: one pass after another over what the caches hold. */
-import type { ServedSubnet } from '#compile/topology/served.ts';
+import { servePools } from '#compile/ipam/pools.ts';
+import { type ServedSubnet, serveSubnets } from '#compile/topology/served.ts';
 import type { Client } from '#kube/client.ts';
 import type { Recorder } from '#kube/events.ts';
+import { readIPPool } from '#model/ippool.ts';
 import { readSubnet } from '#model/subnet.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
@@ -12,6 +14,8 @@ import type { LeaseSighting, LeaseTimes } from './abandoned.ts';
 import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
 import { createPasses } from './passes.ts';
+import { poolUses } from './pool-status.ts';
+import { endKeeps, reconcilePools } from './pools.ts';
 import { createQosStatus } from './qos.ts';
 import { followFindings, settleProblems, wireByNode } from './reports.ts';
 import { createRetirement } from './retirement.ts';
@@ -75,8 +79,16 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
       staying: (subnet: ServedSubnet) => retirement.staying(subnet, heldBlocks, performance.now()),
     };
     await reconcileSubnets(client, subnets, situation, now, pace, log);
+    const served = serveSubnets([...situation.subnets.values()].flatMap(({ value }) => value ?? [])).value;
+    const pools = caches.pools.list();
+    const servedPools = servePools(
+      pools.map(readIPPool).flatMap(({ value }) => value ?? []),
+      served.byName,
+    ).value;
+    await reconcilePools(client, pools, poolUses(servedPools, situation.claims), problems, now, log);
     const times = { ...leaseTimes, startedAt, now: performance.now() };
     await freeAbandoned(client, caches, sightings, times, log);
+    await endKeeps(client, caches, now, log);
     await writeClaimConditions(client, claims, problems, now, log);
   };
   const passes = createPasses(async () => {

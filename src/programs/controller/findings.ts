@@ -1,30 +1,36 @@
 /** What is wrong with Subnets, claims and Nodes, each by itself and one against the other; pure. */
 import { assignable, prefixes } from '#compile/ipam/blocks.ts';
+import { servePools, withoutPools } from '#compile/ipam/pools.ts';
 import { validBlocks } from '#compile/topology/entries.ts';
 import { holdsBlock, type ServedSubnet, type ServedSubnets, serveSubnets } from '#compile/topology/served.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { PoolModel } from '#model/ippool.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
 import { comparePrefix, type Prefix, parsePrefix, prefixesOverlap } from '#net/prefix.ts';
 import { formatRange } from '#net/range.ts';
 import { type AddrSet, isEmpty, ofFamily, setOfPrefixes, size, subtract } from '#net/set.ts';
+import { listing } from './listing.ts';
+import { poolProblems, poolUses } from './pool-status.ts';
 
 export type TopologyReads = {
   readonly subnets: readonly Read<SubnetModel>[];
   readonly claims: readonly Read<BlockClaimModel>[];
   readonly nodes: readonly Read<NodeModel>[];
+  readonly pools?: readonly Read<PoolModel>[];
 };
 
 /**
  * Each fault once, at the object where it can be mended: blocks that are cut off because their Subnet was changed are the
  * Subnet's problem, not that of a thousand claims.
  */
-export function topologyProblems({ subnets, claims, nodes }: TopologyReads): readonly Problem[] {
+export function topologyProblems({ subnets, claims, nodes, pools = [] }: TopologyReads): readonly Problem[] {
   const known = new Set(
     [...subnets].flatMap(({ value, problems }) => value?.name ?? problems[0]?.object.name ?? []),
   );
   const served = serveSubnets(values(subnets));
+  const servedPools = servePools(values(pools), served.value.byName);
   const allClaims = values(claims);
   const byNode = Map.groupBy(allClaims, (claim) => claim.node);
   const claimed = setOfPrefixes(prefixes(allClaims.map((claim) => claim.cidr)));
@@ -32,8 +38,10 @@ export function topologyProblems({ subnets, claims, nodes }: TopologyReads): rea
   const atTheSubnet = ({ code, object }: Problem): boolean =>
     code === 'OutsideSubnet' || (code === 'SubnetNotFound' && known.has(subnetOf.get(object.name) ?? ''));
   return [
-    ...[...subnets, ...claims, ...nodes].flatMap((read) => read.problems),
+    ...[...subnets, ...claims, ...nodes, ...pools].flatMap((read) => read.problems),
     ...served.problems,
+    ...servedPools.problems,
+    ...poolProblems(poolUses(servedPools.value, allClaims).values()),
     ...values(nodes)
       .flatMap((node) => validBlocks(node, byNode.get(node.name) ?? [], served.value).problems)
       .filter((problem) => !atTheSubnet(problem)),
@@ -42,18 +50,9 @@ export function topologyProblems({ subnets, claims, nodes }: TopologyReads): rea
       ...blocksOutside(subnet, allClaims),
       ...allowedUnknown(subnet, served.value),
       ...reservedOutside(subnet),
-      ...withoutFreeBlock(subnet, allClaims, claimed),
+      ...withoutFreeBlock(withoutPools(subnet, servedPools.value), allClaims, claimed),
     ]),
   ];
-}
-
-/** Names that a message lists; a thousand more are a number. */
-const listed = 5;
-
-/** `a, b and 3 more`. */
-export function listing(names: readonly string[]): string {
-  const more = names.length - listed;
-  return more > 0 ? `${names.slice(0, listed).join(', ')} and ${more} more` : names.join(', ');
 }
 
 /** Blocks in what was taken out of a Subnet are in effect; those that never were in one cut their pods off. */

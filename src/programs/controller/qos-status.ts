@@ -5,7 +5,7 @@ import { directions } from '#model/bandwidth.ts';
 import type { PodModel } from '#model/pod.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import type { QoSPolicyModel } from '#model/qospolicy.ts';
-import { listing } from './findings.ts';
+import { listing } from './listing.ts';
 
 export type QosStatus = {
   readonly ready: Omit<NewCondition, 'observedGeneration'>;

@@ -1,5 +1,6 @@
 /** Tells the cluster what is wrong with its objects: each problem once, and its end. */
 import { createServiceCompiler, nowhere } from '#compile/services/compile.ts';
+import { readIPPool } from '#model/ippool.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import type { ObjectReference, ProblemReporter } from '#telemetry/problems.ts';
@@ -26,7 +27,7 @@ export function followFindings(
   { externalIPs }: FindingsOptions,
   onChange: () => void,
 ): Findings {
-  const { subnets, claims, nodes, services, slices, policies } = caches;
+  const { subnets, pools, claims, nodes, services, slices, policies } = caches;
   const compiler = createServiceCompiler();
   compiler.setPlace({ ...nowhere, externalIPs });
   /** Few: so that a pass does not go through every slice of the cluster. */
@@ -44,13 +45,14 @@ export function followFindings(
   });
   policies.onChange(({ key, new: policy }) => note(`QoSPolicy ${key}`, policy?.problems ?? []));
   slices.onChange(({ key, new: slice }) => note(`EndpointSlice ${key}`, slice?.problems ?? []));
-  for (const cache of [subnets, claims, caches.namespaces, nodes]) cache.onChange(onChange);
+  for (const cache of [subnets, pools, claims, caches.namespaces, nodes]) cache.onChange(onChange);
 
   return {
     problems() {
       compiler.flush();
       const topology = {
         subnets: subnets.list().map(readSubnet),
+        pools: pools.list().map(readIPPool),
         claims: claims.list(),
         nodes: nodes.list(),
       };
@@ -66,6 +68,10 @@ export function followFindings(
         case 'Subnet': {
           const subnet = subnets.get('', name);
           return subnet && referenceTo(subnet);
+        }
+        case 'IPPool': {
+          const pool = pools.get('', name);
+          return pool && referenceTo(pool);
         }
         case 'BlockClaim':
           return claims.get('', name)?.ref;

@@ -12,7 +12,7 @@ import { intersect, setOfPrefixes, size } from '#net/set.ts';
 import { kindOf } from '#telemetry/catalogue.ts';
 import type { SubnetUsage } from '../node-lease.ts';
 import { carriedCondition, type WireByNode } from './carried.ts';
-import { listing } from './findings.ts';
+import { listing } from './listing.ts';
 
 /** Decimal, since an IPv6 prefix has more addresses than a JSON number can count. */
 export type AddressCounts = {

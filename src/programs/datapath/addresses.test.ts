@@ -31,6 +31,7 @@ function open(some: Partial<NodeIntent> = {}) {
     self: {},
     subnets,
     namespaces: { shop: { subnet: 'default' } },
+    pods: { 'shop/web': { uid: 'u' } },
     peers: {},
     services: {},
     healthChecks: {},

@@ -32,6 +32,8 @@ export type Addresses = {
   usage(): readonly BlockUsage[];
   /** Addresses in use or resting outside of all blocks of `usage`. */
   strays(): readonly string[];
+  /** Those of `strays` that are in use. */
+  held(): readonly string[];
   /** The Subnet that addresses belong to, for interfaces found without a journal. */
   subnetOf(addresses: readonly string[]): Pick<Assignment, 'subnet' | 'mode'> | undefined;
 };
@@ -87,6 +89,15 @@ export function createAddresses(options: {
     }
   };
 
+  /** Those of some addresses that are in none of this node's blocks. */
+  const outside = (addresses: readonly string[]): string[] => {
+    const blocks = [...(self?.blocks ?? []), ...retired.values()].map((block) => parsePrefix(block.cidr)!);
+    return addresses.filter((address) => {
+      const addr = parseAddr(address)!;
+      return !blocks.some((block) => prefixHas(block, addr));
+    });
+  };
+
   return {
     state,
     assign({ key, pod, network }) {
@@ -103,13 +114,27 @@ export function createAddresses(options: {
           refused: `node ${node} may not assign addresses: its agent has not renewed its lease in time`,
         };
       }
-      const name = intent.namespaces[pod.namespace]?.subnet;
+      const wish = intent.pods[`${pod.namespace}/${pod.name}`];
+      if (wish === undefined || (pod.uid !== '' && pod.uid !== wish.uid)) {
+        return {
+          refused: `the agent of node ${node} has not told of pod ${pod.namespace}/${pod.name} yet, and its annotations may decide its addresses`,
+        };
+      }
+      if (wish.refused !== undefined) return { refused: wish.refused };
+      const name = wish.claimed?.subnet ?? wish.subnet ?? intent.namespaces[pod.namespace]?.subnet;
       if (name === undefined) return { refused: withoutSubnet(pod.namespace, intent) };
       const subnet = intent.subnets[name];
       if (subnet === undefined)
         return { refused: `Subnet ${name} of namespace ${pod.namespace} is not known yet` };
       const now = Date.now();
-      const decided = assign(state, { key, subnet: name, intent: subnet, blocks: self.blocks, now, restMs });
+      const busy = wish.claimed?.addresses.find((address) => state.owners.has(address));
+      if (busy !== undefined) {
+        return { refused: `${busy} is still on another interface of this node (${state.owners.get(busy)})` };
+      }
+      const decided =
+        wish.claimed === undefined
+          ? assign(state, { key, subnet: name, intent: subnet, blocks: self.blocks, now, restMs })
+          : { value: wish.claimed.addresses, problems: [] };
       if (decided.value === undefined) return { refused: decided.problems.join('; '), subnet: name };
       const assignment = {
         key,
@@ -118,6 +143,7 @@ export function createAddresses(options: {
         subnet: name,
         mode: subnet.mode,
         addresses: decided.value,
+        ...(wish.mac === undefined ? {} : { mac: wish.mac }),
         since: now,
       };
       return { assignment, durable: record(assignment) };
@@ -188,12 +214,9 @@ export function createAddresses(options: {
     strays() {
       const now = Date.now();
       const resting = [...state.resting].filter(([, at]) => now - at < restMs).map(([address]) => address);
-      const blocks = [...(self?.blocks ?? []), ...retired.values()].map((block) => parsePrefix(block.cidr)!);
-      return [...state.owners.keys(), ...resting].filter((address) => {
-        const addr = parseAddr(address)!;
-        return !blocks.some((block) => prefixHas(block, addr));
-      });
+      return outside([...state.owners.keys(), ...resting]);
     },
+    held: () => outside([...state.owners.keys()]),
     subnetOf,
   };
 }

@@ -234,6 +234,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       ready: unready() === undefined,
       blocks: addresses.usage(),
       strays: addresses.strays(),
+      held: addresses.held(),
       demand: pods.demand(),
       endpoints: Object.keys(holder.intent.endpoints).length,
       tunnelAddresses: self?.tunnelAddresses ?? [],

@@ -71,7 +71,7 @@ describe('what is no change is refused with the field', () => {
     [{ ...good, generation: 0 }, 'generation: not a positive integer'],
     [{ ...good, replace: 'yes' }, 'replace: not a boolean'],
     [{ ...good, put: undefined }, 'put and remove: not objects'],
-    [{ ...good, put: { pods: {} } }, 'pods: no such domain'],
+    [{ ...good, put: { nothing: {} } }, 'nothing: no such domain'],
     [{ ...good, put: { endpoints: {} } }, 'endpoints: written by the datapath alone'],
     [{ ...good, put: { peers: { a: 1 } } }, 'put.peers: not a record of objects'],
     [{ ...good, remove: { peers: [1] } }, 'remove.peers: not a list of strings'],

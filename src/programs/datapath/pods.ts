@@ -71,7 +71,8 @@ export function createPods(options: {
     try {
       await deletions.get(device);
       const mtu = mtuInTime(assignment.mode);
-      const link = makeLink(request, { device, mtu, addresses: assignment.addresses });
+      const { addresses: own, mac } = assignment;
+      const link = makeLink(request, { device, mtu, addresses: own, mac });
       const change = holder.putEndpoint(
         request.key,
         endpointOf(assignment, device, link.ifindex, link.podMac),
@@ -142,7 +143,8 @@ export function createPods(options: {
     try {
       const mtu = mtuInTime(assignment.mode);
       const spec = { podNamespace: request.netns, hostName: device, ifName: request.interface, mtu };
-      wrong.push(...checkPodLink({ ...spec, addresses: assignment.addresses }));
+      const { addresses: own, mac } = assignment;
+      wrong.push(...checkPodLink({ ...spec, addresses: own, mac }));
     } catch (error) {
       wrong.push((error as Error).message);
     }
@@ -220,7 +222,12 @@ function attachmentOf(key: string): Attachment {
 
 function makeLink(
   request: AddRequest,
-  wanted: { readonly device: string; readonly mtu: number; readonly addresses: readonly string[] },
+  wanted: {
+    readonly device: string;
+    readonly mtu: number;
+    readonly addresses: readonly string[];
+    readonly mac: string | undefined;
+  },
 ): PodLink {
   try {
     return createPodLink({
@@ -229,6 +236,7 @@ function makeLink(
       ifName: request.interface,
       mtu: wanted.mtu,
       addresses: wanted.addresses,
+      mac: wanted.mac,
     });
   } catch (error) {
     const code = error instanceof SystemError ? error.code : (error as NodeJS.ErrnoException).code;
