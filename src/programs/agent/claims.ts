@@ -1,20 +1,17 @@
 /** Keeps the node's block claims right: carries out what `decideClaims` decides. */
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
-import { apiVersionOf } from '#api/object.ts';
 import { blockName } from '#compile/ipam/blocks.ts';
-import { decideSingles, type PodAddresses, type SinglePod } from '#compile/ipam/single.ts';
+import type { PodAddresses } from '#compile/ipam/single.ts';
 import { defaultSubnet } from '#compile/topology/entries.ts';
 import type { DatapathStatus } from '#intent/handover.ts';
 import { backoffDelay } from '#kube/backoff.ts';
-import { type Client, isAlreadyExists, isConflict, isNotFound } from '#kube/client.ts';
-import { type AddressHolder, type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
-import { isIdle } from '#model/pod.ts';
-import type { Log } from '#telemetry/log.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '#kube/client.ts';
+import type { BlockClaimModel } from '#model/blockclaim.ts';
 import { createThinned } from '#telemetry/thinned.ts';
 import type { SubnetUsage } from '../node-lease.ts';
 import { type ClaimDecision, decideClaims } from './claim-decision.ts';
-import type { Feed } from './feed.ts';
 import { createNodeAddresses } from './node-addresses.ts';
+import { claimObject, createSingles, forgetSeen, type SinglesOptions } from './singles.ts';
 
 export type Claims = {
   /** Something that claims depend on changed. */
@@ -33,26 +30,19 @@ export type Claims = {
 
 /** After a claim that another node was quicker to make, before the next try elsewhere. */
 const elsewhereMs = 100;
-/** How long a claim that was made may take to show in the watch; beyond, it is taken to be gone again. */
-const patienceMs = 30_000;
 const lineEveryMs = 10_000;
 
-export type ClaimsOptions = {
-  readonly client: Client;
-  readonly node: string;
-  readonly feed: Feed;
-  readonly log: Log;
+export type ClaimsOptions = Pick<
+  SinglesOptions,
+  'client' | 'node' | 'feed' | 'log' | 'onAddresses' | 'toldOfPods'
+> & {
   /** `usable()` changed. */
   readonly onUsable: () => void;
-  /** `addresses()` changed. */
-  readonly onAddresses: () => void;
-  /** A generation of the datapath's that knows all of `feed.placed()` and no other pod; undefined: not sent yet. */
-  readonly toldOfPods: () => number | undefined;
 };
 
 /** One pass at a time; what changes meanwhile makes another one. */
 export function startClaims(options: ClaimsOptions): Claims {
-  const { client, node, feed, log, onUsable, onAddresses, toldOfPods } = options;
+  const { client, node, feed, log, onUsable } = options;
   let status: DatapathStatus | undefined;
   let usable: ReadonlySet<string> = new Set();
   let releasing: ReadonlySet<string> = new Set();
@@ -64,24 +54,28 @@ export function startClaims(options: ClaimsOptions): Claims {
   let reported = '';
   /** Names asked for and not seen in the watch yet, and since when; asking twice would claim twice. */
   const asked = new Map<string, number>();
-  const askedSingles = new Map<string, number>();
-  let addresses: ReadonlyMap<string, PodAddresses> = new Map();
   /** Failures in a row: the API server is away, or refuses what we ask. */
   let failures = 0;
   const failureLine = createThinned(lineEveryMs);
   const nodeAddresses = createNodeAddresses(client);
   let timer: NodeJS.Timeout | undefined;
   const decided = Promise.withResolvers<void>();
+  const singles = createSingles({
+    ...options,
+    onRefused(error, fields) {
+      attempt++;
+      if (isAlreadyExists(error)) pokeIn(elsewhereMs);
+      else failed('can not claim an address', { ...fields, error });
+    },
+    onFailed: (what, fields) => failed(what, fields),
+  });
 
   const pass = async (): Promise<void> => {
     const self = feed.self();
     if (status === undefined || !feed.isSynced()) return;
     if (self === undefined) return;
     const claims = feed.claims();
-    for (const names of [asked, askedSingles]) {
-      for (const claim of claims) names.delete(claim.name);
-      for (const [name, since] of names) if (performance.now() - since > patienceMs) names.delete(name);
-    }
+    forgetSeen(asked, claims);
     const decision = decideClaims({
       node,
       nodeUID: self.nodeUID,
@@ -102,17 +96,14 @@ export function startClaims(options: ClaimsOptions): Claims {
     releasing = decision.releasing;
     yielded = decision.yielded;
     take(decision.use);
-    const singles = decideOnSingles(claims, self.nodeUID, status);
+    const claimSingles = singles.decide(claims, self.nodeUID, status, attempt);
     decided.resolve();
     report(decision);
     await Promise.all([
       nodeAddresses
         .tell(decision.use, status.tunnelAddresses)
         .catch((error: unknown) => failed("can not tell the node's own addresses", { error })),
-      ...singles.create.map((single) => createSingle(single, self.nodeUID)),
-      ...singles.take.map(({ claim, holder }) => rewrite(claim, { node, nodeUID: self.nodeUID, holder })),
-      ...singles.free.map((claim) => free(claim)),
-      ...singles.drop.map(dropSingle),
+      claimSingles(),
       ...decision.adopt.map((claim) => adopt(claim, self.nodeUID)),
       ...(asked.size > 0 || decision.adopt.length > 0
         ? []
@@ -127,90 +118,6 @@ export function startClaims(options: ClaimsOptions): Claims {
     usable = next;
     onUsable();
   };
-
-  const decideOnSingles = (
-    claims: readonly BlockClaimModel[],
-    nodeUID: string,
-    { held, strays, generation }: DatapathStatus,
-  ) => {
-    const told = toldOfPods();
-    const alive = new Set<string>();
-    const pods: SinglePod[] = [];
-    for (const { pod, placed } of feed.placed()) {
-      if (isIdle(pod)) continue;
-      alive.add(pod.uid);
-      if ('placement' in placed && !placed.placement.fromBlocks)
-        pods.push({ pod, placement: placed.placement });
-    }
-    const decision = decideSingles({
-      ...feed.served(),
-      node,
-      nodeUID,
-      pods,
-      alive,
-      claims,
-      wired: new Set(held),
-      resting: new Set(strays),
-      isCurrent: told !== undefined && generation > 0 && generation >= told,
-      asked: new Set(askedSingles.keys()),
-      attempt,
-    });
-    if (JSON.stringify([...decision.pods]) !== JSON.stringify([...addresses])) {
-      addresses = decision.pods;
-      onAddresses();
-    }
-    return decision;
-  };
-
-  const createSingle = async (
-    { cidr, subnet, holder }: ReturnType<typeof decideSingles>['create'][number],
-    nodeUID: string,
-  ): Promise<void> => {
-    const name = blockName(cidr);
-    if (name === undefined) return;
-    askedSingles.set(name, performance.now());
-    try {
-      await client.create(blockClaimKind, claimObject(name, { cidr, subnet, node, nodeUID, holder }));
-      failures = 0;
-      failureLine.over();
-      log.info('claimed an address', { cidr, subnet, pod: `${holder.namespace}/${holder.pod}` });
-    } catch (error) {
-      askedSingles.delete(name);
-      attempt++;
-      if (isAlreadyExists(error)) pokeIn(elsewhereMs);
-      else failed('can not claim an address', { cidr, subnet, error });
-    }
-  };
-
-  /** Only as it was seen: an address has one writer at a time. */
-  const asSeen = async (claim: BlockClaimModel, write: (current: BlockClaim) => Promise<unknown>) => {
-    try {
-      const current = await client.get<BlockClaim>(blockClaimKind, claim.name);
-      if (JSON.stringify(readBlockClaim(current).value) === JSON.stringify(claim)) await write(current);
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error))
-        failed('can not change the claim of an address', { cidr: claim.cidr, error });
-    }
-  };
-  const rewrite = (
-    claim: BlockClaimModel,
-    change: Partial<Pick<BlockClaimModel, 'node' | 'nodeUID'>> & { readonly holder: AddressHolder },
-  ) =>
-    asSeen(claim, async (current) => {
-      await client.update(blockClaimKind, { ...current, spec: { ...current.spec, ...change } });
-      const { holder } = change;
-      const what = holder.freedAt === undefined ? 'took over an address' : 'freed an address';
-      log.info(what, { cidr: claim.cidr, pod: `${holder.namespace}/${holder.pod}`, from: claim.node });
-    });
-  const free = async (claim: BlockClaimModel): Promise<void> => {
-    if (claim.holder === undefined) return;
-    await rewrite(claim, { holder: { ...claim.holder, freedAt: new Date().toISOString() } });
-  };
-  const dropSingle = (claim: BlockClaimModel) =>
-    asSeen(claim, async ({ metadata: { uid, resourceVersion } }) => {
-      await client.delete(blockClaimKind, claim.name, { uid, resourceVersion });
-      log.info('gave an address back', { cidr: claim.cidr, subnet: claim.subnet });
-    });
 
   const report = (decision: ClaimDecision): void => {
     const text = decision.problems.map((problem) => problem.reason).join('; ');
@@ -291,7 +198,7 @@ export function startClaims(options: ClaimsOptions): Claims {
     },
     usable: () => usable,
     usage: () => (status === undefined ? new Map() : usageOf(status)),
-    addresses: () => addresses,
+    addresses: () => singles.addresses(),
     decided: decided.promise,
     stop() {
       stopped = true;
@@ -316,8 +223,4 @@ function usageOf({ blocks, demand }: DatapathStatus): ReadonlyMap<string, Subnet
   }
   for (const { subnet, waiting } of demand) add(subnet, { waiting });
   return usage;
-}
-
-function claimObject(name: string, spec: BlockClaim['spec']): BlockClaim {
-  return { apiVersion: apiVersionOf(blockClaimKind), kind: blockClaimKind.kind, metadata: { name }, spec };
 }

@@ -46,6 +46,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   const sightings = followLeases(caches, leaseTimes);
   registerSubnetMetrics(registry, () => caches.subnets.list());
   const pace = createPace(() => caches.nodes.list().length);
+  const poolPace = createPace(() => caches.nodes.list().length);
   const retirement = createRetirement(leaseTimes.defaultDurationMs + leaseTimes.marginMs);
   const failing = createThinned(lineEveryMs);
   const seconds = registry.histogram({
@@ -85,7 +86,8 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
       pools.map(readIPPool).flatMap(({ value }) => value ?? []),
       served.byName,
     ).value;
-    await reconcilePools(client, pools, poolUses(servedPools, situation.claims), problems, now, log);
+    const uses = poolUses(servedPools, situation.claims);
+    await reconcilePools(client, pools, uses, problems, now, poolPace, log);
     const times = { ...leaseTimes, startedAt, now: performance.now() };
     await freeAbandoned(client, caches, sightings, times, log);
     await endKeeps(client, caches, now, log);

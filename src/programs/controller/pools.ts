@@ -11,6 +11,7 @@ import type { Log } from '#telemetry/log.ts';
 import type { Caches } from './caches.ts';
 import { type Ended, endedKeeps, ownerEnded } from './kept.ts';
 import { type PoolStatus, type PoolUse, poolStatus } from './pool-status.ts';
+import { differOnlyInWords, type Pace } from './subnets.ts';
 
 /** Writes only what differs; what can't be written is left to the next pass, and holds up no other. */
 export async function reconcilePools(
@@ -19,6 +20,7 @@ export async function reconcilePools(
   uses: ReadonlyMap<string, PoolUse>,
   problems: readonly Problem[],
   now: Date,
+  pace: Pace,
   log: Log,
 ): Promise<void> {
   const byPool = Map.groupBy(
@@ -29,7 +31,7 @@ export async function reconcilePools(
     const { name } = pool.metadata;
     const status = poolStatus(uses.get(name), byPool.get(name) ?? []);
     try {
-      await writeStatus(client, pool, status, now);
+      await writeStatus(client, pool, status, now, pace);
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) continue;
       log.warn("an IPPool's status can't be written and is tried again", { pool: name, error });
@@ -75,7 +77,13 @@ async function isStillEnded(client: Client, { claim, statefulSet }: Ended): Prom
   }
 }
 
-async function writeStatus(client: Client, pool: IPPool, status: PoolStatus, now: Date): Promise<void> {
+async function writeStatus(
+  client: Client,
+  pool: IPPool,
+  status: PoolStatus,
+  now: Date,
+  pace: Pace,
+): Promise<void> {
   const { generation, name } = pool.metadata;
   const { conditions: wanted, ...counts } = status;
   const before = pool.status ?? {};
@@ -87,6 +95,8 @@ async function writeStatus(client: Client, pool: IPPool, status: PoolStatus, now
   );
   const { conditions: held, ...rest } = before;
   if (conditions === held && sameCounts(rest, counts)) return;
+  if (differOnlyInWords(held as readonly Condition[] | undefined, conditions) && !pace.mayCount(name)) return;
+  pace.counted(name);
   const body = { status: { conditions, ...counts } };
   await client.patch(ipPoolKind, { name, subresource: 'status' }, { kind: 'merge', body });
 }

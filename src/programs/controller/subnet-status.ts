@@ -8,7 +8,8 @@ import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { NamespaceModel } from '#model/namespace.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import type { SubnetModel } from '#model/subnet.ts';
-import { intersect, setOfPrefixes, size } from '#net/set.ts';
+import { parsePrefix } from '#net/prefix.ts';
+import { has, intersect, setOfPrefixes, size } from '#net/set.ts';
 import { kindOf } from '#telemetry/catalogue.ts';
 import type { SubnetUsage } from '../node-lease.ts';
 import { carriedCondition, type WireByNode } from './carried.ts';
@@ -105,11 +106,14 @@ type Counts = Pick<SubnetStatus, 'ipv4' | 'ipv6'>;
 
 function countAddresses(subnet: ServedSubnet, blocks: readonly BlockClaimModel[], use: SubnetUsage): Counts {
   const all = assignable(subnet);
+  const singles = blocks.filter(({ holder, cidr }) => holder !== undefined && has(all, parsePrefix(cidr)!));
   const held = intersect(all, setOfPrefixes(prefixes(blocks.map((claim) => claim.cidr))));
   const counts = ([4, 6] as const).flatMap((family): [string, AddressCounts][] => {
     if (!subnet.cidrs.some((cidr) => cidr.includes(':') === (family === 6))) return [];
     const total = size(all, family);
-    const used = BigInt(family === 4 ? use.ipv4 : use.ipv6);
+    // Nodes tell what they assigned from blocks; an address that is claimed by itself is some pod's, or kept for one.
+    const own = singles.filter(({ cidr }) => cidr.includes(':') === (family === 6)).length;
+    const used = BigInt((family === 4 ? use.ipv4 : use.ipv6) + own);
     const available = total > used ? total - used : 0n;
     const text = (value: bigint) => value.toString();
     return [

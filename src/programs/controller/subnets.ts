@@ -112,7 +112,8 @@ export function createPace(nodes: () => number): Pace {
   };
 }
 
-function differOnlyInWords(a: readonly Condition[] = [], b: readonly Condition[] = []): boolean {
+/** Types, states and reasons are the same. */
+export function differOnlyInWords(a: readonly Condition[] = [], b: readonly Condition[] = []): boolean {
   const said = (list: readonly Condition[]) =>
     list.map(({ type, status, reason, observedGeneration }) => [type, status, reason, observedGeneration]);
   return isDeepStrictEqual(said(a), said(b));
