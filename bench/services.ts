@@ -50,12 +50,12 @@ async function measureChanges(ground: Ground, { quick, progress }: BenchOptions)
     });
     const all = services(size, 0, backends);
     const load = await timed(() => node.send({ services: all }));
+    const { samples, empty } = await changes(node, all, quick ? 40 : 300);
     await ground.run(`cat >/tmp/layout.nft <<'END'\n${kubeProxyLayout(Object.values(all), 0, true)}END`);
     const theirLoad = await nftFile(ground, names.theirs, '/tmp/layout.nft');
     progress(
       `${size} Services: loaded in ${load.toFixed(0)} ms, as kube-proxy in ${theirLoad.toFixed(0)} ms`,
     );
-    const { samples, empty } = await changes(node, all, quick ? 40 : 300);
     const theirs = await theirChanges(ground, names.theirs, size, quick ? 5 : 15);
     node.close();
     const one = median(samples);
