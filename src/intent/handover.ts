@@ -85,7 +85,7 @@ export type DatapathStatus = {
   readonly blocks: readonly BlockUsage[];
   /** Addresses in use or resting outside of all `blocks`: their block was let go when the datapath wasn't there to object. */
   readonly strays: readonly string[];
-  /** Addresses on pod interfaces outside of all `blocks`. */
+  /** Addresses in use outside of all `blocks`, or by claims of their own. */
   readonly held: readonly string[];
   readonly demand: readonly SubnetDemand[];
   /** How many pod interfaces are wired. */

@@ -3,8 +3,11 @@ import { describe, expect, test } from 'vitest';
 import type { Node } from '#api/core.ts';
 import type { BlockClaim } from '#api/kinds/blockclaim.ts';
 import type { Subnet } from '#api/kinds/subnet.ts';
+import { readWishes } from './address-wishes.ts';
 import { readBlockClaim } from './blockclaim.ts';
+import { readIPPool } from './ippool.ts';
 import { readNode } from './node.ts';
+import type { PodModel } from './pod.ts';
 import { selects } from './selector.ts';
 import { readSubnet } from './subnet.ts';
 
@@ -213,4 +216,99 @@ describe('selects', () => {
   ] as const)('%j on %j: %s', (selector, labels, expected) => {
     expect(selects(selector, labels)).toBe(expected);
   });
+});
+
+describe('readWishes', () => {
+  const pod = (given: Record<string, string>, extra: Partial<PodModel> = {}) => ({
+    origin: { kind: 'Pod', namespace: 'shop', name: 'web-0' },
+    name: 'web-0',
+    annotations: Object.fromEntries(
+      Object.entries(given).map(([key, value]) => [`netloom.dev/${key}`, value]),
+    ),
+    statefulSet: 'web',
+    ...extra,
+  });
+
+  test('an ordinary pod wishes for nothing', () => {
+    expect(readWishes(pod({}))).toEqual({ value: {}, problems: [] });
+    const foreign = { ...pod({}), annotations: { 'example.com/addresses': 'x' } };
+    expect(readWishes(foreign)).toEqual({ value: {}, problems: [] });
+  });
+
+  test('entries are separated by commas, families joined by +, each with its MAC', () => {
+    const given = {
+      addresses: 'fd00::0005 + 10.0.0.5, 10.0.0.6',
+      'mac-address': '02-00-00-00-00-0A,02:00:00:00:00:0b',
+    };
+    expect(readWishes(pod(given)).value?.entries).toEqual([
+      { addresses: ['10.0.0.5', 'fd00::5'], mac: '02:00:00:00:00:0a' },
+      { addresses: ['10.0.0.6'], mac: '02:00:00:00:00:0b' },
+    ]);
+  });
+
+  test('what is kept says for whom and how long', () => {
+    expect(readWishes(pod({ 'keep-addresses': 'Pod' })).value).toMatchObject({
+      keep: 'Pod:web-0',
+      release: 'OnOwnerDeletion',
+    });
+    const vm = pod({ 'keep-addresses': 'VM:desk', 'release-addresses': '2h' }, {
+      statefulSet: undefined,
+    } as never);
+    expect(readWishes(vm).value).toMatchObject({ keep: 'VM:desk', release: '7200s' });
+  });
+
+  test.each<[Record<string, string>, string, RegExp]>([
+    [{ addresses: '10.0.0.300' }, 'addresses', /"10.0.0.300" is no address/],
+    [{ addresses: '10.0.0.1+10.0.0.2' }, 'addresses', /two addresses of one family/],
+    [{ addresses: '10.0.0.1,10.0.0.1' }, 'addresses', /has 10.0.0.1 twice/],
+    [{ addresses: '' }, 'addresses', /is empty/],
+    [
+      { addresses: `${'10.0.0.1,'.repeat(256)}10.0.0.2` },
+      'addresses',
+      /more than 256 entries; make an IPPool/,
+    ],
+    [{ 'mac-address': '01:00:00:00:00:01' }, 'mac-address', /no MAC address of one station/],
+    [
+      { addresses: '10.0.0.1', 'mac-address': '02:00:00:00:00:01,02:00:00:00:00:02' },
+      'mac-address',
+      /2 MAC addresses for 1 entries/,
+    ],
+    [{ 'keep-addresses': 'Node' }, 'keep-addresses', /neither Pod nor VM:NAME/],
+    [{ 'keep-addresses': 'VM:' }, 'keep-addresses', /neither Pod nor VM:NAME/],
+    [{ 'keep-addresses': 'Pod', 'release-addresses': 'soon' }, 'release-addresses', /"soon" is neither/],
+    [{ 'release-addresses': '10m' }, 'release-addresses', /keep-addresses is missing/],
+  ])('%j is refused as a whole', (given, annotation, message) => {
+    const { value, problems } = readWishes(pod(given));
+    expect(value).toBeUndefined();
+    expect(problems[0]).toMatchObject({
+      field: `metadata.annotations[netloom.dev/${annotation}]`,
+      code: 'InvalidAnnotation',
+    });
+    expect(problems[0]!.message).toMatch(message);
+  });
+
+  test('"Pod" needs something that makes the pod again, or a rule of its own', () => {
+    const alone = { statefulSet: undefined } as never;
+    expect(readWishes(pod({ 'keep-addresses': 'Pod' }, alone)).problems[0]?.message).toContain(
+      'no StatefulSet owns this one',
+    );
+    expect(
+      readWishes(pod({ 'keep-addresses': 'Pod', 'release-addresses': 'Never' }, alone)).problems,
+    ).toEqual([]);
+  });
+});
+
+test('an IPPool without one good address is not usable; a bad one beside others is left out', () => {
+  const read = (addresses: string[]) =>
+    readIPPool({
+      apiVersion: 'netloom.dev/v1alpha1',
+      kind: 'IPPool',
+      metadata: { name: 'p' },
+      spec: { subnet: 'default', addresses },
+    });
+  expect(read(['10.0.0.4-10.0.0.6', '10.0.0.7', 'x'])).toMatchObject({
+    value: { prefixes: ['10.0.0.4/30'] },
+    problems: [{ field: 'spec.addresses[2]', code: 'InvalidRange' }],
+  });
+  expect(read(['x']).value).toBeUndefined();
 });

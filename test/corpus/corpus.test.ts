@@ -4,10 +4,15 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import type { KubeObject } from '#api/object.ts';
+import { place } from '#compile/ipam/placement.ts';
+import { servePools } from '#compile/ipam/pools.ts';
+import { decideSingles } from '#compile/ipam/single.ts';
 import { compileQos } from '#compile/qos/compile.ts';
 import { compileServices } from '#compile/services/compile.ts';
 import { compileTopology } from '#compile/topology/compile.ts';
+import { serveSubnets } from '#compile/topology/served.ts';
 import { readBlockClaim } from '#model/blockclaim.ts';
+import { readIPPool } from '#model/ippool.ts';
 import { readNamespace } from '#model/namespace.ts';
 import { readNode } from '#model/node.ts';
 import { readPod } from '#model/pod.ts';
@@ -15,6 +20,7 @@ import type { Problem, Read } from '#model/problem.ts';
 import { readQoSPolicy } from '#model/qospolicy.ts';
 import { readEndpointSlice, readService } from '#model/service.ts';
 import { readSubnet } from '#model/subnet.ts';
+import { podIntents } from '#programs/agent/pod-intents.ts';
 
 type Placed = { readonly nodeName?: string };
 type Expectation = { readonly problems?: readonly string[]; readonly intent?: object };
@@ -51,12 +57,17 @@ function compile(
     );
   const all = <T>(kind: string, read: (object: never) => Read<T>): T[] => [...byKey(kind, read).values()];
   const nodes = all('Node', readNode);
+  const subnets = all('Subnet', readSubnet);
+  const claims = all('BlockClaim', readBlockClaim);
+  const pools = all('IPPool', readIPPool);
+  const namespaces = all('Namespace', (object) => ({ value: readNamespace(object), problems: [] }));
   const topology = compileTopology(
     {
       nodes,
-      subnets: all('Subnet', readSubnet),
-      claims: all('BlockClaim', readBlockClaim),
-      namespaces: all('Namespace', (object) => ({ value: readNamespace(object), problems: [] })),
+      subnets,
+      claims,
+      namespaces,
+      pools,
     },
     node,
   );
@@ -70,12 +81,38 @@ function compile(
     { node, zone: own?.zone, addresses, nodePortAddresses: addresses, externalIPs: true },
   );
   const placed = objects.filter(({ kind, spec }) => kind === 'Pod' && (spec as Placed).nodeName === node);
+  const ownPods = placed.map(readPod);
+  const served = serveSubnets(subnets).value;
+  const inputs = { subnets: served, pools: servePools(pools, served.byName).value };
+  const local = ownPods.map((pod) => {
+    const space = namespaces.find(({ name }) => name === pod.namespace) ?? {
+      name: pod.namespace,
+      labels: {},
+    };
+    return { pod, placed: place(pod, space, inputs) };
+  });
+  const singles = decideSingles({
+    ...inputs,
+    node,
+    nodeUID: own?.uid ?? '',
+    pods: local.flatMap(({ pod, placed: where }) =>
+      'placement' in where && !where.placement.fromBlocks ? [{ pod, placement: where.placement }] : [],
+    ),
+    alive: new Set(ownPods.map(({ uid }) => uid)),
+    claims,
+    wired: new Set(),
+    resting: new Set(),
+    isCurrent: true,
+    asked: new Set(),
+    attempt: 0,
+  });
+  const pods = Object.fromEntries(podIntents(local, singles.pods));
   const qos = compileQos({
-    pods: new Map(placed.map(readPod).map((pod) => [`${pod.namespace}/${pod.name}`, pod])),
+    pods: new Map(ownPods.map((pod) => [`${pod.namespace}/${pod.name}`, pod])),
     policies: byKey('QoSPolicy', readQoSPolicy),
   });
   problems.push(...topology.problems, ...services.problems, ...qos.problems);
-  return { intent: { ...topology.value, ...services.value, bandwidth: qos.value }, problems };
+  return { intent: { ...topology.value, pods, ...services.value, bandwidth: qos.value }, problems };
 }
 
 function documents(text: string): KubeObject[] {

@@ -49,6 +49,8 @@ export type CniOptions = {
   readonly plugin?: string;
   /** What a runtime adds to CNI_ARGS. */
   readonly uid?: string;
+  /** What the agent says of the pod stays as it is. */
+  readonly known?: boolean;
 };
 
 const socket = '/run/netloom/cni.sock';
@@ -135,7 +137,8 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
         plugin = 'netloom',
         uid = `uid-${pod}`,
       } = options;
-      if (command === 'ADD') await node.know(`${namespace}/${pod}`, { uid });
+      const told = options.known === true || pods[`${namespace}/${pod}`]?.uid === uid;
+      if (command === 'ADD' && !told) await node.know(`${namespace}/${pod}`, { uid });
       const env = {
         CNI_COMMAND: command,
         CNI_CONTAINERID: pod,

@@ -14,6 +14,8 @@ export type Assignment = {
   readonly mode: SubnetMode;
   /** Canonical, at most one a family, IPv4 first. */
   readonly addresses: readonly string[];
+  /** Not out of a block: the addresses have claims of their own. */
+  readonly claimed?: true;
   /** MAC of the pod's end, where it was asked for. */
   readonly mac?: string;
   /** Unix time in milliseconds. */

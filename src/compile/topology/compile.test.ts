@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
+import type { PoolModel } from '#model/ippool.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { SubnetModel } from '#model/subnet.ts';
 import * as blocks from '../ipam/blocks.ts';
@@ -56,6 +57,18 @@ const snapshot = (extra: Partial<TopologySnapshot>): TopologySnapshot => ({
 });
 
 describe('compileTopology', () => {
+  test("one address of one pod is routed to its node while it is on an interface, and is no block of the node's own", () => {
+    const holder = { namespace: 'shop', pod: 'db-0', podUID: 'u', keep: 'Pod:db-0', generation: 2 };
+    const at = (owner: string, freedAt?: string) => {
+      const single = freedAt === undefined ? holder : { ...holder, freedAt };
+      const claims = [claim('10.244.9.9/32', owner, 'default', { holder: single })];
+      return compileTopology(snapshot({ claims }), 'a').value;
+    };
+    expect(at('b').peers.b?.blocks).toEqual([{ cidr: '10.244.9.9/32', subnet: 'default', mode: 'overlay' }]);
+    expect(at('b', '2026-01-01T00:00:00Z').peers.b?.blocks).toEqual([]);
+    expect(at('a').self.a?.blocks).toEqual([]);
+  });
+
   test("a claim is routed to its node, and the node's own is its to assign from", () => {
     const { value, problems } = compileTopology(
       snapshot({ claims: [claim('10.244.0.0/26', 'a'), claim('10.244.0.64/26', 'b')] }),
@@ -216,8 +229,10 @@ type Step =
       readonly block: number;
       readonly owner: string | undefined;
       readonly of: string;
+      readonly single: string | undefined;
     }
   | { readonly kind: 'namespace'; readonly name: string; readonly gold: boolean | undefined }
+  | { readonly kind: 'pool'; readonly name: string; readonly of: string; readonly block: number | undefined }
   | { readonly kind: 'flush' };
 
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 3 });
@@ -231,11 +246,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     block: fc.nat(5),
     owner: optional(names),
     of: subnetNames,
+    single: optional(fc.constantFrom('used', 'freed')),
   }),
   fc.record({
     kind: fc.constant('namespace' as const),
     name: fc.constantFrom('n1', 'n2'),
     gold: optional(fc.boolean()),
+  }),
+  fc.record({
+    kind: fc.constant('pool' as const),
+    name: fc.constantFrom('p', 'q'),
+    of: subnetNames,
+    block: optional(fc.nat(5)),
   }),
   fc.record({ kind: fc.constant('flush' as const) }),
 );
@@ -244,7 +266,13 @@ test('any sequence of changes gives what one compile of the final state gives', 
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const compiler = createTopologyCompiler('a');
-      const state = { node: new Map(), subnet: new Map(), claim: new Map(), namespace: new Map() };
+      const state = {
+        node: new Map(),
+        subnet: new Map(),
+        pool: new Map(),
+        claim: new Map(),
+        namespace: new Map(),
+      };
       let folded: TopologyIntent = { self: {}, subnets: {}, namespaces: {}, peers: {} };
       for (const one of [...steps, { kind: 'flush' } as const]) {
         if (one.kind === 'flush') folded = fold(folded, compiler.flush());
@@ -256,6 +284,7 @@ test('any sequence of changes gives what one compile of the final state gives', 
           subnets: [...state.subnet.values()],
           claims: [...state.claim.values()],
           namespaces: [...state.namespace.values()],
+          pools: [...state.pool.values()],
         },
         'a',
       );
@@ -292,15 +321,27 @@ function applyStep(
           });
     compiler.setSubnet(one.name, put(one.name, value));
   } else if (one.kind === 'claim') {
-    const cidr = `10.${one.block % 3}.0.${(one.block % 2) * 64}/26`;
-    const value =
-      one.owner === undefined
-        ? undefined
-        : claim(cidr, one.owner, one.of, {
-            nodeUID: '1',
-            ...(one.block > 3 ? { nodeAddresses: [cidr.replace('/26', '')] } : {}),
-          });
+    const cidr = `10.${one.block % 3}.0.${(one.block % 2) * 64}/${one.single === undefined ? 26 : 32}`;
+    const holder = { namespace: 'n1', pod: 'p', podUID: 'u', generation: 1 };
+    const single = one.single === 'freed' ? { ...holder, freedAt: 'x' } : holder;
+    const kind = one.single === undefined ? {} : { holder: single };
+    const own = one.block > 3 ? { nodeAddresses: [cidr.replace(/\/.*/, '')] } : {};
+    const extra = { nodeUID: '1', ...kind, ...own };
+    const value = one.owner === undefined ? undefined : claim(cidr, one.owner, one.of, extra);
     compiler.setClaim(blockName(cidr), put(blockName(cidr), value));
+  } else if (one.kind === 'pool') {
+    const value: PoolModel | undefined =
+      one.block === undefined
+        ? undefined
+        : {
+            origin: { kind: 'IPPool', name: one.name },
+            name: one.name,
+            created: '2026-01-01T00:00:00Z',
+            subnet: one.of,
+            prefixes: [`10.${one.block % 3}.0.${(one.block % 2) * 16}/28`],
+            namespaces: [],
+          };
+    compiler.setPool(one.name, put(one.name, value));
   } else {
     const value =
       one.gold === undefined ? undefined : { name: one.name, labels: one.gold ? { tier: 'gold' } : {} };

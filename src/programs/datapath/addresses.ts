@@ -32,7 +32,7 @@ export type Addresses = {
   usage(): readonly BlockUsage[];
   /** Addresses in use or resting outside of all blocks of `usage`. */
   strays(): readonly string[];
-  /** Those of `strays` that are in use. */
+  /** Those of `strays` that are in use, and all that pods have by claims of their own. */
   held(): readonly string[];
   /** The Subnet that addresses belong to, for interfaces found without a journal. */
   subnetOf(addresses: readonly string[]): Pick<Assignment, 'subnet' | 'mode'> | undefined;
@@ -143,6 +143,7 @@ export function createAddresses(options: {
         subnet: name,
         mode: subnet.mode,
         addresses: decided.value,
+        ...(wish.claimed === undefined ? {} : { claimed: true as const }),
         ...(wish.mac === undefined ? {} : { mac: wish.mac }),
         since: now,
       };
@@ -216,7 +217,11 @@ export function createAddresses(options: {
       const resting = [...state.resting].filter(([, at]) => now - at < restMs).map(([address]) => address);
       return outside([...state.owners.keys(), ...resting]);
     },
-    held: () => outside([...state.owners.keys()]),
+    held: () => {
+      const claimed = [...state.assignments.values()].filter((each) => each.claimed === true);
+      const own = claimed.flatMap(({ addresses }) => addresses);
+      return [...new Set([...own, ...outside([...state.owners.keys()])])];
+    },
     subnetOf,
   };
 }
