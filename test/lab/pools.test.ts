@@ -334,7 +334,7 @@ test("a StatefulSet's pods keep their addresses over nodes; they end with its re
   await pings(plain, await readyPod(cluster, 'default', 'db-1'));
   const kept = async () =>
     (await claims())
-      .flatMap(({ spec }) => (spec.holder?.statefulSet === 'db' ? [spec.holder.keep] : []))
+      .flatMap(({ spec }) => (spec.holder?.statefulSet === 'db' ? [spec.holder.keep ?? ''] : []))
       .sort();
   await cluster.kubectl('scale', 'statefulset', 'db', '--replicas=1');
   await eventually(async () => expect(await kept()).toEqual(['Pod:db-0', 'Pod:db-0']), 30_000);
