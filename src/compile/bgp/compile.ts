@@ -5,6 +5,7 @@ import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
 import { selects } from '#model/selector.ts';
 import { type Family, parseAddr } from '#net/addr.ts';
+import { addressConflict, asnConflict } from './conflicts.ts';
 
 /** What is known of a Secret's key; `undefined` in the map: not looked at yet, so nothing is wrong with it either. */
 export type Password = { readonly value: string } | { readonly missing: string };
@@ -40,8 +41,7 @@ export function compileBGP(
       problems.push({ object: neighbor.origin, field, code, message });
     };
     if (asn !== undefined && asn.number !== neighbor.localASN) {
-      const message = `BGPNeighbor ${asn.of}, which is older and on the same nodes, says AS ${asn.number}; this one is not used there`;
-      refuse('spec.localASN', 'ASNConflict', message);
+      problems.push(asnConflict(neighbor, { name: asn.of, localASN: asn.number }));
       continue;
     }
     const password = passwordOf(neighbor, snapshot.passwords, refuse);
@@ -51,8 +51,7 @@ export function compileBGP(
       const other = taken.get(address);
       if (other !== undefined) {
         // Two meshes may well overlap: whichever has the node is as good.
-        if (mesh === undefined)
-          refuse('spec.address', 'Overlap', `is the address of BGPNeighbor ${other}, which is older`);
+        if (mesh === undefined) problems.push(addressConflict(neighbor, other));
         continue;
       }
       taken.set(address, neighbor.name);
@@ -61,6 +60,13 @@ export function compileBGP(
   }
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
   return { value: { bgpNeighbors: Object.fromEntries(entries) }, problems };
+}
+
+/** Whether a node has this neighbor, or is one of it. */
+export function hasNeighbor({ nodeSelector, peerNodeSelector }: BGPNeighborModel, node: NodeModel): boolean {
+  const labels = node.labels ?? {};
+  const isMember = nodeSelector === undefined || selects(nodeSelector, labels);
+  return isMember || (peerNodeSelector !== undefined && selects(peerNodeSelector, labels));
 }
 
 type Session = {
@@ -152,7 +158,8 @@ function familyOf(address: string): Family {
   return parseAddr(address)?.family ?? 4;
 }
 
-function olderFirst(a: BGPNeighborModel, b: BGPNeighborModel): number {
+/** Of two that can't both be, the older stays. */
+export function olderFirst(a: BGPNeighborModel, b: BGPNeighborModel): number {
   if (a.created !== b.created) return a.created < b.created ? -1 : 1;
   return a.name < b.name ? -1 : 1;
 }

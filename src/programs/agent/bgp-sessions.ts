@@ -1,5 +1,6 @@
 /** A node's sessions with each BGPNeighbor, summed up; pure. */
 import type { BGPSession } from '#intent/handover.ts';
+import type { Problem } from '#model/problem.ts';
 
 /** As in the status of a BGPNeighbor. */
 export type NodeSessions = {
@@ -17,9 +18,16 @@ export type NodeSessions = {
 const progress = ['Unknown', 'Idle', 'Connect', 'Active', 'OpenSent', 'OpenConfirm', 'Established'];
 
 /** By name of the BGPNeighbor; a mesh has several sessions, and is as good as its worst. */
-export function sessionsByNeighbor(sessions: readonly BGPSession[]): ReadonlyMap<string, NodeSessions> {
+export function sessionsByNeighbor(
+  sessions: readonly BGPSession[],
+  problems: readonly Problem[] = [],
+): ReadonlyMap<string, NodeSessions> {
   const groups = Map.groupBy(sessions, ({ neighbor }) => neighbor.split('/', 1)[0] ?? neighbor);
-  return new Map([...groups].map(([name, own]) => [name, sumOf(own)]));
+  const none = { state: 'Refused', sessions: 0, established: 0, received: 0, sent: 0 };
+  return new Map([
+    ...problems.map(({ object, message }): [string, NodeSessions] => [object.name, { ...none, message }]),
+    ...[...groups].map(([name, own]): [string, NodeSessions] => [name, sumOf(own)]),
+  ]);
 }
 
 function sumOf(own: readonly BGPSession[]): NodeSessions {

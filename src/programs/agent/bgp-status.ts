@@ -3,11 +3,19 @@ import { bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
 import type { BGPSession } from '#intent/handover.ts';
 import { backoffDelay } from '#kube/backoff.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
+import type { Problem } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
 import { createThinned } from '#telemetry/thinned.ts';
 import { type NodeSessions, sessionsByNeighbor } from './bgp-sessions.ts';
 
-export type BGPStatus = { setSessions(sessions: readonly BGPSession[]): void; stop(): void };
+export type BGPStatus = {
+  /**
+   * `problems`: of neighbors that this node has and doesn't use. One that is in neither stays as it was told of last: the controller
+   * takes out what a node that doesn't have the neighbor any more has said.
+   */
+  set(sessions: readonly BGPSession[], problems: readonly Problem[]): void;
+  stop(): void;
+};
 
 const lineEveryMs = 10_000;
 /** Counts of prefixes change with every block: they are told with the next change of state, or so often. */
@@ -23,9 +31,9 @@ export function startBGPStatus(client: Client, node: string, log: Log): BGPStatu
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const isDue = (name: string, sessions: NodeSessions | undefined): boolean => {
+  const isDue = (name: string, sessions: NodeSessions): boolean => {
     const before = written.get(name);
-    if (sessions === undefined || before === undefined) return sessions !== before?.sessions;
+    if (before === undefined) return true;
     const { received: _, sent: __, ...state } = sessions;
     const { received: ___, sent: ____, ...old } = before.sessions;
     if (JSON.stringify(state) !== JSON.stringify(old)) return true;
@@ -33,25 +41,20 @@ export function startBGPStatus(client: Client, node: string, log: Log): BGPStatu
     return counts && performance.now() - before.at > countsEveryMs;
   };
 
-  const write = async (name: string, sessions: NodeSessions | undefined): Promise<void> => {
+  const write = async (name: string, sessions: NodeSessions): Promise<void> => {
     // Fields that are no longer there must go: a merge patch keeps what it doesn't name.
     const empty = { since: null, bfd: null, message: null };
-    const entry = sessions === undefined ? null : { ...empty, ...sessions };
-    const body = { status: { sessions: { [node]: entry } } };
+    const body = { status: { sessions: { [node]: { ...empty, ...sessions } } } };
     try {
       await client.patch(bgpNeighborKind, { name, subresource: 'status' }, { kind: 'merge', body });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
-    if (sessions === undefined) written.delete(name);
-    else written.set(name, { sessions, at: performance.now() });
+    written.set(name, { sessions, at: performance.now() });
   };
 
   const pass = async (): Promise<void> => {
-    for (const name of new Set([...wanted.keys(), ...written.keys()])) {
-      const sessions = wanted.get(name);
-      if (isDue(name, sessions)) await write(name, sessions);
-    }
+    for (const [name, sessions] of wanted) if (isDue(name, sessions)) await write(name, sessions);
   };
   const again = (milliseconds: number): void => {
     timer ??= setTimeout(() => {
@@ -87,8 +90,8 @@ export function startBGPStatus(client: Client, node: string, log: Log): BGPStatu
   };
 
   return {
-    setSessions(sessions) {
-      wanted = sessionsByNeighbor(sessions);
+    set(sessions, problems) {
+      wanted = sessionsByNeighbor(sessions, problems);
       run();
     },
     stop() {

@@ -8,6 +8,7 @@ import { type Client, isNotFound } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { type BGPNeighborModel, readBGPNeighbor, type SecretReference } from '#model/bgpneighbor.ts';
 import type { NodeModel } from '#model/node.ts';
+import type { Problem } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Delta } from './handover.ts';
 
@@ -17,6 +18,8 @@ export type BGPFeed = {
   setNode(name: string, node: NodeModel | undefined): void;
   /** What changed since the last flush. */
   flush(): Delta | undefined;
+  /** Of neighbors that this node has and doesn't use, as of the last flush. */
+  problems(): readonly Problem[];
   stop(): void;
 };
 
@@ -47,6 +50,7 @@ export function startBGPFeed(client: Client, node: string, log: Log, onChange: (
     synced: neighbors.synced,
     setNode: compiler.setNode,
     flush: () => compiler.flush() as Delta | undefined,
+    problems: compiler.problems,
     stop() {
       neighbors.stop();
       passwords.stop();

@@ -53,6 +53,8 @@ export type Feed = {
   /** Subnets and IPPools that are served. */
   served(): PlacementInputs;
   claims(): readonly BlockClaimModel[];
+  /** Of BGPNeighbors that this node has and doesn't use. */
+  bgpProblems(): readonly Problem[];
   /** Nodes of the cluster. */
   nodeCount(): number;
   /** This node's pods, and where each takes its addresses from. */
@@ -241,6 +243,7 @@ export function startFeed(
     },
     served: () => topology.served(),
     claims: () => claims.list(),
+    bgpProblems: bgp.problems,
     nodeCount: () => nodes.list().length,
     pods,
     needed() {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { networkInterfaces } from 'node:os';
 import { createDeltaOutput } from '#compile/delta.ts';
-import type { DatapathStatus } from '#intent/handover.ts';
+import type { BGPSession, DatapathStatus } from '#intent/handover.ts';
 import type { SelfIntent } from '#intent/node.ts';
 import { createClient } from '#kube/client.ts';
 import { requestMetrics } from '#kube/clientmetrics.ts';
@@ -130,6 +130,7 @@ const feed = startFeed(
     handSelf();
     if (pods) handPods();
     claims.poke();
+    bgpStatus.set(bgpSessions, feed.bgpProblems());
   },
 );
 const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
@@ -148,7 +149,11 @@ const claims = startClaims({
 });
 handover.onStatus(claims.setStatus);
 const bgpStatus = startBGPStatus(client, node, log);
-handover.onStatus(({ bgp }) => bgpStatus.setSessions(bgp));
+let bgpSessions: readonly BGPSession[] = [];
+handover.onStatus(({ bgp }) => {
+  bgpSessions = bgp;
+  bgpStatus.set(bgp, feed.bgpProblems());
+});
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
 let wire: DatapathStatus['wire'] | undefined;

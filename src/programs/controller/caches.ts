@@ -10,6 +10,7 @@ import {
   statefulSetType,
 } from '#api/core.ts';
 import { group } from '#api/kind.ts';
+import { type BGPNeighbor, bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { type IPPool, ipPoolKind } from '#api/kinds/ippool.ts';
 import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
@@ -78,6 +79,7 @@ export type Caches = {
   readonly slices: Informer<Seen<never>>;
   /** With the index `namespace`. */
   readonly policies: Informer<SeenQoSPolicy>;
+  readonly neighbors: Informer<BGPNeighbor>;
   readonly leases: Informer<NodeLease>;
   readonly statefulSets: Informer<StatefulSetModel>;
 };
@@ -112,6 +114,7 @@ export function startCaches(client: Client, log: Log): Caches {
       value: undefined,
       problems: readEndpointSlice(slice).problems,
     })),
+    neighbors: startInformer<BGPNeighbor>(client, bgpNeighborKind, { log }),
     policies: startInformer<QoSPolicy, SeenQoSPolicy>(client, qosPolicyKind, {
       log,
       indexers: { namespace: ({ ref }) => [ref.namespace ?? ''] },

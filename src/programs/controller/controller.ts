@@ -13,6 +13,7 @@ import { nodeOfLease } from '../node-lease.ts';
 import type { LeaseSighting, LeaseTimes } from './abandoned.ts';
 import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
+import { reconcileNeighbors } from './neighbors.ts';
 import { createPasses } from './passes.ts';
 import { poolUses } from './pool-status.ts';
 import { endKeeps, reconcilePools } from './pools.ts';
@@ -88,6 +89,8 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     ).value;
     const uses = poolUses(servedPools, situation.claims);
     await reconcilePools(client, pools, uses, problems, now, poolPace, log);
+    const nodes = caches.nodes.list().flatMap(({ value }) => value ?? []);
+    await reconcileNeighbors(client, caches.neighbors.list(), nodes, problems, now, log);
     const times = { ...leaseTimes, startedAt, now: performance.now() };
     await freeAbandoned(client, caches, sightings, times, log);
     await endKeeps(client, caches, now, log);

@@ -1,11 +1,15 @@
 /** Tells the cluster what is wrong with its objects: each problem once, and its end. */
+import type { BGPNeighbor } from '#api/kinds/bgpneighbor.ts';
+import { conflicts } from '#compile/bgp/conflicts.ts';
 import { createServiceCompiler, nowhere } from '#compile/services/compile.ts';
+import { readBGPNeighbor } from '#model/bgpneighbor.ts';
 import { readIPPool } from '#model/ippool.ts';
+import type { NodeModel } from '#model/node.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import type { ObjectReference, ProblemReporter } from '#telemetry/problems.ts';
 import { nodeOfLease } from '../node-lease.ts';
-import { type Caches, referenceTo } from './caches.ts';
+import { type Caches, referenceTo, type Seen } from './caches.ts';
 import { carryProblems, type WireByNode } from './carried.ts';
 import { topologyProblems } from './findings.ts';
 
@@ -27,7 +31,7 @@ export function followFindings(
   { externalIPs }: FindingsOptions,
   onChange: () => void,
 ): Findings {
-  const { subnets, pools, claims, nodes, services, slices, policies } = caches;
+  const { subnets, pools, claims, nodes, services, slices, policies, neighbors } = caches;
   const compiler = createServiceCompiler();
   compiler.setPlace({ ...nowhere, externalIPs });
   /** Few: so that a pass does not go through every slice of the cluster. */
@@ -45,7 +49,7 @@ export function followFindings(
   });
   policies.onChange(({ key, new: policy }) => note(`QoSPolicy ${key}`, policy?.problems ?? []));
   slices.onChange(({ key, new: slice }) => note(`EndpointSlice ${key}`, slice?.problems ?? []));
-  for (const cache of [subnets, pools, claims, caches.namespaces, nodes]) cache.onChange(onChange);
+  for (const cache of [subnets, pools, claims, caches.namespaces, nodes, neighbors]) cache.onChange(onChange);
 
   return {
     problems() {
@@ -59,6 +63,7 @@ export function followFindings(
       return [
         ...topologyProblems(topology),
         ...carryProblems(given(topology.subnets), given(topology.claims), wireByNode(caches)),
+        ...neighborProblems(neighbors.list(), nodes.list()),
         ...[...faulty.values()].flat(),
         ...compiler.problems(),
       ];
@@ -72,6 +77,10 @@ export function followFindings(
         case 'IPPool': {
           const pool = pools.get('', name);
           return pool && referenceTo(pool);
+        }
+        case 'BGPNeighbor': {
+          const neighbor = neighbors.get('', name);
+          return neighbor && referenceTo(neighbor);
         }
         case 'BlockClaim':
           return claims.get('', name)?.ref;
@@ -97,6 +106,18 @@ export function wireByNode({ leases }: Pick<Caches, 'leases'>): WireByNode {
 
 function given<T>(reads: readonly Read<T>[]): T[] {
   return reads.flatMap(({ value }) => (value === undefined ? [] : [value]));
+}
+
+function neighborProblems(neighbors: readonly BGPNeighbor[], nodes: readonly Seen<NodeModel>[]): Problem[] {
+  const reads = neighbors.map(readBGPNeighbor);
+  const values = reads.flatMap(({ value }) => value ?? []);
+  return [
+    ...reads.flatMap(({ problems }) => problems),
+    ...conflicts(
+      values,
+      nodes.flatMap(({ value }) => value ?? []),
+    ),
+  ];
 }
 
 /** Brings the reporter to these problems and no others; an object that is gone takes its problems with it. */
