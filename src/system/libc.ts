@@ -133,14 +133,6 @@ export function getSocketOption(fd: number, level: number, option: number, value
   return length.readUInt32LE();
 }
 
-/** setsockopt(2) with the bytes of a struct. */
-export function setSocketOptionBytes(fd: number, level: number, option: number, value: Uint8Array): void {
-  checked(
-    'setsockopt',
-    call('int setsockopt(int, int, int, const void *, unsigned int)')(fd, level, option, value, value.length),
-  );
-}
-
 /** One instruction of classic BPF (linux/filter.h): code, jump if true, jump if false, operand. */
 export type FilterStep = readonly [code: number, yes: number, no: number, operand: number];
 

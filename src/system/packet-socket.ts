@@ -1,15 +1,6 @@
 /** Packet sockets (packet(7)): whole Ethernet frames of one device, filtered in the kernel. */
 import { closeSync } from 'node:fs';
-import {
-  attachFilter,
-  bind,
-  type FilterStep,
-  linux,
-  receive,
-  SystemError,
-  send,
-  setSocketOptionBytes,
-} from './libc.ts';
+import { attachFilter, bind, type FilterStep, linux, receive, SystemError, send } from './libc.ts';
 import { socketIn } from './namespace.ts';
 
 export type PacketSocket = {
@@ -17,8 +8,6 @@ export type PacketSocket = {
   send(frame: Uint8Array): void;
   /** All frames that have come since the last call; none of its own. */
   receive(): Buffer[];
-  /** Frames to this multicast MAC are taken in, too, until the socket is closed. */
-  join(mac: Uint8Array): void;
   close(): void;
 };
 
@@ -32,8 +21,6 @@ export type PacketSocketOptions = {
 };
 
 const AF_PACKET = 17;
-const SOL_PACKET = 263;
-const PACKET_ADD_MEMBERSHIP = 1;
 const frameBytes = 2048;
 /** A look takes so many at most: under a flood the rest waits in the kernel's bounded queue, and is lost there. */
 const framesAtOnce = 256;
@@ -66,13 +53,6 @@ export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
         frames.push(Buffer.from(scratch.subarray(0, length)));
       }
       return frames;
-    },
-    join: (mac) => {
-      const membership = Buffer.alloc(16);
-      membership.writeInt32LE(ifindex, 0);
-      membership.writeUInt16LE(mac.length, 6);
-      membership.set(mac, 8);
-      setSocketOptionBytes(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership);
     },
     close: () => {
       if (!closed) closeSync(fd);

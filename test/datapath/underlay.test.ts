@@ -123,9 +123,11 @@ describe('an underlay pod', () => {
       const before = await drops();
       const length = family === 4 ? 32 : 128;
       const own = of('own1', family);
+      // A connection of the pod's that stands, which the forger then speaks in.
+      await wire.n1.run(['ping', '-c', '1', '-W', '2', '-e', '4242', node(family, 11)], 'own1');
       await wire.outside(`ip addr add ${own}/${length} dev br0 ${family === 6 ? 'nodad' : ''}`);
       expect(
-        await wire.outside(`ping -c 2 -W 1 -I ${own} ${node(family, 11)} >/dev/null || echo refused`),
+        await wire.outside(`ping -c 2 -W 1 -e 4242 -I ${own} ${node(family, 11)} >/dev/null || echo refused`),
       ).toContain('refused');
       await wire.outside(`ip addr del ${own}/${length} dev br0; ip neigh flush dev br0`);
       expect(await drops()).toBeGreaterThan(before);

@@ -105,7 +105,7 @@ export async function openWire(): Promise<Wire> {
     gateway: (script) => sh(n1, script, 'gw'),
     async seen([node, netns], address) {
       const target = address.includes(':') ? `TCP6:[${address}]` : `TCP4:${address}`;
-      const argv = ['timeout', '5', 'socat', '-t1', '-T2', '-', `${target}:8080,connect-timeout=1`];
+      const argv = ['timeout', '8', 'socat', '-t2', '-T3', '-', `${target}:8080,connect-timeout=2`];
       const result = await node.box.exec(argv, { input: 'x\n', ...(netns === '' ? {} : { netns }) });
       const text = result.stdout.trim();
       return text === '' ? 'silence' : (canonicalAddr(text.replaceAll(/[[\]]/g, '')) ?? text);

@@ -68,10 +68,11 @@ export async function whoHas(
         for (const frame of frames) sendOrMiss(socket, frame);
       }
       const deadline = performance.now() + waitMs;
-      while (performance.now() < deadline && found.size < open.size) {
+      // At least once: on a busy machine the time may be over before anybody looked, and answers lie in the queue.
+      do {
         await new Promise((resolve) => setTimeout(resolve, look));
         take();
-      }
+      } while (performance.now() < deadline && found.size < open.size);
     }
     return found;
   } finally {

@@ -1,5 +1,6 @@
 /** Finds out whether the physical network carries a Subnet's addresses: by sending from one, not by knowing whose network it is. */
 import { randomInt } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
 import { assignable } from '#compile/ipam/blocks.ts';
 import type { IpamState } from '#compile/ipam/state.ts';
 import type { WirePlace } from '#engines/netlink/driver.ts';
@@ -7,11 +8,9 @@ import type { WireReport } from '#intent/handover.ts';
 import type { NodeIntent, SubnetIntent } from '#intent/node.ts';
 import { formatAddr, parseAddr } from '#net/addr.ts';
 import { echoRequest, readEchoReply } from '#net/echo.ts';
-import { macBytes, parseMac } from '#net/mac.ts';
 import {
   arpReply,
   etherTypes,
-  multicastMac,
   neighbourAdvertisement,
   readNeighbourMessage,
   solicitedNode,
@@ -140,6 +139,7 @@ async function pingFrom(
   const others = new Set<string>();
   const id = randomInt(1, 0xffff);
   const sockets: PacketSocket[] = [];
+  let group: Socket | undefined;
   const open = (etherType: number, filter?: readonly FilterStep[]): PacketSocket => {
     const socket = openPacketSocket({ ifindex, etherType, ...(filter === undefined ? {} : { filter }) });
     sockets.push(socket);
@@ -148,7 +148,7 @@ async function pingFrom(
   try {
     const answers = six ? open(etherTypes.ipv6, icmpv6Filter([129])) : open(etherTypes.ipv4, echoReply4);
     const questions = six ? open(etherTypes.ipv6, icmpv6Filter([135])) : open(etherTypes.arp);
-    if (six) questions.join(macBytes(parseMac(multicastMac(solicitedNode(address)))!));
+    if (six) group = await joinGroup(solicitedNode(address), place.device);
     const take = (): void => {
       for (const frame of questions.receive()) {
         const said = readNeighbourMessage(frame);
@@ -168,13 +168,31 @@ async function pingFrom(
         for (const source of [own, address]) sendOrMiss(answers, echoRequest({ source, to, id, mac, toMac }));
       }
       const deadline = performance.now() + roundMs;
-      while (performance.now() < deadline && probe.size === 0) {
+      do {
         await new Promise((resolve) => setTimeout(resolve, look));
         take();
-      }
+      } while (performance.now() < deadline && probe.size === 0);
     }
     return { probe, own: others };
   } finally {
     for (const socket of sockets) socket.close();
+    group?.close();
   }
+}
+
+/** As a host with an address in that group would: a switch that listens to MLD forwards nothing to a port that did not ask for it. */
+function joinGroup(group: string, device: string): Promise<Socket> {
+  const socket = createSocket('udp6');
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(0, () => {
+      try {
+        socket.addMembership(group, `::%${device}`);
+        resolve(socket);
+      } catch (error) {
+        socket.close();
+        reject(error as Error);
+      }
+    });
+  });
 }
