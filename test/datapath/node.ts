@@ -51,6 +51,8 @@ export type CniOptions = {
   readonly uid?: string;
   /** What the agent says of the pod stays as it is. */
   readonly known?: boolean;
+  /** Addresses that the node claimed for this pod alone. */
+  readonly claimed?: PodIntent['claimed'];
 };
 
 const socket = '/run/netloom/cni.sock';
@@ -118,7 +120,9 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
       pods[key] = pod;
       if (!intended) return;
       const put = { pods: { [key]: pod } };
-      const send = () => client.send({ generation: ++generation, replace: false, put, remove: {} });
+      const change = { generation: ++generation, replace: false, put, remove: {} };
+      // The server may have closed a connection that was idle for long, at the very moment.
+      const send = () => client.send(change).catch(() => client.send(change));
       // In order, and a datapath that was killed hears of it with the next whole intent.
       telling = telling.then(send).then(
         (result) => {
@@ -137,8 +141,10 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
         plugin = 'netloom',
         uid = `uid-${pod}`,
       } = options;
+      const { claimed } = options;
+      const wish = claimed === undefined ? { uid } : { uid, claimed };
       const told = options.known === true || pods[`${namespace}/${pod}`]?.uid === uid;
-      if (command === 'ADD' && !told) await node.know(`${namespace}/${pod}`, { uid });
+      if (command === 'ADD' && (!told || claimed !== undefined)) await node.know(`${namespace}/${pod}`, wish);
       const env = {
         CNI_COMMAND: command,
         CNI_CONTAINERID: pod,

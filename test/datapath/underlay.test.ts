@@ -263,6 +263,24 @@ describe('an address that somebody else has', () => {
     await wire.n1.intend(wireIntent('n1'));
   });
 
+  test('is refused to the pod that is to have it and no other, and given once it is free', async () => {
+    const claimed = { subnet: 'other', addresses: ['10.77.0.30', 'fd10:77::1e'] };
+    await wire.gateway('ip addr add 10.77.0.30/32 dev eth0');
+    await wire.n1.box.addNamespace('fixed');
+    const options = { pod: 'fixed', namespace: 'other', claimed };
+    const refused = await wire.n1.cni('ADD', options);
+    expect(refused.json).toMatchObject({
+      code: 11,
+      msg: expect.stringMatching(
+        /^Subnet other: the host [0-9a-f:]{17} on the physical network has 10\.77\.0\.30; the pod is to have this address and no other$/,
+      ),
+    });
+    await wire.gateway('ip addr del 10.77.0.30/32 dev eth0');
+    const given = await wire.n1.cni('ADD', options);
+    expect(given.output).toContain('10.77.0.30/32');
+    await wire.n1.cni('DEL', { pod: 'fixed' });
+  });
+
   test('is defended when a host takes it later, and told', async () => {
     const address = of('wary', 4);
     await wire.gateway(`ping -c 1 -W 2 ${address}`);

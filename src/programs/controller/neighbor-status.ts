@@ -5,7 +5,7 @@ import type { NewCondition } from '#kube/conditions.ts';
 import type { BGPNeighborModel } from '#model/bgpneighbor.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
-import { listing } from './findings.ts';
+import { listing } from './listing.ts';
 
 export type NeighborStatus = {
   readonly ready: Omit<NewCondition, 'observedGeneration'>;

@@ -76,8 +76,11 @@ export function createWaiting(options: {
       });
       await durable;
       await addresses.release(request.key);
-      if (found.some(({ address }) => tried.has(address)) || at > deadline)
-        throw new CniError(errorCode.tryAgainLater, `Subnet ${assignment.subnet}: ${text}`);
+      const isOnly = found.some(({ address }) => tried.has(address));
+      if (isOnly || at > deadline) {
+        const none = isOnly ? '; the pod is to have this address and no other' : '';
+        throw new CniError(errorCode.tryAgainLater, `Subnet ${assignment.subnet}: ${text}${none}`);
+      }
       for (const { address } of found) tried.add(address);
     }
   };
