@@ -164,7 +164,8 @@ describe('a router that speaks BGP', () => {
       return (JSON.parse(text) as Record<string, { connectionsEstablished: number }>)['192.168.66.11'];
     };
     const established = (await uptime())?.connectionsEstablished;
-    for (const program of ['datapath', 'agent']) await on('node1', `pkill -9 -f "[p]rograms/${program}/main.ts"`);
+    for (const program of ['datapath', 'agent'])
+      await on('node1', `pkill -9 -f "[p]rograms/${program}/main.ts"`);
     await eventually(async () => {
       const { stdout } = await cluster.kubectl(
         '-n',
