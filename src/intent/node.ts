@@ -49,6 +49,8 @@ export type SelfIntent = {
   readonly addresses: readonly string[];
   /** Blocks that this node may assign from. */
   readonly blocks: readonly BlockIntent[];
+  /** Single addresses that the node claimed for pods of its own: not to assign from, but to be told to routers. Missing: none. */
+  readonly singles?: readonly { readonly cidr: string; readonly subnet: string }[];
   /**
    * Addresses out of the node's own overlay blocks, at most one a family: the node's own source towards remote pods,
    * so that such traffic goes and comes back through the tunnel. Never assigned to a pod.

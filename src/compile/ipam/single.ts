@@ -58,6 +58,11 @@ export type SingleDecision = {
  */
 export function decideSingles(situation: SingleSituation): SingleDecision {
   const pods = new Map<string, PodAddresses>();
+  // Most nodes, most of the time.
+  const isMine = ({ holder, node }: BlockClaimModel) => holder !== undefined && node === situation.node;
+  if (situation.pods.length === 0 && !situation.claims.some(isMine)) {
+    return { pods, create: [], take: [], free: [], drop: [] };
+  }
   const book = openBook(situation);
   for (const each of situation.pods) pods.set(each.pod.uid, decidePod(each, situation, book));
   const taken = new Set(book.take.map(({ claim }) => claim.uid));

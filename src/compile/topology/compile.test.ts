@@ -66,7 +66,11 @@ describe('compileTopology', () => {
     };
     expect(at('b').peers.b?.blocks).toEqual([{ cidr: '10.244.9.9/32', subnet: 'default', mode: 'overlay' }]);
     expect(at('b', '2026-01-01T00:00:00Z').peers.b?.blocks).toEqual([]);
-    expect(at('a').self.a?.blocks).toEqual([]);
+    expect(at('a').self.a).toMatchObject({
+      blocks: [],
+      singles: [{ cidr: '10.244.9.9/32', subnet: 'default' }],
+    });
+    expect(at('a', '2026-01-01T00:00:00Z').self.a?.singles).toBeUndefined();
   });
 
   test("a claim is routed to its node, and the node's own is its to assign from", () => {

@@ -135,6 +135,9 @@ export function peerIntent(
  * go to the pods that hold them, and are no blocks to assign from.
  */
 export function selfIntent(node: NodeModel, blocks: readonly ValidBlock[]): SelfIntent {
+  const singles = blocks
+    .filter(({ holder }) => holder !== undefined && holder.freedAt === undefined)
+    .map(({ cidr, subnet }) => ({ cidr, subnet }));
   return {
     origin: node.origin,
     node: node.name,
@@ -143,6 +146,7 @@ export function selfIntent(node: NodeModel, blocks: readonly ValidBlock[]): Self
     blocks: blocks
       .filter(({ holder }) => holder === undefined)
       .map(({ cidr, subnet, claim }) => ({ cidr, subnet, claim })),
+    ...(singles.length === 0 ? {} : { singles }),
     tunnelAddresses: [],
     assignUntil: 0,
   };

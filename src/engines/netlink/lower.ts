@@ -128,12 +128,13 @@ function lowerSelf(self: SelfIntent, subnets: NodeIntent['subnets'], context: Co
 }
 
 /**
- * A block of a routed Subnet is announced whole by a route in a table of its own, so that pods that come and go change nothing there.
+ * A block of a routed Subnet, and an address that a pod has by itself, is announced whole by a route in a table of its own, so that pods that come and go change nothing there.
  * In the main table it is unreachable where no pod's route is: a prefix learnt from a router that covers it must not send what
  * nobody has back there.
  */
 function ownBlocks(self: SelfIntent, subnets: NodeIntent['subnets']): NetlinkObject[] {
-  const routed = self.blocks.filter(({ subnet }) => subnets[subnet]?.mode === 'routed');
+  const all = [...self.blocks, ...(self.singles ?? [])];
+  const routed = all.filter(({ subnet }) => subnets[subnet]?.mode === 'routed');
   return routed.flatMap(({ cidr: destination }): NetlinkObject[] => [
     { kind: 'route', destination, table: routes.announcedTable.value },
     { kind: 'route', destination, metric: routes.unreachableMetric.value },

@@ -108,9 +108,14 @@ export function startFeed(
     for (const key of dirty) {
       const [namespace = '', name = ''] = key.split('/');
       const pod = pods.get(namespace, name);
-      const space = namespaces.get('', namespace) ?? { name: namespace, labels: {} };
+      const space = namespaces.get('', namespace);
+      // The namespace's own watch may be behind, and its labels and annotations decide, too.
+      const placed =
+        pod === undefined || space === undefined
+          ? { considered: [], refused: `namespace ${namespace} is not known on this node yet` }
+          : place(pod, space, inputs);
       if (pod === undefined) local.delete(key);
-      else local.set(key, { pod, placed: place(pod, space, inputs) });
+      else local.set(key, { pod, placed });
     }
     const changed = dirty.size > 0;
     dirty.clear();

@@ -8,6 +8,7 @@ import { kernelSuffices } from './doctor-probes.ts';
 import { statusLines } from './lab-status.ts';
 import { readiness } from './readiness.ts';
 import { countTests, summaryLine } from './testcount.ts';
+import { explanationLines } from './why-ip.ts';
 
 const ready = { conditions: [{ type: 'Ready', status: 'True' }] };
 const node = (name: string, status: object = ready): KubeObject =>
@@ -149,4 +150,42 @@ test('tests are counted, broken files and silent failures too', () => {
   expect(countTests(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
   expect(summaryLine({ passed: 5, failed: 0, skipped: 0 })).toBe('5 passed, 0 failed');
   expect(summaryLine({ passed: 5, failed: 1, skipped: 2 })).toBe('5 passed, 1 failed, 2 skipped');
+});
+
+test('why a pod has its addresses, and why another one has none', () => {
+  const pool = { kind: 'IPPool', name: 'web', by: 'selection by the pool' } as const;
+  const lines = explanationLines({
+    pod: 'shop/db-0',
+    node: 'node1',
+    considered: [
+      { ...pool, taken: false, reason: "its podSelector doesn't take the pod's labels" },
+      { kind: 'Subnet', name: 'default', by: 'default Subnet', taken: true, reason: 'no other serves it' },
+    ],
+    placement: { subnet: 'default', keep: 'Pod:db-0', release: 'Never', fromBlocks: false, ordinary: false },
+    addresses: [
+      {
+        address: '10.0.0.5',
+        claim: 'v4-10-0-0-5-32',
+        node: 'node1',
+        single: true,
+        keep: 'Pod:db-0',
+        generation: 2,
+      },
+    ],
+  });
+  expect(lines).toEqual([
+    'pod shop/db-0 on node1',
+    '',
+    "   IPPool web      selection by the pool  its podSelector doesn't take the pod's labels",
+    '→  Subnet default  default Subnet         no other serves it',
+    '',
+    'takes addresses of Subnet default that are claimed for it alone, and kept for Pod:db-0 (Never)',
+    '  10.0.0.5  own claim v4-10-0-0-5-32  on node1  Pod:db-0, generation 2',
+  ]);
+  const waits = 'IPPool web: no free IPv4 address';
+  expect(explanationLines({ pod: 'shop/a', node: '', considered: [], addresses: [], waits })).toEqual([
+    'pod shop/a',
+    '',
+    `has no address: ${waits}`,
+  ]);
 });
