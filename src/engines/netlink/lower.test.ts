@@ -230,6 +230,23 @@ describe('lower', () => {
     expect(lines(value).toSorted()).toEqual(expected.toSorted());
   });
 
+  it('an address that a pod has by itself is announced as a block is, where its Subnet is routed', () => {
+    const singles = [
+      { cidr: '10.245.9.9/32', subnet: 'plain' },
+      { cidr: '10.244.9.9/32', subnet: 's' },
+    ];
+    const plain = { ...overlay, cidrs: ['10.245.0.0/16'], mode: 'routed' } as const;
+    const { value } = lower(
+      intent({ self: { a: { ...self, singles } }, subnets: { s: overlay, plain } }),
+      facts,
+    );
+    const told = lines(value).filter((line) => line.includes('9.9/32'));
+    expect(told).toEqual([
+      'ip route replace unreachable 10.245.9.9/32 table 110 proto 110',
+      'ip route replace unreachable 10.245.9.9/32 metric 4278198272 proto 110',
+    ]);
+  });
+
   it.each<[string, Partial<NodeIntent>, Partial<Facts>, string, string]>([
     [
       'the node has no such address',
