@@ -83,7 +83,13 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     log,
     onChange: () => signal.notify(),
   });
-  const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, log });
+  const waits = metrics.histogram({
+    name: 'netloom_datapath_add_wait_seconds',
+    help: "Part of an ADD that waited for the agent's word of its pod and for addresses.",
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+  });
+  const onWaited = (milliseconds: number) => waits.observe(milliseconds / 1000);
+  const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, onWaited, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
   const broken = () => engines.status().find((engine) => engine.error !== undefined);
   const serving = () => options.servicesWithheld() === undefined && broken() === undefined;

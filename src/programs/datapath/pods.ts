@@ -46,13 +46,15 @@ export function createPods(options: {
   /** Throws while the node has no underlay device. */
   readonly mtuOf: (mode: SubnetMode) => number;
   readonly wire: Wire;
+  /** Milliseconds until an ADD had addresses. */
+  readonly onWaited: (milliseconds: number) => void;
   readonly log: Log;
 }): Pods {
-  const { addresses, engines, holder, signal, notReady, mtuOf, wire, log } = options;
+  const { addresses, engines, holder, signal, notReady, mtuOf, wire, onWaited, log } = options;
   const oneAtATime = createSerializer();
   const adding = new Set<string>();
   const deletions = new Map<string, Promise<void>>();
-  const waiting = createWaiting({ addresses, holder, signal, notReady, wire, log });
+  const waiting = createWaiting({ addresses, holder, signal, notReady, wire, onWaited, log });
 
   const mtuInTime = (mode: SubnetMode): number => {
     try {

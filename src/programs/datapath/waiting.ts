@@ -32,9 +32,11 @@ export function createWaiting(options: {
   /** Why no pod can be wired yet, whatever its addresses. */
   readonly notReady: () => string | undefined;
   readonly wire: Wire;
+  /** Milliseconds until an ADD had addresses. */
+  readonly onWaited: (milliseconds: number) => void;
   readonly log: Log;
 }): Waiting {
-  const { addresses, holder, signal, notReady, wire, log } = options;
+  const { addresses, holder, signal, notReady, wire, onWaited, log } = options;
   const waiting = new Map<string, string>();
   let stopping = false;
 
@@ -86,12 +88,16 @@ export function createWaiting(options: {
   };
 
   const assignInTime = async (request: AddRequest, deadline: number) => {
+    const started = performance.now();
     try {
       for (;;) {
         const seen = signal.revision;
         const reason = notReady();
         const outcome = reason === undefined ? addresses.assign(request) : { refused: reason };
-        if (!('refused' in outcome)) return outcome;
+        if (!('refused' in outcome)) {
+          onWaited(performance.now() - started);
+          return outcome;
+        }
         const left = deadline - performance.now();
         if (stopping) throw new CniError(errorCode.tryAgainLater, 'the datapath is restarting');
         if (left <= 0) {
