@@ -135,6 +135,45 @@ test('a prefix that is taken away stays for the pods that have it, gives no more
   await ping(next!, (await readyPod(cluster, small, 's3')).ipv4);
 });
 
+test('a prefix that is widened is in effect, and no packet of a running pod is lost', async () => {
+  const [from, to] = await Promise.all([readyPod(cluster, small, 's3'), readyPod(cluster, small, 's4')]);
+  const pings = [to.ipv4, to.ipv6].map((address) =>
+    cluster.lab.exec(from.node, [
+      'ip',
+      'netns',
+      'exec',
+      from.netns,
+      'ping',
+      '-n',
+      '-i',
+      '0.02',
+      '-c',
+      '150',
+      address,
+    ]),
+  );
+  await change(small, { cidrs: ['10.31.0.0/26', 'fd10:31::/112'] });
+  await eventually(async () => {
+    const { status } = await cluster.client.get<Subnet>(subnetKind, small);
+    expect(status?.cidrs).toEqual(['10.31.0.0/26', 'fd10:31::/112']);
+    const { stdout } = await cluster.lab.exec('node2', [
+      'nft',
+      'list',
+      'set',
+      'inet',
+      'netloom',
+      'podSubnets4',
+    ]);
+    expect(stdout).toContain('10.31.0.0/26');
+  });
+  for (const { stdout } of await Promise.all(pings)) expect(stdout).toContain(' 0% packet loss');
+  await change(small, { cidrs: ['10.31.0.0/28', 'fd10:31::/124'] });
+  await eventually(async () => {
+    const { status } = await cluster.client.get<Subnet>(subnetKind, small);
+    expect(status?.cidrs).toEqual(['10.31.0.0/28', 'fd10:31::/124']);
+  }, 60_000);
+});
+
 test('an edit that can not be leaves what pods have, and says why', async () => {
   await change(small, { cidrs: ['10.31.0.0/28', 'fd10:31::/124', '10.244.0.0/24'] });
   await eventually(async () => {
