@@ -11,11 +11,9 @@ const isForeign = (key: string) => key.includes('projectcalico.org/');
 /** What Calico itself writes to a pod that it wired. */
 const written = new Set(['podIP', 'podIPs', 'containerID']);
 
-/** `namespaces`: by Subnet, those that take addresses from it by annotation; added to. */
 export function translateCalicoAnnotations(
   object: KubeObject,
   subnets: readonly PoolSubnet[],
-  namespaces: Map<string, string[]>,
   report: Report,
 ): KubeObject {
   let result = object;
@@ -27,9 +25,7 @@ export function translateCalicoAnnotations(
     const lost = (key: string, reason: string) =>
       report.lost(titleOf(object), `${site.path}[${key}]`, reason);
     const subnet = site.kind === 'other' ? undefined : chosenSubnet(site, subnets, lost);
-    if (subnet !== undefined && site.kind === 'Namespace') {
-      namespaces.set(subnet, [...(namespaces.get(subnet) ?? []), object.metadata.name]);
-    } else if (subnet !== undefined) ours['netloom.dev/subnet'] = subnet;
+    if (subnet !== undefined) ours['netloom.dev/subnet'] = subnet;
     for (const key of foreign) Object.assign(ours, translateOne(site, key, lost));
     result = withAnnotations(result, site.path, { ...Object.fromEntries(rest), ...ours });
   }

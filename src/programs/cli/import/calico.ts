@@ -16,16 +16,15 @@ export function translateCalico(objects: readonly KubeObject[], report: Report):
   const reserved = new Map<string, string[]>();
   for (const reservation of of('IPReservation')) reserve(reservation, subnets, reserved, report);
   const bgp = readBgpDefaults(of('BGPConfiguration'), report);
-  const namespaces = new Map<string, string[]>();
   const others = objects
     .filter((object) => !isCalico(object))
-    .map((object) => translateCalicoAnnotations(object, subnets, namespaces, report));
+    .map((object) => translateCalicoAnnotations(object, subnets, report));
   const neighbors = of('BGPPeer').flatMap((peer) => translateBgpPeer(peer, bgp, report));
   for (const object of own.filter(({ kind }) => !translated.has(kind))) {
     report.lost(titleOf(object), '', otherKinds[object.kind] ?? 'Netloom has nothing like it');
   }
   return [
-    ...subnets.map((subnet) => subnetObject(subnet, reserved.get(subnet.name), namespaces.get(subnet.name))),
+    ...subnets.map((subnet) => subnetObject(subnet, reserved.get(subnet.name))),
     ...neighbors,
     ...others,
   ];
@@ -48,7 +47,6 @@ function isCalico({ apiVersion }: KubeObject): boolean {
 function subnetObject(
   { name, spec }: PoolSubnet,
   reservedAddresses: readonly string[] | undefined,
-  namespaces: readonly string[] | undefined,
 ): KubeObject {
   return {
     apiVersion: `${group}/${version}`,
@@ -56,7 +54,6 @@ function subnetObject(
     metadata: { name },
     spec: {
       ...spec,
-      ...(namespaces === undefined ? {} : { namespaces: [...new Set(namespaces)] }),
       ...(reservedAddresses === undefined ? {} : { reservedAddresses }),
     },
   } as KubeObject;

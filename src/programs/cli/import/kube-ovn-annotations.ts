@@ -89,8 +89,14 @@ function translateOne(
     return {};
   }
   switch (name) {
-    case 'logical_switch':
+    case 'logical_switch': {
+      const isForOthers = names.isForOthers(value, object.metadata.namespace ?? 'default');
+      const reason = `Subnet ${names.subnet(value)} is kept for other namespaces: list this one in its spec.namespaces`;
+      if (isForOthers === true) lost(reason);
+      else if (isForOthers === 'maybe')
+        report.note(titleOf(object), `${site.path}[${key}]`, `maybe ${reason}`);
       return { 'netloom.dev/subnet': names.subnet(value) };
+    }
     case 'mac_address':
       return { 'netloom.dev/mac-address': value };
     case 'ip_address': {
@@ -130,29 +136,30 @@ function ofNamespace(
   name: string,
   names: KubeOvnNames,
 ): Readonly<Record<string, string>> | undefined {
-  const subnet = site.annotations[`${own}logical_switch`] ?? '';
-  const served = listed(subnet).length > 0 && listed(subnet).every((each) => names.serves(each, object));
+  const subnets = listed(site.annotations[`${own}logical_switch`]);
+  const isServed = subnets.length > 0 && subnets.every((each) => names.serves(each, object));
+  const [pool, ...morePools] = listed(site.annotations[`${own}ip_pool`]);
   switch (name) {
     case 'logical_switch':
+      if (isServed) return {};
+      return subnets.length === 1 ? { 'netloom.dev/subnet': names.subnet(subnets[0]!) } : undefined;
     case 'cidr':
     case 'exclude_ips':
-      return served ? {} : undefined;
+      return subnets.length > 0 ? {} : undefined;
     case 'ip_pool':
-      return listed(site.annotations[`${own}ip_pool`]).every((pool) =>
-        names.hasPool(pool, object.metadata.name),
+      if (
+        [pool, ...morePools].every((each) => each !== undefined && names.hasPool(each, object.metadata.name))
       )
-        ? {}
-        : undefined;
+        return {};
+      return pool === undefined || morePools.length > 0 ? undefined : { 'netloom.dev/ip-pool': pool };
     default:
       return undefined;
   }
 }
 
 function namespaceAdvice(name: string): string {
-  if (name === 'ip_pool') return "list the namespace in the IPPool's spec.namespaces";
-  if (['logical_switch', 'cidr', 'exclude_ips'].includes(name)) {
-    return "list the namespace in its Subnet's spec.namespaces";
-  }
+  if (name === 'ip_pool') return 'names several pools: list the namespace in their spec.namespaces';
+  if (name === 'logical_switch') return 'names several Subnets: list the namespace in their spec.namespaces';
   return 'has no equal';
 }
 

@@ -2,7 +2,7 @@
 import { group, version } from '#api/kind.ts';
 import type { KubeObject } from '#api/object.ts';
 import { selects } from '#model/selector.ts';
-import { isRecord, openFields, type Report } from './fields.ts';
+import { isOff, isRecord, openFields, type Report } from './fields.ts';
 import { isKubeOvnAnnotation, translateKubeOvnAnnotations } from './kube-ovn-annotations.ts';
 import { kubeOvnRanges, translateKubeOvnSubnet } from './kube-ovn-subnet.ts';
 import { keptMetadata, titleOf } from './metadata.ts';
@@ -13,6 +13,11 @@ export type KubeOvnNames = {
   subnet(name: string): string;
   /** Whether a namespace takes addresses from one of their Subnets, as far as this import tells. */
   serves(subnet: string, namespace: KubeObject): boolean;
+  /**
+   * Whether a Subnet is kept for other namespaces, so that pods of this one may not name it. `maybe`: it has selectors, and the
+   * namespace's labels are not in this import.
+   */
+  isForOthers(subnet: string, namespace: string): boolean | 'maybe';
   /** Whether an IPPool of this import names the namespace. */
   hasPool(pool: string, namespace: string): boolean;
   /** Names of Vlans of this import that put no tag on frames. */
@@ -55,18 +60,28 @@ function namesOf(objects: readonly KubeObject[]): KubeOvnNames {
   const subnets = of('Subnet');
   const pools = of('IPPool');
   const renamed = subnets.find(({ spec }) => spec['default'] === true)?.name;
+  const serves = (name: string, { metadata }: KubeObject): boolean => {
+    const spec = subnets.find((subnet) => subnet.name === name)?.spec;
+    if (spec === undefined) return false;
+    const { namespaces, namespaceSelectors } = spec;
+    const selectors: readonly unknown[] = Array.isArray(namespaceSelectors) ? namespaceSelectors : [];
+    return (
+      name === renamed ||
+      (Array.isArray(namespaces) && namespaces.includes(metadata.name)) ||
+      selectors.some((selector) => isRecord(selector) && selects(selector, metadata.labels ?? {}))
+    );
+  };
   return {
     subnet: (name) => (name === renamed ? 'default' : name),
-    serves: (name, { metadata }) => {
-      const spec = subnets.find((subnet) => subnet.name === name)?.spec;
-      if (spec === undefined) return false;
+    serves,
+    isForOthers: (name, namespace) => {
+      const spec = subnets.find((subnet) => subnet.name === name)?.spec ?? {};
       const { namespaces, namespaceSelectors } = spec;
-      const selectors: readonly unknown[] = Array.isArray(namespaceSelectors) ? namespaceSelectors : [];
-      return (
-        name === renamed ||
-        (Array.isArray(namespaces) && namespaces.includes(metadata.name)) ||
-        selectors.some((selector) => isRecord(selector) && selects(selector, metadata.labels ?? {}))
-      );
+      if (name === renamed || (isOff(namespaces) && isOff(namespaceSelectors))) return false;
+      const known = objects.find(({ kind, metadata }) => kind === 'Namespace' && metadata.name === namespace);
+      if (known !== undefined) return !serves(name, known);
+      if (Array.isArray(namespaces) && namespaces.includes(namespace)) return false;
+      return isOff(namespaceSelectors) ? true : 'maybe';
     },
     hasPool: (pool, namespace) =>
       pools.some(({ name, spec }) => {

@@ -1,11 +1,18 @@
 /** Documents of another network ─► objects of ours, and what has no equal; pure. */
 import { group, version } from '#api/kind.ts';
+import { type BGPNeighbor, bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
+import { type IPPool, ipPoolKind } from '#api/kinds/ippool.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject } from '#api/object.ts';
+import { readWishes } from '#model/address-wishes.ts';
+import { readBGPNeighbor } from '#model/bgpneighbor.ts';
+import { readIPPool } from '#model/ippool.ts';
+import { originOf, type Problem } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import { translateCalico } from './calico.ts';
 import { createReport, type Finding, isRecord } from './fields.ts';
 import { translateKubeOvn } from './kube-ovn.ts';
+import { annotationSites, titleOf } from './metadata.ts';
 
 export type Source = 'kube-ovn' | 'calico';
 
@@ -25,9 +32,8 @@ export function translate(source: Source, documents: readonly unknown[]): Transl
   });
   const translated = translators[source](objects, report);
   for (const object of translated) {
-    if (object.apiVersion !== `${group}/${version}` || object.kind !== subnetKind.kind) continue;
-    for (const problem of readSubnet(object as Subnet).problems) {
-      report.lost(`Subnet ${object.metadata.name}`, problem.field, `as translated: ${problem.message}`);
+    for (const { field, message } of problemsOf(object)) {
+      report.lost(titleOf(object), field, `as translated: ${message}`);
     }
   }
   return { objects: translated, findings: report.findings };
@@ -36,6 +42,33 @@ export function translate(source: Source, documents: readonly unknown[]): Transl
 /** One line a finding: `Kind name field: reason`. */
 export function findingLine({ object, field, reason, isNote }: Finding): string {
   return `${isNote === true ? 'note: ' : ''}${object}${field === '' ? '' : ` ${field}`}: ${reason}`;
+}
+
+/** What the controller would say of a translated object. */
+function problemsOf(object: KubeObject): readonly Problem[] {
+  if (object.apiVersion === `${group}/${version}`) {
+    switch (object.kind) {
+      case subnetKind.kind:
+        return readSubnet(object as Subnet).problems;
+      case ipPoolKind.kind:
+        return readIPPool(object as IPPool).problems;
+      case bgpNeighborKind.kind:
+        return readBGPNeighbor(object as BGPNeighbor).problems;
+    }
+  }
+  const { name } = object.metadata;
+  const origin = originOf(object);
+  return annotationSites(object)
+    .filter(({ kind }) => kind === 'Pod' || kind === 'template')
+    .flatMap(
+      ({ annotations }) =>
+        readWishes({
+          origin,
+          name,
+          annotations,
+          ...(object.kind === 'StatefulSet' ? { statefulSet: name } : {}),
+        }).problems,
+    );
 }
 
 function objectsOf(document: unknown): KubeObject[] | undefined {
