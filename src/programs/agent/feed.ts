@@ -137,6 +137,7 @@ export function startFeed(
     }
     const delta = services.flush();
     if (delta !== undefined) onDelta(delta);
+    // Before the pods are told, for which ADDs wait: a pod that starts has its limit.
     const limits = qos.flush();
     if (limits !== undefined) onDelta(limits);
     const sessions = bgp.flush();
