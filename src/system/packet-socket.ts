@@ -61,12 +61,14 @@ export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
   };
 }
 
-/** A device that went down says so once on the socket; frames come again when it is up. */
+/** A device that went down says so once on the socket, and frames come again when it is up; of one that is gone none come. */
 function receiveOne(fd: number, scratch: Buffer): number | undefined {
   try {
     return receive(fd, scratch);
   } catch (error) {
-    if (error instanceof SystemError && error.code === 'ENETDOWN') return undefined;
+    if (error instanceof SystemError && unheard.has(error.code)) return undefined;
     throw error;
   }
 }
+
+const unheard = new Set(['ENETDOWN', 'ENODEV', 'ENXIO']);

@@ -49,7 +49,19 @@ export function createPresence(placeOf: PlaceOf, log: Log): Presence {
   let timer: NodeJS.Timeout | undefined;
   let placed = 0;
   const line = createThinned(defendEveryMs);
+  const failing = createThinned(defendEveryMs);
   const repeats = new Set<NodeJS.Timeout>();
+
+  /** Nothing here is worth a pod, let alone the process: what the kernel refuses now is tried again with the next look. */
+  const attempt = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      failing.happened((times) =>
+        log.warn('the physical network can not be spoken to as it should', { error, times }),
+      );
+    }
+  };
 
   const say = (list: readonly string[]): void => {
     for (const address of list) {
@@ -61,10 +73,10 @@ export function createPresence(placeOf: PlaceOf, log: Log): Presence {
     }
   };
   const sayTwice = (list: readonly string[]): void => {
-    say(list);
+    attempt(() => say(list));
     const repeat = setTimeout(() => {
       repeats.delete(repeat);
-      say(list);
+      attempt(() => say(list));
     }, announceAgainMs);
     repeat.unref();
     repeats.add(repeat);
@@ -126,12 +138,12 @@ export function createPresence(placeOf: PlaceOf, log: Log): Presence {
 
   const settle = (): void => {
     if (addresses.size > 0 && timer === undefined) {
-      timer = setInterval(look, lookMs);
+      timer = setInterval(() => attempt(look), lookMs);
       timer.unref();
     } else if (addresses.size === 0) {
       clearInterval(timer);
       timer = undefined;
-      place();
+      attempt(place);
     }
   };
 
@@ -139,7 +151,9 @@ export function createPresence(placeOf: PlaceOf, log: Log): Presence {
     keep(key, list) {
       byKey.set(key, list);
       for (const address of list) addresses.set(address, key);
-      if (!list.every((address) => isWatched(placeOf(address)))) place();
+      attempt(() => {
+        if (!list.every((address) => isWatched(placeOf(address)))) place();
+      });
       settle();
     },
     announce: (key) => sayTwice(byKey.get(key) ?? []),
