@@ -123,7 +123,8 @@ export const routes = {
 export const ports = {
   vxlan: entry(4789, 'IANA VXLAN (RFC 7348)'),
   bgp: entry(179, 'BGP (RFC 4271): FRR listens while the node has a BGPNeighbor'),
-  bfd: entry(3784, 'BFD (RFC 5881); 4784 over more than one hop (RFC 5883)'),
+  bfd: entry(3784, 'BFD (RFC 5881): bfdd listens while the node has a BGPNeighbor'),
+  bfdMultiHop: entry(4784, 'BFD over more than one hop (RFC 5883)'),
   agentMetrics: entry(9470, 'agent: /metrics, /healthz, /readyz'),
   datapathMetrics: entry(9471, 'datapath: /metrics, /healthz, /readyz'),
   controllerMetrics: entry(9472, 'controller: /metrics, /healthz, /readyz'),

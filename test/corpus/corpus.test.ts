@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import type { KubeObject } from '#api/object.ts';
+import { compileBGP } from '#compile/bgp/compile.ts';
 import { place } from '#compile/ipam/placement.ts';
 import { servePools } from '#compile/ipam/pools.ts';
 import { decideSingles } from '#compile/ipam/single.ts';
@@ -11,6 +12,7 @@ import { compileQos } from '#compile/qos/compile.ts';
 import { compileServices } from '#compile/services/compile.ts';
 import { compileTopology } from '#compile/topology/compile.ts';
 import { serveSubnets } from '#compile/topology/served.ts';
+import { readBGPNeighbor } from '#model/bgpneighbor.ts';
 import { readBlockClaim } from '#model/blockclaim.ts';
 import { readIPPool } from '#model/ippool.ts';
 import { readNamespace } from '#model/namespace.ts';
@@ -111,8 +113,15 @@ function compile(
     pods: new Map(ownPods.map((pod) => [`${pod.namespace}/${pod.name}`, pod])),
     policies: byKey('QoSPolicy', readQoSPolicy),
   });
-  problems.push(...topology.problems, ...services.problems, ...qos.problems);
-  return { intent: { ...topology.value, pods, ...services.value, bandwidth: qos.value }, problems };
+  const bgp = compileBGP(
+    { neighbors: all('BGPNeighbor', readBGPNeighbor), nodes, passwords: new Map() },
+    node,
+  );
+  problems.push(...topology.problems, ...services.problems, ...qos.problems, ...bgp.problems);
+  return {
+    intent: { ...topology.value, pods, ...services.value, bandwidth: qos.value, ...bgp.value },
+    problems,
+  };
 }
 
 function documents(text: string): KubeObject[] {

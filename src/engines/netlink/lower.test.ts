@@ -1,7 +1,7 @@
 /** What intents lower to, as exact text, and what is said of those that can not be held. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { emptyIntent, type NodeIntent, type SubnetMode } from '#intent/node.ts';
+import { type BGPNeighborIntent, emptyIntent, type NodeIntent, type SubnetMode } from '#intent/node.ts';
 import type { DeviceFact, Facts } from './context.ts';
 import { lower } from './lower.ts';
 import { linkLocalOf, tunnelMac } from './names.ts';
@@ -39,6 +39,16 @@ const pod = { origin, device: 'nlp00000000001', ifindex: 7, mac: '02:00:00:00:00
 /** Of a gateway: part of a hash, so that no two are likely to meet. */
 const table = (gateway: string) =>
   0x6e00_0000 + createHash('sha256').update(gateway).digest().readUIntBE(0, 3);
+const bgp: BGPNeighborIntent = {
+  origin,
+  address: '192.168.66.1',
+  port: 179,
+  localASN: 64_512,
+  peerASN: 65_000,
+  families: [4],
+  multiHop: false,
+  importPrefixes: [],
+};
 const block = (cidr: string, mode: SubnetMode) => ({ cidr, subnet: 's', mode });
 
 const intent = (parts: Partial<NodeIntent>): NodeIntent => ({ ...emptyIntent, self: { a: self }, ...parts });
@@ -108,6 +118,101 @@ describe('lower', () => {
         'ip route replace 10.245.2.0/24 via 192.168.66.12 dev eth0 proto 110',
         'ip -6 route replace fd10:245:0:2::/64 via fd66::12 dev eth0 proto 110',
         'ip route replace 10.245.3.0/24 via inet6 fd66::13 dev eth0 proto 110',
+      ],
+    ],
+    [
+      'own blocks of a routed Subnet are announced whole, single addresses too, and lead nowhere else',
+      {
+        subnets: { s: { ...overlay, cidrs: [], mode: 'routed' } },
+        self: {
+          a: {
+            ...self,
+            tunnelAddresses: [],
+            addresses: ['fd66::11'],
+            blocks: [
+              { cidr: '10.245.1.0/26', subnet: 's', claim: 'c1' },
+              { cidr: '10.245.9.9/32', subnet: 's', claim: 'c2' },
+              { cidr: 'fd10:245:0:1::/122', subnet: 's', claim: 'c3' },
+              { cidr: '10.244.1.0/26', subnet: 'o', claim: 'c4' },
+            ],
+          },
+        },
+      },
+      {},
+      [
+        'ip route replace unreachable 10.245.1.0/26 table 110 proto 110',
+        'ip route replace unreachable 10.245.1.0/26 metric 4278198272 proto 110',
+        'ip route replace unreachable 10.245.9.9/32 table 110 proto 110',
+        'ip route replace unreachable 10.245.9.9/32 metric 4278198272 proto 110',
+        'ip -6 route replace unreachable fd10:245:0:1::/122 table 110 proto 110',
+        'ip -6 route replace unreachable fd10:245:0:1::/122 metric 4278198272 proto 110',
+      ],
+    ],
+    [
+      'a routed block behind a router goes by the neighbor that speaks BGP, and less gladly than by what BGP teaches',
+      {
+        bgpNeighbors: {
+          tor: bgp,
+          far: { ...bgp, address: '203.0.113.1' },
+          six: { ...bgp, address: 'fd66::1' },
+        },
+        peers: {
+          b: {
+            origin,
+            addresses: ['192.168.67.12', 'fd66::12'],
+            blocks: [block('10.245.2.0/24', 'routed'), block('fd10:245:0:2::/64', 'routed')],
+          },
+        },
+      },
+      {},
+      [
+        'ip route replace 10.245.2.0/24 via 192.168.66.1 dev eth0 metric 4026531840 proto 110',
+        'ip -6 route replace fd10:245:0:2::/64 via fd66::12 dev eth0 proto 110',
+      ],
+    ],
+    [
+      'with no router on a network of the node only BGP knows the way',
+      {
+        bgpNeighbors: {
+          far: { ...bgp, address: '203.0.113.1' },
+          mesh: { ...bgp, address: '192.168.66.9', mesh: { client: false } },
+        },
+        peers: { b: { origin, addresses: ['192.168.67.12'], blocks: [block('10.245.2.0/24', 'routed')] } },
+      },
+      {},
+      [],
+    ],
+    [
+      'a crossSubnet block goes plain inside the segment; one without it, and one behind a router, by the tunnel',
+      {
+        subnets: { s: { ...overlay, cidrs: [] } },
+        self: { a: { ...self, tunnelAddresses: [] } },
+        peers: {
+          b: {
+            origin,
+            addresses: ['192.168.66.12'],
+            blocks: [
+              { ...block('10.247.2.0/24', 'overlay'), crossSubnet: true },
+              block('10.244.2.0/24', 'overlay'),
+            ],
+          },
+          c: {
+            origin,
+            addresses: ['192.168.67.13'],
+            blocks: [{ ...block('10.247.3.0/24', 'overlay'), crossSubnet: true }],
+          },
+        },
+      },
+      {},
+      [
+        'bridge fdb replace 02:6e:c0:a8:42:0c dev nlvx0 dst 192.168.66.12 self permanent',
+        'bridge fdb replace 02:6e:c0:a8:43:0d dev nlvx0 dst 192.168.67.13 self permanent',
+        'ip link add nlvx0 address 02:6e:c0:a8:42:0b mtu 1450 group 28269 type vxlan id 28268 local 192.168.66.11 dstport 4789 nolearning; ip link set nlvx0 addrgenmode none alias "netloom/1" up',
+        'ip neigh replace 192.168.66.12 lladdr 02:6e:c0:a8:42:0c dev nlvx0 nud permanent',
+        'ip neigh replace 192.168.67.13 lladdr 02:6e:c0:a8:43:0d dev nlvx0 nud permanent',
+        'ip route replace 10.244.2.0/24 via 192.168.66.12 dev nlvx0 onlink proto 110',
+        'ip route replace 10.247.2.0/24 via 192.168.66.12 dev eth0 proto 110',
+        'ip route replace 10.247.3.0/24 via 192.168.67.13 dev nlvx0 onlink proto 110',
       ],
     ],
     [

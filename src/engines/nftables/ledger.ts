@@ -16,6 +16,7 @@ import {
   claimsOfPeer,
   type Lowered,
   lowerEndpoint,
+  lowerNeighbor,
   lowerPeer,
   lowerSelf,
   lowerServiceRanges,
@@ -54,10 +55,10 @@ export type Ledger = {
 };
 
 type Claimed = 'self' | 'peers' | 'services';
-type Single = Claimed | 'endpoints';
+type Single = Claimed | 'endpoints' | 'bgpNeighbors';
 type Entries = { -readonly [D in Domain]: Map<string, NodeIntent[D][string]> };
 
-const singles: readonly Single[] = ['self', 'peers', 'services', 'endpoints'];
+const singles: readonly Single[] = ['self', 'peers', 'services', 'endpoints', 'bgpNeighbors'];
 
 export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   const entries = Object.fromEntries(
@@ -204,6 +205,7 @@ function lowerEntry(domain: Single, entry: unknown, owns: Owns): Lowered {
   if (domain === 'self') return lowerSelf(entry as SelfIntent);
   if (domain === 'peers') return lowerPeer(entry as PeerIntent, owns);
   if (domain === 'services') return lowerService(entry as ServiceIntent, owns);
+  if (domain === 'bgpNeighbors') return lowerNeighbor(entry as NodeIntent['bgpNeighbors'][string]);
   return lowerEndpoint(entry as NodeIntent['endpoints'][string]);
 }
 

@@ -1,6 +1,12 @@
 /** Lowers intent entries, one by one, to elements of the named sets and to the shared chains that they need. Pure. */
 import { isIP } from 'node:net';
-import type { EndpointIntent, PeerIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
+import type {
+  BGPNeighborIntent,
+  EndpointIntent,
+  PeerIntent,
+  SelfIntent,
+  SubnetIntent,
+} from '#intent/node.ts';
 import { type Family, formatAddr, parseAddr } from '#net/addr.ts';
 import {
   comparePrefix,
@@ -13,7 +19,7 @@ import {
 } from '#net/prefix.ts';
 import { formatRange, rangeToPrefixes } from '#net/range.ts';
 import { setOfPrefixes, subtract } from '#net/set.ts';
-import { links } from '#system/registry.ts';
+import { links, ports } from '#system/registry.ts';
 import type { Element } from './objects.ts';
 import { lowerTunnelSource } from './tunnel-sources.ts';
 
@@ -66,6 +72,20 @@ export function lowerPeer(peer: PeerIntent, owns: Owns): Lowered {
     }
   }
   return { elements, chains: [], problems };
+}
+
+/** Where the node itself speaks BGP and BFD: pods don't. */
+export function lowerNeighbor({ address, port }: Pick<BGPNeighborIntent, 'address' | 'port'>): Lowered {
+  if (!isAddress(address)) return nothing(notAddress(address));
+  // TCP, and UDP for BFD.
+  const places = [
+    [6, port],
+    [17, ports.bfd.value],
+    [17, ports.bfdMultiHop.value],
+  ];
+  const set = `bgpSpeakers${familyOf(address)}`;
+  const elements = places.map(([protocol, number]) => ({ set, key: `${address} . ${protocol} . ${number}` }));
+  return { elements, chains: [], problems: [] };
 }
 
 export function lowerEndpoint(endpoint: EndpointIntent): Lowered {

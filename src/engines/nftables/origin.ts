@@ -4,7 +4,7 @@
  */
 import type { NodeIntent } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
-import { lowerEndpoint, lowerPeer, lowerSelf, lowerSubnets } from './lower.ts';
+import { lowerEndpoint, lowerNeighbor, lowerPeer, lowerSelf, lowerSubnets } from './lower.ts';
 import { frontendKey } from './lower-service.ts';
 import type { Element } from './objects.ts';
 
@@ -43,6 +43,7 @@ export function originsOf(intent: NodeIntent, element: Element): readonly Elemen
   } else {
     visit('self', intent.self, (self) => among(lowerSelf(self).elements));
     visit('peers', intent.peers, (peer) => among(lowerPeer(peer, () => true).elements));
+    visit('bgpNeighbors', intent.bgpNeighbors, (neighbor) => among(lowerNeighbor(neighbor).elements));
     visit('endpoints', intent.endpoints, (endpoint) => among(lowerEndpoint(endpoint).elements));
     visit('subnets', intent.subnets, (subnet, name) => among(lowerSubnets({ [name]: subnet }).elements));
   }

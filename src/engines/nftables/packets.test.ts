@@ -1,11 +1,22 @@
 /** Real packets through two nodes, the outside and their pods: what must pass passes, what must not does not. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ServiceIntent } from '#intent/node.ts';
+import type { BGPNeighborIntent, IntentChange, ServiceIntent } from '#intent/node.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox } from '#lab/sandbox.ts';
 import { numbers, ports } from '#system/registry.ts';
 import { type Tunnelled, udpPacket, vxlanPacket } from './packet.ts';
 import { openTestnet, pods, service, type Testnet } from './testnet.ts';
+
+const bgpNeighbor: BGPNeighborIntent = {
+  origin: { kind: 'BGPNeighbor', name: 'tor' },
+  address: '',
+  port: 179,
+  localASN: 64_512,
+  peerASN: 65_000,
+  families: [4],
+  multiHop: false,
+  importPrefixes: [],
+};
 
 let net: Testnet;
 beforeAll(async () => {
@@ -183,6 +194,22 @@ describe('sources', () => {
     await eventually(async () => expect(await net.sh('n1', counterText)).toContain('packets 1 '));
     expect(await net.sh('p12', counterText)).toContain('packets 1 ');
     expect(await net.sh('n1', counterText)).toContain('packets 1 ');
+  });
+
+  it.each(families)("a pod can't speak BGP to a router with the node's address, IPv%i", async (family) => {
+    const router = underlay(1, family);
+    expect(await net.tcp('p11', router, 8080)).toContain('r ');
+    const neighbor = { ...bgpNeighbor, address: router, port: 8080 };
+    const change = (put: IntentChange['put'], remove: IntentChange['remove']) =>
+      net.engines[0].apply({ generation: 1, replace: false, put, remove });
+    await change({ bgpNeighbors: { tor: neighbor } }, {});
+    try {
+      expect(await net.tcp('p11', router, 8080)).toBe('silence');
+      expect(await net.tcp('n1', router, 8080)).toContain('r ');
+    } finally {
+      await change({}, { bgpNeighbors: ['tor'] });
+    }
+    expect(await net.tcp('p11', router, 8080)).toContain('r ');
   });
 
   it.each(families)(

@@ -35,6 +35,7 @@ export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSe
     set('routedSubnets', address, 'interval'),
     set('crossSubnets', address, 'interval'),
     set('masqueraded', address, 'interval'),
+    set('bgpSpeakers', frontend),
     set('allowedFrom', `${address} . ${address}`, 'interval'),
     set('privateSubnets', address, 'interval'),
     set('privateFrom', `${address} . ${address}`, 'interval'),
@@ -67,5 +68,6 @@ export const sharedSets: ReadonlySet<string> = new Set(
     `serviceAddresses${family}`,
     `podAddresses${family}`,
     `hairpin${family}`,
+    `bgpSpeakers${family}`,
   ]),
 );

@@ -150,6 +150,11 @@ function filterChains(): Chain[] {
       rule('ct status dnat jump intoPrivateByPublished'),
       rule(`${toPod} jump delivery`),
       rule(`${toPod} jump intoPrivate`),
+      rule(
+        `${fromPod} ip daddr . meta l4proto . th dport @bgpSpeakers4 counter name "droppedSource" drop`,
+        "masqueraded it would speak BGP to a router with the node's address",
+      ),
+      rule(`${fromPod} ip6 daddr . meta l4proto . th dport @bgpSpeakers6 counter name "droppedSource" drop`),
       rule('goto arriving'),
     ]),
     chain('translated', [rule('jump learn'), rule('iif "lo" accept'), ...inside, ...noService]),

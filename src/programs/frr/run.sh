@@ -4,15 +4,17 @@
 # DIRECTORY (default /run/netloom/frr) holds bgpd.conf, bfdd.conf and zebra.conf: while they are there the daemons run, and are started
 # again when they end; when they go, so do the daemons. Their vty sockets and PID files are there, too. What they say is our output.
 # Routes that BGP taught stay in the kernel while zebra is away (-r) and are swept when it did not learn them again (-K).
-# mgmtd has nothing to do, but zebra without it tries to reach it a hundred times a second.
+# mgmtd holds zebra's settings, and reads them in /etc/frr; without it zebra tries to reach it a hundred times a second.
 set -u
 dir=${1:-/run/netloom/frr}
 lib=/usr/lib/frr
 graceful=60
-mkdir -p "$dir" /run/frr
+mkdir -p "$dir" /run/frr /etc/frr
+# A neighbor behind other routers is reached by the default route.
+printf '%s nht resolve-via-default\n' ip ipv6 >/etc/frr/zebra.conf
 # Of a former container: its numbers are others' now.
 rm -f "$dir"/*.pid
-chown frr:frr "$dir" /run/frr
+chown frr:frr "$dir" /run/frr /etc/frr/zebra.conf
 chmod 750 "$dir"
 
 is_wanted() {
@@ -34,7 +36,7 @@ start() {
   rm -f "$dir/$daemon.vty"
   case $daemon in
     mgmtd) set -- ;;
-    zebra) set -- -f "$dir/zebra.conf" -z "$dir/zserv.api" -F datacenter -r -K "$graceful" ;;
+    zebra) set -- -f "$dir/zebra.conf" -z "$dir/zserv.api" -r -K "$graceful" ;;
     *) set -- -f "$dir/$daemon.conf" -z "$dir/zserv.api" ;;
   esac
   [ "$daemon" = mgmtd ] || chown frr:frr "$dir/$daemon.conf"
