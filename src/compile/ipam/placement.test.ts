@@ -140,6 +140,17 @@ describe('place', () => {
     expect(placed.considered[0]).toMatchObject({ name: 'reds', taken: false });
   });
 
+  test('a reserved address is for pods that name it; neither a block nor a pool has it', () => {
+    const reserving = [subnet('default', '10.244.0.0/16', { reserved: ['10.244.9.0/28'] })];
+    const all = inputs(reserving, [pool('p', 'default', ['10.244.9.0/27'])]);
+    const named = place(pod({ addresses: '10.244.9.3' }), { name: 'rest', labels: {} }, all);
+    expect(named).toMatchObject({
+      placement: { subnet: 'default', entries: [{ addresses: ['10.244.9.3'] }] },
+    });
+    expect(has(all.pools.byName.get('p')!.usable, parseAddr('10.244.9.3')!)).toBe(false);
+    expect(withoutPools(all.subnets.list[0]!, all.pools).pooled).toEqual(['10.244.9.16/28', '10.244.9.0/28']);
+  });
+
   test('a Subnet that is being deleted is refused by its name', () => {
     const leaving = subnets.map((each) =>
       each.name === 'open' ? { ...each, deleting: true as const } : each,
