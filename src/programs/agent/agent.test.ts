@@ -145,6 +145,7 @@ async function listenAsDatapath(path: string): Promise<Server> {
         tunnelAddresses: [],
         engines: [],
         wire: [],
+        bgp: [],
       };
       setTimeout(() => answer({ ...status, ...lists }), 50);
       return undefined;

@@ -15,7 +15,7 @@ const values = (line: string) => {
 test('commands of two words, options with both spellings, defaults', () => {
   expect(values('lab up --nodes=5 --family ipv6')).toEqual({
     called: 'lab up',
-    values: { name: 'default', nodes: '5', family: 'ipv6', mode: 'overlay', mtu: '1500' },
+    values: { name: 'default', nodes: '5', family: 'ipv6', mode: 'overlay', mtu: '1500', segments: '1' },
     operands: [],
   });
   expect(values('lab load web:1 ./web.tar --name x').operands).toEqual(['web:1', './web.tar']);

@@ -1,6 +1,5 @@
 /** The datapath of one node: addresses, pods, engines and the two sockets put together. */
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { applyRecord } from '#compile/ipam/state.ts';
 import type { Engine } from '#engines/engine.ts';
@@ -11,12 +10,12 @@ import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
 import { createAddresses } from './addresses.ts';
 import { type Api, createApiServer } from './api.ts';
-import { CniError, errorCode } from './cni/error.ts';
-import type { CniRequest } from './cni/request.ts';
+import { createCniCalls } from './cni/calls.ts';
 import { createCniServer } from './cni/server.ts';
 import { createEngineSet, type Repair } from './engines.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createIntentHolder } from './intent.ts';
+import { listen } from './listen.ts';
 import { observe } from './observe.ts';
 import { createPods, endpointOf } from './pods.ts';
 import { createSignal } from './signal.ts';
@@ -185,48 +184,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     return ready ? undefined : 'the CNI plugin is not installed yet';
   };
 
-  const seconds = metrics.histogram({
-    name: 'netloom_datapath_cni_seconds',
-    help: 'Time from a CNI call to its answer.',
-    labels: ['command', 'result'],
-    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
-  });
-  const calls = new Set<Promise<string>>();
-  const handle = (request: CniRequest): Promise<string> => {
-    const call = timed(request);
-    calls.add(call);
-    const done = () => calls.delete(call);
-    call.then(done, done);
-    return call;
-  };
-  const timed = async (request: CniRequest): Promise<string> => {
-    const started = performance.now();
-    let result = 'error';
-    try {
-      const output = await dispatch(request);
-      result = 'ok';
-      return output;
-    } finally {
-      seconds.observe((performance.now() - started) / 1000, { command: request.command, result });
-    }
-  };
-  const dispatch = async (request: CniRequest): Promise<string> => {
-    switch (request.command) {
-      case 'ADD':
-        return pods.add(request);
-      case 'CHECK':
-        return pods.check(request);
-      case 'DEL':
-        return pods.del(request);
-      case 'GC':
-        return pods.gc(request);
-      case 'STATUS': {
-        const reason = unready();
-        if (reason !== undefined) throw new CniError(errorCode.notAvailable, reason);
-        return '';
-      }
-    }
-  };
+  const calls = createCniCalls({ pods, unready, metrics });
 
   const api: Api = {
     accept,
@@ -262,7 +220,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   observe(metrics, api);
 
   const servers: [Server, string][] = [
-    [createCniServer(handle, log), options.cniSocket],
+    [createCniServer(calls.handle, log), options.cniSocket],
     [createApiServer(api, signal, log), options.datapathSocket],
   ];
   for (const [server, path] of servers) await listen(server, path);
@@ -280,7 +238,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
         if ('closeAllConnections' in server) (server.closeAllConnections as () => void)();
       }
       await pods.stop();
-      await Promise.allSettled(calls);
+      await calls.settled();
       await pods.stop();
       await healthChecks.close();
       wire.close();
@@ -289,20 +247,6 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       await journal.close();
     },
   };
-}
-
-/** Only root may connect: the socket is made with mode 0600, never widened and narrowed later. */
-async function listen(server: Server, path: string): Promise<void> {
-  rmSync(path, { force: true });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject);
-  const mask = process.umask(0o177);
-  try {
-    server.listen(path, resolve);
-  } finally {
-    process.umask(mask);
-  }
-  await promise;
 }
 
 function withheldStatus(reason: string | undefined): Pick<DatapathStatus, 'servicesWithheld'> {
