@@ -16,7 +16,7 @@ import { createEngineSet, type Repair } from './engines.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createIntentHolder } from './intent.ts';
 import { listen } from './listen.ts';
-import { observe } from './observe.ts';
+import { observe, observeWaits } from './observe.ts';
 import { createPods, endpointOf } from './pods.ts';
 import { createSignal } from './signal.ts';
 import { startAddresses } from './start.ts';
@@ -82,12 +82,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     log,
     onChange: () => signal.notify(),
   });
-  const waits = metrics.histogram({
-    name: 'netloom_datapath_add_wait_seconds',
-    help: "Part of an ADD that waited for the agent's word of its pod and for addresses.",
-    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
-  });
-  const onWaited = (milliseconds: number) => waits.observe(milliseconds / 1000);
+  const onWaited = observeWaits(metrics);
   const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, onWaited, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
   const broken = () => engines.status().find((engine) => engine.error !== undefined);

@@ -1,4 +1,4 @@
-/** The datapath's gauges: read off its status when somebody asks. */
+/** The datapath's gauges, read off its status when somebody asks, and how long ADDs wait. */
 import type { Registry } from '#telemetry/metrics.ts';
 import type { Api } from './api.ts';
 
@@ -43,4 +43,14 @@ export function observe(metrics: Registry, api: Api): void {
     }
     known = new Set(sums.keys());
   });
+}
+
+/** Takes in milliseconds what an ADD waited. */
+export function observeWaits(metrics: Registry): (milliseconds: number) => void {
+  const waits = metrics.histogram({
+    name: 'netloom_datapath_add_wait_seconds',
+    help: "Part of an ADD that waited for the agent's word of its pod and for addresses.",
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+  });
+  return (milliseconds) => waits.observe(milliseconds / 1000);
 }
