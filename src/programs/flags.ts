@@ -33,8 +33,8 @@ export const commonFlags = {
 export const externalIPsFlag = {
   'external-ips': {
     value: 'serve|refuse',
-    help: 'spec.externalIPs of Services: whoever may write it can take over any address (deprecated in Kubernetes 1.36)',
-    default: 'serve',
+    help: 'spec.externalIPs of Services: whoever may write it can take over any address for every tenant (deprecated in Kubernetes 1.36)',
+    default: 'refuse',
   },
 } as const satisfies Readonly<Record<string, Flag>>;
 

@@ -58,7 +58,7 @@ export const catalogue = {
   DuplicatePort: refused('A Service has one port and protocol twice.', 'Remove one.'),
   ExternalAddressRefused: unmet(
     'A Service has external addresses, and the cluster serves none.',
-    'Use a load balancer or a node port, or run agents and controller without --external-ips=refuse.',
+    'Use a load balancer or a node port, or run agents and controller with --external-ips=serve.',
   ),
   ForbiddenAddress: refused(
     'An endpoint or a Service has an address that none can have (loopback, link-local, multicast, reserved).',

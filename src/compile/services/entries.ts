@@ -163,7 +163,7 @@ function refused({ origin }: ServiceModel): Problem {
     object: origin,
     field: 'spec.externalIPs',
     code: 'ExternalAddressRefused',
-    message: 'external addresses are not served in this cluster (--external-ips=refuse); the rest works',
+    message: 'external addresses are not served in this cluster (--external-ips=serve would); the rest works',
   };
 }
 
