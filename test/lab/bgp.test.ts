@@ -281,6 +281,14 @@ describe('route reflectors', () => {
       const seen = await vtysh('node2', `show bgp ipv4 unicast ${three.ipv4}`);
       expect(seen).toContain('Originator: 192.168.66.13, Cluster list: 10.0.0.1');
     });
+    // Reflectors announce their own blocks only to the router: nobody else's with themselves as next hop.
+    for (const to of [two, three]) {
+      const [address4 = ''] = await cluster.lab.addressesOf(to.node);
+      expect(await routeOf('router', to.ipv4)).toContain(`via ${address4} `);
+      expect(await ask(one, to.ipv4)).toContain(one.ipv4);
+      expect(await ask(to, one.ipv6)).toContain(to.ipv6);
+    }
+    expect(await ask(two, three.ipv4)).toContain(two.ipv4);
     await cluster.client.delete(bgpNeighborKind, 'mesh');
     await eventually(async () =>
       expect(await vtysh('node2', 'show bgp summary')).not.toContain('192.168.66.11'),

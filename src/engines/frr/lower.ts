@@ -10,14 +10,20 @@ export type Problem = { readonly entry: string; readonly reason: string };
 
 /** Names of what all neighbors share. */
 const names = {
-  /** Own routes and those of other nodes of the AS; never what another router taught: nodes give no transit. */
+  /** Routes that this AS began: own ones and those of other nodes. Never what a router taught: nodes give no transit. */
   own: 'netloom-own',
+  /** What is announced is tagged on its way into BGP, for `export`; the tag never leaves the node. */
+  announced: 'netloom-announced',
+  /** To routers: own routes only. Another node's, with this one as next hop, would make a loop. */
   export: 'netloom-out',
+  meshExport: 'netloom-mesh-out',
   /** Never taken from anybody but nodes: overlay and underlay Subnets, and Service ranges. */
   guarded: 'netloom-guarded',
   pods: 'netloom-pods',
   mesh: 'netloom-mesh',
 } as const;
+
+const announcedTag = routes.announcedTable.value;
 
 /** Nothing at all while the node has no neighbor. `serviceRanges`: prefixes that no router may attract. */
 export function lower(
@@ -52,7 +58,13 @@ export function lower(
       mesh === undefined ? importLists(importName(key), importPrefixes) : [],
     ),
     { kind: 'pathList', name: names.own, expression: '^$' },
-    { kind: 'routeMap', name: names.export, entries: [{ action: 'permit', match: `as-path ${names.own}` }] },
+    { kind: 'routeMap', name: names.announced, entries: [{ action: 'permit', set: `tag ${announcedTag}` }] },
+    { kind: 'routeMap', name: names.export, entries: [{ action: 'permit', match: `tag ${announcedTag}` }] },
+    {
+      kind: 'routeMap',
+      name: names.meshExport,
+      entries: [{ action: 'permit', match: `as-path ${names.own}` }],
+    },
     ...(usable.some(([, { mesh }]) => mesh !== undefined)
       ? [{ kind: 'routeMap', name: names.mesh, entries: matchBoth('permit', names.pods) } as const]
       : []),
@@ -67,6 +79,7 @@ export function lower(
       routerID: routerIDOf(self),
       clusterID: usable.find(([, { mesh }]) => mesh?.clusterID !== undefined)?.[1].mesh?.clusterID,
       table: routes.announcedTable.value,
+      announcedMap: names.announced,
     },
     ...usable.map(([key, neighbor]) => neighborObject(key, neighbor, self)),
   ] satisfies readonly FrrObject[];
@@ -93,7 +106,7 @@ function neighborObject(key: string, neighbor: BGPNeighborIntent, self: SelfInte
     allowOwnAS: peerASN === 'external' || (typeof peerASN === 'number' && peerASN !== localASN),
     reflectorClient: mesh?.client === true,
     importMap: mesh === undefined ? importName(key) : names.mesh,
-    exportMap: names.export,
+    exportMap: mesh === undefined ? names.export : names.meshExport,
   };
 }
 

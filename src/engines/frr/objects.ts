@@ -24,7 +24,11 @@ export type PathList = { readonly kind: 'pathList'; readonly name: string; reado
 export type RouteMap = {
   readonly kind: 'routeMap';
   readonly name: string;
-  readonly entries: readonly { readonly action: 'permit' | 'deny'; readonly match: string }[];
+  readonly entries: readonly {
+    readonly action: 'permit' | 'deny';
+    readonly match?: string;
+    readonly set?: string;
+  }[];
 };
 
 export type BFDProfile = {
@@ -42,6 +46,8 @@ export type Speaker = {
   readonly routerID: string;
   readonly clusterID?: string | undefined;
   readonly table: number;
+  /** Route map that announced routes pass first. */
+  readonly announcedMap: string;
 };
 
 export type Neighbor = {
@@ -82,9 +88,13 @@ function printObject(object: FrrObject): Line[] {
     case 'pathList':
       return [bgpd([], `bgp as-path access-list ${object.name} seq 5 permit ${object.expression}`)];
     case 'routeMap':
-      return object.entries.flatMap(({ action, match }, index) => {
+      return object.entries.flatMap(({ action, match, set }, index) => {
         const head = `route-map ${object.name} ${action} ${10 * (index + 1)}`;
-        return [bgpd([], head), bgpd([head], `match ${match}`)];
+        return [
+          bgpd([], head),
+          ...(match === undefined ? [] : [bgpd([head], `match ${match}`)]),
+          ...(set === undefined ? [] : [bgpd([head], `set ${set}`)]),
+        ];
       });
     case 'bfdProfile':
       return printProfile(object);
@@ -119,8 +129,9 @@ function printProfile(profile: BFDProfile): Line[] {
 const routerContext = (asn: number): string => `router bgp ${asn}`;
 const families = { 4: 'address-family ipv4 unicast', 6: 'address-family ipv6 unicast' } as const;
 
-function printSpeaker({ asn, routerID, clusterID, table }: Speaker): Line[] {
+function printSpeaker({ asn, routerID, clusterID, table, announcedMap }: Speaker): Line[] {
   const router = routerContext(asn);
+  const redistribute = `redistribute table-direct ${table} route-map ${announcedMap}`;
   return [
     bgpd([], router),
     bgpd([router], `bgp router-id ${routerID}`),
@@ -130,8 +141,8 @@ function printSpeaker({ asn, routerID, clusterID, table }: Speaker): Line[] {
     bgpd([router], 'bgp graceful-restart preserve-fw-state'),
     // A neighbor that is away must not keep the others waiting for six minutes after a restart.
     bgpd([router], 'bgp graceful-restart select-defer-time 10'),
-    bgpd([router, families[4]], `redistribute table-direct ${table}`),
-    bgpd([router, families[6]], `redistribute table-direct ${table}`),
+    bgpd([router, families[4]], redistribute),
+    bgpd([router, families[6]], redistribute),
   ];
 }
 
