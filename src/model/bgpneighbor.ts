@@ -60,7 +60,9 @@ export function readBGPNeighbor(object: BGPNeighbor): Read<BGPNeighborModel> {
       'needs peerNodeSelector, which says which nodes are the reflectors',
     );
   const clusterID = readClusterID(spec.routeReflector?.clusterID, refuse);
-  const families = (spec.families ?? []).map((text): Family => (text === 'IPv4' ? 4 : 6)).sort();
+  const families = (spec.families ?? [])
+    .map((text): Family => (text === 'IPv4' ? 4 : 6))
+    .sort((a, b) => a - b);
   const value: BGPNeighborModel = {
     origin,
     name: object.metadata.name,

@@ -45,7 +45,7 @@ export function compileBGP(
       continue;
     }
     const password = passwordOf(neighbor, snapshot.passwords, refuse);
-    if (password === 'none yet') continue;
+    if (password === undefined) continue;
     asn ??= { number: neighbor.localASN, of: neighbor.name };
     for (const { key, address, mesh } of sessions) {
       const other = taken.get(address);
@@ -55,7 +55,7 @@ export function compileBGP(
         continue;
       }
       taken.set(address, neighbor.name);
-      entries.push([key, intentOf(neighbor, address, mesh, password)]);
+      entries.push([key, intentOf(neighbor, address, mesh, password.value)]);
     }
   }
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
@@ -136,22 +136,23 @@ function intentOf(
 /** FRR's command takes the rest of the line: nothing but visible characters gets there. */
 const usable = /^[!-~]{1,80}$/;
 
+/** Undefined: there must be one, and there is none that can be used. */
 function passwordOf(
   { password }: BGPNeighborModel,
   known: BGPSnapshot['passwords'],
   refuse: (field: string, code: Problem['code'], message: string) => void,
-): string | undefined | 'none yet' {
-  if (password === undefined) return undefined;
+): { readonly value?: string } | undefined {
+  if (password === undefined) return {};
   const found = known.get(secretKey(password));
-  if (found === undefined) return 'none yet';
+  if (found === undefined) return undefined;
   if ('missing' in found) {
     refuse('spec.passwordSecretRef', 'PasswordMissing', found.missing);
-    return 'none yet';
+    return undefined;
   }
-  if (usable.test(found.value)) return found.value;
+  if (usable.test(found.value)) return { value: found.value };
   const message = `Secret ${password.namespace}/${password.name}, key ${password.key}: is not 1 to 80 characters of printable ASCII without blanks`;
   refuse('spec.passwordSecretRef', 'PasswordUnusable', message);
-  return 'none yet';
+  return undefined;
 }
 
 function familyOf(address: string): Family {

@@ -161,7 +161,8 @@ function startRouterFrr(pid: number, topology: Topology, log: string): void {
   const directory = `/proc/${pid}/root${paths.frrDirectory.value}`;
   mkdirSync(directory, { recursive: true });
   for (const [name, text] of Object.entries(routerFrr(topology))) writeFileSync(join(directory, name), text);
-  const [file = '', ...args] = [...enterArguments(pid), 'sh', `${inNode.source}/src/programs/frr/run.sh`];
+  const argv: readonly string[] = [...enterArguments(pid), 'sh', `${inNode.source}/src/programs/frr/run.sh`];
+  const [file = '', ...args] = argv;
   const output = openSync(log, 'a');
   spawn(file, args, { stdio: ['ignore', output, output], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
   closeSync(output);

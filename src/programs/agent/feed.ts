@@ -249,7 +249,7 @@ export function startFeed(
     },
     served: () => topology.served(),
     claims: () => claims.list(),
-    bgpProblems: bgp.problems,
+    bgpProblems: () => bgp.problems(),
     nodeCount: () => nodes.list().length,
     pods,
     needed() {
