@@ -1,6 +1,7 @@
 /** The lab's network as data. */
 import { expect, test } from 'vitest';
 import { nodeNames } from './lab.ts';
+import { routerFrr, routerNeighbors } from './router.ts';
 import { maxNodes, nodeAddresses, nodeNetwork, portOf, routerNetwork, type Topology } from './topology.ts';
 
 const topology: Topology = { family: 'dual', mtu: 1500, nodes: ['a', 'b'] };
@@ -41,4 +42,26 @@ test('the wished MTU is on both ends of a cable and on the bridge', () => {
   const jumbo = { ...topology, mtu: 9000 };
   expect(nodeNetwork(jumbo, 'a').lines[0]).toMatch(/mtu 9000 .* mtu 9000 /);
   expect(routerNetwork(jumbo).lines[0]).toContain('mtu 9000');
+});
+
+test('nodes are dealt out to the segments in turn, each behind the router', () => {
+  const two: Topology = { family: 'dual', mtu: 1500, nodes: ['a', 'b', 'c'], segments: 2 };
+  expect(two.nodes.map((node) => nodeAddresses(two, node)[0])).toEqual([
+    '192.168.66.11',
+    '192.168.67.12',
+    '192.168.66.13',
+  ]);
+  const { lines, routerLines } = nodeNetwork(two, 'b');
+  expect(lines).toContain('route add default via fd67::1 dev eth0');
+  expect(routerLines[0]).toBe('link set port1 master underlay2');
+  expect(routerNetwork(two).lines.join('\n')).toContain('address add 192.168.67.1/24 dev underlay2');
+  const bgp = routerFrr(two)['bgpd.conf'];
+  for (const range of ['192.168.66.0/24', '192.168.67.0/24', 'fd66::/64', 'fd67::/64'])
+    expect(bgp).toContain(` bgp listen range ${range} peer-group nodes`);
+  expect(routerNeighbors(two).map(({ metadata }) => metadata.name)).toEqual([
+    'router-1-ipv4',
+    'router-1-ipv6',
+    'router-2-ipv4',
+    'router-2-ipv6',
+  ]);
 });
