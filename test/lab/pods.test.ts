@@ -92,10 +92,11 @@ test('scale up and down: the Service follows', async () => {
 
 test('Subnets and BlockClaims show what a user looks for', async () => {
   const subnets = (await kubectl('get', 'subnets')).trim().split('\n');
-  expect(subnets[0]?.split(/\s+/)).toEqual(['NAME', 'CIDRS', 'MODE', 'BLOCKS', 'READY', 'AGE']);
-  expect(subnets[1]).toMatch(/^default\s.*10\.244\.0\.0\/16.*\soverlay\s+\d+\s+True\s/);
+  const counts = ['V4 USED', 'V4 AVAILABLE', 'V6 USED', 'V6 AVAILABLE'];
+  expect(subnets[0]?.split(/\s{2,}/)).toEqual(['NAME', 'CIDRS', 'MODE', ...counts, 'BLOCKS', 'READY', 'AGE']);
+  expect(subnets[1]).toMatch(/^default\s.*10\.244\.0\.0\/16.*\soverlay(?:\s+\d+){5}\s+True\s/);
   const claims = (await kubectl('get', 'blockclaims')).trim().split('\n');
-  expect(claims[0]?.split(/\s+/)).toEqual(['NAME', 'CIDR', 'SUBNET', 'NODE', 'AGE']);
+  expect(claims[0]?.split(/\s+/)).toEqual(['NAME', 'CIDR', 'SUBNET', 'NODE', 'POD', 'AGE']);
   for (const node of ['node1', 'node2']) {
     expect(claims.filter((line) => line.includes(` ${node} `)).length).toBeGreaterThanOrEqual(2);
   }

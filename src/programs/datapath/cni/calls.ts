@@ -6,7 +6,7 @@ import type { CniRequest } from './request.ts';
 
 export type CniCalls = {
   /** Gives what the plugin prints; rejects with CniError. */
-  handle(request: CniRequest): Promise<string>;
+  readonly handle: (request: CniRequest) => Promise<string>;
   /** Resolves when no call is under way any more. */
   settled(): Promise<void>;
 };
