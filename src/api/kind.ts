@@ -34,6 +34,36 @@ export type ObjectOf<D extends KindDefinition> = KubeObject & {
 export const group = 'netloom.dev';
 export const version = 'v1alpha1';
 
+/** Schema of a metav1.LabelSelector. */
+export const labelSelectorSchema = (description: string) =>
+  ({
+    type: 'object',
+    description,
+    properties: {
+      matchLabels: { type: 'object', additionalProperties: { type: 'string' } },
+      matchExpressions: {
+        type: 'array',
+        'x-kubernetes-list-type': 'atomic',
+        items: {
+          type: 'object',
+          required: ['key', 'operator'],
+          properties: {
+            key: { type: 'string' },
+            operator: { type: 'string', enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] },
+            values: { type: 'array', 'x-kubernetes-list-type': 'atomic', items: { type: 'string' } },
+          },
+        },
+      },
+    },
+  }) as const;
+
+/** The columns that every kind with conditions ends with. */
+export const readyColumns = [
+  { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+  { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
+  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+] as const satisfies readonly Column[];
+
 /** Schema of `status.conditions`: metav1.Condition, one entry a type. */
 export const conditionsSchema = {
   type: 'array',

@@ -1,27 +1,12 @@
 /** BGPNeighbor: a router, or other nodes, that nodes exchange routes with by BGP. */
-import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
-
-const nodeSelector = (description: string) =>
-  ({
-    type: 'object',
-    description,
-    properties: {
-      matchLabels: { type: 'object', additionalProperties: { type: 'string' } },
-      matchExpressions: {
-        type: 'array',
-        'x-kubernetes-list-type': 'atomic',
-        items: {
-          type: 'object',
-          required: ['key', 'operator'],
-          properties: {
-            key: { type: 'string' },
-            operator: { type: 'string', enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] },
-            values: { type: 'array', 'x-kubernetes-list-type': 'atomic', items: { type: 'string' } },
-          },
-        },
-      },
-    },
-  }) as const;
+import {
+  conditionsSchema,
+  group,
+  labelSelectorSchema,
+  type ObjectOf,
+  readyColumns,
+  version,
+} from '../kind.ts';
 
 const milliseconds = (description: string) =>
   ({ type: 'integer', format: 'int32', minimum: 10, maximum: 60_000, default: 300, description }) as const;
@@ -47,11 +32,11 @@ export const bgpNeighborKind = {
         maxLength: 45,
         description: 'IPv4 or IPv6 address of a router. Either this or peerNodeSelector.',
       },
-      peerNodeSelector: nodeSelector(
+      peerNodeSelector: labelSelectorSchema(
         'Instead of an address: nodes with these labels are the neighbors of the nodes that nodeSelector takes, by ' +
           'internal BGP, one session a family.',
       ),
-      nodeSelector: nodeSelector('Nodes that have this neighbor. All when absent.'),
+      nodeSelector: labelSelectorSchema('Nodes that have this neighbor. All when absent.'),
       asn: {
         'x-kubernetes-int-or-string': true,
         description: "The neighbor's AS number, or `internal` or `external`: localASN, or any other.",
@@ -207,14 +192,7 @@ export const bgpNeighborKind = {
     { name: 'ASN', type: 'string', jsonPath: '.spec.asn' },
     { name: 'Local-ASN', type: 'integer', jsonPath: '.spec.localASN' },
     { name: 'Established', type: 'string', jsonPath: '.status.summary' },
-    { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
-    {
-      name: 'Reason',
-      type: 'string',
-      jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
-      priority: 1,
-    },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+    ...readyColumns,
   ],
 } as const;
 

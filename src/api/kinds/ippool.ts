@@ -1,6 +1,5 @@
 /** IPPool: a named part of a Subnet, kept for some pods. */
-import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
-import { labelSelectorSchema } from './subnet.ts';
+import { conditionsSchema, group, labelSelectorSchema, type ObjectOf, version } from '../kind.ts';
 
 /** How many holders a pool's status lists; a thousand more are a number. */
 export const listedHolders = 100;
@@ -38,16 +37,12 @@ export const ipPoolKind = {
         'x-kubernetes-list-type': 'set',
         items: { type: 'string', maxLength: 63 },
       },
-      namespaceSelector: {
-        ...labelSelectorSchema,
-        description:
-          'Namespaces with these labels may use the pool. An empty selector takes every namespace.',
-      },
-      podSelector: {
-        ...labelSelectorSchema,
-        description:
-          'Pods with these labels take from the pool without asking. Missing: all pods of the namespaces that the pool names.',
-      },
+      namespaceSelector: labelSelectorSchema(
+        'Namespaces with these labels may use the pool. An empty selector takes every namespace.',
+      ),
+      podSelector: labelSelectorSchema(
+        'Pods with these labels take from the pool without asking. Missing: all pods of the namespaces that the pool names.',
+      ),
     },
   },
   status: {

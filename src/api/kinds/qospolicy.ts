@@ -1,5 +1,12 @@
 /** QoSPolicy: how fast some pods of a namespace may receive and send. */
-import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
+import {
+  conditionsSchema,
+  group,
+  labelSelectorSchema,
+  type ObjectOf,
+  readyColumns,
+  version,
+} from '../kind.ts';
 
 const rate = {
   type: 'string',
@@ -33,26 +40,9 @@ export const qosPolicyKind = {
     description: 'Which pods, and how fast. Changes take effect at once, without a restart.',
     required: ['podSelector'],
     properties: {
-      podSelector: {
-        type: 'object',
-        description: 'Pods of this namespace with these labels. An empty selector takes every pod.',
-        properties: {
-          matchLabels: { type: 'object', additionalProperties: { type: 'string' } },
-          matchExpressions: {
-            type: 'array',
-            'x-kubernetes-list-type': 'atomic',
-            items: {
-              type: 'object',
-              required: ['key', 'operator'],
-              properties: {
-                key: { type: 'string' },
-                operator: { type: 'string', enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] },
-                values: { type: 'array', 'x-kubernetes-list-type': 'atomic', items: { type: 'string' } },
-              },
-            },
-          },
-        },
-      },
+      podSelector: labelSelectorSchema(
+        'Pods of this namespace with these labels. An empty selector takes every pod.',
+      ),
       ingress: {
         type: 'object',
         description: 'Limit of what each of these pods receives. Absent: this policy does not limit it.',
@@ -100,14 +90,7 @@ export const qosPolicyKind = {
     { name: 'Priority', type: 'integer', jsonPath: '.spec.priority' },
     { name: 'Pods', type: 'integer', jsonPath: '.status.selectedPods' },
     { name: 'Limited', type: 'integer', jsonPath: '.status.limitedPods' },
-    { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
-    {
-      name: 'Reason',
-      type: 'string',
-      jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
-      priority: 1,
-    },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+    ...readyColumns,
   ],
 } as const;
 

@@ -1,28 +1,7 @@
 /** Subnet: addresses for the pods of some namespaces, and how they travel. */
-import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
+import { conditionsSchema, group, labelSelectorSchema, type ObjectOf, version } from '../kind.ts';
 
 /** metav1.LabelSelector. */
-export const labelSelectorSchema = {
-  type: 'object',
-  description: 'Namespaces with these labels. An empty selector takes every namespace.',
-  properties: {
-    matchLabels: { type: 'object', additionalProperties: { type: 'string' } },
-    matchExpressions: {
-      type: 'array',
-      'x-kubernetes-list-type': 'atomic',
-      items: {
-        type: 'object',
-        required: ['key', 'operator'],
-        properties: {
-          key: { type: 'string' },
-          operator: { type: 'string', enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] },
-          values: { type: 'array', 'x-kubernetes-list-type': 'atomic', items: { type: 'string' } },
-        },
-      },
-    },
-  },
-} as const;
-
 /** Decimal strings: an IPv6 prefix has more addresses than a JSON number can count. */
 const addressCounts = {
   type: 'object',
@@ -88,7 +67,9 @@ export const subnetKind = {
         'x-kubernetes-list-type': 'set',
         items: { type: 'string', maxLength: 63 },
       },
-      namespaceSelector: labelSelectorSchema,
+      namespaceSelector: labelSelectorSchema(
+        'Namespaces with these labels. An empty selector takes every namespace.',
+      ),
       excludedAddresses: {
         type: 'array',
         description:
