@@ -1,5 +1,7 @@
-/** What our programs wrote to the API in a while, beside the renewals of their leases. */
+/** What our programs wrote to the API in a while, beside what they write at a pace of its own: leases, and a Subnet's counts. */
 import { leaseType } from '#api/core.ts';
+import { subnetKind } from '#api/kinds/subnet.ts';
+import type { ResourceType } from '#api/object.ts';
 import type { Client } from '#kube/client.ts';
 import type { Lab } from '#lab/client.ts';
 import { systemNamespace } from '#programs/node-lease.ts';
@@ -12,21 +14,25 @@ export async function writesDuring(
   nodes: readonly string[],
   work: () => Promise<void>,
 ): Promise<number> {
-  const leases = new AbortController();
-  let renewals = 0;
-  const { resourceVersion } = await client.list(leaseType, { namespace: systemNamespace });
-  const watching = (async () => {
-    const options = { namespace: systemNamespace, resourceVersion, signal: leases.signal };
-    for await (const event of client.watch(leaseType, options)) if (event.type === 'MODIFIED') renewals++;
-  })().catch((error: unknown) => {
-    if (!leases.signal.aborted) throw error;
-  });
+  const end = new AbortController();
+  let paced = 0;
+  const follow = async (type: ResourceType, where: { readonly namespace?: string }) => {
+    const { resourceVersion } = await client.list(type, where);
+    const events = client.watch(type, { ...where, resourceVersion, signal: end.signal });
+    const done = (async () => {
+      for await (const event of events) if (event.type === 'MODIFIED') paced++;
+    })().catch((error: unknown) => {
+      if (!end.signal.aborted) throw error;
+    });
+    return { done };
+  };
+  const watching = [await follow(leaseType, { namespace: systemNamespace }), await follow(subnetKind, {})];
   const before = await writes(machine, nodes);
-  const renewalsBefore = renewals;
+  const pacedBefore = paced;
   await work();
-  const made = (await writes(machine, nodes)) - before - (renewals - renewalsBefore);
-  leases.abort();
-  await watching;
+  const made = (await writes(machine, nodes)) - before - (paced - pacedBefore);
+  end.abort();
+  await Promise.all(watching.map(({ done }) => done));
   return Math.max(0, made);
 }
 
