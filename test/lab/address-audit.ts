@@ -1,10 +1,12 @@
 /** Watches without pause that no address is two pods' and no block two nodes', by what API and nodes each say. */
+import { expect } from 'vitest';
 import { podType } from '#api/core.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import type { DatapathStatus } from '#intent/handover.ts';
 import { ConnectionError } from '#kube/errors.ts';
 import { parsePrefix, prefixesOverlap } from '#net/prefix.ts';
 import type { Cluster } from './cluster.ts';
-import { endpointsOf, type PodObject } from './pods.ts';
+import { askDatapath, endpointsOf, type PodObject } from './pods.ts';
 
 export type Audit = {
   /** How often everything was looked at. */
@@ -66,6 +68,23 @@ export function startAudit(cluster: Cluster, nodes: readonly string[]): Audit {
       return running;
     },
   };
+}
+
+/** What datapaths hold is what live pods have and nothing else: every address of a block is somebody's or free, every device a pod's. */
+export async function expectNoLeak(cluster: Cluster, nodes: Iterable<string>): Promise<void> {
+  const { items } = await cluster.client.list<PodObject>(podType);
+  for (const node of nodes) {
+    const status = await askDatapath<DatapathStatus>(cluster.lab, node, '/v1/status');
+    const endpoints = await endpointsOf(cluster.lab, node);
+    const wanted = items
+      .filter(({ spec }) => spec.nodeName === node && spec.hostNetwork !== true)
+      .flatMap(({ status: { podIPs = [] } = {} }) => podIPs.map(({ ip }) => ip));
+    expect(endpoints.flatMap(({ addresses }) => addresses).toSorted(), node).toEqual(wanted.toSorted());
+    const assigned = status.blocks.reduce((sum, block) => sum + block.assigned, 0);
+    expect(assigned + status.strays.length, node).toBe(wanted.length + status.tunnelAddresses.length);
+    const { stdout } = await cluster.lab.exec(node, ['sh', '-c', 'ls /sys/class/net | grep -c ^nlp']);
+    expect(Number(stdout), node).toBe(endpoints.length);
+  }
 }
 
 function doubled(uses: readonly (readonly [address: string, owner: string])[]): string[] {

@@ -3,12 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { namespaceType, podType } from '#api/core.ts';
 import { subnetKind } from '#api/kinds/subnet.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
-import type { DatapathStatus } from '#intent/handover.ts';
 import { eventually } from '#lab/eventually.ts';
 import { paths, ports } from '#system/registry.ts';
-import { type Audit, startAudit } from './address-audit.ts';
+import { type Audit, expectNoLeak, startAudit } from './address-audit.ts';
 import { type Cluster, isLong, startCluster } from './cluster.ts';
-import { askDatapath, endpointsOf, isReady, type PodObject, pod, startPods } from './pods.ts';
+import { isReady, type PodObject, pod, startPods } from './pods.ts';
 
 let cluster: Cluster;
 let audit: Audit;
@@ -71,24 +70,7 @@ async function removePods(namespace: string, timeoutMs = 60_000): Promise<void> 
   );
 }
 
-/** What datapaths hold is what live pods have, and nothing else. */
-async function noLeak(): Promise<void> {
-  await eventually(async () => {
-    const { items } = await cluster.client.list<PodObject>(podType);
-    for (const node of nodes) {
-      const status = await askDatapath<DatapathStatus>(cluster.lab, node, '/v1/status');
-      const endpoints = await endpointsOf(cluster.lab, node);
-      const wanted = items
-        .filter(({ spec }) => spec.nodeName === node && spec.hostNetwork !== true)
-        .flatMap(({ status: { podIPs = [] } = {} }) => podIPs.map(({ ip }) => ip));
-      expect(endpoints.flatMap(({ addresses }) => addresses).toSorted()).toEqual(wanted.toSorted());
-      const assigned = status.blocks.reduce((sum, block) => sum + block.assigned, 0);
-      expect(assigned + status.strays.length).toBe(wanted.length + status.tunnelAddresses.length);
-      const { stdout } = await cluster.lab.exec(node, ['sh', '-c', 'ls /sys/class/net | grep -c ^nlp']);
-      expect(Number(stdout)).toBe(endpoints.length);
-    }
-  }, 20_000);
-}
+const noLeak = () => eventually(() => expectNoLeak(cluster, nodes), 20_000);
 
 async function makeNamespace(name: string, labels: Record<string, string> = {}): Promise<void> {
   await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });

@@ -4,12 +4,11 @@ import { namespaceType, nodeType, podType, serviceType } from '#api/core.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { subnetKind } from '#api/kinds/subnet.ts';
 import { apiVersionOf, type KubeObject } from '#api/object.ts';
-import type { DatapathStatus } from '#intent/handover.ts';
 import { eventually } from '#lab/eventually.ts';
-import { type Audit, startAudit } from './address-audit.ts';
+import { type Audit, expectNoLeak, startAudit } from './address-audit.ts';
 import { type Cluster, isLong, startCluster } from './cluster.ts';
 import { differencesOf } from './fresh-state.ts';
-import { askDatapath, endpointsOf, isReady, type PodObject, pod, service } from './pods.ts';
+import { isReady, type PodObject, pod, service } from './pods.ts';
 
 const operations = isLong ? 1_000 : 200;
 const seed = Number(process.env.NETLOOM_SEED ?? Date.now() % 1_000_000);
@@ -214,28 +213,13 @@ async function settled(): Promise<void> {
   expect(claims.filter(({ spec }) => !nodes.has(spec.node)).map(({ metadata }) => metadata.name)).toEqual([]);
 }
 
-/** What datapaths hold is what live pods have, and every address of a block is somebody's or free. */
-async function noLeak(): Promise<void> {
-  const { items } = await cluster.client.list<PodObject>(podType);
-  for (const node of nodes) {
-    const status = await askDatapath<DatapathStatus>(cluster.lab, node, '/v1/status');
-    const endpoints = await endpointsOf(cluster.lab, node);
-    const wanted = items
-      .filter(({ spec }) => spec.nodeName === node && spec.hostNetwork !== true)
-      .flatMap(({ status: { podIPs = [] } = {} }) => podIPs.map(({ ip }) => ip));
-    expect(endpoints.flatMap(({ addresses }) => addresses).toSorted(), node).toEqual(wanted.toSorted());
-    const assigned = status.blocks.reduce((sum, block) => sum + block.assigned, 0);
-    expect(assigned + status.strays.length, node).toBe(wanted.length + status.tunnelAddresses.length);
-  }
-}
-
 test(`${operations} random operations end where a fresh compile of the last state ends`, {
   timeout: isLong ? 1_800_000 : 300_000,
 }, async () => {
   try {
     await operate();
     await eventually(settled, 120_000, 500);
-    await eventually(noLeak, 60_000, 500);
+    await eventually(() => expectNoLeak(cluster, nodes), 60_000, 500);
     for (const node of nodes) expect(await differencesOf(cluster, node), node).toEqual([]);
     expect(audit.rounds()).toBeGreaterThan(10);
     expect(audit.faults()).toEqual([]);
