@@ -43,15 +43,8 @@ export function formatUsage(usage: ReadonlyMap<string, SubnetUsage>): string {
 
 /** Whatever isn't usage counts as none: a node's word is taken for a number, never for more. */
 export function parseUsage(text: string | undefined): ReadonlyMap<string, SubnetUsage> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text ?? '{}');
-  } catch {
-    parsed = {};
-  }
-  const entries = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
   return new Map(
-    entries.flatMap(([name, counts]: [string, unknown]) => {
+    entriesOf(text).flatMap(([name, counts]) => {
       if (!Array.isArray(counts)) return [];
       const [ipv4, ipv6, waiting] = [0, 1, 2].map((i) => count(counts[i])) as [number, number, number];
       return [[name, { ipv4, ipv6, waiting }] as const];
@@ -79,20 +72,23 @@ export function formatWire(reports: readonly WireReport[]): string {
 
 /** Whatever isn't a finding counts as none. */
 export function parseWire(text: string | undefined): WireFindings {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text ?? '{}');
-  } catch {
-    parsed = {};
-  }
-  const entries = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
   return new Map(
-    entries.flatMap(([name, lost]: [string, unknown]) =>
+    entriesOf(text).flatMap(([name, lost]) =>
       Array.isArray(lost)
         ? [[name, lost.filter((each): each is string => typeof each === 'string')] as const]
         : [],
     ),
   );
+}
+
+/** The fields of a JSON object; none of any other text. */
+function entriesOf(text: string | undefined): readonly (readonly [string, unknown])[] {
+  try {
+    const parsed: unknown = JSON.parse(text ?? '{}');
+    return typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
+  } catch {
+    return [];
+  }
 }
 
 function count(value: unknown): number {
