@@ -28,6 +28,9 @@ export const linux = {
   LOCK_EX: 2,
   LOCK_NB: 4,
   LOCK_UN: 8,
+  SCHED_RR: 2,
+  SCHED_RESET_ON_FORK: 0x4000_0000,
+  RLIMIT_RTTIME: 15,
 } as const;
 
 /** A system call that failed. `code` is the errno's name (`ENODEV`), `errno` its positive number. */
@@ -214,4 +217,24 @@ export function lockFile(fd: number, operation: number): boolean {
 /** mkfifo(3): a named pipe. Throws EEXIST when the name is taken. */
 export function makeFifo(path: string, mode: number): void {
   checked('mkfifo', call('int mkfifo(const char *, unsigned int)')(path, mode));
+}
+
+/** sched_setscheduler(2) of a thread; 0: the calling one. Throws EPERM without CAP_SYS_NICE, or where its cgroup has no realtime budget. */
+export function setScheduler(tid: number, policy: number, priority: number): void {
+  const parameters = Buffer.alloc(4);
+  parameters.writeInt32LE(priority);
+  checked('sched_setscheduler', call('int sched_setscheduler(int, int, void *)')(tid, policy, parameters));
+}
+
+/** sched_getscheduler(2) of the calling thread, with its flags. */
+export function getScheduler(): number {
+  return checked('sched_getscheduler', call('int sched_getscheduler(int)')(0));
+}
+
+/** setrlimit(2) of this process, soft and hard limit the same. */
+export function setLimit(resource: number, value: bigint): void {
+  const limit = Buffer.alloc(16);
+  limit.writeBigUInt64LE(value, 0);
+  limit.writeBigUInt64LE(value, 8);
+  checked('setrlimit', call('int setrlimit(int, void *)')(resource, limit));
 }

@@ -4,13 +4,18 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { getSocketOption, linux } from '#system/libc.ts';
 import { socketIn } from '#system/namespace.ts';
-import { findKubeProxy, legacyHas } from './kube-proxy.ts';
+import { type KubeProxyFinder, legacyHas, openKubeProxyFinder } from './kube-proxy.ts';
 
 let box: Sandbox;
+let finder: KubeProxyFinder;
 beforeAll(async () => {
   box = await openSandbox();
+  finder = openKubeProxyFinder(box.namespace);
 }, 120_000);
-afterAll(() => box?.close());
+afterAll(async () => {
+  finder?.close();
+  await box?.close();
+});
 
 const nft = async (script: string) => {
   expect(await box.exec(['nft', '-f', '-'], { input: script })).toMatchObject({ code: 0, stderr: '' });
@@ -25,9 +30,9 @@ it.each([
   ['table ip mangle { chain KUBE-KUBELET-CANARY { }; }; table inet kube-proxy { }', []],
 ])('%s', async (script, found) => {
   await nft(script);
-  expect(findKubeProxy(box.namespace)).toEqual(found);
+  expect(finder.find()).toEqual(found);
   await nft('flush ruleset');
-  expect(findKubeProxy(box.namespace)).toEqual([]);
+  expect(finder.find()).toEqual([]);
 });
 
 it('looks into a legacy iptables table that is in use, and makes none', async () => {
@@ -43,5 +48,5 @@ it('looks into a legacy iptables table that is in use, and makes none', async ()
   }
   expect(legacyHas(box.namespace, 'ip', 'ERROR')).toBe(true);
   expect(legacyHas(box.namespace, 'ip', 'KUBE-SERVICES')).toBe(false);
-  expect(findKubeProxy(box.namespace)).toEqual([]);
+  expect(finder.find()).toEqual([]);
 });

@@ -1,5 +1,6 @@
 /** nft as a child process: one that stays open for small transactions, one that ends for large ones and for listings. */
 import { type LineProcess, openLineProcess, run } from '#system/process.ts';
+import { takeAlong } from '#system/realtime.ts';
 import { paths } from '#system/registry.ts';
 import { type Operation, printOperation, type Ruleset, tableName } from './objects.ts';
 import { createListingParser } from './parse.ts';
@@ -73,6 +74,7 @@ export function openNftSession(command: readonly string[] = []): NftSession {
         );
       },
     });
+    if (opened.pid !== undefined) takeAlong(opened.pid);
     return opened;
   }
 

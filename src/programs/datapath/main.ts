@@ -5,11 +5,12 @@ import { basename, dirname, join } from 'node:path';
 import { createFrrEngine } from '#engines/frr/driver.ts';
 import { createNetlinkEngine } from '#engines/netlink/driver.ts';
 import { createNftablesEngine } from '#engines/nftables/driver.ts';
-import { findKubeProxy } from '#engines/nftables/kube-proxy.ts';
+import { openKubeProxyFinder } from '#engines/nftables/kube-proxy.ts';
 import { createTcEngine } from '#engines/tc/driver.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { canonicalPrefix } from '#net/prefix.ts';
 import { type FileLock, tryLock } from '#system/files.ts';
+import { becomeRealtime } from '#system/realtime.ts';
 import { paths, ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
@@ -59,6 +60,7 @@ const runFile = (path: string) => join(flags['run-dir'], basename(path));
 
 mkdirSync(flags['run-dir'], { recursive: true, mode: 0o755 });
 mkdirSync(flags['state-dir'], { recursive: true, mode: 0o700 });
+goAhead();
 const held = await takeOver(runFile('datapath.lock'));
 const metrics = createRegistry();
 registerProcessMetrics(metrics, { program: 'datapath', version, stalls: true });
@@ -91,8 +93,9 @@ const tc = createTcEngine({
   },
 });
 
+const kubeProxy = openKubeProxyFinder();
 const services = besideKubeProxy(nftables, {
-  find: (thorough) => findKubeProxy(undefined, { withLegacy: thorough }),
+  find: (thorough) => kubeProxy.find({ withLegacy: thorough }),
   onChange: () => datapath?.statusChanged(),
   log,
 });
@@ -171,5 +174,14 @@ async function takeOver(path: string): Promise<FileLock> {
     if (lock !== undefined) return lock;
     if (Date.now() > deadline) throw new Error(`another datapath runs in ${dirname(path)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** CNI calls, who answers for a pod's address and leases have deadlines, whatever else fills the node's CPUs. */
+function goAhead(): void {
+  try {
+    becomeRealtime();
+  } catch (error) {
+    log.warn('runs as an ordinary process: on a busy node it will answer late', { error });
   }
 }
