@@ -1,6 +1,7 @@
 /** The nftables engine: holds a node's intent in one table, atomically, and heals it when somebody else changes it. */
 import type { Engine, Report } from '#engines/engine.ts';
 import type { IntentChange, ServiceIntent } from '#intent/node.ts';
+import { inSlices } from '#system/steps.ts';
 import { type Conntrack, createConntrack, staleFlows } from './conntrack.ts';
 import { createLedger, type Difference, type Ledger } from './ledger.ts';
 import { claimsOfService, placesOfService } from './lower-service.ts';
@@ -81,13 +82,14 @@ export function createNftablesEngine(
   async function repair(): Promise<Repaired> {
     known = false;
     const actual = await nft.read();
-    const wanted = wantedRuleset(ledger);
-    const operations = plan(actual, wanted, { sweep: whole, stillValid: stillValid(ledger) });
+    const { ruleset: wanted, problems } = await inSlices(wantedRuleset(ledger));
+    const options = { sweep: whole, stillValid: stillValid(ledger) };
+    const operations = await inSlices(plan(actual, wanted, options));
     for (const transaction of guardsFirst(actual, operations)) await nft.commit(transaction);
     known = true;
     if (whole) await tolerate(conntrack.prune(ledger.serviceAt));
     return {
-      report: { operations: operations.map(printOperation), problems: ledger.problems() },
+      report: { operations: operations.map(printOperation), problems },
       opened: operations.length === 0 ? [] : openings(actual, wanted),
       wasGone: actual === undefined,
     };

@@ -11,6 +11,7 @@ import {
   type SelfIntent,
   type ServiceIntent,
 } from '#intent/node.ts';
+import type { Steps } from '#system/steps.ts';
 import { type Claims, release, take, winnerOf } from './claims.ts';
 import {
   claimsOfPeer,
@@ -44,12 +45,17 @@ export type Difference = {
   >;
 };
 
+export type Wanted = {
+  readonly elements: readonly Element[];
+  readonly chains: readonly string[];
+  readonly problems: Difference['problems'];
+};
+
 export type Ledger = {
   change(change: IntentChange): Difference;
-  /** Everything: all elements, the shared chains, and the static part's context. */
-  wanted(): { readonly elements: readonly Element[]; readonly chains: readonly string[] };
+  /** Everything: all elements, the shared chains, and what can't be held. The ledger must not change meanwhile. */
+  wanted(): Steps<Wanted>;
   context(): StaticContext;
-  problems(): Difference['problems'];
   /** The service that answers at a frontend (`frontendKey`). */
   readonly serviceAt: (frontend: string) => ServiceIntent | undefined;
 };
@@ -155,11 +161,21 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
     };
   }
 
-  function everyLowered(visit: (lowered: Lowered, id: string) => void): void {
+  function* wanted(): Steps<Wanted> {
+    const subnets = lowerSubnets(Object.fromEntries(entries.subnets));
+    const elements: Element[] = [...lowerServiceRanges(serviceRanges), ...subnets.elements];
+    const chains = new Set<string>();
+    const problems = subnets.problems.map(({ name, reason }) => ({ entry: `subnets/${name}`, reason }));
     for (const domain of singles) {
-      for (const [key, entry] of entries[domain])
-        visit(lower(domain, key, entry, winner), `${domain}/${key}`);
+      for (const [key, entry] of entries[domain]) {
+        const lowered = lower(domain, key, entry, winner);
+        elements.push(...lowered.elements);
+        for (const name of lowered.chains) chains.add(name);
+        for (const reason of lowered.problems) problems.push({ entry: `${domain}/${key}`, reason });
+        yield;
+      }
     }
+    return { elements, chains: [...chains], problems };
   }
 
   function context(): StaticContext {
@@ -173,27 +189,8 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
 
   return {
     change,
-    wanted() {
-      const elements: Element[] = [...lowerServiceRanges(serviceRanges)];
-      const chains = new Set<string>();
-      everyLowered((lowered) => {
-        elements.push(...lowered.elements);
-        for (const name of lowered.chains) chains.add(name);
-      });
-      elements.push(...lowerSubnets(Object.fromEntries(entries.subnets)).elements);
-      return { elements, chains: [...chains] };
-    },
+    wanted,
     context,
-    problems() {
-      const problems: { entry: string; reason: string }[] = [];
-      everyLowered((lowered, id) =>
-        problems.push(...lowered.problems.map((reason) => ({ entry: id, reason }))),
-      );
-      for (const { name, reason } of lowerSubnets(Object.fromEntries(entries.subnets)).problems) {
-        problems.push({ entry: `subnets/${name}`, reason });
-      }
-      return problems;
-    },
     serviceAt(frontend) {
       const id = winner(`frontend ${frontend}`);
       return id === undefined ? undefined : (entryOf(entries, id) as ServiceIntent | undefined);

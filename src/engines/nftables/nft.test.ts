@@ -5,10 +5,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engines/engine.ts';
 import { emptyIntent, type IntentChange, type PublishedIntent, type ServiceIntent } from '#intent/node.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
+import { atOnce } from '#system/steps.ts';
 import { changes, lastState, wholeOf } from './arbitrary.ts';
 import { createNftablesEngine } from './driver.ts';
-import { createLedger } from './ledger.ts';
-import { printOperation } from './objects.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import { type Operation, printOperation, type Ruleset } from './objects.ts';
 import { originsOf } from './origin.ts';
 import { plan } from './plan.ts';
 import { type NftSession, openNftSession } from './session.ts';
@@ -30,6 +31,11 @@ afterEach(async () => {
 
 const golden = new URL('./testdata/static.nft', import.meta.url);
 const context = { address4: '192.168.66.11', address6: 'fd66::11', routed: true };
+
+function restOf(actual: Ruleset | undefined, ledger: Ledger): readonly Operation[] {
+  const { ruleset } = atOnce(wantedRuleset(ledger));
+  return atOnce(plan(actual, ruleset, { sweep: true, stillValid: () => true }));
+}
 
 function open(nft: NftSession = openNftSession(command)): { engine: Engine; nft: NftSession } {
   const conntrack = { forget: async () => {}, prune: async () => {} };
@@ -97,7 +103,7 @@ describe('the engine on real nft', () => {
           for (const change of all) await engine.apply(change);
           const ledger = createLedger();
           ledger.change(wholeOf(lastState(all)));
-          const rest = plan(await nft.read(), wantedRuleset(ledger), { sweep: true, stillValid: () => true });
+          const rest = restOf(await nft.read(), ledger);
           expect(rest.map(printOperation)).toEqual([]);
         } finally {
           await engine.close();
@@ -123,7 +129,7 @@ describe('the engine on real nft', () => {
           await engine.resync();
           const ledger = createLedger();
           ledger.change(wholeOf(lastState(all)));
-          const rest = plan(await nft.read(), wantedRuleset(ledger), { sweep: true, stillValid: () => true });
+          const rest = restOf(await nft.read(), ledger);
           expect(rest.map(printOperation)).toEqual([]);
         } finally {
           await engine.close();

@@ -1,4 +1,5 @@
 /** What must be done so that the table holds what is wanted: pure, as one transaction. */
+import type { Steps } from '#system/steps.ts';
 import type { Difference } from './ledger.ts';
 import {
   type Chain,
@@ -14,6 +15,8 @@ import { chainOnDemand } from './shared-chains.ts';
 
 /** Elements in one statement: nft needs 4 times the memory when each has its own. */
 const chunk = 500;
+/** Elements that are compared between two rests. */
+const stride = 64;
 
 export type PlanOptions = {
   /**
@@ -26,11 +29,11 @@ export type PlanOptions = {
 };
 
 /** From what is there to what is wanted; empty when they are the same. `actual` undefined: there is no table. */
-export function plan(
+export function* plan(
   actual: Ruleset | undefined,
   wanted: Ruleset,
   options: PlanOptions,
-): readonly Operation[] {
+): Steps<readonly Operation[]> {
   if (actual === undefined) return [{ op: 'addTable' }, ...build(wanted)];
   const { sweep } = options;
   const changedSets = [...actual.sets.values()].filter((set) => {
@@ -50,7 +53,7 @@ export function plan(
   });
   const deletedNames = new Set(deleted.map((chain) => chain.name));
   const flushedNames = new Set(flushed.map((chain) => chain.name));
-  const elements = elementChanges(actual, wanted, gone, options);
+  const elements = yield* elementChanges(actual, wanted, gone, options);
   const counters = [...actual.counters].filter((name) => sweep && !wanted.counters.has(name));
   const missing = (name: string) => !actual.chains.has(name) || deletedNames.has(name);
   const wantedChains = [...wanted.chains.values()];
@@ -130,12 +133,12 @@ function build(wanted: Ruleset): readonly Operation[] {
   ];
 }
 
-function elementChanges(
+function* elementChanges(
   actual: Ruleset,
   wanted: Ruleset,
   gone: ReadonlySet<string>,
   options: PlanOptions,
-): { readonly deleted: readonly Operation[]; readonly added: readonly Operation[] } {
+): Steps<{ readonly deleted: readonly Operation[]; readonly added: readonly Operation[] }> {
   const deleted: Element[] = [];
   const added: Element[] = [];
   const forgotten: Element[] = [];
@@ -143,7 +146,9 @@ function elementChanges(
   for (const [set, here] of actual.elements) {
     if (gone.has(set)) continue;
     const want = wanted.elements.get(set) ?? none;
+    let seen = 0;
     for (const [key, data] of here) {
+      if (seen++ % stride === 0) yield;
       const element = elementOf(set, key, data);
       if (learntSets.has(set)) {
         if (options.sweep && !options.stillValid(element)) forgotten.push(element);
@@ -152,7 +157,11 @@ function elementChanges(
   }
   for (const [set, want] of wanted.elements) {
     const here = gone.has(set) ? none : (actual.elements.get(set) ?? none);
-    for (const [key, data] of want) if (here.get(key) !== data) added.push(elementOf(set, key, data));
+    let seen = 0;
+    for (const [key, data] of want) {
+      if (seen++ % stride === 0) yield;
+      if (here.get(key) !== data) added.push(elementOf(set, key, data));
+    }
   }
   return { deleted: [...deleteElements(deleted), ...forgetLearnt(forgotten)], added: addElements(added) };
 }

@@ -1,16 +1,25 @@
 /** The whole table that an intent asks for. */
-import type { Ledger } from './ledger.ts';
+import type { Steps } from '#system/steps.ts';
+import type { Difference, Ledger } from './ledger.ts';
 import type { Ruleset } from './objects.ts';
 import { namedSets } from './sets.ts';
 import { chainOnDemand } from './shared-chains.ts';
 import { counters, staticChains } from './static.ts';
 
-/** Everything the table must hold. */
-export function wantedRuleset(ledger: Ledger): Ruleset {
-  const { elements, chains } = ledger.wanted();
+/** Elements between two rests. */
+const stride = 64;
+
+/** Everything the table must hold, and the entries that it can't. */
+export function* wantedRuleset(
+  ledger: Ledger,
+): Steps<{ readonly ruleset: Ruleset; readonly problems: Difference['problems'] }> {
+  const { elements, chains, problems } = yield* ledger.wanted();
   const bySet = new Map<string, Map<string, string>>(namedSets.map((set) => [set.name, new Map()]));
-  for (const { set, key, data = '' } of elements) bySet.get(set)!.set(key, data);
-  return {
+  for (const [index, { set, key, data = '' }] of elements.entries()) {
+    bySet.get(set)!.set(key, data);
+    if (index % stride === 0) yield;
+  }
+  const ruleset = {
     counters: new Set(counters),
     sets: new Map(namedSets.map((set) => [set.name, set])),
     chains: new Map(
@@ -21,4 +30,5 @@ export function wantedRuleset(ledger: Ledger): Ruleset {
     ),
     elements: bySet,
   };
+  return { ruleset, problems };
 }
