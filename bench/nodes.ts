@@ -1,6 +1,6 @@
 /** Nodes for a bench: network namespaces in one sandbox, with a real datapath process in those that are ours. */
 import { fileURLToPath } from 'node:url';
-import type { NodeIntent, SelfIntent, ServiceIntent } from '#intent/node.ts';
+import { emptyIntent, type NodeIntent, type SelfIntent, type ServiceIntent } from '#intent/node.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { createDatapathClient, type DatapathClient } from '#programs/agent/datapath-client.ts';
@@ -152,6 +152,7 @@ export function intentOf(plan: NodePlan): NodeIntent {
     },
   ]);
   return {
+    ...emptyIntent,
     self: { [plan.name]: self },
     subnets: {
       default: {
@@ -164,13 +165,7 @@ export function intentOf(plan: NodePlan): NodeIntent {
       },
     },
     namespaces: { default: { subnet } },
-    pods: {},
     peers: Object.fromEntries(peers),
-    services: {},
-    healthChecks: {},
-    bandwidth: {},
-    bgpNeighbors: {},
-    endpoints: {},
   };
 }
 

@@ -1,6 +1,7 @@
 /** Reads Pods: who a pod is and what its owner wrote on it, not what runs in it. */
 import type { KubeObject } from '#api/object.ts';
 import type { Origin } from '#intent/origin.ts';
+import { canonicalAddr } from '#net/addr.ts';
 import { originOf } from './problem.ts';
 import type { Labels } from './selector.ts';
 
@@ -16,8 +17,20 @@ export type PodModel = {
   readonly hostNetwork: boolean;
   /** All containers have ended for good: its network is gone, or going. */
   readonly ended: boolean;
+  /** Where it runs; absent: it waits for a node. */
+  readonly node?: string;
+  /** Canonical, the first is its primary one; empty until its network is up. */
+  readonly addresses: readonly string[];
+  /** Ports of its containers that have a name, in their order; of two with one name and protocol the first counts. */
+  readonly namedPorts: readonly NamedPort[];
   /** Name of the StatefulSet that controls it. */
   readonly statefulSet?: string;
+};
+
+export type NamedPort = {
+  readonly name: string;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly port: number;
 };
 
 const kubectlNote = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -26,10 +39,11 @@ const kubectlNote = 'kubectl.kubernetes.io/last-applied-configuration';
 export function readPod(object: KubeObject): PodModel {
   const { namespace = '', name, uid = '', labels = {}, annotations = {} } = object.metadata;
   const { [kubectlNote]: _, ...kept } = annotations;
-  const spec = object['spec'] as { readonly hostNetwork?: boolean } | undefined;
+  const spec = object['spec'] as PodSpec | undefined;
   const hostNetwork = spec?.hostNetwork === true;
-  const { phase } = (object['status'] ?? {}) as { readonly phase?: string };
+  const { phase, podIP, podIPs } = (object['status'] ?? {}) as PodStatus;
   const ended = phase === 'Succeeded' || phase === 'Failed';
+  const sidecars = (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
   const owner = object.metadata.ownerReferences?.find(({ controller }) => controller === true);
   return {
     origin: originOf(object),
@@ -40,8 +54,49 @@ export function readPod(object: KubeObject): PodModel {
     annotations: kept,
     hostNetwork,
     ended,
+    ...(spec?.nodeName === undefined ? {} : { node: spec.nodeName }),
+    addresses: addressesOf(podIPs ?? (podIP === undefined ? [] : [{ ip: podIP }])),
+    namedPorts: portsOf([...sidecars, ...(spec?.containers ?? [])]),
     ...(owner?.kind === 'StatefulSet' ? { statefulSet: owner.name } : {}),
   };
+}
+
+type PodStatus = {
+  readonly phase?: string;
+  readonly podIP?: string;
+  readonly podIPs?: readonly { readonly ip?: string }[];
+};
+
+type Container = {
+  /** An init container that restarts is a sidecar: it runs beside the others (KEP-753). */
+  readonly restartPolicy?: string;
+  readonly ports?: readonly {
+    readonly name?: string;
+    readonly containerPort: number;
+    readonly protocol?: string;
+  }[];
+};
+
+type PodSpec = {
+  readonly hostNetwork?: boolean;
+  readonly nodeName?: string;
+  readonly initContainers?: readonly Container[];
+  readonly containers?: readonly Container[];
+};
+
+function addressesOf(entries: readonly { readonly ip?: string }[]): readonly string[] {
+  return entries.flatMap(({ ip = '' }) => canonicalAddr(ip) ?? []);
+}
+
+function portsOf(containers: readonly Container[]): readonly NamedPort[] {
+  const ports = containers.flatMap(({ ports: declared = [] }) =>
+    declared.flatMap(({ name, containerPort: port, protocol = 'TCP' }) =>
+      name === undefined ? [] : [{ name, protocol: protocol.toLowerCase() as NamedPort['protocol'], port }],
+    ),
+  );
+  const first = (port: NamedPort) =>
+    ports.find((other) => other.name === port.name && other.protocol === port.protocol);
+  return ports.filter((port) => first(port) === port);
 }
 
 /** Whether it needs no addresses, or none any more. */

@@ -3,7 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { EndpointStatus, EngineProblem, WireReport } from '#intent/handover.ts';
-import type { NodeIntent, PodIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
+import {
+  emptyIntent,
+  type NodeIntent,
+  type PodIntent,
+  type SelfIntent,
+  type SubnetIntent,
+} from '#intent/node.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { createDatapathClient, type DatapathClient } from '#programs/agent/datapath-client.ts';
@@ -205,6 +211,7 @@ export function testIntent(some: Partial<SelfIntent> = {}): NodeIntent {
     ...some,
   };
   return {
+    ...emptyIntent,
     self: { n1: self },
     subnets: {
       default: subnet('default', 'overlay', ['10.244.0.0/16', 'fd10:244::/56']),
@@ -212,13 +219,6 @@ export function testIntent(some: Partial<SelfIntent> = {}): NodeIntent {
       spare: subnet('spare', 'routed', ['10.51.0.0/30']),
     },
     namespaces: { default: { subnet: 'default' }, tiny: { subnet: 'small' }, extra: { subnet: 'spare' } },
-    pods: {},
-    peers: {},
-    services: {},
-    healthChecks: {},
-    bandwidth: {},
-    bgpNeighbors: {},
-    endpoints: {},
   };
 }
 

@@ -14,6 +14,8 @@ const pod = (name: string, extra: Partial<PodModel> = {}): PodModel => ({
   annotations: {},
   hostNetwork: false,
   ended: false,
+  addresses: [],
+  namedPorts: [],
   ...extra,
 });
 

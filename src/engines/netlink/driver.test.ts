@@ -1,7 +1,7 @@
 /** The engine on a kernel in memory: whatever the order of changes, kills and tampering, it ends in the same state. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { IntentChange } from '#intent/node.ts';
+import { emptyIntent, type IntentChange } from '#intent/node.ts';
 import { changes, facts, lastState } from './arbitrary.ts';
 import { createEngine } from './driver.ts';
 import { createFakeKernel, type FakeKernel, Killed } from './fake.ts';
@@ -97,19 +97,7 @@ describe('the engine on a kernel that refuses what dangles', () => {
         const kernel = machine();
         kernel.setPod('nlp00000000009', 109);
         await createEngine(kernel).apply(last);
-        const intent = {
-          namespaces: {},
-          pods: {},
-          services: {},
-          healthChecks: {},
-          bandwidth: {},
-          self: {},
-          subnets: {},
-          peers: {},
-          bgpNeighbors: {},
-          endpoints: {},
-          ...last.put,
-        };
+        const intent = { ...emptyIntent, ...last.put };
         const wanted = [...lower(intent, facts).value.values()].filter(
           (object) => object.kind !== 'sysctl' && object.kind !== 'device',
         );

@@ -104,7 +104,15 @@ const endpoint = fc.record({
 const entries: {
   readonly [D in Exclude<
     keyof NodeIntent,
-    'namespaces' | 'pods' | 'healthChecks' | 'bandwidth' | 'bgpNeighbors'
+    | 'namespaces'
+    | 'pods'
+    | 'healthChecks'
+    | 'bandwidth'
+    | 'bgpNeighbors'
+    | 'policySubjects'
+    | 'policyDecisions'
+    | 'policyAddresses'
+    | 'policyPrefixes'
   >]: fc.Arbitrary<NodeIntent[D][string]>;
 } = {
   self,

@@ -18,6 +18,8 @@ const pod = (rate: string): PodModel => ({
   annotations: { 'kubernetes.io/ingress-bandwidth': rate },
   hostNetwork: false,
   ended: false,
+  addresses: [],
+  namedPorts: [],
 });
 
 test('events name the pod, what is wrong and that it is over', async () => {

@@ -13,6 +13,8 @@ const pod = (name: string, labels = {}, annotations = {}): PodModel => ({
   annotations,
   hostNetwork: name === 'host',
   ended: false,
+  addresses: [],
+  namedPorts: [],
 });
 const rate = { bitsPerSecond: 1e6 };
 const policy = (name: string, extra: Partial<QoSPolicyModel> = {}) => ({

@@ -1,7 +1,7 @@
 /** When a node may assign, and what a pod is told when it may not. */
 import { afterEach, expect, test, vi } from 'vitest';
 import { emptyState } from '#compile/ipam/state.ts';
-import type { NodeIntent, SelfIntent } from '#intent/node.ts';
+import { emptyIntent, type NodeIntent, type SelfIntent } from '#intent/node.ts';
 import { createAddresses } from './addresses.ts';
 
 const self = (some: Partial<SelfIntent> = {}): SelfIntent => ({
@@ -28,16 +28,10 @@ const pod = { namespace: 'shop', name: 'web', uid: 'u' };
 
 function open(some: Partial<NodeIntent> = {}) {
   const intent: NodeIntent = {
-    self: {},
+    ...emptyIntent,
     subnets,
     namespaces: { shop: { subnet: 'default' } },
     pods: { 'shop/web': { uid: 'u' } },
-    peers: {},
-    services: {},
-    healthChecks: {},
-    bandwidth: {},
-    bgpNeighbors: {},
-    endpoints: {},
     ...some,
   };
   const journal = { append: async () => {}, close: async () => {} };
