@@ -2,7 +2,7 @@
 import type { Protocol } from '#intent/node.ts';
 
 /** The intent's word for a Kubernetes protocol name. */
-export function protocolOf(name: string): Protocol | undefined {
+export function protocolOf(name: unknown): Protocol | undefined {
   if (name === 'TCP') return 'tcp';
   if (name === 'UDP') return 'udp';
   return name === 'SCTP' ? 'sctp' : undefined;

@@ -1,5 +1,8 @@
 /** Label selectors (metav1.LabelSelector). */
 import type { LabelSelector } from '#api/object.ts';
+import type { PodsSelector } from './policy.ts';
+import type { Refuse } from './problem.ts';
+import { rawOf, shown, strangersOf } from './raw.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -10,6 +13,67 @@ export function selects(selector: LabelSelector | undefined, labels: Labels): bo
     ([key, value]) => labelOf(labels, key) === value,
   );
   return equal && (selector.matchExpressions ?? []).every((expression) => holds(expression, labels));
+}
+
+/**
+ * A selector that nobody has checked, such as one of a CustomResourceDefinition without rules for it. Undefined when it is none: half
+ * of a selector takes more than its author means.
+ */
+export function readSelector(value: unknown, field: string, refuse: Refuse): LabelSelector | undefined {
+  const bad = (where: string, message: string) => refuse(where, 'InvalidSelector', message);
+  const raw = rawOf(value);
+  if (raw === undefined) return bad(field, `${shown(value)} is no label selector`);
+  const [stranger] = strangersOf(raw, ['matchLabels', 'matchExpressions']);
+  if (stranger !== undefined) return bad(`${field}.${stranger}`, 'is no field of a label selector');
+  const labels = rawOf(raw['matchLabels'] ?? {});
+  if (labels === undefined || Object.values(labels).some((label) => typeof label !== 'string'))
+    return bad(`${field}.matchLabels`, `${shown(raw['matchLabels'])} is no map of texts`);
+  const expressions: unknown = raw['matchExpressions'] ?? [];
+  if (!Array.isArray(expressions))
+    return bad(`${field}.matchExpressions`, `${shown(expressions)} is no list of requirements`);
+  const read = expressions.map((each, index) =>
+    readRequirement(each, `${field}.matchExpressions[${index}]`, bad),
+  );
+  if (read.includes(undefined)) return undefined;
+  return {
+    ...(Object.keys(labels).length === 0 ? {} : { matchLabels: labels as Labels }),
+    ...(read.length === 0 ? {} : { matchExpressions: read as Requirement[] }),
+  };
+}
+
+type Requirement = NonNullable<LabelSelector['matchExpressions']>[number];
+
+function readRequirement(
+  value: unknown,
+  field: string,
+  bad: (where: string, message: string) => undefined,
+): Requirement | undefined {
+  const { key, operator, values: given } = rawOf(value) ?? {};
+  const values: unknown = given ?? [];
+  if (typeof key !== 'string' || key === '') return bad(`${field}.key`, 'names no label');
+  if (!Array.isArray(values) || values.some((each) => typeof each !== 'string'))
+    return bad(`${field}.values`, `${shown(values)} is no list of texts`);
+  switch (operator) {
+    case 'In':
+    case 'NotIn':
+      if (values.length === 0) return bad(`${field}.values`, `is empty; ${operator} needs a value`);
+      return { key, operator, values };
+    case 'Exists':
+    case 'DoesNotExist':
+      if (values.length > 0) return bad(`${field}.values`, `must be empty with ${operator}`);
+      return { key, operator };
+    default:
+      return bad(
+        `${field}.operator`,
+        `${shown(operator)} is no operator; write In, NotIn, Exists or DoesNotExist`,
+      );
+  }
+}
+
+/** Pods with all labels are simply all pods. */
+export function podsOf(namespaces: PodsSelector['namespaces'], pods: LabelSelector): PodsSelector {
+  const all = pods.matchLabels === undefined && pods.matchExpressions === undefined;
+  return all ? { namespaces } : { namespaces, pods };
 }
 
 function holds(expression: NonNullable<LabelSelector['matchExpressions']>[number], labels: Labels): boolean {

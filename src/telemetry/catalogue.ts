@@ -56,6 +56,10 @@ export const catalogue = {
   ),
   DuplicateName: refused('Two ports of a Service have one name.', 'Name each port otherwise.'),
   DuplicatePort: refused('A Service has one port and protocol twice.', 'Remove one.'),
+  ExceptionOutside: refused(
+    'An exception is no part of the block that it is taken from, or all of it.',
+    'Write prefixes that lie inside of the block and are smaller than it.',
+  ),
   ExternalAddressRefused: unmet(
     'A Service has external addresses, and the cluster serves none.',
     'Use a load balancer or a node port, or run agents and controller with --external-ips=serve.',
@@ -71,7 +75,7 @@ export const catalogue = {
   InvalidAddress: refused('An address is not one.', 'Write an IPv4 or IPv6 address in its usual form.'),
   InvalidAnnotation: refused(
     'An annotation of netloom.dev says what can not be.',
-    'See the message; the pod waits until it is made again without it.',
+    'See the message; a pod with a bad one waits until it is made again without it.',
   ),
   InvalidCIDR: refused(
     'A prefix is not one, or has host bits set.',
@@ -82,10 +86,16 @@ export const catalogue = {
     'Name one address of each prefix, neither its first nor its IPv4 broadcast address.',
   ),
   InvalidPort: refused('A port is not one.', 'Write a number from 1 to 65535.'),
+  InvalidPriority: refused('A priority is out of bounds.', 'Write a whole number from 0 to 1000.'),
+  InvalidProtocol: refused('A protocol is none that has ports.', 'Write TCP, UDP or SCTP.'),
   InvalidRange: refused('A range of addresses is not one.', 'Write `first-last`, both of one family.'),
   InvalidRate: refused(
     'A rate or burst is no quantity, or out of bounds.',
     'Write bits a second as a quantity, for example 10M; see the message for the bounds.',
+  ),
+  InvalidSelector: refused(
+    'A label selector is none: it would not take what its author means.',
+    'Write the operators In and NotIn with values, Exists and DoesNotExist without.',
   ),
   InvalidTimeout: doubtful(
     'A timeout is out of bounds; the default is used.',
