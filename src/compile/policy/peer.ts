@@ -1,0 +1,162 @@
+/** The other end of one flow, and why a rule's peers and ports don't take it. Serves the oracle only. */
+import type { PodModel } from '#model/pod.ts';
+import type { PolicyPeer, PolicyPort, PolicyRule } from '#model/policy.ts';
+import { selects } from '#model/selector.ts';
+import { type Addr, parseAddr } from '#net/addr.ts';
+import { formatPrefix, prefixHas } from '#net/prefix.ts';
+import { holderOf, inPodPrefixes, nodeAliases } from './holders.ts';
+import { isPolicyPod, takesNamespace, takesPod } from './order.ts';
+import type { PolicyEnd, PolicyFlow, PolicySnapshot } from './snapshot.ts';
+
+export type FlowPeer = {
+  /** For people. */
+  readonly text: string;
+  /** As the packet has it; absent: of a pod that has none of this family. */
+  readonly address?: string;
+  readonly pod?: PodModel;
+  /** Name of the node whose address it is. */
+  readonly node?: string;
+  /** The subject, through a Service. */
+  readonly itself?: true;
+  /** In a pod Subnet, and nobody's that we know. */
+  readonly unknownPod?: true;
+};
+
+/** A pod on the node's network is its node's address; one that ended is nobody. */
+export function flowPeer(snapshot: PolicySnapshot, end: PolicyEnd, family: 4 | 6): FlowPeer {
+  const pod = end.kind === 'pod' ? snapshot.pods.get(end.key) : undefined;
+  const ofFamily = (list: readonly string[]) => list.find((each) => parseAddr(each)?.family === family);
+  if (end.kind === 'pod') {
+    const text = `pod ${end.key}`;
+    if (pod === undefined) return { text, unknownPod: true };
+    const address = ofFamily(pod.addresses);
+    if (isPolicyPod(pod)) return { text, pod, ...(address === undefined ? {} : { address }) };
+    const node = pod.hostNetwork ? snapshot.nodes.get(pod.node ?? '') : undefined;
+    const stand = ofFamily(node?.addresses ?? []) ?? address;
+    return stand === undefined ? { text, unknownPod: true } : atAddress(snapshot, stand);
+  }
+  return atAddress(snapshot, end.address);
+}
+
+function atAddress(snapshot: PolicySnapshot, address: string): FlowPeer {
+  const holder = holderOf(snapshot, address);
+  if (holder?.kind === 'node')
+    return { text: `${address} of node ${holder.node.name}`, address, node: holder.node.name };
+  if (holder?.kind === 'pod') return { text: `pod ${holder.key}`, address, pod: holder.pod };
+  const unknown = inPodPrefixes(snapshot.podPrefixes, address);
+  return { text: address, address, ...(unknown ? { unknownPod: true } : {}) };
+}
+
+/** Why none of the rule's peers is this one; `undefined`: one is. */
+export function peerMiss(snapshot: PolicySnapshot, rule: PolicyRule, peer: FlowPeer): string | undefined {
+  if (rule.peers === undefined) return undefined;
+  const misses = rule.peers.map((each) => missOf(snapshot, each, rule.action === 'deny', peer));
+  if (misses.includes(undefined)) return undefined;
+  return misses.length === 0 ? 'it has no peer that can be used' : [...new Set(misses)].join('; ');
+}
+
+function missOf(
+  snapshot: PolicySnapshot,
+  peer: PolicyPeer,
+  denies: boolean,
+  at: FlowPeer,
+): string | undefined {
+  switch (peer.kind) {
+    case 'everybody':
+      return undefined;
+    case 'pods': {
+      // Whoever it is, a rule that denies some pod may mean it.
+      if (at.unknownPod && denies) return undefined;
+      if (at.pod === undefined) return `${at.text} is no pod that is known`;
+      if (takesPod(peer.select, at.pod, snapshot.namespaces)) return undefined;
+      const { namespace } = at.pod;
+      return takesNamespace(peer.select, namespace, snapshot.namespaces)
+        ? `labels of ${at.text} are not selected`
+        : `namespace ${namespace} is not selected`;
+    }
+    case 'nodes': {
+      if (at.unknownPod && denies) return undefined;
+      if (at.node === undefined) return `${at.text} is no node`;
+      const labels = snapshot.nodes.get(at.node)?.labels ?? {};
+      return selects(peer.select, labels) ? undefined : `labels of node ${at.node} are not selected`;
+    }
+    case 'cidr':
+      return cidrMiss(snapshot, peer, denies, at);
+    case 'name': {
+      const told = [...(snapshot.names ?? [])].some(
+        ([name, addresses]) => nameMatches(peer.pattern, name) && addresses.has(at.address ?? ''),
+      );
+      return told ? undefined : `no pod was told ${at.text} for ${peer.pattern}`;
+    }
+  }
+}
+
+/**
+ * A pod reaches itself with either family and gets one answer for both: a rule that denies needs one of its addresses, any other
+ * rule all of them.
+ */
+function cidrMiss(
+  snapshot: PolicySnapshot,
+  peer: PolicyPeer & { readonly kind: 'cidr' },
+  denies: boolean,
+  at: FlowPeer,
+): string | undefined {
+  const node = snapshot.nodes.get(at.node ?? '');
+  const own = at.itself ? (at.pod?.addresses ?? []) : at.address === undefined ? [] : [at.address];
+  const addresses = (node === undefined ? own : nodeAliases(node, at.address ?? '')).flatMap(
+    (text) => parseAddr(text) ?? [],
+  );
+  const inside = (addr: Addr) => inCidr(peer, addr);
+  const matches =
+    at.itself && !denies ? addresses.length > 0 && addresses.every(inside) : addresses.some(inside);
+  if (matches) return undefined;
+  const exception = peer.except.find((each) => addresses.some((addr) => prefixHas(each, addr)));
+  return exception === undefined
+    ? `${at.text} is not in ${formatPrefix(peer.prefix)}`
+    : `${at.text} is in the exception ${formatPrefix(exception)}`;
+}
+
+export function inCidr(peer: PolicyPeer & { readonly kind: 'cidr' }, addr: Addr): boolean {
+  return prefixHas(peer.prefix, addr) && !peer.except.some((each) => prefixHas(each, addr));
+}
+
+/** `*.example.org` takes names with one or more labels before it, not `example.org`. */
+export function nameMatches(pattern: string, name: string): boolean {
+  return pattern.startsWith('*.')
+    ? name.endsWith(pattern.slice(1)) && name.length >= pattern.length
+    : name === pattern;
+}
+
+/** Why none of the rule's ports is the flow's; `destination`: whose named ports count. */
+export function portMiss(
+  rule: PolicyRule,
+  flow: Pick<PolicyFlow, 'protocol' | 'port'>,
+  destination: FlowPeer,
+): string | undefined {
+  const { protocol, port } = flow;
+  if (rule.ports === undefined) return undefined;
+  if (protocol === 'other') return 'a rule with ports covers tcp, udp and sctp only';
+  const takes = (wanted: PolicyPort): boolean => {
+    if (wanted.protocol !== undefined && wanted.protocol !== protocol) return false;
+    if (!('name' in wanted)) return wanted.first <= port && port <= wanted.last;
+    if (destination.unknownPod) return rule.action === 'deny';
+    return (destination.pod?.namedPorts ?? []).some(
+      (each) => each.name === wanted.name && each.protocol === protocol && each.port === port,
+    );
+  };
+  if (rule.ports.some(takes)) return undefined;
+  if (rule.ports.length === 0) return 'it has no port that can be used';
+  return `${protocol}/${port} is not among ${rule.ports.map((each) => portText(each, destination)).join(', ')}`;
+}
+
+function portText(port: PolicyPort, destination: FlowPeer): string {
+  if (!('name' in port))
+    return port.first === 0 && port.last === 65535
+      ? port.protocol
+      : `${port.protocol}/${port.first === port.last ? port.first : `${port.first}-${port.last}`}`;
+  const found = (destination.pod?.namedPorts ?? []).filter(
+    (each) => each.name === port.name && (port.protocol === undefined || each.protocol === port.protocol),
+  );
+  if (found.length === 0) return `${port.name} (which ${destination.text} doesn't have)`;
+  return found.map((each) => `${port.name} (${each.protocol}/${each.port})`).join(', ');
+}
