@@ -18,6 +18,27 @@ it('are about ingress, and about egress when they say so', () => {
   ]);
 });
 
+it('isolate every pod of their namespace where they say nothing', () => {
+  const bare = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name: 'p' } };
+  expect(admitAs(bare)).toMatchObject({
+    value: { spec: { podSelector: {}, policyTypes: ['Ingress'] } },
+    problems: [],
+  });
+});
+
+it('keep what they say: an empty list of egress rules is none, a block has its host bits, a port is of TCP', () => {
+  const ipBlock = { cidr: '10.0.0.1/8' };
+  const given = policy({
+    spec: { egress: [], ingress: [{ from: [{ ipBlock }], ports: [{ port: 80 }, {}] }] },
+  });
+  expect(at(admitAs(given).value, 'spec')).toEqual({
+    podSelector: {},
+    policyTypes: ['Ingress'],
+    egress: [],
+    ingress: [{ from: [{ ipBlock }], ports: [{ protocol: 'TCP', port: 80 }, { protocol: 'TCP' }] }],
+  });
+});
+
 const from = (...peers: readonly object[]) => ({ spec: { ingress: [{ from: peers }] } });
 it.each<[string, object, readonly string[]]>([
   ['a block', from({ ipBlock: { cidr: '10.0.0.0/8', except: ['10.1.0.0/16'] } }), []],
@@ -41,7 +62,44 @@ it.each<[string, object, readonly string[]]>([
     from({ ipBlock: { cidr: '10.0.0.0/8' }, podSelector: {} }),
     ['spec.ingress[0].from[0]'],
   ],
+  [
+    'an exception without its host bits zero',
+    from({ ipBlock: { cidr: '10.0.0.1/8', except: ['10.1.2.3/16'] } }),
+    [],
+  ],
+  [
+    'an exception of the other family',
+    from({ ipBlock: { cidr: '::/0', except: ['10.1.0.0/16'] } }),
+    ['spec.ingress[0].from[0].ipBlock.except[0]'],
+  ],
+  ['no cidr', from({ ipBlock: { cidr: '' } }), ['spec.ingress[0].from[0].ipBlock.cidr']],
   ['an empty peer', from({}), ['spec.ingress[0].from[0]']],
+  ['both selectors', from({ podSelector: {}, namespaceSelector: {} }), []],
+  ['a port that is none', { spec: { egress: [{ ports: [{ port: 0 }] }] } }, ['spec.egress[0].ports[0].port']],
+  ['a port by name', { spec: { egress: [{ ports: [{ port: 'serve-81' }] }] } }, []],
+  [
+    'a number in quotes',
+    { spec: { egress: [{ ports: [{ port: '80' }] }] } },
+    ['spec.egress[0].ports[0].port'],
+  ],
+  [
+    'a name too long',
+    { spec: { egress: [{ ports: [{ port: 'sixteen-letters-' }] }] } },
+    ['spec.egress[0].ports[0].port'],
+  ],
+  [
+    'a range from nowhere',
+    { spec: { egress: [{ ports: [{ endPort: 10 }] }] } },
+    ['spec.egress[0].ports[0].port'],
+  ],
+  [
+    'another protocol',
+    { spec: { egress: [{ ports: [{ protocol: 'ICMP' }] }] } },
+    ['spec.egress[0].ports[0].protocol'],
+  ],
+  ['another type', { spec: { policyTypes: ['Both'] } }, ['spec.policyTypes[0]']],
+  ['one type twice', { spec: { policyTypes: ['Ingress', 'Ingress'] } }, []],
+  ['three types', { spec: { policyTypes: ['Ingress', 'Egress', 'Ingress'] } }, ['spec.policyTypes']],
   ['a range of ports', { spec: { ingress: [{ ports: [{ port: 10, endPort: 20 }] }] } }, []],
   [
     'a range the wrong way round',

@@ -1,9 +1,10 @@
 /** NetworkPolicies, Ingresses and IngressClasses. */
 import { isIP } from 'node:net';
-import { parsePrefix, prefixContains } from '#net/prefix.ts';
+import { readPrefix } from '#model/ipblock.ts';
+import { prefixContains } from '#net/prefix.ts';
 import type { FieldProblem } from '../../types.ts';
 import { child, forbidden, indexed, invalid, required } from '../problems.ts';
-import { at, type Fields, fill, immutable, list, number, objects, text } from './fields.ts';
+import { at, ensure, type Fields, fill, immutable, list, number, objects, text } from './fields.ts';
 import { isDns1123Subdomain, isWildcardSubdomain } from './names.ts';
 import { checkPort, checkPortOrName } from './ports.ts';
 import { checkSelector } from './selectors.ts';
@@ -11,17 +12,15 @@ import type { Semantics } from './semantics.ts';
 
 export const networkPolicySemantics: Semantics = {
   normalize(object) {
-    const spec = at(object, 'spec');
+    const spec = ensure(object, 'spec');
     for (const direction of ['ingress', 'egress']) {
       for (const [, rule] of objects(spec[direction]))
         for (const [, port] of objects(rule.ports)) fill(port, { protocol: 'TCP' });
     }
-    if (object.spec !== undefined) {
-      fill(spec, { podSelector: {} });
-      // A policy without types is about ingress, and about egress too if it has such rules.
-      if (list(spec.policyTypes).length === 0)
-        spec.policyTypes = list(spec.egress).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
-    }
+    fill(spec, { podSelector: {} });
+    // A policy without types is about ingress, and about egress too if it has such rules.
+    if (list(spec.policyTypes).length === 0)
+      spec.policyTypes = list(spec.egress).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
     return object;
   },
   check(object) {
@@ -40,11 +39,8 @@ export const networkPolicySemantics: Semantics = {
       }
     }
     const types = list(spec.policyTypes);
-    if (new Set(types).size !== types.length || types.length > 2) {
-      problems.push(
-        invalid('spec.policyTypes', types, 'may not specify more than two policyTypes, each once'),
-      );
-    }
+    if (types.length > 2)
+      problems.push(invalid('spec.policyTypes', types, 'may not specify more than two policyTypes'));
     return problems;
   },
 };
@@ -77,26 +73,24 @@ function checkPeer(peer: Fields, path: string): readonly FieldProblem[] {
   return [...problems, ...checkBlock(at(peer, 'ipBlock'), child(path, 'ipBlock'))];
 }
 
+/** Host bits may be set, and are stored so. */
 function checkBlock(block: Fields, path: string): readonly FieldProblem[] {
   const cidr = text(block.cidr);
   if (cidr === '') return [required(child(path, 'cidr'))];
-  const prefix = parsePrefix(cidr);
-  if (prefix === undefined)
-    return [
-      invalid(child(path, 'cidr'), cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'),
-    ];
+  const prefix = readPrefix(cidr);
+  if (prefix === undefined) return [invalid(child(path, 'cidr'), cidr, badCidr)];
   const problems: FieldProblem[] = [];
   for (const [i, each] of list(block.except).entries()) {
     const where = indexed(child(path, 'except'), i);
-    const except = parsePrefix(text(each));
-    if (except === undefined)
-      problems.push(invalid(where, each, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'));
-    else if (!prefixContains(prefix, except) || prefix.length === except.length) {
+    const except = readPrefix(each);
+    if (except === undefined) problems.push(invalid(where, each, badCidr));
+    else if (!prefixContains(prefix, except) || prefix.length === except.length)
       problems.push(invalid(where, each, 'must be a strict subset of `cidr`'));
-    }
   }
   return problems;
 }
+
+const badCidr = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
 export const ingressSemantics: Semantics = {
   check(object) {
