@@ -2,18 +2,33 @@
 import type { KindDefinition } from './kind.ts';
 import type { KubeObject } from './object.ts';
 
+/** Marks what Netloom installed. */
+const partOf = 'app.kubernetes.io/part-of';
+const approved = 'api-approved.kubernetes.io';
+
 /** The apiextensions.k8s.io/v1 object to install. */
 export function crdOf(definition: KindDefinition): KubeObject {
-  const { group, version, kind, plural, singular, shortNames, namespaced, summary, spec, status } =
+  const { group, version, kind, plural, singular, shortNames, namespaced, summary, spec, status, approval } =
     definition;
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}`, labels: { 'app.kubernetes.io/part-of': 'netloom' } },
+    metadata: {
+      name: `${plural}.${group}`,
+      labels: { [partOf]: 'netloom' },
+      ...(approval === undefined ? {} : { annotations: { [approved]: approval } }),
+    },
     spec: {
       group,
       scope: namespaced ? 'Namespaced' : 'Cluster',
-      names: { kind, listKind: `${kind}List`, plural, singular, shortNames, categories: ['netloom'] },
+      names: {
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular,
+        shortNames,
+        ...(approval === undefined ? { categories: ['netloom'] } : {}),
+      },
       versions: [
         {
           name: version,
@@ -40,4 +55,15 @@ export function crdOf(definition: KindDefinition): KubeObject {
       ],
     },
   };
+}
+
+/**
+ * Whether a CRD that a cluster has is somebody else's to change: of a kind that isn't ours, and not installed by Netloom, or replaced by
+ * upstream's own since. All readers of such a kind share one definition, and its owner decides which release of it that is.
+ */
+export function isForeign(found: KubeObject, wanted: KubeObject): boolean {
+  const theirs = wanted.metadata.annotations?.[approved] !== undefined;
+  const { labels = {}, annotations = {} } = found.metadata;
+  const released = Object.keys(annotations).some((key) => key.endsWith('/bundle-version'));
+  return theirs && (released || labels[partOf] !== 'netloom');
 }

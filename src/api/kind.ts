@@ -10,7 +10,7 @@ export type Column = {
   readonly priority?: number;
 };
 
-/** One kind of the group `netloom.dev`. `spec` and `status` are structural schemas. */
+/** A kind of the group `netloom.dev`, or of an API that Netloom brings along. `spec` and `status` are structural schemas. */
 export type KindDefinition<Spec = unknown, Status = unknown> = ResourceType & {
   readonly singular: string;
   readonly shortNames: readonly string[];
@@ -21,6 +21,8 @@ export type KindDefinition<Spec = unknown, Status = unknown> = ResourceType & {
   /** CEL rules over the whole object. */
   readonly rules?: readonly { readonly rule: string; readonly message: string }[];
   readonly columns: readonly Column[];
+  /** Of a kind that isn't ours: where SIG Network approved it. */
+  readonly approval?: string;
 };
 
 /** The object type of a definition. */

@@ -1,7 +1,10 @@
-/** Every kind that Netloom defines, in the order in which they are documented and installed. */
+/** Every kind that Netloom defines or brings along, in the order in which they are documented and installed. */
 import type { KindDefinition } from './kind.ts';
+import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
+import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
 import { bgpNeighborKind } from './kinds/bgpneighbor.ts';
 import { blockClaimKind } from './kinds/blockclaim.ts';
+import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { subnetKind } from './kinds/subnet.ts';
@@ -12,4 +15,7 @@ export const kinds: readonly KindDefinition[] = [
   blockClaimKind,
   qosPolicyKind,
   bgpNeighborKind,
+  clusterNetworkPolicyKind,
+  adminNetworkPolicyKind,
+  baselineAdminNetworkPolicyKind,
 ];

@@ -11,7 +11,11 @@ type Node = {
   readonly required?: readonly string[];
 };
 
-/** One section a kind; a row a field. */
+const intro =
+  'Printed from `src/api/kinds`; a test keeps it true. Kinds of `policy.networking.k8s.io` are those of the Network Policy API: ' +
+  'Netloom installs them where a cluster has none, and leaves definitions that are there already as they are.';
+
+/** One section a kind; a row a field, a label selector being one. */
 export function referencePage(kinds: readonly KindDefinition[]): string {
   const sections = kinds.map((kind) =>
     [
@@ -28,12 +32,14 @@ export function referencePage(kinds: readonly KindDefinition[]): string {
       '',
     ].join('\n'),
   );
-  return ['# Kinds', '', 'Printed from `src/api/kinds`; a test keeps it true.', '', ...sections].join('\n');
+  return ['# Kinds', '', intro, '', ...sections].join('\n');
 }
 
 function rows(path: string, node: Node): string[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
     const field = `${path}.${name}`;
+    if (child.properties?.['matchExpressions'] !== undefined)
+      return [row(field, { ...child, type: 'label selector' }, node.required?.includes(name) ?? false)];
     const inner = child.items?.properties === undefined ? child : child.items;
     const suffix = child.type === 'array' ? '[]' : '';
     return [row(field, child, node.required?.includes(name) ?? false), ...rows(field + suffix, inner)];

@@ -1,6 +1,7 @@
 /** A whole cluster in a lab: machines, API server and kubelet, Netloom and the cluster DNS on them, all ready. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { namespaceType, nodeType, podType, serviceType } from '#api/core.ts';
+import { isForeign } from '#api/crd.ts';
 import { kinds } from '#api/kinds.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { SubnetMode } from '#intent/node.ts';
@@ -64,7 +65,7 @@ export async function clusterUp(options: ClusterOptions): Promise<Lab> {
       domain: clusterNetwork.domain,
     });
     await timed(progress, 'Netloom and cluster DNS applied', () =>
-      applyObjects(client, [...manifests, ...neighbors, ...dns]),
+      applyObjects(client, [...manifests, ...neighbors, ...dns], progress),
     );
     await timed(progress, 'nodes and system pods ready', () => waitReady(client, nodes));
   } finally {
@@ -102,13 +103,32 @@ export async function timed<T>(
 
 /**
  * Server-side applies objects in an order in which each finds what it needs: namespaces and CRDs first, then all others at once.
- * A kind whose CRD was just made is asked for again until the server serves it.
+ * A kind whose CRD was just made is asked for again until the server serves it. A CRD that is somebody else's stays as it is.
  */
-export async function applyObjects(client: Client, objects: readonly KubeObject[]): Promise<void> {
-  const first = (object: KubeObject) =>
-    object.kind === 'Namespace' || object.kind === 'CustomResourceDefinition';
+export async function applyObjects(
+  client: Client,
+  objects: readonly KubeObject[],
+  progress: (line: string) => void = () => {},
+): Promise<void> {
+  const isCrd = (object: KubeObject) => object.kind === 'CustomResourceDefinition';
+  const first = (object: KubeObject) => object.kind === 'Namespace' || isCrd(object);
   for (const batch of [objects.filter(first), objects.filter((object) => !first(object))]) {
-    await Promise.all(batch.map((object) => applyObject(client, object)));
+    await Promise.all(
+      batch.map(async (object) => {
+        if (isCrd(object) && (await isTaken(client, object)))
+          progress(`${object.metadata.name}: there already and not Netloom's, left as it is`);
+        else await applyObject(client, object);
+      }),
+    );
+  }
+}
+
+async function isTaken(client: Client, wanted: KubeObject): Promise<boolean> {
+  try {
+    return isForeign(await client.get(await resourceType(client, wanted), wanted.metadata.name), wanted);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 404) return false;
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { crdOf } from '#api/crd.ts';
 import { group, version } from '#api/kind.ts';
 import { kinds } from '#api/kinds.ts';
 import type { KubeObject } from '#api/object.ts';
+import { policyGroup } from '#api/policies.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { paths, ports } from '#system/registry.ts';
 import { systemNamespace } from '../node-lease.ts';
@@ -54,7 +55,14 @@ export function defaultSubnetObject({
 
 const watch = ['get', 'list', 'watch'];
 
+const adminPolicies = ['clusternetworkpolicies', 'adminnetworkpolicies', 'baselineadminnetworkpolicies'];
+const policyRules = [
+  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: watch },
+  { apiGroups: [policyGroup], resources: adminPolicies, verbs: watch },
+];
+
 const agentRules = [
+  ...policyRules,
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'ippools', 'qospolicies', 'bgpneighbors'], verbs: watch },
@@ -66,6 +74,8 @@ const agentRules = [
 ];
 
 const controllerRules = [
+  ...policyRules,
+  { apiGroups: [policyGroup], resources: adminPolicies.map((name) => `${name}/status`), verbs: ['patch'] },
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'subnets/status'], verbs: [...watch, 'patch'] },

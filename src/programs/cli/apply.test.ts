@@ -1,0 +1,92 @@
+/** What Netloom's manifests do to a cluster that has kinds of the Network Policy API already. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { crdOf } from '#api/crd.ts';
+import { clusterNetworkPolicyKind } from '#api/kinds/clusternetworkpolicy.ts';
+import { subnetKind } from '#api/kinds/subnet.ts';
+import type { KubeObject, ResourceType } from '#api/object.ts';
+import { type Client, createClient } from '#kube/client.ts';
+import { type TestServer, testServer } from '#lab/apiserver/testing.ts';
+import { applyObjects } from './cluster.ts';
+
+const crdType: ResourceType = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+const ours = crdOf(clusterNetworkPolicyKind);
+const { name } = ours.metadata;
+
+let api: TestServer;
+let client: Client;
+
+beforeAll(async () => {
+  api = await testServer();
+  const { authority, admin } = api.server.pki;
+  client = createClient({
+    server: api.url,
+    ca: authority.certificate,
+    cert: admin.certificate,
+    key: admin.key,
+  });
+});
+
+afterAll(async () => {
+  client?.close();
+  await api?.close();
+});
+
+/** Applies, and gives what was said and what the cluster has then. */
+async function apply(object: KubeObject): Promise<{ said: string[]; found: KubeObject }> {
+  const said: string[] = [];
+  await applyObjects(client, [object], (line) => said.push(line));
+  return { said, found: await client.get(crdType, object.metadata.name) };
+}
+
+const columns = (crd: KubeObject) => {
+  const { versions } = crd['spec'] as { versions: { additionalPrinterColumns?: { name: string }[] }[] };
+  return (versions[0]?.additionalPrinterColumns ?? []).map((column) => column.name);
+};
+
+/** The definition as another release, or somebody else, has it: with other columns. */
+function changed(crd: KubeObject, metadata: Partial<KubeObject['metadata']>): KubeObject {
+  const spec = crd['spec'] as { versions: object[] };
+  const versions = spec.versions.map((version) => ({ ...version, additionalPrinterColumns: [] }));
+  return { ...crd, metadata: { ...crd.metadata, ...metadata }, spec: { ...spec, versions } };
+}
+
+const given = ours.metadata.annotations;
+
+test('what is missing is installed, what an earlier release of Netloom installed is brought up to date', async () => {
+  const earlier = changed(ours, {});
+  await client.create(crdType, earlier);
+  const { said, found } = await apply(ours);
+  expect(said).toEqual([]);
+  expect(columns(found)).toEqual(['Tier', 'Priority', 'Ready', 'Reason', 'Age']);
+  await client.delete(crdType, name);
+  expect(columns((await apply(ours)).found)).toContain('Tier');
+  await client.delete(crdType, name);
+});
+
+test.each([
+  ['installed by somebody else', { labels: {} }],
+  [
+    'replaced by upstream’s own',
+    { annotations: { ...given, 'policy.networking.k8s.io/bundle-version': 'v0.2.0' } },
+  ],
+])('a definition %s is left as it is', async (_, metadata) => {
+  await client.create(crdType, changed(ours, metadata));
+  const { said, found } = await apply(ours);
+  expect(said).toEqual([`${name}: there already and not Netloom's, left as it is`]);
+  expect(columns(found)).toEqual([]);
+  await client.delete(crdType, name);
+});
+
+test('kinds of netloom.dev are always Netloom’s', async () => {
+  const subnet = crdOf(subnetKind);
+  await client.create(crdType, changed(subnet, { labels: {} }));
+  const { said, found } = await apply(subnet);
+  expect(said).toEqual([]);
+  expect(columns(found)).not.toEqual([]);
+});
