@@ -1,11 +1,21 @@
-/** What Netloom's manifests do to a cluster that has kinds of the Network Policy API already. */
+/** What Netloom's manifests do to a cluster that has kinds of the Network Policy API already; and that our example of policy is one. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { crdOf } from '#api/crd.ts';
 import { clusterNetworkPolicyKind } from '#api/kinds/clusternetworkpolicy.ts';
 import { subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
+import {
+  type ClusterNetworkPolicy,
+  clusterNetworkPolicyType,
+  type NetworkPolicy,
+  networkPolicyType,
+} from '#api/policies.ts';
 import { type Client, createClient } from '#kube/client.ts';
 import { type TestServer, testServer } from '#lab/apiserver/testing.ts';
+import { readClusterNetworkPolicy } from '#model/clusternetworkpolicy.ts';
+import { readNetworkPolicy } from '#model/networkpolicy.ts';
 import { applyObjects } from './cluster.ts';
 
 const crdType: ResourceType = {
@@ -89,4 +99,23 @@ test('kinds of netloom.dev are always Netloom’s', async () => {
   const { said, found } = await apply(subnet);
   expect(said).toEqual([]);
   expect(columns(found)).not.toEqual([]);
+});
+
+test('examples/policy.yaml is taken by the API server, and read without a problem', async () => {
+  const text = readFileSync(new URL('../../../examples/policy.yaml', import.meta.url), 'utf8');
+  const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
+  await applyObjects(client, [ours, ...objects]);
+  const [cluster] = (await client.list<ClusterNetworkPolicy>(clusterNetworkPolicyType)).items;
+  const [network] = (await client.list<NetworkPolicy>(networkPolicyType)).items;
+  expect(readClusterNetworkPolicy(cluster!)).toMatchObject({
+    problems: [],
+    value: {
+      ingress: [{ field: 'spec.ingress[0] (monitoring)' }],
+      egress: [{ field: 'spec.egress[0] (metadata-service)' }],
+    },
+  });
+  expect(readNetworkPolicy(network!)).toMatchObject({
+    problems: [],
+    value: { subject: { namespaces: 'shop' } },
+  });
 });
