@@ -283,6 +283,18 @@ describe('what is known and can not be used', () => {
     ['a name', { domainNames: ['a.example'] }, '.domainNames', 'NotSupported'],
     ['a bad prefix', { networks: ['10.0.0.0'] }, '.networks[0]', 'InvalidCIDR'],
     ['a bad selector', { nodes: { matchLabels: 1 } }, '.nodes.matchLabels', 'InvalidSelector'],
+    [
+      'a value that no label has',
+      { namespaces: { matchLabels: { a: 'b c' } } },
+      '.namespaces.matchLabels',
+      'InvalidSelector',
+    ],
+    [
+      'a key that no label has',
+      { namespaces: { matchExpressions: [{ key: 'a/b/c', operator: 'Exists' }] } },
+      '.namespaces.matchExpressions[0].key',
+      'InvalidSelector',
+    ],
   ])('%s: accepts nothing by it; denies everybody', (_, peer, field, code) => {
     const problems = [[`spec.egress[0].to[0]${field}`, code]];
     const accepting = out('Accept', { to: [peer, other] });

@@ -6,6 +6,7 @@ import { isolationAnnotation, type NamespaceModel } from './namespace.ts';
 import type { PodsSelector, PolicyModel, PolicyPort, PolicyRule } from './policy.ts';
 import { collectProblems, type Read, type Refuse } from './problem.ts';
 import { shown } from './raw.ts';
+import { isLabelKey } from './selector.ts';
 
 /** Asked last of all, so that whatever opens a connection before it has the say. */
 const posturePriority = baselineAdminPriority + 1;
@@ -69,14 +70,4 @@ function readTenant(text: string, namespace: NamespaceModel, refuse: Refuse): Po
   }
   const value = Object.hasOwn(namespace.labels, label) ? namespace.labels[label] : undefined;
   return value === undefined ? namespace.name : { matchLabels: { [label]: value } };
-}
-
-/** A qualified name: 1 to 63 characters, before it perhaps a DNS name and a slash. */
-function isLabelKey(text: string): boolean {
-  const [, prefix, name = ''] = /^(?:([^/]*)\/)?([^/]*)$/.exec(text) ?? [];
-  const isName = name.length <= 63 && /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(name);
-  if (prefix === undefined) return isName;
-  const isDomain =
-    prefix.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(prefix);
-  return isName && isDomain;
 }

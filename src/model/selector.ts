@@ -26,8 +26,11 @@ export function readSelector(value: unknown, field: string, refuse: Refuse): Lab
   const [stranger] = strangersOf(raw, ['matchLabels', 'matchExpressions']);
   if (stranger !== undefined) return bad(`${field}.${stranger}`, 'is no field of a label selector');
   const labels = rawOf(raw['matchLabels'] ?? {});
-  if (labels === undefined || Object.values(labels).some((label) => typeof label !== 'string'))
-    return bad(`${field}.matchLabels`, `${shown(raw['matchLabels'])} is no map of texts`);
+  if (
+    labels === undefined ||
+    !Object.entries(labels).every(([key, label]) => isLabelKey(key) && isLabelValue(label))
+  )
+    return bad(`${field}.matchLabels`, `${shown(raw['matchLabels'])} are no labels`);
   const expressions: unknown = raw['matchExpressions'] ?? [];
   if (!Array.isArray(expressions))
     return bad(`${field}.matchExpressions`, `${shown(expressions)} is no list of requirements`);
@@ -50,9 +53,9 @@ function readRequirement(
 ): Requirement | undefined {
   const { key, operator, values: given } = rawOf(value) ?? {};
   const values: unknown = given ?? [];
-  if (typeof key !== 'string' || key === '') return bad(`${field}.key`, 'names no label');
-  if (!Array.isArray(values) || values.some((each) => typeof each !== 'string'))
-    return bad(`${field}.values`, `${shown(values)} is no list of texts`);
+  if (typeof key !== 'string' || !isLabelKey(key)) return bad(`${field}.key`, `${shown(key)} names no label`);
+  if (!Array.isArray(values) || !values.every(isLabelValue))
+    return bad(`${field}.values`, `${shown(values)} is no list of labels' values`);
   switch (operator) {
     case 'In':
     case 'NotIn':
@@ -68,6 +71,22 @@ function readRequirement(
         `${shown(operator)} is no operator; write In, NotIn, Exists or DoesNotExist`,
       );
   }
+}
+
+const labelText = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const domain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** Whether a label can be called so: a name, before it perhaps a DNS name and a slash. */
+export function isLabelKey(text: string): boolean {
+  const slash = text.lastIndexOf('/');
+  const prefix = text.slice(0, Math.max(slash, 0));
+  return (
+    labelText.test(text.slice(slash + 1)) && (slash === -1 || (prefix.length <= 253 && domain.test(prefix)))
+  );
+}
+
+function isLabelValue(value: unknown): value is string {
+  return typeof value === 'string' && (value === '' || labelText.test(value));
 }
 
 /** Pods with all labels are simply all pods. */
