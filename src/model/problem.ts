@@ -28,6 +28,7 @@ export const problemCodes = [
   'InvalidRate',
   'InvalidSelector',
   'InvalidTimeout',
+  'LimitExceeded',
   'LimitNotHeld',
   'NoFreeAddress',
   'NoFreeBlock',

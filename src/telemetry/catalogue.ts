@@ -101,6 +101,10 @@ export const catalogue = {
     'A timeout is out of bounds; the default is used.',
     'See the message for the bounds.',
   ),
+  LimitExceeded: unmet(
+    'Policies of a node tell more pods or peers apart than it can.',
+    'Write policies with fewer different selectors and prefixes; what is beyond the limit is cut off.',
+  ),
   LimitNotHeld: unmet(
     "A pod's limit is not in force on its node.",
     'See the message for who or what holds it off.',

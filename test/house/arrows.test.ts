@@ -43,6 +43,7 @@ function folderOf(source: Source): string {
 
 function allowed(source: Source, specifier: string): boolean {
   const folder = folderOf(source);
+  if (specifier.endsWith('/arbitrary.ts')) return false;
   if (specifier.startsWith('.')) return !leaves(source, specifier);
   if (!specifier.startsWith('#')) return !pure.has(folder) || typeOnly(source, specifier);
   const target = specifier.slice(1).split('/')[0] ?? '';

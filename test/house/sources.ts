@@ -24,8 +24,9 @@ export function sources(): readonly Source[] {
     });
 }
 
+/** Random values (`arbitrary.ts`) are tests' too: they need fast-check, which doesn't ship. */
 export function isTest(source: Source): boolean {
-  return source.path.endsWith('.test.ts');
+  return /(?:\.test|\/arbitrary)\.ts$/.test(source.path);
 }
 
 /** Static imports, re-exports and `import()` of a literal. */

@@ -75,7 +75,6 @@ function missOf(
         : `namespace ${namespace} is not selected`;
     }
     case 'nodes': {
-      if (at.unknownPod && denies) return undefined;
       if (at.node === undefined) return `${at.text} is no node`;
       const labels = snapshot.nodes.get(at.node)?.labels ?? {};
       return selects(peer.select, labels) ? undefined : `labels of node ${at.node} are not selected`;
@@ -83,6 +82,7 @@ function missOf(
     case 'cidr':
       return cidrMiss(snapshot, peer, denies, at);
     case 'name': {
+      if (at.itself) return `${at.text} is itself, and needs no name`;
       const told = [...(snapshot.names ?? [])].some(
         ([name, addresses]) => nameMatches(peer.pattern, name) && addresses.has(at.address ?? ''),
       );

@@ -1,0 +1,164 @@
+/** What one node must hold of policy, as a whole. Simple rather than fast: the incremental form is checked against it. */
+import {
+  type NodeIntent,
+  type PolicyDecisionIntent,
+  type PolicyRowIntent,
+  type PolicySubjectIntent,
+  policyIdentities,
+} from '#intent/node.ts';
+import { runtimeUID } from '#model/pod.ts';
+import type { PolicyPeer } from '#model/policy.ts';
+import type { Problem } from '#model/problem.ts';
+import { formatPrefix } from '#net/prefix.ts';
+import { atomsOf } from './atoms.ts';
+import { classOf, directions, type PolicyClass } from './classes.ts';
+import { askedBy, facts, featureView, peerText } from './features.ts';
+import { limitProblem, type PolicyLimits, policyLimits } from './limits.ts';
+import { createNumbers } from './numbers.ts';
+import { inOrder, isPolicyPod, takesPod } from './order.ts';
+import { atomFeatures, atomSources, type Lookout, ownedAddresses } from './owned.ts';
+import { flattenPolicies, refuseAll } from './rows.ts';
+import type { PolicySnapshot } from './snapshot.ts';
+
+export type PolicyDomain = 'policySubjects' | 'policyDecisions' | 'policyAddresses' | 'policyPrefixes';
+export type PolicyIntent = Pick<NodeIntent, PolicyDomain>;
+
+export function compilePolicy(
+  snapshot: PolicySnapshot,
+  node: string,
+  limits: PolicyLimits = policyLimits,
+): { readonly value: PolicyIntent; readonly problems: readonly Problem[] } {
+  const { subjects, classes, tooMany } = classify(snapshot, node, limits);
+  const lookout = lookoutOf(classes.values());
+  const numbers = createNumbers(limits.firstIdentity, limits.lastIdentity - 1);
+  const identities = new Map<number, readonly string[]>();
+  const numberOf = (features: readonly string[]): number => {
+    const number = numbers.take(features.join('\n')) ?? limits.lastIdentity;
+    identities.set(number, features);
+    return number;
+  };
+
+  const addresses: Record<string, { readonly identities: Record<string, number> }> = {};
+  for (const { owner, address, features } of ownedAddresses(snapshot, node, lookout)) {
+    const entry = addresses[owner] ?? { identities: {} };
+    addresses[owner] = entry;
+    entry.identities[address] = numberOf(features);
+  }
+  const atoms = atomsOf(atomSources(lookout, snapshot.podPrefixes), atomFeatures);
+  const prefixes = atoms.map(
+    ({ prefix, ids }) => [formatPrefix(prefix), { identity: numberOf(ids) }] as const,
+  );
+
+  const refused = refuseAll({ kind: 'Node', name: node });
+  const decisions: Record<string, PolicyDecisionIntent> = {};
+  for (const number of tooMany) decisions[decisionKey(number, policyIdentities.other)] = { rows: refused };
+  for (const [number, each] of classes) {
+    const { other, rest } = decisionsOf(each, identities, (identity) =>
+      identity === limits.lastIdentity ? refused : undefined,
+    );
+    decisions[decisionKey(number, policyIdentities.other)] = { rows: other };
+    for (const [identity, rows] of rest) decisions[decisionKey(number, identity)] = { rows };
+  }
+  const value: PolicyIntent = {
+    policySubjects: subjects,
+    policyDecisions: decisions,
+    policyAddresses: addresses,
+    policyPrefixes: Object.fromEntries(prefixes),
+  };
+  const problems = [
+    ...(tooMany.size > 0 ? [limitProblem(node, 'classes', limits)] : []),
+    ...(identities.has(limits.lastIdentity) ? [limitProblem(node, 'identities', limits)] : []),
+  ];
+  return { value, problems };
+}
+
+export function decisionKey(classNumber: number, identity: number): string {
+  return `${classNumber}/${identity}`;
+}
+
+type Classified = {
+  readonly subjects: Readonly<Record<string, PolicySubjectIntent>>;
+  readonly classes: ReadonlyMap<number, PolicyClass>;
+  /** Numbers that stand for what got none of its own. */
+  readonly tooMany: ReadonlySet<number>;
+};
+
+function classify(snapshot: PolicySnapshot, node: string, limits: PolicyLimits): Classified {
+  const numbers = createNumbers(1, limits.lastClass - directions.length);
+  const subjects: Record<string, PolicySubjectIntent> = {};
+  const classes = new Map<number, PolicyClass>();
+  const tooMany = new Set<number>();
+  const policies = inOrder(snapshot.policies.values());
+  const local = [...snapshot.pods].filter(([, pod]) => pod.node === node && isPolicyPod(pod));
+  for (const [key, pod] of local.sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const selecting = policies.filter(({ subject }) => takesPod(subject, pod, snapshot.namespaces));
+    const numbered = directions.flatMap((direction) => {
+      const own = classOf(direction, selecting, pod, (peer) => takesPod(peer, pod, snapshot.namespaces));
+      if (own === undefined) return [];
+      const number = numbers.take(own.key) ?? overflowClass(direction, limits);
+      if (number === overflowClass(direction, limits)) tooMany.add(number);
+      else classes.set(number, own);
+      return [[direction, number] as const];
+    });
+    if (numbered.length > 0) subjects[key] = subjectIntent(pod, Object.fromEntries(numbered));
+  }
+  return { subjects, classes, tooMany };
+}
+
+export function overflowClass(direction: PolicyClass['direction'], limits: PolicyLimits): number {
+  return limits.lastClass - directions.length + 1 + directions.indexOf(direction);
+}
+
+export function subjectIntent(
+  pod: Parameters<typeof runtimeUID>[0] & Pick<PolicySubjectIntent, 'origin'>,
+  { ingress, egress }: Pick<PolicySubjectIntent, 'ingress' | 'egress'>,
+): PolicySubjectIntent {
+  return {
+    origin: pod.origin,
+    uid: runtimeUID(pod),
+    ...(ingress === undefined ? {} : { ingress }),
+    ...(egress === undefined ? {} : { egress }),
+  };
+}
+
+/** What the policies of all classes ask of peers. */
+function lookoutOf(classes: Iterable<PolicyClass>): Lookout {
+  const asked = [...classes].flatMap(({ policies, direction }) =>
+    policies.map((policy) => askedBy(policy, direction)),
+  );
+  const peers = new Map<string, PolicyPeer>();
+  for (const peer of asked.flatMap((each) => each.peers)) {
+    const text = peerText(peer);
+    if (text !== undefined) peers.set(text, peer);
+  }
+  return {
+    peers,
+    portNames: new Set(asked.flatMap((each) => each.portNames)),
+    own: asked.some((each) => each.own),
+    strict: asked.some((each) => each.strict),
+  };
+}
+
+/** Of one class: for whoever nothing is known of, and for each identity that is treated otherwise. */
+function decisionsOf(
+  { policies, direction, ports, itself }: PolicyClass,
+  identities: ReadonlyMap<number, readonly string[]>,
+  fixed: (identity: number) => readonly PolicyRowIntent[] | undefined,
+): {
+  readonly other: readonly PolicyRowIntent[];
+  readonly rest: ReadonlyMap<number, readonly PolicyRowIntent[]>;
+} {
+  const rowsFor = (features: readonly string[]) =>
+    flattenPolicies(policies, direction, featureView(new Set(features), direction, ports, peerText));
+  const other = rowsFor([]);
+  const all: [number, readonly PolicyRowIntent[]][] = [
+    [policyIdentities.unknownPod, rowsFor([facts.unknown])],
+    [policyIdentities.itself, itself],
+    ...[...identities].map(([identity, features]): [number, readonly PolicyRowIntent[]] => [
+      identity,
+      fixed(identity) ?? rowsFor(features),
+    ]),
+  ];
+  const text = JSON.stringify(other);
+  return { other, rest: new Map(all.filter(([, rows]) => JSON.stringify(rows) !== text)) };
+}
