@@ -22,8 +22,11 @@ export const packetMarks = {
 
 /** Connection mark bits. */
 export const connectionMarks = {
-  epoch: entry(0x0000_ffff, 'policy epoch that judged the connection (design §6); reserved'),
-  netloom: entry(0x00ff_0000, 'reserved for Netloom beside the epoch; not written yet'),
+  netloom: entry(0x00ff_0000, 'reserved for Netloom; written with a mask, so that every other bit stays'),
+  policyDenied: entry(
+    0x0080_0000,
+    'of these: a connection that policy forbids since it began; set and cleared by the datapath, dropped by the filter',
+  ),
 } as const;
 
 /**
@@ -41,7 +44,7 @@ export const hookPriorities = {
   ),
   serviceDnat: entry(-100, 'dstnat: Service translation in prerouting'),
   serviceOutputDnat: entry(-100, 'dstnat in output: Services reached from the node itself'),
-  filter: entry(0, 'filter: what may pass; policy will hook here, after translation'),
+  filter: entry(0, 'filter: what may pass, policy too: after translation'),
   masquerade: entry(100, 'srcnat: leaving pods take the node address, hairpin connections too'),
 } as const;
 
@@ -49,6 +52,14 @@ export const hookPriorities = {
 export const nft = {
   table: entry('netloom', 'family inet; the only table that Netloom owns'),
   family: entry('inet', 'one set of chains for both families'),
+} as const;
+
+/** Groups of nfnetlink_log: who listens to one is sent what nftables logs to it; without a listener it is lost. */
+export const nflogGroups = {
+  policyAudit: entry(
+    0x6e6c,
+    'new connections that pass only since the policy against them is in audit mode ("nl")',
+  ),
 } as const;
 
 /** Links. Linux limits a name to 15 bytes. */

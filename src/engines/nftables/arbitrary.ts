@@ -1,6 +1,12 @@
 /** Random intents and changes for this folder's property tests: few names and addresses, so that entries often meet. */
 import fc from 'fast-check';
-import { emptyIntent, type IntentChange, type NodeIntent } from '#intent/node.ts';
+import {
+  emptyIntent,
+  type IntentChange,
+  type NodeIntent,
+  type PolicyDecisionIntent,
+  type PolicyRowIntent,
+} from '#intent/node.ts';
 
 const origin = { kind: 'Test', name: 'arbitrary' };
 const address4 = fc.integer({ min: 1, max: 6 }).map((n) => `10.244.1.${n}`);
@@ -92,7 +98,8 @@ const service = fc.boolean().chain((six) => {
 });
 
 const endpoint = fc.record({
-  origin: fc.constant(origin),
+  origin: fc.constantFrom('a', 'b', 'c').map((name) => ({ kind: 'Pod', namespace: 'd', name })),
+  podUID: fc.constantFrom('u1', 'u2', ''),
   device: fc.constantFrom('nlp1', 'nlp2', 'nlp3'),
   ifindex: fc.constant(7),
   mac: fc.constant('02:00:00:00:00:01'),
@@ -122,11 +129,86 @@ const entries: {
   endpoints: endpoint,
 };
 
+const subject = fc.record(
+  {
+    origin: fc.constant(origin),
+    uid: fc.constantFrom('u1', 'u1', 'u2', ''),
+    ingress: fc.constantFrom(1, 2, 4_095),
+    egress: fc.constantFrom(3, 4_094),
+  },
+  { requiredKeys: ['origin', 'uid'] },
+);
+const identity = fc.constantFrom(0, 1, 2, 16, 17, 0xf_ffff);
+
+/** Rows of one protocol that cover it whole. */
+function rowsOf(protocol: PolicyRowIntent['protocol']): fc.Arbitrary<readonly PolicyRowIntent[]> {
+  const verdict = fc.constantFrom('allow' as const, 'deny' as const, 'audit' as const);
+  const cut = fc.oneof(
+    fc.constantFrom(1, 22, 23, 80, 81, 443, 30_000, 32_768, 65_535),
+    fc.integer({ min: 1, max: 65_535 }),
+  );
+  const cuts = protocol === 'other' ? fc.constant([]) : fc.uniqueArray(cut, { maxLength: 5 });
+  return fc.tuple(cuts, fc.array(verdict, { minLength: 6, maxLength: 6 })).map(([at, verdicts]) => {
+    const firsts = [0, ...[...at].sort((a, b) => a - b)];
+    return firsts.map((first, i) => ({
+      protocol,
+      first,
+      last: (firsts[i + 1] ?? 65_536) - 1,
+      verdict: verdicts[i]!,
+    }));
+  });
+}
+
+export const decision: fc.Arbitrary<PolicyDecisionIntent> = fc
+  .tuple(rowsOf('tcp'), rowsOf('udp'), rowsOf('sctp'), rowsOf('other'))
+  .map((all) => ({ rows: all.flat() }));
+
+/** Each entry has addresses of its own, as the contract says; which one of two it is, is of the key. */
+const policy = {
+  policySubjects: fc.dictionary(fc.constantFrom('d/a', 'd/b', 'd/c'), subject, {
+    maxKeys: 3,
+    noNullPrototype: true,
+  }),
+  policyDecisions: fc.dictionary(
+    fc.constantFrom('1/0', '1/16', '2/0', '3/0', '3/1', '3/16', '3/17', '4094/2', '4095/1048575'),
+    decision,
+    { maxKeys: 5, noNullPrototype: true },
+  ),
+  policyAddresses: fc
+    .array(fc.record({ owner: fc.integer({ min: 1, max: 4 }), five: fc.boolean(), identity }), {
+      maxLength: 4,
+    })
+    .map((all) =>
+      Object.fromEntries(
+        all.map(({ owner, five, identity }) => [
+          `pod d/${owner}`,
+          {
+            identities: {
+              [`10.244.1.${owner}`]: identity,
+              ...(five ? { [`fd10:244:0:1::${owner}`]: identity } : {}),
+            },
+          },
+        ]),
+      ),
+    ),
+  policyPrefixes: fc.dictionary(
+    fc.constantFrom('192.168.0.0/16', '10.0.0.0/9', '10.128.0.0/9', '203.0.113.7/32', 'fd00::/8', '2000::/3'),
+    fc.record({ identity }),
+    { maxKeys: 4, noNullPrototype: true },
+  ),
+};
+const policyKeys = {
+  policySubjects: ['d/a', 'd/b', 'd/c'],
+  policyDecisions: ['1/0', '3/0', '3/16', '4095/1048575'],
+  policyAddresses: ['pod d/1', 'pod d/2', 'pod d/3'],
+  policyPrefixes: ['192.168.0.0/16', '10.0.0.0/9', 'fd00::/8'],
+};
+
 const change: fc.Arbitrary<IntentChange> = fc
   .record({
     replace: fc.boolean(),
-    domains: fc.record(
-      Object.fromEntries(
+    domains: fc.record({
+      ...Object.fromEntries(
         Object.entries(entries).map(([domain, entry]) => {
           const key = domain === 'self' ? fc.constant('self') : fc.constantFrom('a', 'b', 'c');
           return [
@@ -138,7 +220,16 @@ const change: fc.Arbitrary<IntentChange> = fc
           ];
         }),
       ),
-    ),
+      ...Object.fromEntries(
+        (Object.keys(policy) as (keyof typeof policy)[]).map((domain) => [
+          domain,
+          fc.record({
+            put: policy[domain] as fc.Arbitrary<Record<string, unknown>>,
+            remove: fc.subarray(policyKeys[domain], { maxLength: 2 }),
+          }),
+        ]),
+      ),
+    }),
   })
   .map(({ replace, domains }) => {
     const pick = (part: 'put' | 'remove') =>

@@ -114,6 +114,70 @@ describe('the engine', () => {
     expect([...after!.elements.get('podAddresses4')!.keys()]).toEqual(['"nlpabc" . 10.244.1.9']);
   });
 
+  it('takes away with the first whole intent what its predecessor left, also when it came second', async () => {
+    const { nft, conntrack, engine } = fresh();
+    const policySubjects = { 'd/a': { origin: pod, uid: '', ingress: 7 } };
+    await engine.apply({
+      ...whole({ backends: [backend(1)] }),
+      put: { ...restricted(['10.244.1.9']), policySubjects },
+    });
+    const successor = createNftablesEngine({}, { nft, conntrack });
+    const put = restricted(['10.244.1.8']);
+    await successor.apply({ generation: 1, replace: false, put, remove: {} });
+    expect((await nft.readElements('ingressClasses4')).size).toBe(1);
+    await successor.apply({ generation: 2, replace: true, put: { policySubjects }, remove: {} });
+    expect([...(await nft.readElements('ingressClasses4')).keys()]).toEqual(['10.244.1.8']);
+    expect((await successor.resync()).operations).toEqual([]);
+  });
+
+  it('puts a pod and what restricts it into one transaction', async () => {
+    const { nft, engine } = fresh();
+    const policySubjects = { 'd/a': { origin: pod, uid: 'u1', ingress: 7, egress: 8 } };
+    await engine.apply({ generation: 1, replace: true, put: { policySubjects }, remove: {} });
+    expect((await nft.read())?.chains.has('policyIngress7')).toBe(false);
+    const before = nft.transactions.length;
+    await engine.apply({ generation: 1, replace: false, put: restricted(['10.244.1.8']), remove: {} });
+    expect(nft.transactions).toHaveLength(before + 1);
+    const added = nft.transactions.at(-1)!.flatMap((each) => (each.op === 'addElements' ? each.set : []));
+    expect(added).toEqual(['podAddresses4', 'hairpin4', 'ingressClasses4', 'egressClasses4']);
+    await engine.apply({ generation: 2, replace: false, put: {}, remove: { policySubjects: ['d/a'] } });
+    expect((await nft.read())?.chains.has('policyIngress7')).toBe(false);
+    expect((await nft.read())?.elements.get('podAddresses4')?.size).toBe(1);
+  });
+
+  it('builds a lost table with restricted pods closed before what opens them is there', async () => {
+    const { nft, engine } = fresh();
+    const policySubjects = { 'd/a': { origin: pod, uid: 'u1', ingress: 7, egress: 8 } };
+    const policyAddresses = Object.fromEntries(
+      Array.from({ length: 600 }, (_, i) => [
+        `pod d/p${i}`,
+        { identities: { [`10.244.${2 + (i >> 7)}.${i & 127}`]: 16 + i } },
+      ]),
+    );
+    const policyDecisions = Object.fromEntries(
+      Array.from({ length: 100 }, (_, i) => [`7/${16 + i}`, { rows: [] }]),
+    );
+    const services = Object.fromEntries(
+      Array.from({ length: 60 }, (_, i) => [
+        `d/s${i}`,
+        {
+          ...service({ backends: [backend(1)] }),
+          frontends: [{ address: `10.96.1.${i}`, port: 80 }],
+          affinitySeconds: i + 1,
+        },
+      ]),
+    );
+    const put = { policySubjects, policyAddresses, policyDecisions, services, ...restricted(['10.244.1.8']) };
+    await engine.apply({ generation: 1, replace: true, put, remove: {} });
+    const hooked = nft.transactions.findIndex((transaction) =>
+      transaction.some((each) => each.op === 'addRule' && each.rule.statement === 'jump policyIngress'),
+    );
+    const restrictedAt = nft.transactions.findIndex((transaction) =>
+      transaction.some((each) => each.op === 'addElements' && each.set === 'ingressClasses4'),
+    );
+    expect(restrictedAt).toBe(hooked);
+  });
+
   it('touches only the elements of the changed service', async () => {
     const { nft, engine } = fresh();
     await engine.apply(whole({ backends: [backend(1), backend(2)] }));
@@ -240,6 +304,22 @@ describe('the engine', () => {
 });
 
 type Service = NonNullable<IntentChange['put']['services']>[string];
+
+const pod = { kind: 'Pod', namespace: 'd', name: 'a' };
+
+function restricted(addresses: readonly string[]): IntentChange['put'] {
+  const endpoint = {
+    origin: pod,
+    podUID: 'u1',
+    device: 'nlpabc',
+    ifindex: 9,
+    mac: '02:00:00:00:00:02',
+    addresses,
+    subnet: 's',
+    mode: 'overlay' as const,
+  };
+  return { endpoints: { 'c/eth0': endpoint } };
+}
 
 function backend(n: number) {
   return { address: `10.244.1.${n}`, port: 8080 };

@@ -139,8 +139,10 @@ export function createNftablesEngine(
         monitor ??= watch?.(foreign);
         const contextBefore = ledger.context();
         const difference = ledger.change(change);
+        // What the predecessor was told and this process wasn't goes with its first whole intent.
+        const first = change.replace && !whole;
         whole ||= change.replace;
-        if (!known) {
+        if (!known || first) {
           const { report } = await repair();
           await forgetFlows(difference);
           return report;
@@ -211,7 +213,10 @@ function guardsFirst(
   );
   const sets = new Set(known);
   const rest = operations.filter((operation) => !sets.has(operation));
-  const elements = rest.filter((operation) => operation.op === 'addElements');
+  // Restricted pods are restricted from the first moment: what of policy isn't there yet is denied to them.
+  const elements = rest.filter(
+    (operation) => operation.op === 'addElements' && !/^(?:in|e)gressClasses/.test(operation.set),
+  );
   if (elements.length <= splitAbove) return [known, rest];
   const later = new Set<Operation>(elements);
   return [known, rest.filter((operation) => !later.has(operation)), elements];

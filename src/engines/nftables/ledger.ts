@@ -4,10 +4,14 @@
  */
 import {
   type Domain,
+  type EndpointIntent,
   emptyIntent,
   type IntentChange,
   type NodeIntent,
   type PeerIntent,
+  type PolicyAddressIntent,
+  type PolicyDecisionIntent,
+  type PolicyPrefixIntent,
   type SelfIntent,
   type ServiceIntent,
 } from '#intent/node.ts';
@@ -24,6 +28,14 @@ import {
   lowerSubnets,
   type Owns,
 } from './lower.ts';
+import {
+  claimsOfEndpoint,
+  lowerAddresses,
+  lowerDecision,
+  lowerPrefix,
+  lowerSubject,
+  podOf,
+} from './lower-policy.ts';
 import { claimsOfService, lowerService } from './lower-service.ts';
 import { net, netChains, type References } from './net-change.ts';
 import type { Element } from './objects.ts';
@@ -60,11 +72,27 @@ export type Ledger = {
   readonly serviceAt: (frontend: string) => ServiceIntent | undefined;
 };
 
-type Claimed = 'self' | 'peers' | 'services';
-type Single = Claimed | 'endpoints' | 'bgpNeighbors';
+type Single =
+  | 'self'
+  | 'peers'
+  | 'services'
+  | 'endpoints'
+  | 'bgpNeighbors'
+  | 'policyDecisions'
+  | 'policyAddresses'
+  | 'policyPrefixes';
 type Entries = { -readonly [D in Domain]: Map<string, NodeIntent[D][string]> };
 
-const singles: readonly Single[] = ['self', 'peers', 'services', 'endpoints', 'bgpNeighbors'];
+const singles: readonly Single[] = [
+  'self',
+  'peers',
+  'services',
+  'endpoints',
+  'bgpNeighbors',
+  'policyDecisions',
+  'policyAddresses',
+  'policyPrefixes',
+];
 
 export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   const entries = Object.fromEntries(
@@ -74,7 +102,21 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   const references: References = new Map();
   const winner = (claim: string) => winnerOf(claims, claim);
   const lower = (domain: Single, key: string, entry: unknown, owner: (claim: string) => string | undefined) =>
-    lowerEntry(domain, entry, (claim) => owner(claim) === `${domain}/${key}`);
+    lowerEntry(domain, key, entry, (claim) => owner(claim) === `${domain}/${key}`);
+
+  function lowerEntry(domain: Single, key: string, entry: unknown, owns: Owns): Lowered {
+    if (domain === 'self') return lowerSelf(entry as SelfIntent);
+    if (domain === 'peers') return lowerPeer(entry as PeerIntent, owns);
+    if (domain === 'services') return lowerService(entry as ServiceIntent, owns);
+    if (domain === 'bgpNeighbors') return lowerNeighbor(entry as NodeIntent['bgpNeighbors'][string]);
+    if (domain === 'policyDecisions') return lowerDecision(key, entry as PolicyDecisionIntent);
+    if (domain === 'policyAddresses') return lowerAddresses(entry as PolicyAddressIntent);
+    if (domain === 'policyPrefixes') return lowerPrefix(key, entry as PolicyPrefixIntent);
+    const endpoint = entry as EndpointIntent;
+    const wired = lowerEndpoint(endpoint);
+    const judged = lowerSubject(endpoint, entries.policySubjects.get(podOf(endpoint)), owns);
+    return { ...wired, elements: [...wired.elements, ...judged.elements], chains: judged.chains };
+  }
 
   function change(change: IntentChange): Difference {
     const changed = changedKeys(entries, change);
@@ -104,6 +146,11 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       for (const id of [old, now]) {
         if (id !== undefined && !before.has(id)) before.set(id, entryOf(entries, id));
       }
+    }
+    // A pod's endpoints are lowered with its subject.
+    for (const [key, endpoint] of changed.policySubjects.size > 0 ? entries.endpoints : []) {
+      const id = `endpoints/${key}`;
+      if (changed.policySubjects.has(podOf(endpoint)) && !before.has(id)) before.set(id, endpoint);
     }
     const removed: Element[] = [];
     const added: Element[] = [];
@@ -184,6 +231,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       address4: self?.addresses.find((address) => !address.includes(':')),
       address6: self?.addresses.find((address) => address.includes(':')),
       routed: [...entries.subnets.values()].some((subnet) => subnet.mode !== 'overlay'),
+      policy: entries.policySubjects.size > 0,
     };
   }
 
@@ -198,17 +246,10 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   };
 }
 
-function lowerEntry(domain: Single, entry: unknown, owns: Owns): Lowered {
-  if (domain === 'self') return lowerSelf(entry as SelfIntent);
-  if (domain === 'peers') return lowerPeer(entry as PeerIntent, owns);
-  if (domain === 'services') return lowerService(entry as ServiceIntent, owns);
-  if (domain === 'bgpNeighbors') return lowerNeighbor(entry as NodeIntent['bgpNeighbors'][string]);
-  return lowerEndpoint(entry as NodeIntent['endpoints'][string]);
-}
-
 function claimsOf(domain: Single, entry: unknown): readonly string[] {
   if (entry === undefined) return [];
   if (domain === 'peers' || domain === 'self') return claimsOfPeer(entry as PeerIntent);
+  if (domain === 'endpoints') return claimsOfEndpoint(entry as EndpointIntent);
   return domain === 'services' ? claimsOfService(entry as ServiceIntent) : [];
 }
 

@@ -16,6 +16,7 @@ import { type NftSession, openNftSession } from './session.ts';
 import { chainOnDemand } from './shared-chains.ts';
 import { printStatic } from './static.ts';
 import { intentOf } from './testnet.ts';
+import { addressesOf, policyOf } from './testnet-policy.ts';
 import { wantedRuleset } from './wanted.ts';
 
 let box: Sandbox;
@@ -30,7 +31,7 @@ afterEach(async () => {
 });
 
 const golden = new URL('./testdata/static.nft', import.meta.url);
-const context = { address4: '192.168.66.11', address6: 'fd66::11', routed: true };
+const context = { address4: '192.168.66.11', address6: 'fd66::11', routed: true, policy: true };
 
 function restOf(actual: Ruleset | undefined, ledger: Ledger): readonly Operation[] {
   const { ruleset } = atOnce(wantedRuleset(ledger));
@@ -74,7 +75,11 @@ describe('the static ruleset', () => {
         };
       }
     }
-    await engine.apply({ generation: 1, replace: true, put: { services }, remove: {} });
+    const origin = { kind: 'Pod', namespace: 'd', name: 'p' };
+    const policySubjects = { 'd/p': { origin, uid: '', ingress: 1, egress: 4_095 } };
+    const endpoints = { 'c/eth0': { ...endpoint, origin, addresses: ['10.244.1.9', 'fd10:244::9'] } };
+    const put = { services, policySubjects, endpoints };
+    await engine.apply({ generation: 1, replace: true, put, remove: {} });
     const chains = (await nft.read())!.chains;
     for (const name of [
       'choose4x1',
@@ -86,6 +91,8 @@ describe('the static ruleset', () => {
       'learn4x3601',
       'learn6x86400',
       'learn4x90061',
+      'policyIngress1',
+      'policyEgress4095',
     ]) {
       expect(chains.get(name)).toEqual(chainOnDemand(name));
     }
@@ -217,6 +224,9 @@ delete element inet netloom podSubnets4 { 10.245.0.0/16 }
       ...emptyIntent,
       ...intentOf(1),
       services: { 'd/a//4': { ...one(1, 2), affinitySeconds: 5 } },
+      ...policyOf({ p11: { egress: { p21: { tcp: [[80, 80, 'allow']], rest: 'audit' } }, ingress: {} } }),
+      policyAddresses: addressesOf(['p21', 'n2']),
+      policyPrefixes: { '0.0.0.0/0': { identity: 60 }, '::/0': { identity: 61 } },
     };
     await engine.apply(wholeOf(intent));
     for (const [set, elements] of (await nft.read())!.elements) {
@@ -226,9 +236,34 @@ delete element inet netloom podSubnets4 { 10.245.0.0/16 }
     expect(originsOf(intent, { set: 'backends4', key: '10.96.0.1 . 6 . 80 . 1' })).toEqual([
       { entry: 'services/d/a//4', origin: { kind: 'Service', name: 's1' } },
     ]);
+    const policy = { kind: 'NetworkPolicy', namespace: 'd', name: 'web', rule: 'spec.ingress[0]' };
+    const rows = [
+      { protocol: 'tcp', first: 0, last: 79, verdict: 'deny' },
+      { protocol: 'tcp', first: 80, last: 80, verdict: 'allow', origin: policy },
+      { protocol: 'tcp', first: 81, last: 65_535, verdict: 'deny' },
+    ] as const;
+    const decided = { ...intent, policyDecisions: { '7/16': { rows } } };
+    expect(originsOf(decided, { set: 'policyPorts', key: '70:10 . 6 . 80' })).toEqual([
+      { entry: 'policyDecisions/7/16', origin: policy },
+    ]);
+    expect(originsOf(intent, { set: 'identities4', key: '10.244.2.21', data: '0:14' })).toEqual([
+      {
+        entry: 'policyAddresses/pod test/p21',
+        origin: { kind: 'Pod', namespace: 'test', name: 'p21' },
+      },
+    ]);
+    expect((await engine.resync()).operations).toEqual([]);
     await engine.close();
   });
 });
+
+const endpoint = {
+  device: 'nlpabc',
+  ifindex: 9,
+  mac: '02:00:00:00:00:02',
+  subnet: 's',
+  mode: 'overlay' as const,
+};
 
 function publishedVariant(index: number, six: boolean): PublishedIntent {
   const local = [1, 2].map((port) => ({ address: six ? 'fd10:244::2' : '10.244.0.2', port }));

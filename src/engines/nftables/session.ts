@@ -35,6 +35,8 @@ export type NftSession = Nft & {
 /** Longer transactions go to a child that ends, so that the memory they need goes with it. */
 const interactiveLimit = 16 * 1024;
 const timeoutMs = 60_000;
+/** With a blank before it: nft 1.1.3 doesn't take `10:0;`. */
+const separator = ' ; ';
 /** nft -i remembers every line that it was told, some 200 bytes each: after so many a new one takes over. */
 const transactionsPerProcess = 5_000;
 
@@ -135,8 +137,8 @@ export function openNftSession(command: readonly string[] = []): NftSession {
       if (operations.length === 0) return;
       await link();
       const statements = operations.map(printOperation);
-      const length = statements.reduce((sum, each) => sum + each.length + 2, 0);
-      if (length <= interactiveLimit) return commitInteractive(statements.join('; '));
+      const length = statements.reduce((sum, each) => sum + each.length + separator.length, 0);
+      if (length <= interactiveLimit) return commitInteractive(statements.join(separator));
       const finished = await run(argv('-f', '-'), { input: `${statements.join('\n')}\n`, timeoutMs });
       if (finished.code === 0) return;
       // nft itself ends with 1; killed, it may have been before or after its commit.

@@ -10,7 +10,29 @@ const affinityLimit = 262_144;
 
 const families: readonly Family[] = [4, 6];
 
-export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSet[] => {
+const set = (name: string, definition: string, ...flags: string[]): NamedSet => ({
+  name,
+  kind: 'set',
+  definition,
+  flags,
+});
+
+/** Of both families. A pair of class and identity stands in the packet's priority. */
+const policySets: readonly NamedSet[] = [
+  set('policySpecial', 'typeof meta priority'),
+  set('policyOpen', 'typeof meta priority'),
+  set('policyOthers', 'typeof meta priority'),
+  set('policyProtocols', 'typeof meta priority . meta l4proto'),
+  set('policyPorts', 'typeof meta priority . meta l4proto . th dport'),
+  set('policyRanges', 'typeof meta priority . meta l4proto . th dport', 'interval'),
+  set('policyAudited', 'typeof meta priority'),
+  set('auditOthers', 'typeof meta priority'),
+  set('auditProtocols', 'typeof meta priority . meta l4proto'),
+  set('auditPorts', 'typeof meta priority . meta l4proto . th dport'),
+  set('auditRanges', 'typeof meta priority . meta l4proto . th dport', 'interval'),
+];
+
+const familySets: readonly NamedSet[] = families.flatMap((family): NamedSet[] => {
   const ip = family === 4 ? 'ip' : 'ip6';
   const address = `ipv${family}_addr`;
   const frontend = `${address} . inet_proto . inet_service`;
@@ -57,8 +79,14 @@ export const namedSets: readonly NamedSet[] = families.flatMap((family): NamedSe
       ...map('affinity', `typeof ${typedFrontend} . ${ip} saddr : ${typedBackend}`, 'dynamic', 'timeout'),
       size: affinityLimit,
     },
+    map('ingressClasses', `type ${address} : verdict`),
+    map('egressClasses', `type ${address} : verdict`),
+    map('identities', `typeof ${ip} saddr : meta priority`),
+    map('identityPrefixes', `typeof ${ip} saddr : meta priority`, 'interval'),
   ];
 });
+
+export const namedSets: readonly NamedSet[] = [...familySets, ...policySets];
 
 /** Sets that several intent entries may want the same element in; any other element has one owner. */
 export const sharedSets: ReadonlySet<string> = new Set(

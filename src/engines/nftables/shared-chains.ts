@@ -9,11 +9,13 @@
  *     splitStick4x2x3   the same with memory
  *     learn4x60         remembers for 60 s where a connection went
  *     from_NAME         the above, for connections from the frontend's source ranges only
+ *     policyIngress7    judges by a class (policy-chains.ts)
  */
 import type { Family } from '#net/addr.ts';
 import { chain, rule } from './chain.ts';
 import { fromPod } from './guards.ts';
 import type { Chain } from './objects.ts';
+import { classChainOnDemand } from './policy-chains.ts';
 
 /** What a frontend does with a new connection. */
 export type Behaviour = {
@@ -76,7 +78,7 @@ export function chainOnDemand(name: string): Chain | undefined {
     return splitChain(name, family, split[1] !== undefined, Number(split[3]), Number(split[4]));
   }
   const pick = /^(choose|stick)([46])x([1-9]\d*)(?:x([1-9]\d*))?$/.exec(name);
-  if (pick === null) return undefined;
+  if (pick === null) return classChainOnDemand(name);
   const family = Number(pick[2]) as Family;
   return pick[1] === 'choose'
     ? chooseChain(name, family, Number(pick[3]), Number(pick[4] ?? 0))

@@ -1,11 +1,12 @@
 /**
- * The static part of the table: base chains and what they call. Depends on the node's own addresses and on whether there are routed
- * or underlay Subnets.
+ * The static part of the table: base chains and what they call. Depends on the node's own addresses, on whether there are routed or
+ * underlay Subnets, and on whether policy restricts a pod.
  */
 import { hookPriorities, ports } from '#system/registry.ts';
 import { base, chain, rule } from './chain.ts';
 import { fromOurs, fromPod, guardChains, toPod, toTunnel } from './guards.ts';
 import { type Chain, hookBody, printRule, type Rule, tableName } from './objects.ts';
+import { blockedRules, policyChains } from './policy-chains.ts';
 import { privateChains } from './private.ts';
 import { namedSets } from './sets.ts';
 import { frontend, original } from './shared-chains.ts';
@@ -16,6 +17,8 @@ export type StaticContext = {
   readonly address6?: string | undefined;
   /** Whether there are routed or underlay Subnets. */
   readonly routed?: boolean | undefined;
+  /** Whether policy restricts a pod of this node. */
+  readonly policy?: boolean | undefined;
 };
 
 export const counters = [
@@ -25,6 +28,7 @@ export const counters = [
   'droppedDelivery',
   'droppedSourceRange',
   'droppedPrivate',
+  'droppedPolicy',
 ] as const;
 
 const vxlan = ports.vxlan.value;
@@ -34,7 +38,8 @@ export function staticChains(context: StaticContext): readonly Chain[] {
   return [
     ...guardChains(context),
     ...serviceChains(),
-    ...filterChains(),
+    ...policyChains(),
+    ...filterChains(context),
     ...publishedChains(context),
     masqueradeChain(context),
   ];
@@ -83,7 +88,7 @@ function serviceChains(): Chain[] {
   ];
 }
 
-function filterChains(): Chain[] {
+function filterChains({ policy }: StaticContext): Chain[] {
   const priority = hookPriorities.filter.value;
   const inside: Rule[] = [
     rule(`${fromOurs} accept`),
@@ -99,7 +104,11 @@ function filterChains(): Chain[] {
     ),
     rule('ct status dnat ct original ip6 daddr @serviceAddresses6 counter name "droppedOutside" drop'),
   ];
-  const established = (more = '') => rule(`ct state established,related${more} accept`);
+  const established = (more = '') => [
+    ...(policy ? blockedRules() : []),
+    rule(`ct state established,related${more} accept`),
+  ];
+  const judged: Rule[] = policy ? [rule('jump policyEgress'), rule('jump policyIngress')] : [];
   return [
     chain('learn', [rule(`${original('ip')} vmap @learners4`), rule(`${original('ip6')} vmap @learners6`)]),
     chain('delivery', [
@@ -135,17 +144,19 @@ function filterChains(): Chain[] {
       rule('icmp type time-exceeded accept'),
       rule('icmp type parameter-problem accept'),
       rule('icmpv6 type < echo-request accept'),
+      ...judged,
       rule(`${toPod} jump intoPrivate`),
       rule('goto arriving'),
     ]),
     base('filterForward', 'filter', 'forward', priority, [
-      established(),
+      ...established(),
       rule(
         `udp dport ${vxlan} ip daddr @nodes4 counter name "droppedTunnel" drop`,
         'nobody reaches a tunnel through us, not by a Service either',
       ),
       rule(`udp dport ${vxlan} ip6 daddr @nodes6 counter name "droppedTunnel" drop`),
       rule('ct state invalid goto stray'),
+      ...judged,
       rule('ct status dnat jump learn'),
       rule('ct status dnat jump intoPrivateByPublished'),
       rule(`${toPod} jump delivery`),
@@ -159,15 +170,16 @@ function filterChains(): Chain[] {
     ]),
     chain('translated', [rule('jump learn'), rule('iif "lo" accept'), ...inside, ...noService]),
     base('filterInput', 'filter', 'input', priority, [
-      established(',untracked'),
+      ...established(',untracked'),
       rule(
         `udp dport ${vxlan} counter name "droppedTunnel" drop`,
         'guard does not track what may reach the tunnel',
       ),
+      ...(policy ? [rule('jump policyEgress', 'pod to its own node')] : []),
       rule('ct status dnat goto translated'),
     ]),
     base('filterOutput', 'filter', 'output', priority, [
-      established(',untracked'),
+      rule('ct state established,related,untracked accept'),
       rule('ct status dnat jump learn'),
       rule(`${toPod} jump delivery`),
     ]),

@@ -34,8 +34,8 @@ export type Testnet = {
   counter(node: 1 | 2, name: string): Promise<number>;
   /** The same ones on both nodes, or those of each node. */
   setServices(services: Services | ((node: 1 | 2) => Services)): Promise<void>;
-  /** Puts entries into the intent of a node. */
-  put(node: 1 | 2, entries: IntentChange['put']): Promise<void>;
+  /** Puts entries into the intent of a node, and removes others. */
+  put(node: 1 | 2, entries: IntentChange['put'], remove?: IntentChange['remove']): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -90,7 +90,8 @@ export function intentOf(node: 1 | 2): NodeIntent {
         .map((each) => [
           `${each.name}/eth0`,
           {
-            origin,
+            origin: { kind: 'Pod', namespace: 'test', name: each.name },
+            podUID: `uid-${each.name}`,
             device: each.device,
             ifindex: 1,
             mac: '02:00:00:00:00:01',
@@ -209,8 +210,8 @@ export async function openTestnet(box: Box): Promise<Testnet> {
           await engine.apply(change({ services: of(index === 0 ? 1 : 2) }, { services: gone }));
         }
       },
-      async put(node, entries) {
-        await engines[node - 1]!.apply(change(entries));
+      async put(node, entries, remove) {
+        await engines[node - 1]!.apply(change(entries, remove));
       },
       async close() {
         await Promise.all(engines.map((engine) => engine.close()));
