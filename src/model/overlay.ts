@@ -1,0 +1,111 @@
+/** What the objects of a cluster would be if files were applied to it, or what they name were deleted. */
+import type { KubeObject } from '#api/object.ts';
+import type { Problem } from './problem.ts';
+import { formatWorkload, templatePods, withTemplate, workloadKinds, workloadOf } from './workload.ts';
+
+export type OverlayMode = 'apply' | 'delete';
+
+/** Of a file's objects, what the API server would add before anybody reads them. */
+export function defaulted(object: KubeObject): KubeObject {
+  const { metadata } = object;
+  if (object.kind === 'Namespace') {
+    const labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
+    return { ...object, metadata: { ...metadata, labels } };
+  }
+  if (metadata.namespace !== undefined || clusterWide.includes(object.kind)) return object;
+  return { ...object, metadata: { ...metadata, namespace: 'default' } };
+}
+
+/** Of the kinds that are read here. */
+const clusterWide: readonly string[] = [
+  'Node',
+  'Subnet',
+  'IPPool',
+  'BlockClaim',
+  'AdminNetworkPolicy',
+  'BaselineAdminNetworkPolicy',
+  'ClusterNetworkPolicy',
+];
+
+/**
+ * Objects replace what has their kind, namespace and name; what the cluster alone knows of it (status, addresses, node) stays. A
+ * workload changes its pods, or stands for those that it has not made yet. Endpoints of what may have changed are left out, to be
+ * found anew.
+ */
+export function overlay(
+  cluster: readonly KubeObject[],
+  files: readonly KubeObject[],
+  mode: OverlayMode,
+): { readonly value: readonly KubeObject[]; readonly problems: readonly Problem[] } {
+  const objects = new Map(cluster.map((object) => [keyOf(object), object]));
+  const problems: Problem[] = [];
+  const touched = new Set<string>();
+  for (const file of files.map(defaulted)) {
+    const key = keyOf(file);
+    const { namespace = '' } = file.metadata;
+    if (mode === 'delete') objects.delete(key);
+    else objects.set(key, merged(objects.get(key), file));
+    if (workloadKinds.includes(file.kind)) problems.push(...placePods(objects, file, mode));
+    if (['Pod', 'Service', ...workloadKinds].includes(file.kind)) touched.add(namespace);
+    if (mode === 'delete' && file.kind === 'Namespace') removeNamespace(objects, file.metadata.name);
+  }
+  const value = [...objects.values()].filter(
+    ({ kind, metadata }) => kind !== 'EndpointSlice' || !touched.has(metadata.namespace ?? ''),
+  );
+  return { value, problems };
+}
+
+function keyOf({ apiVersion, kind, metadata }: KubeObject): string {
+  const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : '';
+  return `${group} ${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
+type Allocated = {
+  readonly clusterIP?: string;
+  readonly clusterIPs?: readonly string[];
+  readonly nodeName?: string;
+};
+
+function merged(old: KubeObject | undefined, file: KubeObject): KubeObject {
+  if (old === undefined) return file;
+  const { clusterIP, clusterIPs, nodeName } = (old['spec'] ?? {}) as Allocated;
+  const allocated = Object.fromEntries(
+    Object.entries({ clusterIP, clusterIPs, nodeName }).filter(([, value]) => value !== undefined),
+  );
+  const { uid, creationTimestamp, ownerReferences } = old.metadata;
+  const identity = Object.fromEntries(
+    Object.entries({ uid, creationTimestamp, ownerReferences }).filter(([, value]) => value !== undefined),
+  );
+  return {
+    ...file,
+    metadata: { ...identity, ...file.metadata },
+    ...(file['spec'] === undefined ? {} : { spec: { ...allocated, ...(file['spec'] as object) } }),
+    ...(old['status'] === undefined || file['status'] !== undefined ? {} : { status: old['status'] }),
+  };
+}
+
+function placePods(
+  objects: Map<string, KubeObject>,
+  file: KubeObject,
+  mode: OverlayMode,
+): readonly Problem[] {
+  const { kind, metadata } = file;
+  const workload = formatWorkload({ kind, namespace: metadata.namespace ?? '', name: metadata.name });
+  const own = [...objects].filter(
+    ([, object]) => object.kind === 'Pod' && formatWorkload(workloadOf(object)) === workload,
+  );
+  if (mode === 'delete') {
+    for (const [key] of own) objects.delete(key);
+    return [];
+  }
+  const { value: pods = [], problems } = templatePods(file);
+  const [template] = pods;
+  if (template === undefined) return problems;
+  for (const [key, pod] of own) objects.set(key, withTemplate(pod, template));
+  if (own.length === 0) for (const pod of pods) objects.set(keyOf(pod), pod);
+  return problems;
+}
+
+function removeNamespace(objects: Map<string, KubeObject>, name: string): void {
+  for (const [key, { metadata }] of objects) if (metadata.namespace === name) objects.delete(key);
+}
