@@ -110,6 +110,11 @@ export function bind(fd: number, address: Uint8Array): void {
   checked('bind', call('int bind(int, const void *, unsigned int)')(fd, address, address.length));
 }
 
+/** connect(2) to a raw struct sockaddr. */
+export function connect(fd: number, address: Uint8Array): void {
+  checked('connect', call('int connect(int, const void *, unsigned int)')(fd, address, address.length));
+}
+
 /** listen(2). */
 export function listen(fd: number, backlog: number): void {
   checked('listen', call('int listen(int, int)')(fd, backlog));

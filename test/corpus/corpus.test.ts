@@ -1,135 +1,53 @@
-/** Compiles every case file and holds it to what it says. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Holds every case file to what it says of the compile of a node and of policy; test/lab/corpus.test.ts sends its packets. */
 import { expect, test } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
-import type { KubeObject } from '#api/object.ts';
-import { compileBGP } from '#compile/bgp/compile.ts';
-import { place } from '#compile/ipam/placement.ts';
-import { servePools } from '#compile/ipam/pools.ts';
-import { decideSingles } from '#compile/ipam/single.ts';
-import { compileQos } from '#compile/qos/compile.ts';
-import { compileServices } from '#compile/services/compile.ts';
-import { compileTopology } from '#compile/topology/compile.ts';
-import { serveSubnets } from '#compile/topology/served.ts';
-import { readBGPNeighbor } from '#model/bgpneighbor.ts';
-import { readBlockClaim } from '#model/blockclaim.ts';
-import { readIPPool } from '#model/ippool.ts';
-import { readNamespace } from '#model/namespace.ts';
-import { readNode } from '#model/node.ts';
-import { readPod } from '#model/pod.ts';
-import type { Problem, Read } from '#model/problem.ts';
-import { readQoSPolicy } from '#model/qospolicy.ts';
-import { readEndpointSlice, readService } from '#model/service.ts';
-import { readSubnet } from '#model/subnet.ts';
-import { podIntents } from '#programs/agent/pod-intents.ts';
+import { parse } from 'yaml';
+import type { Problem } from '#model/problem.ts';
+import type { Case, Probe } from './case.ts';
+import { compile } from './compile.ts';
+import { readCases } from './files.ts';
+import { verdictsOf } from './flows.ts';
+import { documents } from './objects.ts';
+import { advance, emptyWorld, policiesOf } from './world.ts';
 
-type Placed = { readonly nodeName?: string };
 type Expectation = { readonly problems?: readonly string[]; readonly intent?: object };
 
-const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.case'));
+const cases = readCases().map((each) => [each.name, each] as const);
 
-test.each(files)('%s', (file) => {
-  const text = readFileSync(join(import.meta.dirname, file), 'utf8');
-  const [manifests = '', rest = ''] = text.split(/^---- expect /m);
-  const [node = '', ...expectation] = rest.split('\n');
-  expect(node, 'the line "---- expect NODE"').not.toBe('');
-  const expected = parse(expectation.join('\n')) as Expectation;
-  const { intent, problems } = compile(documents(manifests), node);
-  expect(problems.map(line).sort()).toEqual([...(expected.problems ?? [])].sort());
-  expect(intent).toMatchObject(expected.intent ?? {});
+test.each(cases)('%s', (_, given) => {
+  if (given.expect !== undefined) holdsCompile(given, given.expect);
+  holdsPolicy(given);
 });
 
-/** What the agent of a node makes of these objects. */
-function compile(
-  objects: readonly KubeObject[],
-  node: string,
-): { intent: object; problems: readonly Problem[] } {
-  const problems: Problem[] = [];
-  const byKey = <T>(kind: string, read: (object: never) => Read<T>): Map<string, T> =>
-    new Map(
-      objects
-        .filter((object) => object.kind === kind)
-        .flatMap((object) => {
-          const result = read(object as never);
-          problems.push(...result.problems);
-          const key = `${object.metadata.namespace}/${object.metadata.name}`;
-          return result.value === undefined ? [] : [[key, result.value] as const];
-        }),
-    );
-  const all = <T>(kind: string, read: (object: never) => Read<T>): T[] => [...byKey(kind, read).values()];
-  const nodes = all('Node', readNode);
-  const subnets = all('Subnet', readSubnet);
-  const claims = all('BlockClaim', readBlockClaim);
-  const pools = all('IPPool', readIPPool);
-  const namespaces = all('Namespace', (object) => ({ value: readNamespace(object), problems: [] }));
-  const topology = compileTopology(
-    {
-      nodes,
-      subnets,
-      claims,
-      namespaces,
-      pools,
-    },
-    node,
-  );
-  const own = nodes.find((each) => each.name === node);
-  const addresses = own?.addresses ?? [];
-  const services = compileServices(
-    {
-      services: byKey('Service', readService),
-      slices: byKey('EndpointSlice', readEndpointSlice),
-    },
-    { node, zone: own?.zone, addresses, nodePortAddresses: addresses, externalIPs: true },
-  );
-  const placed = objects.filter(({ kind, spec }) => kind === 'Pod' && (spec as Placed).nodeName === node);
-  const ownPods = placed.map(readPod);
-  const served = serveSubnets(subnets).value;
-  const inputs = { subnets: served, pools: servePools(pools, served.byName).value };
-  const local = ownPods.map((pod) => {
-    const space = namespaces.find(({ name }) => name === pod.namespace) ?? {
-      name: pod.namespace,
-      labels: {},
-    };
-    return { pod, placed: place(pod, space, inputs) };
-  });
-  const singles = decideSingles({
-    ...inputs,
-    node,
-    nodeUID: own?.uid ?? '',
-    pods: local.flatMap(({ pod, placed: where }) =>
-      'placement' in where && !where.placement.fromBlocks ? [{ pod, placement: where.placement }] : [],
-    ),
-    alive: new Set(ownPods.map(({ uid }) => uid)),
-    claims,
-    wired: new Set(),
-    resting: new Set(),
-    isCurrent: true,
-    asked: new Set(),
-    attempt: 0,
-  });
-  const pods = Object.fromEntries(podIntents(local, singles.pods));
-  const qos = compileQos({
-    pods: new Map(ownPods.map((pod) => [`${pod.namespace}/${pod.name}`, pod])),
-    policies: byKey('QoSPolicy', readQoSPolicy),
-  });
-  const bgp = compileBGP(
-    { neighbors: all('BGPNeighbor', readBGPNeighbor), nodes, passwords: new Map() },
-    node,
-  );
-  problems.push(...topology.problems, ...services.problems, ...qos.problems, ...bgp.problems);
-  return {
-    intent: { ...topology.value, pods, ...services.value, bandwidth: qos.value, ...bgp.value },
-    problems,
-  };
+function holdsCompile({ steps }: Case, { node, yaml }: NonNullable<Case['expect']>): void {
+  expect(node, 'the line "---- expect NODE"').not.toBe('');
+  const expected = parse(yaml) as Expectation;
+  const { intent, problems } = compile(documents(steps[0]?.manifests ?? ''), node);
+  expect(problems.map(line).sort()).toEqual([...(expected.problems ?? [])].sort());
+  expect(intent).toMatchObject(expected.intent ?? {});
 }
 
-function documents(text: string): KubeObject[] {
-  return parseAllDocuments(text).flatMap((document) => {
-    expect(document.errors).toEqual([]);
-    const object = document.toJS() as KubeObject | null;
-    return object === null ? [] : [object];
-  });
+/** What the packets of a case must do is also what policy says of them, where nothing but policy could drop them. */
+function holdsPolicy({ name, steps }: Case): void {
+  let objects = emptyWorld;
+  let hasPolicies = false;
+  const wrong: string[] = [];
+  for (const step of steps) {
+    if (!steps.some(({ checks }) => checks.length > 0)) return;
+    objects = advance(objects, step);
+    const { snapshot } = policiesOf(objects);
+    hasPolicies ||= snapshot.policies.size > 0;
+    if (!hasPolicies) continue;
+    for (const probe of step.checks.filter((check): check is Probe => check.kind === 'probe')) {
+      const wanted = probe.outcome === 'dropped' ? 'deny' : 'allow';
+      for (const { family, verdict, because } of verdictsOf(probe, objects, snapshot)) {
+        if (verdict === wanted) continue;
+        wrong.push(
+          `${name}.case:${probe.line}: ${probe.from} -> ${probe.to} ${probe.protocol}/${probe.port} IPv${family} is to be ${probe.outcome}, and policy says ${verdict}: ${because}`,
+        );
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
 }
 
 function line({ object, field, code }: Problem): string {

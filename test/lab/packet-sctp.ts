@@ -1,0 +1,142 @@
+/** SCTP without the kernel's help: an INIT by hand and its answer (RFC 9260), since test machines may have no SCTP sockets. */
+import { closeSync, readFileSync } from 'node:fs';
+import { addrBytes, parseAddr } from '#net/addr.ts';
+import { connect, linux, receive, send } from '#system/libc.ts';
+import { inNamespace, socketIn } from '#system/namespace.ts';
+import { openPacketSocket, type PacketSocket } from '#system/packet-socket.ts';
+import type { ProbeAnswer } from './packets.ts';
+
+const protocolNumber = 132;
+const chunk = { init: 1, initAck: 2, abort: 6 } as const;
+const lookEach = 5;
+
+/** Sends an INIT and waits for what comes back. */
+export function sctpProbe(
+  namespace: string | undefined,
+  { target, port, timeoutMs }: { readonly target: string; readonly port: number; readonly timeoutMs: number },
+): Promise<ProbeAnswer> {
+  const addr = parseAddr(target);
+  if (addr === undefined) throw new TypeError(`no address: ${target}`);
+  const six = addr.family === 6;
+  const type = linux.SOCK_RAW | linux.SOCK_NONBLOCK;
+  const fd = socketIn(namespace, six ? linux.AF_INET6 : linux.AF_INET, type, protocolNumber);
+  const own = 20_000 + Math.floor(Math.random() * 40_000);
+  const deadline = performance.now() + timeoutMs;
+  return new Promise((resolve) => {
+    const end = (answer: ProbeAnswer): void => {
+      closeSync(fd);
+      resolve(answer);
+    };
+    const name = Buffer.alloc(six ? 28 : 16);
+    name.writeUInt16LE(six ? linux.AF_INET6 : linux.AF_INET, 0);
+    name.set(addrBytes(addr), six ? 8 : 4);
+    const scratch = Buffer.alloc(2048);
+    const look = (): void => {
+      for (;;) {
+        const length = received(fd, scratch);
+        if (length === undefined) break;
+        if (length === 'refused') {
+          end({ outcome: 'refused' });
+          return;
+        }
+        const packet = scratch.subarray(six ? 0 : 4 * ((scratch[0] ?? 0) & 15), length);
+        if (packet.length < 16 || packet.readUInt16BE(2) !== own) continue;
+        if (packet[12] === chunk.initAck || packet[12] === chunk.abort) {
+          end({ outcome: packet[12] === chunk.initAck ? 'allowed' : 'refused' });
+          return;
+        }
+      }
+      if (performance.now() > deadline) end({ outcome: 'dropped' });
+      else setTimeout(look, lookEach);
+    };
+    try {
+      connect(fd, name);
+      send(fd, message(chunk.init, own, port, 0));
+      look();
+    } catch {
+      end({ outcome: 'refused' });
+    }
+  });
+}
+
+/** Answers every INIT for the port with an INIT ACK. */
+export function sctpServer(namespace: string | undefined, port: number): () => void {
+  const ifindex = inNamespace(namespace, ownDevice);
+  const sockets = [0x0800, 0x86dd].map((etherType) => openPacketSocket({ namespace, ifindex, etherType }));
+  // While somebody listens for the protocol the kernel says nobody that it is unknown.
+  const listeners = [linux.AF_INET, linux.AF_INET6].map((family) =>
+    socketIn(namespace, family, linux.SOCK_RAW | linux.SOCK_NONBLOCK, protocolNumber),
+  );
+  const timer = setInterval(() => {
+    for (const socket of sockets) for (const frame of socket.receive()) answerFrame(socket, frame, port);
+  }, lookEach);
+  return () => {
+    clearInterval(timer);
+    for (const socket of sockets) socket.close();
+    for (const fd of listeners) closeSync(fd);
+  };
+}
+
+/** Interface index of eth0 in the namespace that the thread is in; of a dual-stack one. */
+function ownDevice(): number {
+  const lines = readFileSync('/proc/thread-self/net/if_inet6', 'utf8').split('\n');
+  const line = lines.find((each) => each.endsWith(' eth0'));
+  if (line === undefined) throw new Error('no eth0 with IPv6');
+  return Number.parseInt(line.split(/\s+/)[1] ?? '', 16);
+}
+
+function answerFrame(socket: PacketSocket, frame: Buffer, port: number): void {
+  const six = frame.readUInt16BE(12) === 0x86dd;
+  const header = six ? 40 : 4 * ((frame[14] ?? 0) & 15);
+  if (frame.length < 14 + header + 32) return;
+  if (frame[14 + (six ? 6 : 9)] !== protocolNumber) return;
+  const sctp = frame.subarray(14 + header);
+  if (sctp.readUInt16BE(2) !== port || sctp[12] !== chunk.init) return;
+  const reply = Buffer.from(frame.subarray(0, 14 + header + 32));
+  reply.set(frame.subarray(6, 12), 0);
+  reply.set(frame.subarray(0, 6), 6);
+  const [from, to, length] = six ? ([22, 38, 16] as const) : ([26, 30, 4] as const);
+  reply.set(frame.subarray(to, to + length), from);
+  reply.set(frame.subarray(from, from + length), to);
+  // Swapping the addresses leaves the IPv4 header's checksum as it is; its length does not, so the answer keeps that.
+  reply.set(message(chunk.initAck, port, sctp.readUInt16BE(0), sctp.readUInt32BE(16)), 14 + header);
+  socket.send(reply);
+}
+
+/** 32 bytes: ports, tag, checksum, and a chunk with a tag, a window, one stream each way and a first number. */
+function message(kind: number, from: number, to: number, tag: number): Buffer {
+  const sctp = Buffer.alloc(32);
+  sctp.writeUInt16BE(from, 0);
+  sctp.writeUInt16BE(to, 2);
+  sctp.writeUInt32BE(tag, 4);
+  for (const [at, value] of [
+    [12, kind * 0x0100_0000 + 20],
+    [16, 0x6e6c_0001],
+    [20, 65_536],
+    [24, 0x0001_0001],
+    [28, 1],
+  ] as const) {
+    sctp.writeUInt32BE(value, at);
+  }
+  sctp.writeUInt32LE(crc32c(sctp), 8);
+  return sctp;
+}
+
+/** Castagnoli's CRC (RFC 9260, appendix A). */
+function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffff_ffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+function received(fd: number, scratch: Buffer): number | undefined | 'refused' {
+  try {
+    return receive(fd, scratch);
+  } catch {
+    // An ICMP error that came for this socket.
+    return 'refused';
+  }
+}
