@@ -2,7 +2,10 @@
  * Sends and answers packets in the network namespaces of one machine's pods: a program that runs on each machine of a lab, takes requests as
  * JSON lines and answers them so. One process serves all pods, so a pod costs no process but its own.
  */
+import { get } from 'node:http';
 import { createInterface } from 'node:readline';
+import type { EndpointStatus } from '#intent/handover.ts';
+import { paths } from '#system/registry.ts';
 import { type Kept, keep, probe, stillAnswers } from './packet-probe.ts';
 import { serve } from './packet-server.ts';
 import type { StationAnswer, StationRequest } from './packets.ts';
@@ -10,9 +13,9 @@ import type { StationAnswer, StationRequest } from './packets.ts';
 const servers = new Map<string, { readonly close: () => void; users: number }>();
 const kept = new Map<string, Kept>();
 
-const path = (netns: string | undefined) => (netns === undefined ? undefined : `/run/netns/${netns}`);
+const pathOf = (netns: string | undefined) => (netns === undefined ? undefined : `/run/netns/${netns}`);
 
-async function answer(request: StationRequest): Promise<StationAnswer['value']> {
+async function answer(request: StationRequest): Promise<unknown> {
   switch (request.verb) {
     case 'serve': {
       // Pods of the host's network, and the machine itself, may serve the same ports.
@@ -20,7 +23,7 @@ async function answer(request: StationRequest): Promise<StationAnswer['value']> 
         const key = `${request.netns ?? ''} ${port.protocol}/${port.port}`;
         const known = servers.get(key);
         if (known === undefined) {
-          const close = await serve(path(request.netns), port, request.name);
+          const close = await serve(pathOf(request.netns), port, request.name);
           servers.set(key, { close, users: 1 });
         } else known.users += 1;
       }
@@ -39,9 +42,9 @@ async function answer(request: StationRequest): Promise<StationAnswer['value']> 
       return undefined;
     }
     case 'probe':
-      return probe(path(request.netns), request);
+      return probe(pathOf(request.netns), request);
     case 'keep': {
-      const connection = await keep(path(request.netns), request);
+      const connection = await keep(pathOf(request.netns), request);
       if ('connection' in connection) kept.set(request.name, connection.connection);
       return connection.outcome;
     }
@@ -50,11 +53,30 @@ async function answer(request: StationRequest): Promise<StationAnswer['value']> 
       if (connection === undefined) throw new Error(`no connection ${request.name}`);
       return (await stillAnswers(connection)) ? { outcome: 'allowed' } : { outcome: 'dropped' };
     }
+    case 'pods':
+      return podNamespaces();
     case 'drop':
       kept.get(request.name)?.close();
       kept.delete(request.name);
       return undefined;
   }
+}
+
+/** What the node's datapath says of its pods. */
+function podNamespaces(): Promise<Readonly<Record<string, string>>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Readonly<Record<string, string>>>();
+  get({ socketPath: paths.datapathSocket.value, path: '/v1/endpoints', timeout: 5000 }, (response) => {
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', (part: string) => {
+      text += part;
+    });
+    response.on('end', () => {
+      const endpoints = JSON.parse(text) as readonly EndpointStatus[];
+      resolve(Object.fromEntries(endpoints.map(({ pod, containerID }) => [pod.uid, containerID])));
+    });
+  }).on('error', reject);
+  return promise;
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {

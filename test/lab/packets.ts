@@ -29,15 +29,18 @@ export type StationRequest = { readonly id: number; readonly netns?: string } & 
   | ({ readonly verb: 'probe' } & ProbeOrder)
   | ({ readonly verb: 'keep'; readonly name: string } & ProbeOrder)
   | { readonly verb: 'ask' | 'drop'; readonly name: string }
+  | { readonly verb: 'pods' }
 );
 
 export type StationAnswer = {
   readonly id: number;
-  readonly value?: ProbeAnswer | undefined;
+  readonly value?: unknown;
   readonly error?: string;
 };
 
 export type Packets = {
+  /** Names of the network namespaces of a node's pods, by the pods' UIDs. */
+  namespaces(node: string): Promise<Readonly<Record<string, string>>>;
   /** Answers on these ports until `release`. */
   serve(at: Place, name: string, ports: readonly ServedPort[]): Promise<void>;
   release(at: Place, name: string, ports: readonly ServedPort[]): Promise<void>;
@@ -50,20 +53,21 @@ export type Packets = {
   close(): void;
 };
 
-type Station = { call(request: object): Promise<ProbeAnswer | undefined>; close(): void };
+type Station = { call(request: object): Promise<unknown>; close(): void };
 
 export async function startPackets(lab: Lab, machines: readonly string[]): Promise<Packets> {
   const stations = new Map(
     await Promise.all(machines.map(async (machine) => [machine, await startStation(lab, machine)] as const)),
   );
-  const call = (at: Place, request: object): Promise<ProbeAnswer | undefined> => {
+  const call = (at: Place, request: object): Promise<unknown> => {
     const station = stations.get(at.machine);
     if (station === undefined) throw new Error(`no packets are sent from ${at.machine}`);
     return station.call(at.netns === undefined ? request : { ...request, netns: at.netns });
   };
   const answered = async (at: Place, request: object): Promise<ProbeAnswer> =>
-    (await call(at, request)) ?? { outcome: 'dropped' };
+    (await call(at, request)) as ProbeAnswer;
   return {
+    namespaces: async (machine) => (await call({ machine }, { verb: 'pods' })) as Record<string, string>,
     serve: async (at, name, ports) => void (await call(at, { verb: 'serve', name, ports })),
     release: async (at, name, ports) => void (await call(at, { verb: 'release', name, ports })),
     probe: (from, order) => answered(from, { verb: 'probe', ...order }),
@@ -78,7 +82,7 @@ export async function startPackets(lab: Lab, machines: readonly string[]): Promi
 
 async function startStation(lab: Lab, machine: string): Promise<Station> {
   const child = await lab.spawn(machine, ['node', `${inNode.source}/test/lab/packet-station.ts`]);
-  const waiting = new Map<number, PromiseWithResolvers<ProbeAnswer | undefined>>();
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let complaint = '';
   let last = 0;
   child.stderr.on('data', (part: Buffer) => {
@@ -101,7 +105,7 @@ async function startStation(lab: Lab, machine: string): Promise<Station> {
     call: (request) => {
       if (child.exitCode !== null) throw new Error(`${machine}: the station ended: ${complaint}`);
       last += 1;
-      const entry = Promise.withResolvers<ProbeAnswer | undefined>();
+      const entry = Promise.withResolvers<unknown>();
       waiting.set(last, entry);
       child.stdin.write(`${JSON.stringify({ ...request, id: last })}\n`);
       return entry.promise;

@@ -1,0 +1,267 @@
+/** Runs one case in a cluster: each step's objects and changes, then its checks until all hold; leaves nothing behind. */
+import type { KubeObject } from '#api/object.ts';
+import { eventually } from '#lab/eventually.ts';
+import type { Case, Change, PodWish, Step } from '../corpus/case.ts';
+import {
+  documents,
+  kindOf,
+  namespaceObject,
+  placeholder,
+  podDefaults,
+  podObject,
+  substitute,
+} from '../corpus/objects.ts';
+import { checkStep, endsOf, type Running } from './case-checks.ts';
+import { type CaseCluster, keyOfObject, usualPorts } from './case-cluster.ts';
+import { namesOf } from './case-names.ts';
+import type { ServedPort } from './packets.ts';
+import { isReady } from './pods.ts';
+
+const podsWithin = 45_000;
+
+/** Gives what did not hold, a line each. */
+export async function runCase(shared: CaseCluster, given: Case, prefix: string): Promise<readonly string[]> {
+  const run: Running = {
+    ...shared,
+    given,
+    prefix,
+    names: namesOf(given, prefix),
+    wishes: new Map(),
+    serving: new Map(),
+    kept: new Set(),
+    before: new Map(),
+    undo: [],
+  };
+  const made = new Map<string, KubeObject>();
+  try {
+    for (const step of given.steps) {
+      await takeStep(run, step, made);
+      const wrong = await checkStep(run, step);
+      if (wrong.length > 0)
+        return wrong.map((each) => (step.title === '' ? each : `${each} (${step.title})`));
+    }
+    return [];
+  } finally {
+    await cleanUp(run, made);
+  }
+}
+
+async function takeStep(run: Running, step: Step, made: Map<string, KubeObject>): Promise<void> {
+  const { names, cluster } = run;
+  const apply = async (objects: readonly KubeObject[]): Promise<void> => {
+    for (const object of objects) made.set(keyOfObject(object), object);
+    await cluster.apply(...objects.map(withoutStatus));
+    await Promise.all(objects.filter(isBalanced).map((object) => setStatus(run, object)));
+  };
+  const texts = step.manifests.split(/^---$/m);
+  const late = texts.filter((text) => text.search(placeholder) >= 0);
+  const early = texts.filter((text) => !late.includes(text)).flatMap(documents);
+  const known = new Set([...made.keys()]);
+  const missing = [...new Set(step.pods.map(({ namespace }) => namespace))].filter(
+    (name) =>
+      !known.has(`Namespace /${names.namespace(name)}`) &&
+      !step.namespaces.some((each) => each.name === name) &&
+      !early.some(({ kind, metadata }) => kind === 'Namespace' && metadata.name === name),
+  );
+  const others = [...new Set(early.flatMap(({ metadata }) => metadata.namespace ?? []))].filter(
+    (name) =>
+      !missing.includes(name) &&
+      !known.has(`Namespace /${names.namespace(name)}`) &&
+      !step.namespaces.some((each) => each.name === name) &&
+      !step.pods.some((pod) => pod.namespace === name) &&
+      !early.some(({ kind, metadata }) => kind === 'Namespace' && metadata.name === name),
+  );
+  const namespaces = [
+    ...[...missing, ...others].map((name) => namespaceObject({ name, labels: {} })),
+    ...step.namespaces.map(namespaceObject),
+    ...early.filter(({ kind }) => kind === 'Namespace'),
+  ];
+  await apply(namespaces.map(names.object));
+  await Promise.all(namespaces.map(({ metadata }) => serviceAccount(run, names.namespace(metadata.name))));
+  for (const change of step.changes) await makeChange(run, change);
+  const pods = step.pods.map(podObject);
+  const rest = early.filter(({ kind }) => kind !== 'Namespace');
+  await apply(
+    [...rest.map((each) => (each.kind === 'Pod' ? podDefaults(each) : each)), ...pods].map(names.object),
+  );
+  for (const pod of step.pods) run.wishes.set(`${pod.namespace}/${pod.name}`, pod);
+  await waitForPods(run, step);
+  const addressOf = (end: string, family: 4 | 6): string => {
+    const [address] = endsOf(run, end, family);
+    if (address === undefined) throw new Error(`${end} has no IPv${family} address`);
+    return address;
+  };
+  await apply(late.flatMap((text) => documents(substitute(text, addressOf))).map(names.object));
+}
+
+/** Every pod that the step makes or speaks of is ready (or has ended), and answers. */
+async function waitForPods(run: Running, step: Step): Promise<void> {
+  const spoken = step.checks.flatMap((check) =>
+    check.kind === 'probe' && check.judgedOnly === undefined
+      ? [check.from, check.to, ...(check.by ?? [])]
+      : [],
+  );
+  const isPod = (end: string) =>
+    run.names.namespaces.has(end.split('/')[0] ?? '') && /^[a-z0-9-]+\/[a-z0-9.-]+$/.test(end);
+  const wanted = new Set([
+    ...step.pods.map(({ namespace, name }) => `${namespace}/${name}`),
+    ...spoken.filter(isPod),
+  ]);
+  await Promise.all([...wanted].map((end) => serveFrom(run, end)));
+}
+
+async function serveFrom(run: Running, end: string): Promise<void> {
+  const [namespace = '', name = ''] = end.split('/');
+  const wish = run.wishes.get(end);
+  const pod = await eventually(() => {
+    const found = run.pods.get(run.names.namespace(namespace), name);
+    const phase = found?.status?.phase;
+    if (found === undefined) throw new Error(`${end} is not there`);
+    const isThere = wish?.ended === true ? phase === 'Succeeded' : isReady(found);
+    if (!isThere) throw new Error(`${end} is not ready: ${JSON.stringify(found.status)}`);
+    return found;
+  }, podsWithin);
+  const uid = pod.metadata.uid ?? '';
+  if (wish?.ended === true || run.serving.get(end)?.uid === uid) return;
+  await stopServing(run, end);
+  const machine = pod.spec.nodeName ?? '';
+  const isHost = pod.spec.hostNetwork === true;
+  const place = isHost
+    ? { machine }
+    : await eventually(async () => {
+        const netns = (await run.packets.namespaces(machine))[uid];
+        if (netns === undefined) throw new Error(`${machine} has no pod ${end}`);
+        return { machine, netns };
+      });
+  const ports = isHost ? (wish?.ports ?? []) : servedBy(run.given, wish);
+  const served = unique(
+    ports.flatMap(({ protocol, port }) => (protocol === 'icmp' ? [] : [{ protocol, port }])),
+  );
+  await run.packets.serve(place, `${run.names.namespace(namespace)}/${name}`, served);
+  run.serving.set(end, { uid, place, served, addresses: (pod.status?.podIPs ?? []).map(({ ip }) => ip) });
+}
+
+/** SCTP costs a socket that sees every packet: only where a case speaks of it. */
+function servedBy(
+  { steps }: Case,
+  wish: PodWish | undefined,
+): readonly (PodWish['ports'][number] | ServedPort)[] {
+  const needsSctp = steps.some(({ checks }) =>
+    checks.some((check) => check.kind === 'probe' && check.protocol === 'sctp'),
+  );
+  const sctp = needsSctp ? ([80, 81] as const).map((port) => ({ protocol: 'sctp' as const, port })) : [];
+  return [...usualPorts, ...sctp, ...(wish?.ports ?? [])];
+}
+
+function unique(ports: readonly ServedPort[]): readonly ServedPort[] {
+  return [...new Map(ports.map((port) => [`${port.protocol}/${port.port}`, port])).values()];
+}
+
+async function makeChange(run: Running, change: Change): Promise<void> {
+  const { cluster, names } = run;
+  const kind = kindOf(change.kind);
+  const type = run.type(kind);
+  const target = nameIn(run, kind, change.namespace, change.name);
+  if (change.verb === 'delete') {
+    await cluster.client.delete(
+      type,
+      target.name,
+      target.namespace === undefined ? {} : { namespace: target.namespace },
+    );
+    if (kind === 'Pod') await podGone(run, `${change.namespace}/${change.name}`);
+    return;
+  }
+  const field = change.verb === 'label' ? 'labels' : 'annotations';
+  const values = Object.fromEntries(
+    Object.entries(change.values).map(([key, value]) => [key, value ?? null]),
+  );
+  const patch = (body: object) =>
+    cluster.client.patch(type, target, { kind: 'merge', body: { metadata: { [field]: body } } });
+  if (kind === 'Node') {
+    run.undo.push(
+      async () => void (await patch(Object.fromEntries(Object.keys(values).map((key) => [key, null])))),
+    );
+  }
+  await patch(names.value(values));
+}
+
+async function podGone(run: Running, end: string): Promise<void> {
+  const [namespace = '', name = ''] = end.split('/');
+  await eventually(() => {
+    if (run.pods.get(run.names.namespace(namespace), name) !== undefined)
+      throw new Error(`${end} is still there`);
+  });
+  await stopServing(run, end);
+}
+
+async function stopServing(run: Running, end: string): Promise<void> {
+  const known = run.serving.get(end);
+  run.serving.delete(end);
+  if (known !== undefined) await run.packets.release(known.place, end, known.served);
+}
+
+function nameIn(
+  run: Running,
+  kind: string,
+  namespace: string | undefined,
+  name: string,
+): { readonly name: string; readonly namespace?: string } {
+  if (kind === 'Namespace') return { name: run.names.namespace(name) };
+  if (namespace === undefined) return { name: run.names.cluster(kind, name) };
+  return { name, namespace: run.names.namespace(namespace) };
+}
+
+/** Pods need it, and it comes a moment after its namespace. */
+async function serviceAccount({ cluster }: Running, namespace: string): Promise<void> {
+  const type = {
+    group: '',
+    version: 'v1',
+    kind: 'ServiceAccount',
+    plural: 'serviceaccounts',
+    namespaced: true,
+  };
+  await eventually(() => cluster.client.get(type, 'default', namespace));
+}
+
+type Balanced = { readonly loadBalancer?: object };
+
+const isBalanced = (object: KubeObject): boolean =>
+  object.kind === 'Service' && (object['status'] as Balanced | undefined)?.loadBalancer !== undefined;
+
+/** What a load balancer's controller would write. */
+async function setStatus({ cluster, type }: Running, object: KubeObject): Promise<void> {
+  const { name, namespace } = object.metadata;
+  const found = await cluster.client.get(type(object.kind), name, namespace);
+  await cluster.client.updateStatus(type(object.kind), { ...found, status: object['status'] });
+}
+
+function withoutStatus(object: KubeObject): KubeObject {
+  const { status: _, ...rest } = object;
+  return rest as KubeObject;
+}
+
+/** Policies first: what a dying pod still does is no concern of theirs. */
+async function cleanUp(run: Running, made: ReadonlyMap<string, KubeObject>): Promise<void> {
+  const { cluster } = run;
+  await Promise.allSettled([...run.kept].map((name) => dropKept(run, name)));
+  await Promise.allSettled([...run.serving.keys()].map((end) => stopServing(run, end)));
+  await Promise.allSettled(run.undo.map((each) => each()));
+  const without = [...made.values()].filter(
+    ({ kind, metadata }) => metadata.namespace === undefined && kind !== 'Namespace',
+  );
+  const namespaces = [...made.values()].filter(({ kind }) => kind === 'Namespace');
+  const remove = (objects: readonly KubeObject[]) =>
+    Promise.allSettled(
+      objects.map(({ kind, metadata }) => cluster.client.delete(run.type(kind), metadata.name)),
+    );
+  const addresses = without.filter(({ kind }) => kind === 'Subnet' || kind === 'IPPool');
+  await remove(without.filter((object) => !addresses.includes(object)));
+  await remove(namespaces);
+  await remove(addresses);
+}
+
+async function dropKept(run: Running, name: string): Promise<void> {
+  const [end = '', id = ''] = name.split(' ');
+  const from = run.serving.get(end)?.place;
+  if (from !== undefined) await run.packets.drop(from, id);
+}

@@ -1,0 +1,55 @@
+/** Every case of test/corpus that has packets, with real ones: in one dual-stack lab, several cases at a time. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Case, hasPackets } from '../corpus/case.ts';
+import { readCases } from '../corpus/files.ts';
+import { type CaseCluster, startCaseCluster } from './case-cluster.ts';
+import { runCase } from './case-run.ts';
+
+/** More would wait for the two processors, and take answers that are late for packets that are dropped. */
+const atOnce = Number(process.env.NETLOOM_CASES ?? 6);
+/** NETLOOM_CASE=policy/admin runs the cases whose names begin so. */
+const only = process.env.NETLOOM_CASE ?? '';
+
+const cases = readCases().filter((each) => hasPackets(each) && each.name.startsWith(only));
+const results = new Map(cases.map((each) => [each.name, Promise.withResolvers<readonly string[]>()]));
+
+let cluster: CaseCluster;
+
+beforeAll(async () => {
+  cluster = await startCaseCluster('corpus', { nodes: 3 });
+  void runAll(cluster);
+}, 240_000);
+
+afterAll(() => cluster?.down(), 60_000);
+
+test.each(cases.map((each) => [each.name, each.title] as const))(
+  '%s: %s',
+  async (name) => {
+    expect(await results.get(name)?.promise).toEqual([]);
+  },
+  600_000,
+);
+
+async function runAll(shared: CaseCluster): Promise<void> {
+  const queue = [...cases.entries()];
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [index, given] = next;
+      const result = results.get(given.name);
+      await alone(given, () => runCase(shared, given, `c${index}`)).then(result?.resolve, result?.reject);
+    }
+  };
+  for (const { promise } of results.values()) promise.catch(() => {});
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/** A cluster has one BaselineAdminNetworkPolicy: cases that have it wait for each other. */
+function alone<T>(given: Case, work: () => Promise<T>): Promise<T> {
+  const needed = given.steps.some(({ manifests }) => manifests.includes('kind: BaselineAdminNetworkPolicy'));
+  if (!needed) return work();
+  const turn = last.then(work, work);
+  last = turn;
+  return turn;
+}
