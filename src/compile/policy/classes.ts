@@ -1,5 +1,5 @@
 /** Pods of a node that are restricted alike form a class: the whole of it, read from a snapshot. */
-import type { PolicyRowIntent } from '#intent/node.ts';
+import type { PolicyRowIntent } from '#intent/policy.ts';
 import type { NamedPort, PodModel } from '#model/pod.ts';
 import type { PodsSelector, PolicyDirection, PolicyModel } from '#model/policy.ts';
 import { portFeature, selfView, subjectPorts } from './features.ts';

@@ -1,11 +1,11 @@
 /** What one node must hold of policy, as a whole. Simple rather than fast: the incremental form is checked against it. */
+import type { NodeIntent } from '#intent/node.ts';
 import {
-  type NodeIntent,
   type PolicyDecisionIntent,
   type PolicyRowIntent,
   type PolicySubjectIntent,
   policyIdentities,
-} from '#intent/node.ts';
+} from '#intent/policy.ts';
 import { runtimeUID } from '#model/pod.ts';
 import type { PolicyPeer } from '#model/policy.ts';
 import type { Problem } from '#model/problem.ts';

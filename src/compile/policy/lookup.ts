@@ -1,5 +1,6 @@
 /** What a node's intent does with one connection: read as the datapath does, from nothing but the intent. */
-import { type NodeIntent, type PolicyRowIntent, type Protocol, policyIdentities } from '#intent/node.ts';
+import type { NodeIntent, Protocol } from '#intent/node.ts';
+import { type PolicyRowIntent, policyIdentities } from '#intent/policy.ts';
 import type { PolicyDirection } from '#model/policy.ts';
 import { parseAddr } from '#net/addr.ts';
 import { parsePrefix, prefixHas } from '#net/prefix.ts';

@@ -1,6 +1,7 @@
 /** All tiers of one class against one peer, flattened: for each protocol and port what happens, and because of what. */
-import type { PolicyRowIntent, Protocol } from '#intent/node.ts';
+import type { Protocol } from '#intent/node.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
+import type { PolicyRowIntent } from '#intent/policy.ts';
 import type { NamedPort } from '#model/pod.ts';
 import type { PolicyDirection, PolicyModel, PolicyPeer, PolicyPort, PolicyRule } from '#model/policy.ts';
 import { rulesOf } from './order.ts';

@@ -1,12 +1,7 @@
 /** Random intents and changes for this folder's property tests: few names and addresses, so that entries often meet. */
 import fc from 'fast-check';
-import {
-  emptyIntent,
-  type IntentChange,
-  type NodeIntent,
-  type PolicyDecisionIntent,
-  type PolicyRowIntent,
-} from '#intent/node.ts';
+import { emptyIntent, type IntentChange, type NodeIntent } from '#intent/node.ts';
+import type { PolicyDecisionIntent, PolicyRowIntent } from '#intent/policy.ts';
 
 const origin = { kind: 'Test', name: 'arbitrary' };
 const address4 = fc.integer({ min: 1, max: 6 }).map((n) => `10.244.1.${n}`);

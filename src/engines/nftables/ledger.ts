@@ -9,12 +9,10 @@ import {
   type IntentChange,
   type NodeIntent,
   type PeerIntent,
-  type PolicyAddressIntent,
-  type PolicyDecisionIntent,
-  type PolicyPrefixIntent,
   type SelfIntent,
   type ServiceIntent,
 } from '#intent/node.ts';
+import type { PolicyAddressIntent, PolicyDecisionIntent, PolicyPrefixIntent } from '#intent/policy.ts';
 import type { Steps } from '#system/steps.ts';
 import { type Claims, release, take, winnerOf } from './claims.ts';
 import {

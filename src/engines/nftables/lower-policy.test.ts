@@ -1,7 +1,7 @@
 /** Decisions as sets: read back by the very rules of the chains, they say what the rows say. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PolicyDecisionIntent, PolicyRowIntent } from '#intent/node.ts';
+import type { PolicyDecisionIntent, PolicyRowIntent } from '#intent/policy.ts';
 import { decision } from './arbitrary.ts';
 import { classOf, handleText, lowerDecision, lowerSubject, pairText } from './lower-policy.ts';
 import { policyChains } from './policy-chains.ts';

@@ -1,14 +1,14 @@
 /** Lowers the policy domains of the intent to elements of the policy sets. Pure. */
 import { isIP } from 'node:net';
+import type { EndpointIntent } from '#intent/node.ts';
 import {
-  type EndpointIntent,
   type PolicyAddressIntent,
   type PolicyDecisionIntent,
   type PolicyPrefixIntent,
   type PolicyRowIntent,
   type PolicySubjectIntent,
   policyIdentities,
-} from '#intent/node.ts';
+} from '#intent/policy.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { familyOf, intervalText, isAddress, type Lowered, nothing } from './lower.ts';
 import { protocolNumbers } from './lower-service.ts';

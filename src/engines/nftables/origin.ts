@@ -2,8 +2,9 @@
  * Which entry of the intent an element stands for. Elements carry no comment (a comment costs 40 to 100 bytes of kernel memory
  * each, and a rule's worth of text in every listing): set and key say it, since every key is made of what the entry is known by.
  */
-import type { NodeIntent, PolicyRowIntent } from '#intent/node.ts';
+import type { NodeIntent } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
+import type { PolicyRowIntent } from '#intent/policy.ts';
 import { lowerEndpoint, lowerNeighbor, lowerPeer, lowerSelf, lowerSubnets } from './lower.ts';
 import { lowerAddresses, lowerDecision, lowerPrefix, lowerSubject, podOf } from './lower-policy.ts';
 import { frontendKey, protocolNumbers } from './lower-service.ts';

@@ -2,7 +2,7 @@
  * The chains that judge new connections by policy. A packet's priority (of use to queues only, and set on every packet that is routed)
  * holds what is known so far: first the peer's identity, then the class above it. Packet and connection marks are others'.
  */
-import { policyIdentities } from '#intent/node.ts';
+import { policyIdentities } from '#intent/policy.ts';
 import { connectionMarks, nflogGroups } from '#system/registry.ts';
 import { chain, rule } from './chain.ts';
 import type { Chain, Rule } from './objects.ts';

@@ -1,11 +1,11 @@
 /** Policy for the pods of the test network: who is what, and decisions written shortly. */
+import type { IntentChange } from '#intent/node.ts';
 import type {
-  IntentChange,
   PolicyAddressIntent,
   PolicyDecisionIntent,
   PolicyRowIntent,
   PolicySubjectIntent,
-} from '#intent/node.ts';
+} from '#intent/policy.ts';
 import { pods, type Testnet } from './testnet.ts';
 
 type Verdict = PolicyRowIntent['verdict'];
