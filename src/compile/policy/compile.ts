@@ -1,27 +1,26 @@
 /** What one node must hold of policy, as a whole. Simple rather than fast: the incremental form is checked against it. */
-import type { NodeIntent } from '#intent/node.ts';
 import {
   type PolicyDecisionIntent,
   type PolicyRowIntent,
   type PolicySubjectIntent,
   policyIdentities,
 } from '#intent/policy.ts';
-import { runtimeUID } from '#model/pod.ts';
 import type { PolicyPeer } from '#model/policy.ts';
 import type { Problem } from '#model/problem.ts';
 import { formatPrefix } from '#net/prefix.ts';
 import { atomsOf } from './atoms.ts';
 import { classOf, directions, type PolicyClass } from './classes.ts';
+import { decisionKey, type PolicyIntent, subjectIntent } from './entries.ts';
 import { askedBy, facts, featureView, peerText } from './features.ts';
-import { limitProblem, type PolicyLimits, policyLimits } from './limits.ts';
+import { limitProblem, overflowClass, type PolicyLimits, policyLimits } from './limits.ts';
 import { createNumbers } from './numbers.ts';
 import { inOrder, isPolicyPod, takesPod } from './order.ts';
 import { atomFeatures, atomSources, type Lookout, ownedAddresses } from './owned.ts';
 import { flattenPolicies, refuseAll } from './rows.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 
-export type PolicyDomain = 'policySubjects' | 'policyDecisions' | 'policyAddresses' | 'policyPrefixes';
-export type PolicyIntent = Pick<NodeIntent, PolicyDomain>;
+export type { PolicyDomain, PolicyIntent } from './entries.ts';
+export { createPolicyCompiler, type PolicyChange, type PolicyCompiler } from './incremental.ts';
 
 export function compilePolicy(
   snapshot: PolicySnapshot,
@@ -72,10 +71,6 @@ export function compilePolicy(
   return { value, problems };
 }
 
-export function decisionKey(classNumber: number, identity: number): string {
-  return `${classNumber}/${identity}`;
-}
-
 type Classified = {
   readonly subjects: Readonly<Record<string, PolicySubjectIntent>>;
   readonly classes: ReadonlyMap<number, PolicyClass>;
@@ -103,22 +98,6 @@ function classify(snapshot: PolicySnapshot, node: string, limits: PolicyLimits):
     if (numbered.length > 0) subjects[key] = subjectIntent(pod, Object.fromEntries(numbered));
   }
   return { subjects, classes, tooMany };
-}
-
-export function overflowClass(direction: PolicyClass['direction'], limits: PolicyLimits): number {
-  return limits.lastClass - directions.length + 1 + directions.indexOf(direction);
-}
-
-export function subjectIntent(
-  pod: Parameters<typeof runtimeUID>[0] & Pick<PolicySubjectIntent, 'origin'>,
-  { ingress, egress }: Pick<PolicySubjectIntent, 'ingress' | 'egress'>,
-): PolicySubjectIntent {
-  return {
-    origin: pod.origin,
-    uid: runtimeUID(pod),
-    ...(ingress === undefined ? {} : { ingress }),
-    ...(egress === undefined ? {} : { egress }),
-  };
 }
 
 /** What the policies of all classes ask of peers. */

@@ -19,8 +19,18 @@ export const facts = {
   unknown: 'unknown',
 } as const;
 
-/** Equal text, equal meaning. `everybody` needs no telling. */
+const texts = new WeakMap<PolicyPeer, string>();
+
+/** Equal text, equal meaning. `everybody` needs no telling. Asked for each peer of each rule again and again, so it is kept. */
 export function peerText(peer: PolicyPeer): string | undefined {
+  const known = texts.get(peer);
+  if (known !== undefined) return known;
+  const text = writePeer(peer);
+  if (text !== undefined) texts.set(peer, text);
+  return text;
+}
+
+function writePeer(peer: PolicyPeer): string | undefined {
   switch (peer.kind) {
     case 'everybody':
       return undefined;

@@ -1,5 +1,7 @@
 /** How many classes and identities a node can tell apart, and what holds beyond: everything is refused. */
+import type { PolicyDirection } from '#model/policy.ts';
 import type { Problem } from '#model/problem.ts';
+import { directions } from './classes.ts';
 
 /** The last ones are for what has no number of its own: in its class, or for its identity, everything is refused. */
 export type PolicyLimits = {
@@ -10,6 +12,11 @@ export type PolicyLimits = {
 };
 
 export const policyLimits: PolicyLimits = { lastClass: 4095, firstIdentity: 16, lastIdentity: 1048575 };
+
+/** Of pods for whose class no number was left. */
+export function overflowClass(direction: PolicyDirection, { lastClass }: PolicyLimits): number {
+  return lastClass - directions.length + 1 + directions.indexOf(direction);
+}
 
 export function limitProblem(node: string, what: 'classes' | 'identities', limits: PolicyLimits): Problem {
   const message =

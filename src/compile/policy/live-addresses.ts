@@ -1,0 +1,205 @@
+/** Identities of addresses and prefixes, change by change: what a change can't reach is not looked at. */
+import type { PolicyAddressIntent } from '#intent/policy.ts';
+import type { PolicyPeer } from '#model/policy.ts';
+import type { Labels } from '#model/selector.ts';
+import { parseAddr } from '#net/addr.ts';
+import { formatPrefix } from '#net/prefix.ts';
+import { ownFeatures } from './addresses.ts';
+import { atomsOf } from './atoms.ts';
+import { nodeAliases } from './holders.ts';
+import type { LiveHolders } from './live-holders.ts';
+import type { Identity, LiveIdentities } from './live-identities.ts';
+import type { LiveLookout, LookoutChanges } from './live-lookout.ts';
+import { atomFeatures, atomSources, ownerKey } from './owned.ts';
+import { inCidr } from './peer.ts';
+import { matches } from './selector-index.ts';
+
+export type LiveAddresses = {
+  /** The pod's namespace has other labels. */
+  readonly askNamespace: (namespace: string) => void;
+  readonly settle: (asked: LookoutChanges) => AddressChanges;
+};
+
+/** `undefined`: the entry is gone. */
+export type AddressChanges = {
+  readonly owners: ReadonlyMap<string, PolicyAddressIntent | undefined>;
+  readonly prefixes: ReadonlyMap<string, number | undefined>;
+};
+
+export type LiveAddressParts = {
+  readonly node: string;
+  readonly labelsOf: (namespace: string) => Labels;
+  readonly holders: LiveHolders;
+  readonly lookout: LiveLookout;
+  readonly identities: LiveIdentities;
+};
+
+type Place = { readonly owner: string; readonly identity: Identity };
+
+export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
+  const { node: self, labelsOf, holders, lookout, identities } = parts;
+  const places = new Map<string, Place>();
+  const owners = new Map<string, Map<string, number>>();
+  const prefixes = new Map<string, Identity>();
+  const namespaces = new Set<string>();
+
+  const placeOf = (address: string): Place | undefined => {
+    const holder = holders.holder(address);
+    const names = lookout.namesWith(holders.told(address));
+    const cidrsAt = (text: string): string[] => {
+      const addr = parseAddr(text);
+      return addr === undefined ? [] : lookout.cidrsWith(addr);
+    };
+    const known = {
+      ...(holder === undefined
+        ? {}
+        : {
+            holder:
+              holder.kind === 'node'
+                ? lookout.nodeFeatures(holder.node, holder.node.name === self)
+                : lookout.podFeatures(holder.pod, labelsOf(holder.pod.namespace)),
+          }),
+      cidrs: cidrsAt(address),
+      aliasCidrs: holder?.kind === 'node' ? nodeAliases(holder.node, address).flatMap(cidrsAt) : [],
+      names: names.features,
+      inPodPrefixes: lookout.strict() && holders.inPodPrefixes(address),
+    };
+    const features = ownFeatures(known, lookout.strict());
+    if (features === undefined) return undefined;
+    return { owner: ownerKey(holder, names.name), identity: identities.take(features) };
+  };
+
+  const refresh = (address: string, touched: Set<string>): void => {
+    const before = places.get(address);
+    const after = placeOf(address);
+    if (before?.owner === after?.owner && before?.identity === after?.identity) return;
+    if (after !== undefined) {
+      places.set(address, after);
+      after.identity.addresses.add(address);
+      const entry = owners.get(after.owner) ?? new Map<string, number>();
+      owners.set(after.owner, entry.set(address, after.identity.number));
+      touched.add(after.owner);
+    } else places.delete(address);
+    if (before === undefined) return;
+    if (before.identity !== after?.identity) {
+      before.identity.addresses.delete(address);
+      identities.left(before.identity);
+    }
+    if (before.owner === after?.owner) return;
+    const entry = owners.get(before.owner);
+    if (entry?.delete(address) && entry.size === 0) owners.delete(before.owner);
+    touched.add(before.owner);
+  };
+
+  const entryOf = (owner: string): PolicyAddressIntent | undefined => {
+    const entry = owners.get(owner);
+    if (entry === undefined) return undefined;
+    return { identities: Object.fromEntries([...entry].sort(([a], [b]) => (a < b ? -1 : 1))) };
+  };
+
+  /** Adds what may match a peer that is asked for since now. */
+  const reach = (peer: PolicyPeer, dirty: Set<string>): void => {
+    if (peer.kind === 'nodes') addAll(dirty, holders.nodeAddresses());
+    else if (peer.kind === 'name') addAll(dirty, holders.toldAddresses());
+    else if (peer.kind === 'pods')
+      for (const [namespace, pods] of podsAround(holders.podsOf, peer.select.namespaces)) {
+        const labels = labelsOf(namespace);
+        if (!matches({ namespaces: peer.select.namespaces }, { namespace, labels: {} }, labels)) continue;
+        for (const pod of pods.values()) if (matches(peer.select, pod, labels)) addAll(dirty, pod.addresses);
+      }
+    else if (peer.kind === 'cidr') {
+      // What had no entry of its own has none with one more prefix either: its prefix says it all, as before.
+      addAll(dirty, holders.nodeAddresses());
+      for (const address of places.keys()) if (isIn(peer, address)) dirty.add(address);
+    }
+  };
+
+  const markAsked = ({ fresh, stale, portNames, own, strict }: LookoutChanges, dirty: Set<string>): void => {
+    for (const peer of fresh.values()) reach(peer, dirty);
+    for (const [feature, peer] of stale) {
+      for (const { addresses } of identities.about(feature)) addAll(dirty, addresses);
+      if (peer.kind !== 'cidr' || !lookout.strict()) continue;
+      for (const address of holders.podAddresses()) if (isIn(peer, address)) dirty.add(address);
+      addAll(dirty, holders.nodeAddresses());
+    }
+    for (const name of portNames)
+      for (const { addresses } of identities.about(`port ${name}`)) addAll(dirty, addresses);
+    if (portNames.size > 0)
+      for (const pods of holders.podsOf.values())
+        for (const { namedPorts, addresses } of pods.values())
+          if (namedPorts.some(({ name }) => portNames.has(name))) addAll(dirty, addresses);
+    if (own) addAll(dirty, holders.addressesOf(self));
+    if (strict) markAll(dirty);
+  };
+  const markAll = (dirty: Set<string>): void => {
+    addAll(dirty, holders.podAddresses());
+    addAll(dirty, holders.nodeAddresses());
+    addAll(dirty, holders.toldAddresses());
+  };
+
+  const refreshPrefixes = (): Map<string, number | undefined> => {
+    const strict = lookout.strict();
+    const atoms = atomsOf(atomSources({ peers: lookout.peers, strict }, holders.podPrefixes), atomFeatures);
+    const wanted = new Map(atoms.map(({ prefix, ids }) => [formatPrefix(prefix), identities.take(ids)]));
+    const touched = new Map<string, number | undefined>();
+    for (const [prefix, identity] of wanted) {
+      if (prefixes.get(prefix) === identity) continue;
+      identity.prefixes.add(prefix);
+      touched.set(prefix, identity.number);
+    }
+    for (const [prefix, identity] of prefixes) {
+      if (wanted.get(prefix) === identity) continue;
+      identity.prefixes.delete(prefix);
+      identities.left(identity);
+      if (!wanted.has(prefix)) {
+        touched.set(prefix, undefined);
+        prefixes.delete(prefix);
+      }
+    }
+    for (const [prefix, identity] of wanted) prefixes.set(prefix, identity);
+    return touched;
+  };
+
+  return {
+    askNamespace: (namespace) => namespaces.add(namespace),
+    settle(asked) {
+      const moved = holders.take();
+      const dirty = moved.addresses;
+      for (const namespace of namespaces)
+        for (const { addresses } of holders.podsOf.get(namespace)?.values() ?? []) addAll(dirty, addresses);
+      namespaces.clear();
+      markAsked(asked, dirty);
+      const subnetsMatter = moved.podPrefixes && lookout.strict();
+      if (subnetsMatter) markAll(dirty);
+      // Whoever found no number tries again: others may have left.
+      const { addresses, prefixes: refused } = identities.beyond;
+      addAll(dirty, addresses);
+      const touched = new Set<string>();
+      for (const address of dirty) refresh(address, touched);
+      const cidrs = [...asked.fresh.values(), ...asked.stale.values()].some(({ kind }) => kind === 'cidr');
+      const cut = cidrs || asked.strict || subnetsMatter || refused.size > 0;
+      return {
+        owners: new Map([...touched].map((owner) => [owner, entryOf(owner)])),
+        prefixes: cut ? refreshPrefixes() : new Map(),
+      };
+    },
+  };
+}
+
+function addAll(to: Set<string>, values: Iterable<string>): void {
+  for (const each of values) to.add(each);
+}
+
+function isIn(peer: PolicyPeer & { readonly kind: 'cidr' }, address: string): boolean {
+  const addr = parseAddr(address);
+  return addr !== undefined && inCidr(peer, addr);
+}
+
+function podsAround<T>(
+  podsOf: ReadonlyMap<string, T>,
+  namespaces: (PolicyPeer & { readonly kind: 'pods' })['select']['namespaces'],
+): Iterable<readonly [string, T]> {
+  if (typeof namespaces !== 'string') return podsOf;
+  const own = podsOf.get(namespaces);
+  return own === undefined ? [] : [[namespaces, own]];
+}

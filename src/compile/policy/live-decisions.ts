@@ -1,0 +1,153 @@
+/** Decisions of classes for identities, change by change: a class is compared only with identities that have what its rules ask for. */
+import { type PolicyRowIntent, policyIdentities } from '#intent/policy.ts';
+import { decisionKey } from './entries.ts';
+import { type Asked, askedBy, facts, featureView, peerText } from './features.ts';
+import type { ClassChanges, LiveClass } from './live-classes.ts';
+import { type Identity, type IdentityChanges, type LiveIdentities, topicOf } from './live-identities.ts';
+import { flattenPolicies } from './rows.ts';
+
+type Rows = readonly PolicyRowIntent[];
+
+export type LiveDecisions = {
+  /** What classes ask from now on, and what they asked until now. */
+  readonly setClasses: (changes: ClassChanges) => {
+    readonly hold: readonly Asked[];
+    readonly drop: readonly Asked[];
+  };
+  /** By class and identity; `undefined`: there is none any more. */
+  readonly settle: (changes: IdentityChanges) => ReadonlyMap<string, Rows | undefined>;
+};
+
+type State = {
+  readonly asked: readonly Asked[];
+  readonly topics: ReadonlySet<string>;
+  /** Identities with a decision of their own. */
+  readonly decided: Set<number>;
+  other?: string;
+};
+
+export function createLiveDecisions(identities: LiveIdentities, refused: Rows): LiveDecisions {
+  const states = new Map<LiveClass, State>();
+  const byTopic = new Map<string, Set<LiveClass>>();
+  const rebuilt = new Set<LiveClass>();
+  let pending = new Map<string, Rows | undefined>();
+
+  const decide = (each: LiveClass, state: State, identity: number, rows: Rows | undefined): void => {
+    const differs = rows !== undefined && JSON.stringify(rows) !== state.other;
+    if (differs) state.decided.add(identity);
+    else if (!state.decided.delete(identity)) return;
+    pending.set(decisionKey(each.number, identity), differs ? rows : undefined);
+  };
+
+  const rebuild = (each: LiveClass, state: State): void => {
+    const { policies, direction, ports, itself } = each;
+    const known = new Map<string, Rows>();
+    const rowsFor = (features: readonly string[]): Rows => {
+      const relevant = features.filter((feature) => state.topics.has(topicOf(feature)));
+      const key = relevant.join('\n');
+      const rows =
+        known.get(key) ??
+        flattenPolicies(policies, direction, featureView(new Set(relevant), direction, ports, peerText));
+      known.set(key, rows);
+      return rows;
+    };
+    const other = each.refuses ? refused : rowsFor([]);
+    pending.set(decisionKey(each.number, policyIdentities.other), other);
+    state.other = JSON.stringify(other);
+    const left = new Set(state.decided);
+    const wanted = new Set([...state.topics].flatMap((topic) => [...identities.about(topic)]));
+    const fixed: readonly (readonly [number, Rows])[] = each.refuses
+      ? []
+      : [
+          [policyIdentities.unknownPod, rowsFor([facts.unknown])],
+          [policyIdentities.itself, itself],
+        ];
+    for (const [number, rows] of fixed) {
+      left.delete(number);
+      decide(each, state, number, rows);
+    }
+    for (const { number, features } of wanted) {
+      left.delete(number);
+      decide(each, state, number, rowsFor(features));
+    }
+    if (isUsed(identities.beyond)) {
+      left.delete(identities.beyond.number);
+      decide(each, state, identities.beyond.number, refused);
+    }
+    for (const number of left) decide(each, state, number, undefined);
+  };
+
+  const classesAbout = ({ refuses, features }: Identity): Iterable<LiveClass> =>
+    refuses
+      ? states.keys()
+      : new Set(features.flatMap((feature) => [...(byTopic.get(topicOf(feature)) ?? [])]));
+
+  const forget = (each: LiveClass): State | undefined => {
+    const state = states.get(each);
+    states.delete(each);
+    for (const topic of state?.topics ?? []) {
+      const inside = byTopic.get(topic);
+      inside?.delete(each);
+      if (inside?.size === 0) byTopic.delete(topic);
+    }
+    return state;
+  };
+
+  return {
+    setClasses({ changed, gone }) {
+      const hold: Asked[] = [];
+      const drop: Asked[] = [];
+      for (const each of gone) {
+        const state = forget(each);
+        if (state === undefined) continue;
+        drop.push(...state.asked);
+        for (const identity of [policyIdentities.other, ...state.decided])
+          pending.set(decisionKey(each.number, identity), undefined);
+      }
+      for (const each of changed) {
+        const before = forget(each);
+        drop.push(...(before?.asked ?? []));
+        const asked = each.policies.map((policy) => askedBy(policy, each.direction));
+        hold.push(...asked);
+        const topics = topicsOf(asked);
+        states.set(each, { asked, topics, decided: before?.decided ?? new Set() });
+        for (const topic of topics) byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(each));
+        rebuilt.add(each);
+      }
+      return { hold, drop };
+    },
+    settle({ fresh, gone }) {
+      for (const each of rebuilt) rebuild(each, states.get(each)!);
+      for (const identity of gone)
+        for (const each of classesAbout(identity))
+          if (!rebuilt.has(each)) decide(each, states.get(each)!, identity.number, undefined);
+      for (const identity of fresh)
+        for (const each of classesAbout(identity)) {
+          if (rebuilt.has(each)) continue;
+          const { policies, direction, ports } = each;
+          const view = featureView(new Set(identity.features), direction, ports, peerText);
+          const rows = identity.refuses ? refused : flattenPolicies(policies, direction, view);
+          decide(each, states.get(each)!, identity.number, rows);
+        }
+      rebuilt.clear();
+      const changes = pending;
+      pending = new Map();
+      return changes;
+    },
+  };
+}
+
+function isUsed({ addresses, prefixes }: Identity): boolean {
+  return addresses.size > 0 || prefixes.size > 0;
+}
+
+function topicsOf(asked: readonly Asked[]): Set<string> {
+  return new Set(
+    asked.flatMap(({ peers, portNames, own, strict }) => [
+      ...peers.flatMap((peer) => peerText(peer) ?? []),
+      ...portNames.map((name) => `port ${name}`),
+      ...(own ? [facts.own] : []),
+      ...(strict ? [facts.unknown] : []),
+    ]),
+  );
+}
