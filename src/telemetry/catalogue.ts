@@ -56,6 +56,10 @@ export const catalogue = {
   ),
   DuplicateName: refused('Two ports of a Service have one name.', 'Name each port otherwise.'),
   DuplicatePort: refused('A Service has one port and protocol twice.', 'Remove one.'),
+  EqualPriority: doubtful(
+    'Two policies of one tier have the same priority.',
+    'Give each its own; until then ClusterNetworkPolicies are asked first, then the first by name.',
+  ),
   ExceptionOutside: refused(
     'An exception is no part of the block that it is taken from, or all of it.',
     'Write prefixes that lie inside of the block and are smaller than it.',
@@ -113,6 +117,10 @@ export const catalogue = {
     'Addresses of an IPPool are in blocks that nodes assign from.',
     'Wait until the nodes have given the blocks back (their last pod with an address there), or give the pool other addresses.',
   ),
+  NeverMatches: doubtful(
+    'A rule of a policy can never match: what is asked before it takes all of it.',
+    'Remove the rule, or place it before the one that is named.',
+  ),
   NoFreeAddress: doubtful(
     'All addresses of an IPPool are held: the next pod waits.',
     'Give the pool more addresses, or delete pods that hold some (kubectl describe ippool).',
@@ -148,8 +156,16 @@ export const catalogue = {
     'A password is not one that BGP can use.',
     'Use 1 to 80 characters of printable ASCII without blanks.',
   ),
+  PortNotFound: doubtful(
+    'No pod that a rule is about has a container port of the name that the rule gives.',
+    'Correct the name, or name the port in the pods; until then the rule matches nothing by it.',
+  ),
   Required: refused('A field is missing.', 'See the message.'),
   ReservedCIDR: refused('A prefix has a meaning of its own (loopback, link-local …).', 'Use another one.'),
+  SelectsNobody: doubtful(
+    'A selector of a policy takes nobody that is there.',
+    'Correct the selector or the labels; with none of its pods yet there is nothing to do.',
+  ),
   SmallerThanBlock: refused(
     'A Subnet is smaller than one of its blocks.',
     'Use a larger prefix, or smaller blocks (spec.blockSizes).',

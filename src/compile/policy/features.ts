@@ -52,16 +52,22 @@ export function podsText({ namespaces, pods }: PodsSelector): string {
   return `${outer} ${pods === undefined ? '{}' : selectorText(pods)}`;
 }
 
-/** `matchLabels` is short for an expression with one value. */
-export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+export function selectorText(selector: LabelSelector): string {
+  return `{${requirementsOf(selector).join()}}`;
+}
+
+/** Sorted, all of which must hold. `matchLabels` is short for expressions with one value. */
+export function requirementsOf({
+  matchLabels = {},
+  matchExpressions = [],
+}: LabelSelector): readonly string[] {
   const equal = Object.entries(matchLabels).map(([key, value]) => [key, 'In', [value]]);
   const rest = matchExpressions.map(({ key, operator, values = [] }) => [
     key,
     operator,
     [...new Set(values)].sort(),
   ]);
-  const texts = [...equal, ...rest].map((each) => JSON.stringify(each));
-  return `{${[...new Set(texts)].sort().join()}}`;
+  return [...new Set([...equal, ...rest].map((each) => JSON.stringify(each)))].sort();
 }
 
 /** A named port of a destination. */

@@ -1,0 +1,169 @@
+/** What in the policies of a cluster can't work, or not as its author expects: of policies beside each other and beside the pods. */
+import { formatOrigin } from '#intent/origin.ts';
+import type { PolicyDirection, PolicyModel, PolicyPort, PolicyRule } from '#model/policy.ts';
+import type { Problem, ProblemCode } from '#model/problem.ts';
+import { directions } from './classes.ts';
+import { podsContain, ruleContains } from './containment.ts';
+import { podsText } from './features.ts';
+import { inOrder } from './order.ts';
+import {
+  describePeer,
+  describePods,
+  portToken,
+  type Selection,
+  selectorsOf,
+  selectPods,
+  selectsSomebody,
+} from './selection.ts';
+import type { PolicySnapshot } from './snapshot.ts';
+
+export { type PolicySummary, policySummary } from './selection.ts';
+
+/** In the order in which policies are asked. */
+export function findPolicyProblems(snapshot: PolicySnapshot): readonly Problem[] {
+  const policies = inOrder(snapshot.policies.values());
+  const everybody = { namespaces: {} };
+  const selection = selectPods(snapshot, [everybody, ...policies.flatMap(selectorsOf)]);
+  const stronger = createStronger();
+  const firstOf = new Map<string, PolicyModel>();
+  return policies.flatMap((policy) => {
+    const found = [
+      ...equalPriority(policy, firstOf),
+      ...withoutPods(policy, selection),
+      ...directions.flatMap((direction) =>
+        (policy[direction] ?? []).flatMap((rule) => [
+          ...withoutPeers(policy, rule, snapshot, selection),
+          ...withoutPorts(policy, rule, direction, selection),
+        ]),
+      ),
+      ...directions.flatMap((direction) => shadowed(policy, direction, stronger)),
+    ];
+    stronger.add(policy);
+    return found;
+  });
+}
+
+function problem(policy: PolicyModel, field: string, code: ProblemCode, message: string): Problem {
+  return { object: policy.origin, field, code, message };
+}
+
+/** Told at those that are asked later. */
+function equalPriority(policy: PolicyModel, firstOf: Map<string, PolicyModel>): Problem[] {
+  const { tier, priority, origin } = policy;
+  const isOrdered = tier === 'admin' || (tier === 'baseline' && origin.kind === 'ClusterNetworkPolicy');
+  if (!isOrdered) return [];
+  const first = firstOf.get(`${tier} ${priority}`);
+  if (first === undefined) {
+    firstOf.set(`${tier} ${priority}`, policy);
+    return [];
+  }
+  const message = `${formatOrigin(first.origin)} has priority ${priority}, too, and is asked before; give each its own`;
+  return [problem(policy, 'spec.priority', 'EqualPriority', message)];
+}
+
+function withoutPods(policy: PolicyModel, selection: Selection): Problem[] {
+  const { origin, subject } = policy;
+  // A namespace that says how its pods shall be treated may well have none yet.
+  if (origin.kind === 'Namespace' || selection.of(subject).pods > 0) return [];
+  const field = origin.kind === 'NetworkPolicy' ? 'spec.podSelector' : 'spec.subject';
+  return [problem(policy, field, 'SelectsNobody', `there are no ${describePods(subject)}`)];
+}
+
+function withoutPeers(
+  policy: PolicyModel,
+  rule: PolicyRule,
+  snapshot: PolicySnapshot,
+  selection: Selection,
+): Problem[] {
+  if (policy.origin.kind === 'Namespace') return [];
+  const missing = (rule.peers ?? []).filter((peer) => !selectsSomebody(snapshot, selection, peer));
+  if (missing.length === 0) return [];
+  const message = `there are no ${[...new Set(missing.map(describePeer))].join('; no ')}`;
+  return [problem(policy, rule.field, 'SelectsNobody', message)];
+}
+
+/** Named ports are the destination's: of the pods that are selected (ingress), or of the peers (egress). */
+function withoutPorts(
+  policy: PolicyModel,
+  rule: PolicyRule,
+  direction: PolicyDirection,
+  selection: Selection,
+): Problem[] {
+  const peers = rule.peers ?? [];
+  const isOpen = rule.peers === undefined || peers.some(({ kind }) => kind !== 'pods');
+  const destinations =
+    direction === 'ingress'
+      ? [policy.subject]
+      : isOpen
+        ? [{ namespaces: {} }]
+        : peers.flatMap((peer) => (peer.kind === 'pods' ? [peer.select] : []));
+  const has = (port: PolicyPort & { readonly name: string }) =>
+    destinations.some((select) =>
+      (port.protocol === undefined ? (['tcp', 'udp', 'sctp'] as const) : [port.protocol]).some((protocol) =>
+        selection.of(select).ports.has(portToken(port.name, protocol)),
+      ),
+    );
+  const missing = (rule.ports ?? []).flatMap((port) =>
+    'name' in port && !has(port)
+      ? [port.protocol === undefined ? port.name : `${port.name} (${port.protocol})`]
+      : [],
+  );
+  // Without a pod there is no port: that nobody is selected was said.
+  if (missing.length === 0 || destinations.every((select) => selection.of(select).pods === 0)) return [];
+  const whose = direction === 'ingress' ? 'that the policy selects' : 'that the rule is about';
+  const message = `no pod ${whose} has a container port named ${missing.join(' or ')}`;
+  return [problem(policy, rule.field, 'PortNotFound', message)];
+}
+
+/** NetworkPolicies add up: none takes anything from another. */
+function shadowed(policy: PolicyModel, direction: PolicyDirection, stronger: Stronger): Problem[] {
+  const rules = policy[direction] ?? [];
+  return rules.flatMap((rule, index) => {
+    const before = policy.tier === 'network' ? [] : rules.slice(0, index);
+    const own = before.find((each) => ruleContains(each, rule));
+    const other = own === undefined ? stronger.find(policy, direction, rule) : undefined;
+    const by = own?.field ?? (other === undefined ? undefined : formatOrigin(other));
+    if (by === undefined) return [];
+    const message = `${by} is asked before and takes all that this rule would`;
+    return [problem(policy, rule.field, 'NeverMatches', message)];
+  });
+}
+
+type Stronger = {
+  /** After it was asked for what is stronger than itself. */
+  readonly add: (policy: PolicyModel) => void;
+  /** The rule that takes all that this one would. */
+  readonly find: (
+    policy: PolicyModel,
+    direction: PolicyDirection,
+    rule: PolicyRule,
+  ) => PolicyModel['origin'] | undefined;
+};
+
+/** Compares with policies of the same subject, and with those of all pods or of a whole namespace: few beside all pairs. */
+function createStronger(): Stronger {
+  const bySubject = new Map<string, PolicyModel[]>();
+  return {
+    add(policy) {
+      // What is only told of takes nothing, and NetworkPolicies take nothing for good but what they isolate.
+      if (policy.audit || policy.tier === 'network') return;
+      const text = podsText(policy.subject);
+      const same = bySubject.get(text);
+      if (same === undefined) bySubject.set(text, [policy]);
+      else same.push(policy);
+    },
+    find(policy, direction, rule) {
+      const { namespaces } = policy.subject;
+      const subjects = [policy.subject, { namespaces: {} }, { namespaces }];
+      for (const text of new Set(subjects.map(podsText)))
+        for (const other of bySubject.get(text) ?? []) {
+          if (!podsContain(other.subject, policy.subject)) continue;
+          const taking = (other[direction] ?? []).find(
+            (each) => (each.action !== 'pass' || other.tier === policy.tier) && ruleContains(each, rule),
+          );
+          if (taking !== undefined) return { ...other.origin, rule: taking.field };
+        }
+      return undefined;
+    },
+  };
+}
