@@ -60,7 +60,7 @@ describe('a quiet server', () => {
     expect(() => informer.byIndex('colour', 'red')).toThrow('no index');
     expect(witness.faults).toEqual([]);
     // One list of three pages, one watch: nothing was asked twice.
-    expect(server.seen).toEqual({ lists: 3, watches: 1 });
+    expect(server.seen).toEqual({ lists: 3, watches: 1, absent: 0 });
   });
 
   test('a handler that throws or unsubscribes leaves the others undisturbed', async () => {
@@ -305,6 +305,40 @@ test('whatever the server does, the cache ends as the server is, and so does the
     { numRuns: process.env.NETLOOM_LONG === '1' ? 200 : 6 },
   );
 }, 600_000);
+
+describe('a kind that may be absent', () => {
+  test('counts as empty, without a word, and is found when it is installed', async () => {
+    const server = await openServer();
+    server.serve(false);
+    server.put('w1', 1);
+    const lines: string[] = [];
+    const log = createLog({ level: 'warn', write: (line) => void lines.push(line) });
+    const informer = openInformer(server, { mayBeAbsent: true, log });
+    await informer.synced;
+    expect(informer.list()).toEqual([]);
+    expect(informer.position()).toBeUndefined();
+    server.serve(true);
+    await caughtUp(server, informer);
+    await eventually(() => informer.position() === server.state()[0]?.metadata.resourceVersion);
+    expect(lines).toEqual([]);
+  });
+
+  test('one that was served and is missing for a moment keeps its objects', async () => {
+    const server = await openServer();
+    server.put('w1', 1);
+    const informer = openInformer(server, { mayBeAbsent: true });
+    await informer.synced;
+    const witness = bearWitness(informer);
+    const before = server.seen.lists;
+    server.serve(false);
+    await eventually(() => server.seen.absent > 3);
+    server.serve(true);
+    await eventually(() => server.seen.lists > before);
+    server.put('w2', 2);
+    await caughtUp(server, informer);
+    expect(witness.changes.filter(({ new: next }) => next === undefined)).toEqual([]);
+  });
+});
 
 test('a burst of thousands of events leaves timers their turn', async () => {
   const server = await openServer();

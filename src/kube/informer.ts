@@ -30,6 +30,8 @@ export type Informer<T> = {
   get(namespace: string | undefined, name: string): T | undefined;
   list(): readonly T[];
   byIndex(index: string, value: string): readonly T[];
+  /** Every change up to this version was told to the handlers; undefined before the first list, and while the kind is not served. */
+  position(): string | undefined;
   /**
    * Tells the handler what is cached already, as new, before it returns; then each change, in order.
    * Folded together, what a handler was told is always what the cache holds. Gives the function that ends it.
@@ -95,6 +97,7 @@ export function startInformer<Raw extends KubeObject, T = Raw>(
   };
 
   let listed = new Map<string, Entry<T>>();
+  let position: string | undefined;
   const inSlices = createSlices();
   const sink: ReflectorSink = {
     begin() {
@@ -134,6 +137,14 @@ export function startInformer<Raw extends KubeObject, T = Raw>(
     remove(object) {
       if (isObject(object)) tell(removal(object));
     },
+    reached(resourceVersion) {
+      position = resourceVersion;
+    },
+    async absent() {
+      position = undefined;
+      listed = new Map();
+      await sink.commit('0');
+    },
     failed(step, error, retryMilliseconds) {
       const fields = { error, retryMilliseconds: Math.round(retryMilliseconds) };
       log.warn(step === 'list' ? 'a list failed' : 'a watch ended early', fields);
@@ -163,6 +174,7 @@ export function startInformer<Raw extends KubeObject, T = Raw>(
     get: (namespace, name) => cache.get(keyOf(namespace, name)),
     list: () => cache.values(),
     byIndex: (index, value) => cache.byIndex(index, value),
+    position: () => position,
     onChange(handler) {
       // A wrapper of its own: the same function given twice is two handlers.
       const own = (change: Change<T>): void => handler(change);

@@ -2,7 +2,7 @@
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { type BackoffOptions, backoffDelay, sleep } from './backoff.ts';
 import { isOlder } from './cache.ts';
-import { ApiError, type Client, isGone } from './client.ts';
+import { ApiError, type Client, isGone, isNotFound } from './client.ts';
 
 export type ReflectorOptions = {
   readonly namespace?: string | undefined;
@@ -14,6 +14,12 @@ export type ReflectorOptions = {
   readonly silenceSeconds?: number | undefined;
   /** Between failures; default 0.1 … 30 s. */
   readonly backoff?: BackoffOptions | undefined;
+  /**
+   * The server may not serve the kind (nobody installed its CRD): then there are no objects, and it is looked for again, ever more
+   * seldom. Of a kind that was served that is believed only when it has lasted: a server that starts may not know its kinds yet,
+   * while objects of a kind that is taken away are deleted one by one before.
+   */
+  readonly mayBeAbsent?: boolean | undefined;
 };
 
 /** Calls come one after another. A list is `begin`, `page` …, then `commit`; a list that fails midway begins anew. */
@@ -24,9 +30,18 @@ export type ReflectorSink = {
   commit(resourceVersion: string): Promise<void>;
   put(object: KubeObject): void;
   remove(object: KubeObject): void;
+  /** Everything up to here was given. */
+  reached(resourceVersion: string): void;
+  /** The kind is not served, which counts as an empty list. */
+  absent(): Promise<void>;
   /** A step failed and will be tried again. */
   failed(step: 'list' | 'watch', error: unknown, retryMilliseconds: number): void;
 };
+
+/** How long a kind that was served must be missing until its objects count as gone. */
+const absenceMs = 30_000;
+/** At most this long until a kind that isn't served is looked for again: one small answer a minute, whatever the cluster's size. */
+const lookAgainMs = 60_000;
 
 /** Runs until the signal aborts; never rejects. */
 export async function reflect(
@@ -39,6 +54,8 @@ export async function reflect(
   /** Every change up to here was given to the sink; undefined: nothing is known, list. */
   let position: string | undefined;
   let failures = 0;
+  let wasServed = false;
+  let missingSince: number | undefined;
 
   const watch = async (from: string): Promise<void> => {
     const { namespace, labelSelector, fieldSelector, silenceSeconds } = options;
@@ -62,6 +79,7 @@ export async function reflect(
         if (reached === undefined) continue;
         // A repeated old event must not take the position back.
         if (position === undefined || !isOlder(reached, position)) position = reached;
+        sink.reached(position);
         failures = 0;
       }
     } finally {
@@ -75,6 +93,10 @@ export async function reflect(
       if (position === undefined) {
         position = await listAll(client, type, options, sink, signal);
         if (signal.aborted) return;
+        sink.reached(position);
+        wasServed = true;
+        if (missingSince !== undefined) failures = 0;
+        missingSince = undefined;
       }
       await watch(position);
       if (signal.aborted) return;
@@ -84,6 +106,16 @@ export async function reflect(
     } catch (error) {
       if (signal.aborted) return;
       if (losesPosition(error)) position = undefined;
+      if (step === 'list' && options.mayBeAbsent === true && isNotFound(error)) {
+        missingSince ??= performance.now();
+        if (!wasServed || performance.now() - missingSince > absenceMs) {
+          wasServed = false;
+          await sink.absent();
+        }
+        await sleep(backoffDelay(failures, { maxMilliseconds: lookAgainMs, ...options.backoff }), signal);
+        failures += 1;
+        continue;
+      }
       const wait = Math.max(backoffDelay(failures, options.backoff), askedWait(error));
       failures += 1;
       sink.failed(step, error, wait);

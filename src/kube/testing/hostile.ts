@@ -42,10 +42,12 @@ export type HostileServer = {
   setMischief(mischief: Mischief): void;
   /** Forgets history: who comes back with an older version gets 410. */
   compact(): void;
+  /** Whether it knows the kind at all; false: 404, and watches end. */
+  serve(served: boolean): void;
   /** Cuts all connections and refuses new ones until `start`. State stays. */
   stop(): Promise<void>;
   start(): Promise<void>;
-  readonly seen: { lists: number; watches: number };
+  readonly seen: { lists: number; watches: number; absent: number };
 };
 
 export async function startHostileServer(random: () => number, at = 0): Promise<HostileServer> {
@@ -53,11 +55,12 @@ export async function startHostileServer(random: () => number, at = 0): Promise<
   const history: Happening[] = [];
   const watchers = new Set<() => void>();
   const sockets = new Set<Socket>();
-  const seen = { lists: 0, watches: 0 };
+  const seen = { lists: 0, watches: 0, absent: 0 };
   let mischief: Mischief = {};
   let version = 100;
   let oldest = '100';
   let port = at;
+  let served = true;
   const hit = (name: MischiefName): boolean => random() < (mischief[name] ?? 0);
 
   const record = (type: Happening['type'], object: KubeObject): void => {
@@ -181,6 +184,11 @@ export async function startHostileServer(random: () => number, at = 0): Promise<
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = new URL(request.url ?? '/', 'http://hostile');
     response.on('error', () => {});
+    if (!served) {
+      seen.absent += 1;
+      refuse(response, 404, 'NotFound');
+      return;
+    }
     if (hit('refuse')) {
       const busy = random() < 0.5;
       if (busy) response.setHeader('retry-after', '0');
@@ -229,6 +237,10 @@ export async function startHostileServer(random: () => number, at = 0): Promise<
     },
     compact() {
       oldest = String(version);
+    },
+    serve(next) {
+      served = next;
+      if (!served) for (const socket of sockets) socket.destroy();
     },
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
