@@ -81,6 +81,45 @@ export function parseWire(text: string | undefined): WireFindings {
   );
 }
 
+/**
+ * Annotation of a node's lease: by kind of policy, the version up to which the node's kernel holds everything that it needs of the kind.
+ * So a policy (or its deletion) is in force on the node once its version is reached here, whatever was written after it. The reach
+ * never goes back while the server's versions go on, and does not move while the kernel refuses something of policy.
+ */
+export const policyAnnotation = 'netloom.dev/policies-in-force';
+
+export type PolicyReach = {
+  /** Resource version by kind; a kind that the cluster doesn't serve is missing. */
+  readonly versions: ReadonlyMap<string, string>;
+  /** How much of policy the node can't hold: entries that its engines refuse, and limits that it met. Then it is stricter than asked for. */
+  readonly refused: number;
+};
+
+const policyKinds = new Set([
+  'NetworkPolicy',
+  'AdminNetworkPolicy',
+  'BaselineAdminNetworkPolicy',
+  'ClusterNetworkPolicy',
+]);
+
+/** A hundred bytes or so, however many policies there are. */
+export function formatReach({ versions, refused }: PolicyReach): string {
+  return JSON.stringify({ ...Object.fromEntries(versions), ...(refused === 0 ? {} : { refused }) });
+}
+
+/** Whatever isn't a version counts as none. */
+export function parseReach(text: string | undefined): PolicyReach {
+  const entries = entriesOf(text);
+  const versions = new Map(
+    entries.flatMap(([kind, version]) =>
+      policyKinds.has(kind) && typeof version === 'string' && /^[0-9]{1,20}$/.test(version)
+        ? [[kind, version] as const]
+        : [],
+    ),
+  );
+  return { versions, refused: count(entries.find(([name]) => name === 'refused')?.[1]) };
+}
+
 /** The fields of a JSON object; none of any other text. */
 function entriesOf(text: string | undefined): readonly (readonly [string, unknown])[] {
   try {

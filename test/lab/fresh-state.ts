@@ -48,7 +48,11 @@ async function freshIntent({ client, lab }: Cluster, node: string): Promise<Node
     client,
     node,
     silentLog,
-    { externalIPs: false, nodePortAddresses: (primary) => primary },
+    {
+      externalIPs: false,
+      nodePortAddresses: (primary) => primary,
+      endpoints: () => endpointsOf(lab, node),
+    },
     ({ put, remove }) => {
       for (const [domain, entries] of Object.entries(put)) Object.assign(domains[domain]!, entries);
       for (const [domain, keys] of Object.entries(remove))

@@ -1,6 +1,12 @@
 /** The datapath's HTTP interface, from the agent's side. */
 import { Agent, request } from 'node:http';
-import type { DatapathStatus, EngineProblem, IntentAnswer, Refusal } from '#intent/handover.ts';
+import type {
+  DatapathStatus,
+  EndpointStatus,
+  EngineProblem,
+  IntentAnswer,
+  Refusal,
+} from '#intent/handover.ts';
 import type { IntentChange } from '#intent/node.ts';
 
 export type DatapathClient = {
@@ -10,6 +16,8 @@ export type DatapathClient = {
   status(after?: number, waitSeconds?: number): Promise<DatapathStatus>;
   /** Everything that engines can't hold now. */
   problems(): Promise<readonly EngineProblem[]>;
+  /** Every pod interface that is wired. */
+  endpoints(): Promise<readonly EndpointStatus[]>;
   close(): void;
 };
 
@@ -34,6 +42,12 @@ export function createDatapathClient(socketPath: string): DatapathClient {
       outgoing.end(body);
     });
 
+  const get = async <T>(path: string): Promise<T> => {
+    const { code, text } = await call('GET', path);
+    if (code !== 200) throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
+    return JSON.parse(text) as T;
+  };
+
   return {
     async send(change) {
       const { code, text } = await call('POST', '/v1/intent', JSON.stringify(change));
@@ -41,17 +55,12 @@ export function createDatapathClient(socketPath: string): DatapathClient {
       if (code === 409) return { refused: JSON.parse(text) as Refusal };
       throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
     },
-    async status(after, waitSeconds = 20) {
+    status(after, waitSeconds = 20) {
       const query = after === undefined ? '' : `?after=${after}&wait=${waitSeconds}`;
-      const { code, text } = await call('GET', `/v1/status${query}`);
-      if (code !== 200) throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
-      return JSON.parse(text) as DatapathStatus;
+      return get(`/v1/status${query}`);
     },
-    async problems() {
-      const { code, text } = await call('GET', '/v1/problems');
-      if (code !== 200) throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
-      return JSON.parse(text) as EngineProblem[];
-    },
+    problems: () => get('/v1/problems'),
+    endpoints: () => get('/v1/endpoints'),
     close: () => agent.destroy(),
   };
 }

@@ -18,6 +18,7 @@ import { createQosCompiler } from '#compile/qos/compile.ts';
 import { createServiceCompiler, type ServicePlace } from '#compile/services/compile.ts';
 import { createTopologyCompiler } from '#compile/topology/incremental.ts';
 import type { ServedSubnet } from '#compile/topology/served.ts';
+import type { EndpointStatus } from '#intent/handover.ts';
 import type { SelfIntent } from '#intent/node.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import type { Client } from '#kube/client.ts';
@@ -41,6 +42,7 @@ import { startBGPFeed } from './bgp.ts';
 import type { Delta } from './handover.ts';
 import { type OwnPods, startOwnPods } from './own-pods.ts';
 import type { LocalPod } from './pod-intents.ts';
+import { type PolicyFeed, startPolicyFeed } from './policies.ts';
 
 export type Feed = {
   /** Every cache holds its first list. */
@@ -63,16 +65,25 @@ export type Feed = {
   needed(): ReadonlySet<string>;
   /** The pods of this node. */
   readonly pods: OwnPods;
+  readonly policies: Pick<PolicyFeed, 'counts' | 'peers' | 'position' | 'problems' | 'setStatus'>;
   stop(): void;
+};
+
+export type FeedChange = {
+  readonly pods: boolean;
+  /** When the oldest change of policy in it was heard of (performance.now()); undefined: there is none. */
+  readonly policySince?: number | undefined;
 };
 
 /** The first change goes at once; what follows it gathers for so long: long against a burst of watch events. */
 const gatherMs = 5;
 
-/** How this node serves Services, as its operator chose. */
-export type ServiceOptions = Pick<ServicePlace, 'externalIPs'> & {
+/** How this node serves Services, as its operator chose, and what of it is not in the API. */
+export type FeedOptions = Pick<ServicePlace, 'externalIPs'> & {
   /** Looked at again with each change of the Node and every few seconds. */
   readonly nodePortAddresses: (primary: readonly string[]) => readonly string[];
+  /** What the datapath has wired. */
+  readonly endpoints: () => Promise<readonly EndpointStatus[]>;
 };
 
 /** Addresses come to a machine and go without anybody telling. */
@@ -83,14 +94,15 @@ export function startFeed(
   client: Client,
   node: string,
   log: Log,
-  options: ServiceOptions,
+  options: FeedOptions,
   onDelta: (delta: Delta) => void,
-  onChange: (changed: { readonly pods: boolean }) => void,
+  onChange: (changed: FeedChange) => void,
 ): Feed {
   const topology = createTopologyCompiler(node);
   const services = createServiceCompiler();
   const qos = createQosCompiler();
   const bgp = startBGPFeed(client, node, log, () => gather());
+  const policy = startPolicyFeed(client, node, log, options.endpoints, () => gather());
   let own: SelfIntent | undefined;
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   let flushedAt = 0;
@@ -98,6 +110,8 @@ export function startFeed(
   const local = new Map<string, LocalPod>();
   /** Keys of pods to place again. */
   const dirty = new Set<string>();
+  /** Keys of pods that wait for policy. */
+  const heldBack = new Set<string>();
 
   const cancel = (): void => {
     clearTimeout(timer as NodeJS.Timeout | undefined);
@@ -109,11 +123,17 @@ export function startFeed(
       const [namespace = '', name = ''] = key.split('/');
       const pod = pods.get(namespace, name);
       const space = namespaces.get('', namespace);
+      const isTold = local.get(key)?.pod.uid === pod?.uid && !heldBack.has(key);
+      const waits = isSynced && !isTold && policy.isFilling();
+      if (waits) heldBack.add(key);
+      else heldBack.delete(key);
       // The namespace's own watch may be behind, and its labels and annotations decide, too.
       const placed =
         pod === undefined || space === undefined
           ? { considered: [], refused: `namespace ${namespace} is not known on this node yet` }
-          : place(pod, space, inputs);
+          : waits
+            ? { considered: [], refused: 'the first policies of the cluster are being prepared' }
+            : place(pod, space, inputs);
       if (pod === undefined) local.delete(key);
       else local.set(key, { pod, placed });
     }
@@ -133,6 +153,8 @@ export function startFeed(
       if (self?.[node] !== undefined) own = self[node];
       if (change.remove.self?.includes(node)) own = undefined;
       const { self: _, ...remove } = change.remove;
+      for (const [name, { cidrs }] of Object.entries(put.subnets ?? {})) policy.setSubnet(name, cidrs);
+      for (const name of remove.subnets ?? []) policy.setSubnet(name, undefined);
       onDelta({ put, remove });
     }
     const delta = services.flush();
@@ -142,7 +164,11 @@ export function startFeed(
     if (limits !== undefined) onDelta(limits);
     const sessions = bgp.flush();
     if (sessions !== undefined) onDelta(sessions);
-    onChange({ pods: placeDirty() });
+    // Before the pods, too: a pod that starts is held to what policy says.
+    const held = policy.flush();
+    if (held !== undefined) onDelta(held.delta);
+    if (!policy.isFilling()) for (const key of heldBack) dirty.add(key);
+    onChange({ pods: placeDirty(), policySince: held?.since });
   };
   const gather = (): void => {
     if (timer !== undefined) return;
@@ -188,6 +214,7 @@ export function startFeed(
   const nodes = watch<Node, NodeModel>(nodeType, readNode, (name, model) => {
     topology.setNode(name, model);
     bgp.setNode(name, model);
+    policy.setNode(name, model);
     if (name !== node) return;
     // A Node that was deleted keeps its addresses, and its node ports: packets go on.
     ownNode = model ?? ownNode;
@@ -201,12 +228,16 @@ export function startFeed(
     topology.setPool(name, pool);
     placeAgain(() => true);
   });
-  const claims = watch<BlockClaim, BlockClaimModel>(blockClaimKind, readBlockClaim, topology.setClaim);
+  const claims = watch<BlockClaim, BlockClaimModel>(blockClaimKind, readBlockClaim, (name, claim) => {
+    topology.setClaim(name, claim);
+    policy.setClaim(name, claim);
+  });
   const namespaces = watch<Namespace, NamespaceModel>(
     namespaceType,
     (object) => found(readNamespace(object)),
     (name, namespace) => {
       topology.setNamespace(name, namespace);
+      policy.setNamespace(name, namespace);
       placeAgain((pod) => pod.namespace === name);
     },
   );
@@ -220,6 +251,7 @@ export function startFeed(
   pods.onChange(({ key, new: pod }) => {
     dirty.add(key);
     qos.setPod(key, pod);
+    policy.setPod(key, pod);
     gather();
   });
   const policies = watch<QoSPolicy, QoSPolicyModel>(qosPolicyKind, readQoSPolicy, qos.setPolicy);
@@ -236,11 +268,13 @@ export function startFeed(
   ];
 
   return {
-    synced: Promise.all([...all.map((informer) => informer.synced), bgp.synced]).then(() => {
-      isSynced = true;
-      cancel();
-      flush();
-    }),
+    synced: Promise.all([...all.map((informer) => informer.synced), bgp.synced, policy.synced])
+      .then(() => policy.filled())
+      .then(() => {
+        isSynced = true;
+        cancel();
+        flush();
+      }),
     isSynced: () => isSynced,
     self: () => own,
     subnets() {
@@ -252,6 +286,7 @@ export function startFeed(
     bgpProblems: () => bgp.problems(),
     nodeCount: () => nodes.list().length,
     pods,
+    policies: policy,
     needed() {
       const used = new Set<string>();
       for (const { pod, placed } of local.values()) {
@@ -266,6 +301,7 @@ export function startFeed(
       clearInterval(looking);
       for (const informer of all) informer.stop();
       bgp.stop();
+      policy.stop();
     },
   };
 }

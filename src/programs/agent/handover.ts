@@ -22,6 +22,8 @@ export type Handover = {
    * some of it is not sent.
    */
   sent(domain: Domain): number | undefined;
+  /** A datapath that holds this generation of ours, or a later one, holds every change that was made up to now. */
+  carriedBy(): number;
   /** Told after each message that the datapath took. */
   onAnswer(handler: (answer: IntentAnswer) => void): void;
   /** Told the datapath's status whenever it changes. */
@@ -129,6 +131,8 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
     },
     sent: (domain) =>
       sendWhole || (pending.get(domain)?.size ?? 0) > 0 ? undefined : (sentIn.get(domain) ?? 0),
+    // What is pending goes out with the next number or, after a refusal, as part of the whole with a later one.
+    carriedBy: () => (sendWhole || pending.size > 0 ? generation + 1 : generation),
     onAnswer: (handler) => void answerHandlers.push(handler),
     onStatus: (handler) => void statusHandlers.push(handler),
     close() {

@@ -17,11 +17,13 @@ import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
 import { commonFlags, externalIPsFlag, logOf, readFlags, servesExternalIPs } from '../flags.ts';
 import {
+  formatReach,
   formatUsage,
   formatWire,
   nodeLeaseName,
   nodeLeaseRenewSeconds,
   nodeLeaseSeconds,
+  policyAnnotation,
   systemNamespace,
   usageAnnotation,
   wireAnnotation,
@@ -32,10 +34,12 @@ import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
 import { startFeed } from './feed.ts';
 import { type Delta, startHandover } from './handover.ts';
+import { createInForce } from './in-force.ts';
 import { tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
 import { podIntents } from './pod-intents.ts';
 import { reportPods } from './pod-problems.ts';
+import { registerPolicyMetrics } from './policy-metrics.ts';
 import { handedSelf } from './self.ts';
 
 const program = { name: 'netloom-agent', summary: 'tells this node what its network must be' };
@@ -115,18 +119,33 @@ const handPods = (): void => {
   if (delta !== undefined) handover.change(delta as Delta);
 };
 
+const policyMetrics = registerPolicyMetrics(registry, () => feed.policies);
+const inForce = createInForce(() => datapath.problems(), policyMetrics.held);
+handover.onAnswer(inForce.answered);
+handover.onStatus(inForce.setStatus);
+/** Between a flush and the next event all that the watches told is handed over, versions that change nothing too. */
+const noteReach = (since?: number): void => {
+  const versions = feed.policies.position();
+  if (versions !== undefined) inForce.handedOver(handover.carriedBy(), versions, since);
+};
+
 const feed = startFeed(
   client,
   node,
   log,
   {
     externalIPs,
+    endpoints: () => datapath.endpoints(),
     nodePortAddresses: (primary) => nodePortAddresses(selection, primary, networkInterfaces()),
   },
-  (delta) => handover.change(delta),
-  ({ pods }) => {
+  (delta) => {
+    handover.change(delta);
+    policyMetrics.handedOver(delta);
+  },
+  ({ pods, policySince }) => {
     // The first flush comes while this very constant is being made.
     if (!opened) return;
+    noteReach(policySince);
     handSelf();
     if (pods) handPods();
     claims.poke();
@@ -136,6 +155,7 @@ const feed = startFeed(
 const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
 const reporting = reportPods(feed.pods, datapath, recorder, registry, log);
 handover.onStatus(reporting.setStatus);
+handover.onStatus(() => feed.policies.setStatus());
 const claims = startClaims({
   client,
   node,
@@ -168,10 +188,16 @@ const heartbeat = holdLease(client, {
   leaseSeconds,
   renewSeconds,
   log,
-  annotations: () => ({
-    [usageAnnotation]: formatUsage(claims.usage()),
-    ...(wire === undefined ? {} : { [wireAnnotation]: formatWire(wire) }),
-  }),
+  annotations: () => {
+    noteReach();
+    const held = inForce.reach();
+    const refused = (held?.refused ?? 0) + feed.policies.problems().length;
+    return {
+      [usageAnnotation]: formatUsage(claims.usage()),
+      ...(wire === undefined ? {} : { [wireAnnotation]: formatWire(wire) }),
+      ...(held === undefined ? {} : { [policyAnnotation]: formatReach({ ...held, refused }) }),
+    };
+  },
   onRenewed: (validUntil) => {
     leaseValidUntil = validUntil;
     leaseHolder = undefined;
