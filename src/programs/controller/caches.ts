@@ -16,11 +16,22 @@ import { type IPPool, ipPoolKind } from '#api/kinds/ippool.ts';
 import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { Condition, KubeObject, ResourceType } from '#api/object.ts';
+import {
+  adminNetworkPolicyType,
+  baselineAdminNetworkPolicyType,
+  clusterNetworkPolicyType,
+  networkPolicyType,
+} from '#api/policies.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
+import { readAdminNetworkPolicy, readBaselineAdminNetworkPolicy } from '#model/adminnetworkpolicy.ts';
 import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
+import { readClusterNetworkPolicy } from '#model/clusternetworkpolicy.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
+import { readNetworkPolicy } from '#model/networkpolicy.ts';
 import { type NodeModel, readNode } from '#model/node.ts';
+import type { PolicyModel } from '#model/policy.ts';
+import { namespacePosture } from '#model/posture.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
 import { readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
@@ -28,8 +39,11 @@ import { readStatefulSet, type StatefulSetModel } from '#model/statefulset.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
 import {
+  type PolicyReach,
+  parseReach,
   parseUsage,
   parseWire,
+  policyAnnotation,
   type SubnetUsage,
   systemNamespace,
   usageAnnotation,
@@ -58,6 +72,14 @@ export type SeenQoSPolicy = Seen<QoSPolicyModel> & {
     | undefined;
 };
 
+/** Of any of the four kinds. */
+export type SeenPolicy = Seen<PolicyModel> & {
+  readonly resourceVersion: string;
+  readonly generation: number | undefined;
+  /** Of kinds that have a status. */
+  readonly conditions: readonly Condition[] | undefined;
+};
+
 export type NodeLease = {
   readonly name: string;
   readonly uid: string;
@@ -66,13 +88,15 @@ export type NodeLease = {
   /** Of the node's pods, by Subnet. */
   readonly usage: ReadonlyMap<string, SubnetUsage>;
   readonly wire: WireFindings;
+  readonly reach: PolicyReach;
 };
 
 export type Caches = {
   readonly subnets: Informer<Subnet>;
   readonly pools: Informer<IPPool>;
   readonly claims: Informer<SeenClaim>;
-  readonly namespaces: Informer<NamespaceModel>;
+  /** Wrong with one can be what it says of policy. */
+  readonly namespaces: Informer<Seen<NamespaceModel>>;
   readonly nodes: Informer<Seen<NodeModel>>;
   readonly services: Informer<Seen<ServiceModel>>;
   /** Without values: only what is wrong with slices matters here. */
@@ -82,7 +106,19 @@ export type Caches = {
   readonly neighbors: Informer<BGPNeighbor>;
   readonly leases: Informer<NodeLease>;
   readonly statefulSets: Informer<StatefulSetModel>;
+  /** Empty where the cluster doesn't serve the kind. */
+  readonly networkPolicies: Informer<SeenPolicy>;
+  readonly adminNetworkPolicies: Informer<SeenPolicy>;
+  readonly baselineAdminNetworkPolicies: Informer<SeenPolicy>;
+  readonly clusterNetworkPolicies: Informer<SeenPolicy>;
 };
+
+export const policyCaches = (caches: Caches): readonly Informer<SeenPolicy>[] => [
+  caches.networkPolicies,
+  caches.adminNetworkPolicies,
+  caches.baselineAdminNetworkPolicies,
+  caches.clusterNetworkPolicies,
+];
 
 export function startCaches(client: Client, log: Log): Caches {
   /** A change that says nothing new (a heartbeat, an endpoint that is as good as the last one) is not told. */
@@ -91,6 +127,21 @@ export function startCaches(client: Client, log: Log): Caches {
     startInformer<Raw, Seen<M>>(client, type, {
       ...quiet,
       transform: (object) => ({ ref: referenceTo(object), ...read(object) }),
+    });
+  const watchPolicies = <Raw extends KubeObject>(
+    type: ResourceType,
+    read: (object: Raw) => Read<PolicyModel>,
+  ) =>
+    startInformer<Raw, SeenPolicy>(client, type, {
+      log,
+      mayBeAbsent: true,
+      transform: (object) => ({
+        ref: referenceTo(object),
+        resourceVersion: object.metadata.resourceVersion ?? '',
+        generation: object.metadata.generation,
+        conditions: (object['status'] as { conditions?: readonly Condition[] } | undefined)?.conditions,
+        ...read(object),
+      }),
     });
   return {
     subnets: startInformer<Subnet>(client, subnetKind, { log }),
@@ -104,9 +155,9 @@ export function startCaches(client: Client, log: Log): Caches {
         ...readBlockClaim(claim),
       }),
     }),
-    namespaces: startInformer<Namespace, NamespaceModel>(client, namespaceType, {
-      ...quiet,
-      transform: readNamespace,
+    namespaces: watch<Namespace, NamespaceModel>(namespaceType, (object) => {
+      const value = readNamespace(object);
+      return { value, problems: namespacePosture(value).problems };
     }),
     nodes: watch<Node, NodeModel>(nodeType, readNode),
     services: watch<KubeObject, ServiceModel>(serviceType, readService),
@@ -133,6 +184,13 @@ export function startCaches(client: Client, log: Log): Caches {
       ...quiet,
       transform: readStatefulSet,
     }),
+    networkPolicies: watchPolicies(networkPolicyType, readNetworkPolicy),
+    adminNetworkPolicies: watchPolicies(adminNetworkPolicyType, readAdminNetworkPolicy),
+    baselineAdminNetworkPolicies: watchPolicies(
+      baselineAdminNetworkPolicyType,
+      readBaselineAdminNetworkPolicy,
+    ),
+    clusterNetworkPolicies: watchPolicies(clusterNetworkPolicyType, readClusterNetworkPolicy),
   };
 }
 
@@ -162,5 +220,6 @@ function nodeLease({ metadata, spec }: KubeObject): NodeLease {
     durationSeconds: leaseDurationSeconds ?? undefined,
     usage: parseUsage(metadata.annotations?.[usageAnnotation]),
     wire: parseWire(metadata.annotations?.[wireAnnotation]),
+    reach: parseReach(metadata.annotations?.[policyAnnotation]),
   };
 }

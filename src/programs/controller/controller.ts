@@ -15,6 +15,7 @@ import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
 import { reconcileNeighbors } from './neighbors.ts';
 import { createPasses } from './passes.ts';
+import { createPolicyStatus } from './policies.ts';
 import { poolUses } from './pool-status.ts';
 import { endKeeps, reconcilePools } from './pools.ts';
 import { createQosStatus } from './qos.ts';
@@ -57,8 +58,9 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   });
   let startedAt = 0;
   let remindedAt = 0;
-  const findings = followFindings(caches, options, () => passes.wake());
   const qosStatus = createQosStatus(client, caches.policies, log);
+  const policyStatus = createPolicyStatus(client, caches, log, () => passes.wake());
+  const findings = followFindings(caches, options, policyStatus.problems, () => passes.wake());
 
   const pass = async (): Promise<void> => {
     const subnets = caches.subnets.list();
@@ -74,7 +76,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     const situation = {
       subnets: new Map(subnets.map((subnet) => [subnet.metadata.name, readSubnet(subnet)])),
       claims: heldBlocks,
-      namespaces: caches.namespaces.list(),
+      namespaces: caches.namespaces.list().flatMap(({ value }) => value ?? []),
       problems,
       usage: caches.leases.list().map(({ usage }) => usage),
       wire: wireByNode(caches),
@@ -111,7 +113,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     async lead(signal) {
       startedAt = performance.now();
       remindedAt = startedAt;
-      await Promise.all([passes.run(signal), qosStatus.run(signal)]);
+      await Promise.all([passes.run(signal), qosStatus.run(signal), policyStatus.run(signal)]);
       reporter.clear();
     },
   };

@@ -48,7 +48,7 @@ export async function endKeeps(
 ): Promise<void> {
   const ended = endedKeeps({
     claims: caches.claims.list().flatMap(({ value }) => value ?? []),
-    namespaces: new Set(caches.namespaces.list().map(({ name }) => name)),
+    namespaces: new Set(caches.namespaces.list().map(({ ref }) => ref.name)),
     statefulSets: new Map(caches.statefulSets.list().map((each) => [each.key, each])),
     now: now.getTime(),
   });

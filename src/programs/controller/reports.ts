@@ -9,7 +9,7 @@ import type { Problem, Read } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import type { ObjectReference, ProblemReporter } from '#telemetry/problems.ts';
 import { nodeOfLease } from '../node-lease.ts';
-import { type Caches, referenceTo, type Seen } from './caches.ts';
+import { type Caches, policyCaches, referenceTo, type Seen } from './caches.ts';
 import { carryProblems, type WireByNode } from './carried.ts';
 import { topologyProblems } from './findings.ts';
 
@@ -25,10 +25,14 @@ export type Findings = {
 /** `externalIPs`: whether agents serve `spec.externalIPs`. */
 export type FindingsOptions = { readonly externalIPs: boolean };
 
-/** Follows the caches; `onChange` is told when there may be other problems than before. */
+/**
+ * Follows the caches; `onChange` is told when there may be other problems than before. `policyProblems`: of policies beside each other
+ * and the cluster's pods.
+ */
 export function followFindings(
   caches: Caches,
   { externalIPs }: FindingsOptions,
+  policyProblems: () => readonly Problem[],
   onChange: () => void,
 ): Findings {
   const { subnets, pools, claims, nodes, services, slices, policies, neighbors } = caches;
@@ -49,7 +53,16 @@ export function followFindings(
   });
   policies.onChange(({ key, new: policy }) => note(`QoSPolicy ${key}`, policy?.problems ?? []));
   slices.onChange(({ key, new: slice }) => note(`EndpointSlice ${key}`, slice?.problems ?? []));
-  for (const cache of [subnets, pools, claims, caches.namespaces, nodes, neighbors]) cache.onChange(onChange);
+  for (const cache of policyCaches(caches)) {
+    cache.onChange(({ key, old, new: policy }) =>
+      note(`${(policy ?? old)?.ref.kind} ${key}`, policy?.problems ?? []),
+    );
+  }
+  caches.namespaces.onChange(({ key, new: space }) => {
+    note(`Namespace ${key}`, space?.problems ?? []);
+    onChange();
+  });
+  for (const cache of [subnets, pools, claims, nodes, neighbors]) cache.onChange(onChange);
 
   return {
     problems() {
@@ -66,6 +79,7 @@ export function followFindings(
         ...neighborProblems(neighbors.list(), nodes.list()),
         ...[...faulty.values()].flat(),
         ...compiler.problems(),
+        ...policyProblems(),
       ];
     },
     referenceOf({ kind, namespace, name }) {
@@ -90,6 +104,16 @@ export function followFindings(
           return services.get(namespace, name)?.ref;
         case 'QoSPolicy':
           return policies.get(namespace, name)?.ref;
+        case 'Namespace':
+          return caches.namespaces.get('', name)?.ref;
+        case 'NetworkPolicy':
+          return caches.networkPolicies.get(namespace, name)?.ref;
+        case 'AdminNetworkPolicy':
+          return caches.adminNetworkPolicies.get('', name)?.ref;
+        case 'BaselineAdminNetworkPolicy':
+          return caches.baselineAdminNetworkPolicies.get('', name)?.ref;
+        case 'ClusterNetworkPolicy':
+          return caches.clusterNetworkPolicies.get('', name)?.ref;
         case 'EndpointSlice':
           return slices.get(namespace, name)?.ref;
         default:

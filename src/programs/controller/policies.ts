@@ -1,0 +1,225 @@
+/** Writes the status of cluster-wide policies, and finds what in policies of all kinds can't work. Pods are watched while there is a policy. */
+import { podType } from '#api/core.ts';
+import type { KubeObject, ResourceType } from '#api/object.ts';
+import {
+  adminNetworkPolicyType,
+  baselineAdminNetworkPolicyType,
+  clusterNetworkPolicyType,
+} from '#api/policies.ts';
+import { findPolicyProblems } from '#compile/policy/findings.ts';
+import type { PolicySnapshot } from '#compile/policy/snapshot.ts';
+import { type Client, isConflict, isNotFound } from '#kube/client.ts';
+import { setConditions } from '#kube/conditions.ts';
+import { type Informer, startInformer } from '#kube/informer.ts';
+import { inAudit } from '#model/audit.ts';
+import type { NamespaceModel } from '#model/namespace.ts';
+import type { NodeModel } from '#model/node.ts';
+import { type PodModel, readPod } from '#model/pod.ts';
+import type { PolicyModel } from '#model/policy.ts';
+import { namespacePosture } from '#model/posture.ts';
+import type { Problem } from '#model/problem.ts';
+import type { Log } from '#telemetry/log.ts';
+import { formatReach, nodeOfLease } from '../node-lease.ts';
+import { type Caches, policyCaches, type SeenPolicy } from './caches.ts';
+import { createPasses } from './passes.ts';
+import { createPatience } from './patience.ts';
+import { nobody, type SelectedPods, selectedPods } from './policy-selection.ts';
+import { policyConditions, type ReachByNode } from './policy-status.ts';
+import { createPolicyVersions } from './policy-versions.ts';
+import { createPace, differOnlyInWords } from './subnets.ts';
+
+export type PolicyStatus = {
+  /** Works until the signal aborts. The caches must hold their first lists by then. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Of policies beside the cluster's pods and each other, as last looked at; their readers' are not among them. */
+  readonly problems: () => readonly Problem[];
+};
+
+/** What could not be written is tried again after so long. */
+const periodMs = 5_000;
+/** A rollout of many pods is a few writes of status, not one a pod. */
+const gatherMs = 500;
+/** Of the time at most this part is spent on looking at everything, however large the cluster. */
+const share = 0.05;
+
+/** Kinds whose API has a status. */
+const statusTypes = new Map<string, ResourceType>(
+  [adminNetworkPolicyType, baselineAdminNetworkPolicyType, clusterNetworkPolicyType].map((type) => [
+    type.kind,
+    type,
+  ]),
+);
+
+/** `onProblems` is told when `problems` are others than before. */
+export function createPolicyStatus(
+  client: Client,
+  caches: Caches,
+  log: Log,
+  onProblems: () => void,
+): PolicyStatus {
+  const pace = createPace(() => caches.nodes.list().length);
+  const versions = createPolicyVersions();
+  let pods: Informer<PodModel> | undefined;
+  let found: readonly Problem[] = [];
+  /** Those of `found` that are told. */
+  let problems: readonly Problem[] = [];
+  const patience = createPatience();
+  /** By key of the policy. */
+  let selected: ReadonlyMap<string, SelectedPods> = new Map();
+  let isStale = true;
+  let lookAgainAt = 0;
+
+  const touch = (): void => {
+    isStale = true;
+    passes.wake();
+  };
+  const seen = (): SeenPolicy[] => policyCaches(caches).flatMap((cache) => cache.list());
+  const postures = (): PolicyModel[] =>
+    caches.namespaces.list().flatMap(({ value }) => (value && namespacePosture(value).value) ?? []);
+
+  const follow = (): void => {
+    const needed = seen().length > 0 || postures().length > 0;
+    if (needed && pods === undefined) pods = watchPods(client, log, touch);
+    if (!needed && pods !== undefined) {
+      pods.stop();
+      pods = undefined;
+    }
+  };
+  const look = (all: readonly SeenPolicy[], informer: Informer<PodModel>): void => {
+    const started = performance.now();
+    const snapshot = snapshotOf(all, postures(), informer, caches);
+    found = findPolicyProblems(snapshot);
+    const withStatus = [...snapshot.policies.values()].filter(({ origin }) => statusTypes.has(origin.kind));
+    selected = selectedPods(snapshot, withStatus);
+    isStale = false;
+    const now = performance.now();
+    lookAgainAt = now + (now - started) * (1 / share - 1);
+  };
+
+  const reconcile = async (): Promise<void> => {
+    follow();
+    const all = seen();
+    if (pods === undefined) found = [];
+    else if (!pods.hasSynced()) return;
+    else if (isStale && performance.now() >= lookAgainAt) look(all, pods);
+    const told = patience.lasting(found, performance.now());
+    if (JSON.stringify(told) !== JSON.stringify(problems)) {
+      problems = told;
+      onProblems();
+    }
+    const byObject = Map.groupBy(problems, ({ object }) => `${object.kind} ${object.name}`);
+    const reaches: ReachByNode = new Map(
+      caches.leases.list().map(({ name, reach }) => [nodeOfLease(name) ?? name, reach]),
+    );
+    for (const policy of all) {
+      const type = statusTypes.get(policy.ref.kind);
+      if (type === undefined) continue;
+      try {
+        await write(type, policy, reaches, byObject.get(`${policy.ref.kind} ${policy.ref.name}`) ?? []);
+      } catch (error) {
+        if (isNotFound(error) || isConflict(error)) continue;
+        const object = `${policy.ref.kind} ${policy.ref.name}`;
+        log.warn("a policy's status can't be written and is tried again", { object, error });
+      }
+    }
+  };
+  const write = async (
+    type: ResourceType,
+    policy: SeenPolicy,
+    reaches: ReachByNode,
+    own: readonly Problem[],
+  ): Promise<void> => {
+    const { ref, value, generation, conditions: before } = policy;
+    // One that is newer than the last look is told of with the next one.
+    if (value !== undefined && !selected.has(value.key)) return;
+    const view = {
+      kind: ref.kind,
+      generation,
+      since: versions.since(policy),
+      used: value !== undefined,
+      selected: (value && selected.get(value.key)) ?? nobody,
+      problems: [...policy.problems, ...own],
+    };
+    const conditions = setConditions(before, policyConditions(view, reaches), new Date());
+    if (conditions === before) return;
+    const key = `${ref.kind}/${ref.name}`;
+    if (differOnlyInWords(before, conditions) && !pace.mayCount(key)) return;
+    // Others may have conditions of their own there: whoever writes from an old sight of the list meets a conflict.
+    const body = { metadata: { resourceVersion: policy.resourceVersion }, status: { conditions } };
+    await client.patch(type, { name: ref.name, subresource: 'status' }, { kind: 'merge', body });
+    pace.counted(key);
+  };
+  const passes = createPasses(reconcile, periodMs, gatherMs);
+
+  return {
+    problems: () => problems,
+    async run(signal) {
+      const ends = [
+        ...policyCaches(caches).map((cache) =>
+          cache.onChange(({ old, new: policy }) => {
+            if (policy === undefined) versions.forget(old?.ref.uid);
+            else if (versions.see(policy)) touch();
+            if (policy === undefined) touch();
+          }),
+        ),
+        caches.namespaces.onChange(touch),
+        caches.nodes.onChange(touch),
+        caches.leases.onChange(({ old, new: lease }) => {
+          const text = (each: typeof old) => each && formatReach(each.reach);
+          if (text(old) !== text(lease)) passes.wake();
+        }),
+      ];
+      try {
+        await passes.run(signal);
+      } finally {
+        for (const end of ends) end();
+        pods?.stop();
+        pods = undefined;
+        found = [];
+        problems = [];
+        selected = new Map();
+        versions.clear();
+      }
+    },
+  };
+}
+
+function watchPods(client: Client, log: Log, touch: () => void): Informer<PodModel> {
+  const informer = startInformer<KubeObject, PodModel>(client, podType, {
+    log,
+    equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
+    transform: (object) => slim(readPod(object)),
+  });
+  informer.onChange(touch);
+  // Rejected only when it is stopped before.
+  informer.synced.then(touch, () => {});
+  return informer;
+}
+
+/** This decides the memory of a controller of many pods. Policy is not about pods on the node's network, nor about those that ended. */
+function slim(pod: PodModel): PodModel | undefined {
+  if (pod.hostNetwork || pod.ended) return undefined;
+  const { statefulSet: _, ...rest } = pod;
+  return { ...rest, annotations: {} };
+}
+
+function snapshotOf(
+  all: readonly SeenPolicy[],
+  postures: readonly PolicyModel[],
+  pods: Informer<PodModel>,
+  caches: Caches,
+): PolicySnapshot {
+  const spaces = caches.namespaces.list().flatMap(({ value }) => value ?? []);
+  const namespaces = new Map(spaces.map((each): [string, NamespaceModel] => [each.name, each]));
+  const nodes = caches.nodes.list().flatMap(({ value }) => value ?? []);
+  const policies = [...all.flatMap(({ value }) => value ?? []), ...postures].map((policy) => ({
+    ...policy,
+    audit: inAudit(policy, namespaces.get(policy.origin.namespace ?? '')),
+  }));
+  return {
+    policies: new Map(policies.map((policy) => [policy.key, policy])),
+    pods: new Map(pods.list().map((pod) => [`${pod.namespace}/${pod.name}`, pod])),
+    namespaces,
+    nodes: new Map(nodes.map((node): [string, NodeModel] => [node.name, node])),
+  };
+}
