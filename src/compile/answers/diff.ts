@@ -11,8 +11,9 @@ import { type CoveringLine, type Line, linesOf } from './lines.ts';
 import { type Finder, finderOf, type ObservedFlow, withObserved } from './observed.ts';
 import { changedPairs, judgesOf } from './pairs.ts';
 import { treeOf } from './prefixes.ts';
-import { createBook } from './rows.ts';
+import { createBook } from './reasons.ts';
 import { segmentsOf } from './segments.ts';
+import { unified } from './unify.ts';
 import { lookedAt, type Sides, sideNames, unitsOf } from './units.ts';
 
 export type { DnsLoss } from './dns.ts';
@@ -59,7 +60,8 @@ export type Comparison = {
 };
 
 /** With what is needed to ask which line a connection belongs to. */
-export function compare(before: ClusterModel, after: ClusterModel, withReasons: boolean): Comparison {
+export function compare(before: ClusterModel, next: ClusterModel, withReasons: boolean): Comparison {
+  const after = unified(before, next);
   const sides: Sides = {
     before: { cluster: before, gates: gatesOf(before) },
     after: { cluster: after, gates: gatesOf(after) },
@@ -81,8 +83,11 @@ export function compare(before: ClusterModel, after: ClusterModel, withReasons: 
   const units = unitsOf(sides, looked, tree);
   const ends = (family: Family): readonly End[] => endsOf({ sides, snapshots, units, looked, tree, family });
   const all: Readonly<Record<Family, readonly End[]>> = { 4: ends(4), 6: ends(6) };
-  const judges = judgesOf(sides, snapshots, segments, book);
-  const pairs = ([4, 6] as const).flatMap((family) => [...changedPairs(all[family], family, judges, book)]);
+  const judgesFor = (family: Family) => judgesOf(sides, snapshots, all[family], segments, book);
+  const judges = { 4: judgesFor(4), 6: judgesFor(6) };
+  const pairs = ([4, 6] as const).flatMap((family) => [
+    ...changedPairs(all[family], family, judges[family], book),
+  ]);
   const kept = withReasons
     ? pairs
     : pairs.flatMap((pair) => {

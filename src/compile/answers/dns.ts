@@ -3,7 +3,7 @@ import type { Family } from '#net/addr.ts';
 import { chooseBackends } from '../services/backends.ts';
 import type { End } from './ends.ts';
 import type { Judges } from './pairs.ts';
-import type { Book } from './rows.ts';
+import type { Book } from './reasons.ts';
 import type { Segment } from './segments.ts';
 import { type Side, type Sides, sideNames } from './units.ts';
 
@@ -19,7 +19,7 @@ export type DnsLoss = {
 type Input = {
   readonly sides: Sides;
   readonly ends: Readonly<Record<Family, readonly End[]>>;
-  readonly judges: Judges;
+  readonly judges: Readonly<Record<Family, Judges>>;
   readonly book: Book;
   readonly segments: readonly Segment[];
 };
@@ -37,16 +37,18 @@ export function dnsLosses(input: Input): readonly DnsLoss[] {
     const service = servers.before?.service;
     if (servers.before === undefined || service === undefined) continue;
     const of = (name: 'before' | 'after') =>
-      ends[family].filter((end) => end.unit?.pods.some(({ key }) => servers[name]?.pods.has(key)));
+      [...ends[family].keys()].filter((index) =>
+        ends[family][index]?.unit?.pods.some(({ key }) => servers[name]?.pods.has(key)),
+      );
     const targets = { before: of('before'), after: of('after') };
     const { port } = servers.before;
     const index = segments.findIndex(
       ({ protocol, first, last }) => protocol === 'udp' && first <= port && port <= last,
     );
-    const blocked = (name: 'before' | 'after', from: End): string | undefined => {
+    const blocked = (name: 'before' | 'after', from: number): string | undefined => {
       let because = 'there is no pod that serves it';
       for (const to of targets[name]) {
-        const rows = judges.rows(name, from, to, false);
+        const rows = judges[family].rows(name, from, to, false);
         if (rows === undefined) continue;
         const denial = rows
           .map((row) => book.reason(book.row(row)[index] ?? 0))
@@ -56,10 +58,10 @@ export function dnsLosses(input: Input): readonly DnsLoss[] {
       }
       return because;
     };
-    for (const from of ends[family]) {
+    for (const [source, from] of ends[family].entries()) {
       if (from.kind !== 'pods' || sideNames.some((name) => from[name] === undefined)) continue;
-      const because = blocked('after', from);
-      if (because === undefined || blocked('before', from) !== undefined) continue;
+      const because = blocked('after', source);
+      if (because === undefined || blocked('before', source) !== undefined) continue;
       const known = lost.get(from.label);
       if (known === undefined) lost.set(from.label, { families: [family], service, because });
       else if (!known.families.includes(family)) known.families.push(family);

@@ -2,7 +2,7 @@
 import type { Family } from '#net/addr.ts';
 import type { End } from './ends.ts';
 import type { Cell, Decider, Pair } from './pairs.ts';
-import type { Book, Reason } from './rows.ts';
+import type { Book, Reason } from './reasons.ts';
 import { joined, type Segment } from './segments.ts';
 import type { Sides } from './units.ts';
 import { type Witness, witnessOf } from './witness.ts';

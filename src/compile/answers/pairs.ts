@@ -3,8 +3,10 @@ import type { Family } from '#net/addr.ts';
 import type { FlowPeer } from '../policy/peer.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { End } from './ends.ts';
-import { type Asker, type Book, createAsker, type Reason } from './rows.ts';
+import type { Book, Reason } from './reasons.ts';
+import { createAsker } from './rows.ts';
 import type { Segment } from './segments.ts';
+import { textOf } from './unify.ts';
 import type { Side, Sides, UnitPod } from './units.ts';
 
 export type Decider = 'egress' | 'subnet' | 'ingress';
@@ -35,8 +37,11 @@ export const absent: Reason = { verdict: 'deny', text: 'there is no such pod or 
 /** Rows of the three deciders: they depend on both ends. */
 export type Rows = readonly [egress: number, subnet: number, ingress: number];
 
+/** Of one family; ends by their numbers. */
 export type Judges = {
-  readonly rows: (side: 'before' | 'after', from: End, to: End, own: boolean) => Rows | undefined;
+  readonly rows: (side: 'before' | 'after', from: number, to: number, own: boolean) => Rows | undefined;
+  /** Nothing that either end is judged by has changed. */
+  readonly isSame: (from: number, to: number) => boolean;
 };
 
 const deciders = ['egress', 'subnet', 'ingress'] as const;
@@ -44,25 +49,59 @@ const deciders = ['egress', 'subnet', 'ingress'] as const;
 export function judgesOf(
   sides: Sides,
   snapshots: Readonly<Record<'before' | 'after', PolicySnapshot>>,
+  ends: readonly End[],
   segments: readonly Segment[],
   book: Book,
 ): Judges {
-  const made = (name: 'before' | 'after') => ({
-    egress: createAsker(snapshots[name], 'egress', segments, book),
-    ingress: createAsker(snapshots[name], 'ingress', segments, book),
-    gate: gateAsker(sides[name], segments, book),
-  });
+  const made = (name: 'before' | 'after') => {
+    const peers = ends.map((end) => end[name]);
+    return {
+      egress: createAsker(snapshots[name], 'egress', peers, segments, book),
+      ingress: createAsker(snapshots[name], 'ingress', peers, segments, book),
+      gate: gateAsker(sides[name], segments, book),
+    };
+  };
   const askers = { before: made('before'), after: made('after') };
+  const sameGates = textOf(sides.before.cluster.subnets) === textOf(sides.after.cluster.subnets);
+  const steady = ends.map((end) => isSteady(end, sides));
+  const sameRules = (direction: 'egress' | 'ingress') =>
+    ends.map((_, index) => {
+      const old = askers.before[direction].selecting(index);
+      const now = askers.after[direction].selecting(index);
+      return old.length === now.length && old.every((policy, at) => policy === now[at]);
+    });
+  const same = { egress: sameRules('egress'), ingress: sameRules('ingress') };
   return {
+    isSame: (from, to) =>
+      sameGates &&
+      steady[from] === true &&
+      steady[to] === true &&
+      same.egress[from] === true &&
+      same.ingress[to] === true,
     rows(side, from, to, own) {
       const { egress, ingress, gate } = askers[side];
-      const source = from[side];
-      const target = to[side];
-      if (source === undefined || target === undefined) return undefined;
-      const ask = (asker: Asker, subject: FlowPeer, peer: FlowPeer) => asker.ask(subject, peer, own);
-      return [ask(egress, source, target), gate(from, source, target), ask(ingress, target, source)];
+      const source = ends[from];
+      const target = ends[to]?.[side];
+      if (source?.[side] === undefined || target === undefined) return undefined;
+      return [egress.ask(from, to, own), gate(source, source[side], target), ingress.ask(to, from, own)];
     },
   };
+}
+
+/** The same pod or node on both sides, in a namespace that says the same, published at the same ports. */
+function isSteady({ before, after }: End, sides: Sides): boolean {
+  if (before?.pod !== after?.pod || before?.address !== after?.address || before?.node !== after?.node)
+    return false;
+  const of = (name: 'before' | 'after') => {
+    const { cluster, gates } = sides[name];
+    return {
+      namespace: cluster.namespaces.get(before?.pod?.namespace ?? ''),
+      node: cluster.nodes.get(before?.node ?? ''),
+      published: textOf(gates.published.get(before?.address ?? '') ?? []),
+    };
+  };
+  const [old, now] = [of('before'), of('after')];
+  return old.namespace === now.namespace && old.node === now.node && old.published === now.published;
 }
 
 /** Only pods have policy: a pair without one is none of ours. */
@@ -73,12 +112,13 @@ export function* changedPairs(
   book: Book,
 ): Generator<Pair> {
   const cellsOf = createCells(book);
-  for (const from of ends) {
-    for (const to of ends) {
+  for (const [source, from] of ends.entries()) {
+    for (const [target, to] of ends.entries()) {
       if (from.kind !== 'pods' && to.kind !== 'pods') continue;
+      if (judges.isSame(source, target)) continue;
       for (const own of ownness(from, to)) {
-        const before = judges.rows('before', from, to, own);
-        const after = judges.rows('after', from, to, own);
+        const before = judges.rows('before', source, target, own);
+        const after = judges.rows('after', source, target, own);
         const isSame =
           before === after ||
           (before !== undefined && after !== undefined && before.every((id, index) => id === after[index]));
@@ -111,16 +151,21 @@ export function isOn({ before, after }: UnitPod, node: string): boolean {
 }
 
 function createCells(book: Book): (before: Rows | undefined, after: Rows | undefined) => readonly Cell[] {
-  const known = new Map<string, readonly Cell[]>();
+  const known = new Map<number, Map<number, readonly Cell[]>>();
   const absence = book.reasonId(absent);
   const reasons = (rows: Rows | undefined, segment: number): readonly number[] =>
     deciders.map((_, index) => (rows === undefined ? absence : (book.row(rows[index] ?? 0)[segment] ?? 0)));
   return (before, after) => {
-    const key = `${before?.join() ?? ''} ${after?.join() ?? ''}`;
-    const done = known.get(key);
+    const same = known.get(numberOf(before)) ?? new Map<number, readonly Cell[]>();
+    known.set(numberOf(before), same);
+    const done = same.get(numberOf(after));
     if (done !== undefined) return done;
     const cells = new Map<string, Cell & { segments: number[] }>();
+    const rowsOf = (rows: Rows | undefined) => rows?.map((id) => book.row(id));
+    const [old, now] = [rowsOf(before), rowsOf(after)];
     for (let segment = 0; segment < book.row(0).length; segment++) {
+      // Most segments stay as they were: nothing is made for those.
+      if (old?.every((row, index) => row[segment] === now?.[index]?.[segment])) continue;
       const cell = cellOf(reasons(before, segment), reasons(after, segment), book);
       if (cell === undefined) continue;
       const found = cells.get(cell.key);
@@ -128,9 +173,16 @@ function createCells(book: Book): (before: Rows | undefined, after: Rows | undef
       else found.segments.push(segment);
     }
     const found = [...cells.values()];
-    known.set(key, found);
+    same.set(numberOf(after), found);
     return found;
   };
+}
+
+/** One number for three; rows are far fewer than 2^21, those of Subnets than 2^10. */
+function numberOf(rows: Rows | undefined): number {
+  if (rows === undefined) return -1;
+  const [egress, subnet, ingress] = rows;
+  return (egress * 2 ** 21 + ingress) * 2 ** 10 + subnet;
 }
 
 /** Where both sides agree, the reason that changed; else what is closed names the first that closes it. */
@@ -169,6 +221,7 @@ function gateAsker(
   const kinds = { pods: 'pod', nodes: 'node', world: 'address' } as const;
   const known = new Map<string, number>();
   return (from, { address: source }, { pod, address: target }) => {
+    if (gates.podPrefixes.size === 0) return 0;
     if (pod === undefined || source === undefined || target === undefined) return 0;
     const subnet = gates.subnetOf(target);
     if (subnet === undefined || (from.kind !== 'world' && !gates.isPrivate(subnet))) return 0;
