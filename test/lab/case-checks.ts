@@ -48,13 +48,17 @@ export async function checkStep(run: Running, { checks }: Step): Promise<readonl
       // All at once, when each has held by itself.
       const last = await askAll(run, sent);
       if (last.length === 0) break;
-      waiting = last.map(({ check }) => check);
-    } else waiting = wrong.map(({ check }) => check);
+      waiting = unique(last);
+    } else waiting = unique(wrong);
     await sleep(50);
   }
   for (const [end, { addresses }] of run.serving) run.before.set(end, addresses);
   return [];
 }
+
+const unique = (wrong: readonly { readonly check: Check }[]): readonly Check[] => [
+  ...new Set(wrong.map(({ check }) => check)),
+];
 
 async function askAll(
   run: Running,
