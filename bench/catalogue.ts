@@ -5,6 +5,7 @@ import { ipam } from './ipam.ts';
 import { lab } from './lab.ts';
 import { memory } from './memory.ts';
 import { path } from './path.ts';
+import { policy } from './policy.ts';
 import { serviceChanges } from './services.ts';
 
-export const benches: readonly Bench[] = [cni, path, serviceChanges, ipam, memory, lab];
+export const benches: readonly Bench[] = [cni, path, serviceChanges, policy, ipam, memory, lab];

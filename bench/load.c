@@ -1,6 +1,7 @@
 /* Load between two network namespaces with client and server on one CPU: says how much work was done in how much CPU time.
- * load SERVER_NETNS CLIENT_NETNS ADDRESS PORT bulk|crr|rr MILLISECONDS CPU
- * prints: WORK CPU_NANOSECONDS WALL_NANOSECONDS     (work: bytes, connections, round trips) */
+ * load SERVER_NETNS CLIENT_NETNS ADDRESS PORT bulk|crr|rr|datagrams|answered MILLISECONDS CPU
+ * prints: WORK CPU_NANOSECONDS WALL_NANOSECONDS     (work: bytes, connections, round trips, packets)
+ * datagrams: one way only, so that connection tracking takes each for the first of its flow; answered: the first one was. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 typedef long long ns_t;
-enum { CHUNK = 64 * 1024, WINDOW = 128 * 1024 };
+enum { CHUNK = 64 * 1024, WINDOW = 128 * 1024, DATAGRAM = 32, BATCH = 16 };
 static char buffer[CHUNK];
 
 static void die(const char *what) {
@@ -64,6 +65,34 @@ static void serve(int listener, int bulk) {
   }
 }
 
+/* The server's queue is full after a few and stays so: each packet goes the whole way and is dropped at its socket. */
+static int udp_socket(void) {
+  int fd = socket(AF_INET, SOCK_DGRAM, 0), least = 1;
+  if (fd < 0) die("socket");
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+  return fd;
+}
+
+static void serve_datagrams(int fd, int answer) {
+  struct sockaddr_in from;
+  socklen_t length = sizeof from;
+  if (answer) {
+    if (recvfrom(fd, buffer, DATAGRAM, 0, (struct sockaddr *)&from, &length) < 0) die("receive");
+    if (sendto(fd, buffer, DATAGRAM, 0, (struct sockaddr *)&from, length) < 0) die("answer");
+  }
+  for (;;) pause();
+}
+
+static int flow(struct sockaddr_in *to, int answer) {
+  int fd = udp_socket();
+  struct timeval patience = {2, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (connect(fd, (struct sockaddr *)to, sizeof *to) < 0) die("connect");
+  if (send(fd, buffer, DATAGRAM, 0) < 0) die("send");
+  if (answer && recv(fd, buffer, DATAGRAM, 0) < 0) die("answer");
+  return fd;
+}
+
 static int connected(struct sockaddr_in *to) {
   int fd = tcp_socket();
   if (connect(fd, (struct sockaddr *)to, sizeof *to) < 0) die("connect");
@@ -78,6 +107,7 @@ int main(int argc, char **argv) {
   if (argc != 8) return 2;
   const char *kind = argv[5];
   int bulk = !strcmp(kind, "bulk"), crr = !strcmp(kind, "crr");
+  int answer = !strcmp(kind, "answered"), datagrams = answer || !strcmp(kind, "datagrams");
   ns_t duration = atoll(argv[6]) * 1000000LL;
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
@@ -92,10 +122,12 @@ int main(int argc, char **argv) {
   if (server == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     enter(argv[1]);
-    int listener = tcp_socket();
+    int listener = datagrams ? udp_socket() : tcp_socket();
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = to.sin_port};
-    if (bind(listener, (struct sockaddr *)&at, sizeof at) < 0 || listen(listener, 512) < 0) die("listen");
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) < 0) die("bind");
+    if (!datagrams && listen(listener, 512) < 0) die("listen");
     if (write(ready[1], "", 1) != 1) die("pipe");
+    if (datagrams) serve_datagrams(listener, answer);
     serve(listener, bulk);
   }
   close(ready[1]);
@@ -106,7 +138,7 @@ int main(int argc, char **argv) {
 
   struct linger reset = {1, 0};
   long long work = 0;
-  int fd = crr ? -1 : connected(&to);
+  int fd = crr ? -1 : datagrams ? flow(&to, answer) : connected(&to);
   ns_t cpu = 0, wall = 0, warm = clock_ns(CLOCK_MONOTONIC) + duration / 8, end = 0;
   for (;;) {
     if (crr) {
@@ -119,6 +151,10 @@ int main(int argc, char **argv) {
       ssize_t n = write(fd, buffer, CHUNK);
       if (n <= 0) die("write");
       work += n;
+    } else if (datagrams) {
+      for (int i = 0; i < BATCH; i++)
+        if (send(fd, buffer, DATAGRAM, 0) < 0) die("send");
+      work += BATCH;
     } else {
       round_trip(fd);
       work++;

@@ -3,12 +3,14 @@ import { availableParallelism } from 'node:os';
 import type { Ground } from './nodes.ts';
 import type { Pair } from './wiring.ts';
 
+export type LoadKind = 'bulk' | 'crr' | 'rr' | 'datagrams' | 'answered';
+
 /** Work in a CPU-second. Client and server share one CPU, so what softirqs do for them runs in their own time. */
 export async function take(
   ground: Ground,
   load: string,
   pair: Pair,
-  kind: 'bulk' | 'crr' | 'rr',
+  kind: LoadKind,
   milliseconds: number,
 ): Promise<number> {
   const cpu = availableParallelism() - 1;

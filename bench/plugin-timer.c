@@ -1,5 +1,5 @@
 /* Runs CNI plugins as a container runtime does and says how long each took from its exec to its exit.
- * Reads lines "COMMAND CONTAINER NETNS EXECUTABLE CONFIG_FILE", answers each by "NANOSECONDS STATUS OUTPUT" (output: one line). */
+ * Reads lines "COMMAND CONTAINER NETNS EXECUTABLE CONFIG_FILE POD_NAMESPACE", answers each by "NANOSECONDS STATUS OUTPUT" (output: one line). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,17 +16,17 @@ static long long now(void) {
 }
 
 int main(void) {
-  char line[1024], command[16], container[128], netns[256], executable[256], config[256];
+  char line[1024], command[16], container[128], netns[256], executable[256], config[256], space[128];
   char env[5][512], output[4096];
   char result[] = "/tmp/plugin-timer-XXXXXX";
   int out = mkostemp(result, O_CLOEXEC);
   unlink(result);
   while (fgets(line, sizeof line, stdin)) {
-    if (sscanf(line, "%15s %127s %255s %255s %255s", command, container, netns, executable, config) != 5) return 2;
+    if (sscanf(line, "%15s %127s %255s %255s %255s %127s", command, container, netns, executable, config, space) != 6) return 2;
     sprintf(env[0], "CNI_COMMAND=%s", command);
     sprintf(env[1], "CNI_CONTAINERID=%s", container);
     sprintf(env[2], "CNI_NETNS=%s", netns);
-    sprintf(env[3], "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=%s;K8S_POD_UID=%s", container, container);
+    sprintf(env[3], "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_UID=%s", space, container, container);
     sprintf(env[4], "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
     char *environment[] = {env[0], env[1], env[2], env[3], env[4], "CNI_IFNAME=eth0", "CNI_PATH=/usr/lib/cni", NULL};
     char *arguments[] = {executable, NULL};

@@ -3,8 +3,11 @@ import { createInterface } from 'node:readline';
 import type { Ground } from './nodes.ts';
 
 export type Plugin = {
-  /** A pod's namespace is made beforehand by makePods(). Milliseconds from exec to exit; throws when the plugin fails. */
-  call(command: 'ADD' | 'DEL', pod: string): Promise<number>;
+  /**
+   * The pod's network namespace, which has its name, is made beforehand by makePods(). Milliseconds from exec to exit; throws when the
+   * plugin fails. `namespace`: the pod's in Kubernetes.
+   */
+  call(command: 'ADD' | 'DEL', pod: string, namespace?: string): Promise<number>;
   close(): void;
 };
 
@@ -25,8 +28,8 @@ export async function openPlugin(
   const child = ground.box.spawn([options.timer], { netns: options.netns });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
-    async call(command, pod) {
-      child.stdin.write(`${command} ${pod} /run/netns/${pod} ${options.executable} ${config}\n`);
+    async call(command, pod, namespace = 'default') {
+      child.stdin.write(`${command} ${pod} /run/netns/${pod} ${options.executable} ${config} ${namespace}\n`);
       const { value, done } = await lines.next();
       if (done === true) throw new Error(`the timer of ${options.netns} ended`);
       const [nanoseconds, status, ...output] = value.split(' ');

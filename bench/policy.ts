@@ -1,0 +1,31 @@
+/** What policy costs a node: packets, changes, and pods that start, in clusters of more and more policies. */
+import type { Bench } from '#programs/cli/bench/row.ts';
+import { openGround } from './nodes.ts';
+import { startPolicyNode } from './policy-node.ts';
+import { measurePolicyTraffic } from './policy-traffic.ts';
+
+export const policy: Bench = {
+  name: 'policy',
+  summary: 'packets, changes and pod starts under 100, 1,000 and 10,000 policies, against none',
+  run: async (options) => {
+    const ground = await openGround();
+    try {
+      const timer = await ground.compile('plugin-timer.c');
+      const nodes = [];
+      for (const [index, size] of sizesOf(options.quick).entries()) {
+        const node = await startPolicyNode(ground, { name: `policy${index}`, size, timer });
+        options.progress(
+          `${size} policies, ${node.cluster.pods} pods: compiled in ${node.compiled.toFixed(0)} ms, loaded in ${node.loaded.toFixed(0)} ms`,
+        );
+        nodes.push(node);
+      }
+      const rows = await measurePolicyTraffic(ground, nodes, options);
+      for (const node of nodes) node.close();
+      return rows;
+    } finally {
+      await ground.close();
+    }
+  },
+};
+
+const sizesOf = (quick: boolean) => (quick ? [100, 1_000] : [100, 1_000, 10_000]);
