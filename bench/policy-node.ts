@@ -31,12 +31,13 @@ export type PolicyNode = {
   readonly plugin: Plugin;
   readonly cluster: PolicyCluster;
   readonly compiler: PolicyCompiler;
-  /** All of it, as it was handed over. */
   readonly policy: PolicyChange['put'];
+  /** All that was handed over, policy too. */
+  readonly intent: Partial<NodeIntent>;
   /** Two of its pods, restricted both ways, that may talk. */
   readonly pair: Pair & { readonly pods: readonly [client: string, server: string] };
   /** A pod as the API has it, with the app that it is of now. */
-  object(pod: PodNumber, app?: number): KubeObject;
+  readonly object: (pod: PodNumber, app?: number) => KubeObject;
   /** Milliseconds that it took to compile everything and to load it. */
   readonly compiled: number;
   readonly loaded: number;
@@ -59,14 +60,16 @@ export async function startPolicyNode(
   const config = { name: 'netloom', type: 'netloom', socket: node.cniSocket };
   const plugin = await openPlugin(ground, { timer, netns: name, executable: ourPlugin, config });
   const cluster = policyCluster(size, name);
-  const { subnets } = intentOf(plan);
-  await node.send({
-    subnets: { default: { ...subnets['default']!, cidrs: [podCidr, remoteCidr] } },
+  const own = intentOf(plan);
+  const intent = {
+    ...own,
+    subnets: { default: { ...own.subnets['default']!, cidrs: [podCidr, remoteCidr] } },
     namespaces: Object.fromEntries(
       cluster.namespaces.map(({ metadata }) => [metadata.name, { subnet: 'default' }]),
     ),
     pods: podIntents(cluster, cluster.local),
-  });
+  };
+  await node.send(intent, { replace: true });
   const local = await addLocal(ground, plugin, cluster);
   const object = (pod: PodNumber, app?: number): KubeObject =>
     cluster.object(pod, {
@@ -92,6 +95,7 @@ export async function startPolicyNode(
     cluster,
     compiler,
     policy,
+    intent: { ...intent, ...policy },
     pair: {
       client: cluster.nameOf(client!),
       server: cluster.nameOf(server!),
@@ -119,7 +123,7 @@ async function addLocal(
   plugin: Plugin,
   cluster: PolicyCluster,
 ): Promise<ReadonlyMap<PodNumber, string>> {
-  const names = cluster.local.map(cluster.nameOf);
+  const names = cluster.local.map((pod) => cluster.nameOf(pod));
   await makePods(ground, names);
   for (const pod of cluster.local) await plugin.call('ADD', cluster.nameOf(pod), namespaceOf(pod));
   const shown = await ground.run(

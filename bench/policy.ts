@@ -1,7 +1,9 @@
 /** What policy costs a node: packets, changes, and pods that start, in clusters of more and more policies. */
 import type { Bench } from '#programs/cli/bench/row.ts';
 import { openGround } from './nodes.ts';
+import { measurePolicyChanges } from './policy-changes.ts';
 import { startPolicyNode } from './policy-node.ts';
+import { measurePolicyStart } from './policy-start.ts';
 import { measurePolicyTraffic } from './policy-traffic.ts';
 
 export const policy: Bench = {
@@ -20,6 +22,10 @@ export const policy: Bench = {
         nodes.push(node);
       }
       const rows = await measurePolicyTraffic(ground, nodes, options);
+      for (const node of nodes) {
+        rows.push(...(await measurePolicyStart(ground, node, options)));
+        rows.push(...(await measurePolicyChanges(node, options)));
+      }
       for (const node of nodes) node.close();
       return rows;
     } finally {
