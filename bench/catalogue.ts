@@ -6,6 +6,7 @@ import { lab } from './lab.ts';
 import { memory } from './memory.ts';
 import { path } from './path.ts';
 import { policy } from './policy.ts';
+import { policyCompute } from './policy-compute.ts';
 import { serviceChanges } from './services.ts';
 
-export const benches: readonly Bench[] = [cni, path, serviceChanges, policy, ipam, memory, lab];
+export const benches: readonly Bench[] = [cni, path, serviceChanges, policy, policyCompute, ipam, memory, lab];

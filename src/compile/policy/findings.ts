@@ -1,6 +1,6 @@
 /** What in the policies of a cluster can't work, or not as its author expects: of policies beside each other and beside the pods. */
 import { formatOrigin } from '#intent/origin.ts';
-import type { PolicyDirection, PolicyModel, PolicyPort, PolicyRule } from '#model/policy.ts';
+import type { PodsSelector, PolicyDirection, PolicyModel, PolicyPort, PolicyRule } from '#model/policy.ts';
 import type { Problem, ProblemCode } from '#model/problem.ts';
 import { directions } from './classes.ts';
 import { podsContain, ruleContains } from './containment.ts';
@@ -9,11 +9,13 @@ import { inOrder } from './order.ts';
 import {
   describePeer,
   describePods,
+  type PolicySummary,
   portToken,
   type Selection,
   selectorsOf,
   selectPods,
   selectsSomebody,
+  summaryOf,
 } from './selection.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 
@@ -21,12 +23,19 @@ export { type PolicySummary, policySummary } from './selection.ts';
 
 /** In the order in which policies are asked. */
 export function findPolicyProblems(snapshot: PolicySnapshot): readonly Problem[] {
+  return surveyPolicies(snapshot).problems;
+}
+
+/** Both answers for one look at all pods. */
+export function surveyPolicies(snapshot: PolicySnapshot): {
+  readonly problems: readonly Problem[];
+  readonly summary: ReadonlyMap<string, PolicySummary>;
+} {
   const policies = inOrder(snapshot.policies.values());
-  const everybody = { namespaces: {} };
-  const selection = selectPods(snapshot, [everybody, ...policies.flatMap(selectorsOf)]);
+  const selection = selectPods(snapshot, [everyPod, ...policies.flatMap(selectorsOf)]);
   const stronger = createStronger();
   const firstOf = new Map<string, PolicyModel>();
-  return policies.flatMap((policy) => {
+  const problems = policies.flatMap((policy) => {
     const found = [
       ...equalPriority(policy, firstOf),
       ...withoutPods(policy, selection),
@@ -41,7 +50,10 @@ export function findPolicyProblems(snapshot: PolicySnapshot): readonly Problem[]
     stronger.add(policy);
     return found;
   });
+  return { problems, summary: summaryOf(snapshot, selection) };
 }
+
+const everyPod: PodsSelector = { namespaces: {} };
 
 function problem(policy: PolicyModel, field: string, code: ProblemCode, message: string): Problem {
   return { object: policy.origin, field, code, message };
@@ -95,7 +107,7 @@ function withoutPorts(
     direction === 'ingress'
       ? [policy.subject]
       : isOpen
-        ? [{ namespaces: {} }]
+        ? [everyPod]
         : peers.flatMap((peer) => (peer.kind === 'pods' ? [peer.select] : []));
   const has = (port: PolicyPort & { readonly name: string }) =>
     destinations.some((select) =>

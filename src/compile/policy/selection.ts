@@ -16,12 +16,16 @@ export type PolicySummary = {
 
 /** By `PolicyModel.key`. */
 export function policySummary(snapshot: PolicySnapshot): ReadonlyMap<string, PolicySummary> {
-  const selection = selectPods(
-    snapshot,
-    [...snapshot.policies.values()].map(({ subject }) => subject),
-  );
+  const subjects = [...snapshot.policies.values()].map(({ subject }) => subject);
+  return summaryOf(snapshot, selectPods(snapshot, subjects));
+}
+
+export function summaryOf(
+  { policies }: PolicySnapshot,
+  selection: Selection,
+): ReadonlyMap<string, PolicySummary> {
   return new Map(
-    [...snapshot.policies].map(([key, { subject }]) => {
+    [...policies].map(([key, { subject }]) => {
       const { pods, nodes } = selection.of(subject);
       return [key, { selectedPods: pods, nodes }];
     }),
@@ -37,15 +41,18 @@ export type Selected = {
 
 export type Selection = { readonly of: (selector: PodsSelector) => Selected };
 
-/** `selectors`: those that `of` will be asked for. */
+/** `selectors`: the very ones that `of` will be asked for. */
 export function selectPods(snapshot: PolicySnapshot, selectors: Iterable<PodsSelector>): Selection {
   const index = createSelectorIndex<Gathered>();
-  const found = new Map<string, Gathered>();
+  const byText = new Map<string, Gathered>();
+  const found = new Map<PodsSelector, Gathered>();
   for (const selector of selectors) {
     const text = podsText(selector);
-    if (found.has(text)) continue;
-    const gathered: Gathered = { pods: 0, nodes: new Set(), ports: new Set() };
-    found.set(text, gathered);
+    const known = byText.get(text);
+    const gathered = known ?? { pods: 0, nodes: new Set(), ports: noPorts };
+    found.set(selector, gathered);
+    if (known !== undefined) continue;
+    byText.set(text, gathered);
     index.add(selector, gathered);
   }
   const labels = new Map<string, Labels>();
@@ -56,7 +63,7 @@ export function selectPods(snapshot: PolicySnapshot, selectors: Iterable<PodsSel
     labels.set(namespace, outer);
     for (const gathered of index.taking(pod, outer)) gather(gathered, pod);
   }
-  return { of: (selector) => found.get(podsText(selector)) ?? nobody };
+  return { of: (selector) => found.get(selector) ?? nobody };
 }
 
 export function portToken(name: string, protocol: string): string {
@@ -90,14 +97,17 @@ export function describePods({ namespaces, pods }: PodsSelector): string {
   return outer === '' ? `${inner} in all namespaces` : `${inner} in namespaces ${outer}`;
 }
 
-type Gathered = { pods: number; readonly nodes: Set<string>; readonly ports: Set<string> };
+type Gathered = { pods: number; readonly nodes: Set<string>; ports: ReadonlySet<string> };
+
+const noPorts: ReadonlySet<string> = new Set();
 
 const nobody: Selected = { pods: 0, nodes: new Set(), ports: new Set() };
 
 function gather(into: Gathered, { node, namedPorts }: PodModel): void {
   into.pods++;
   if (node !== undefined) into.nodes.add(node);
-  for (const { name, protocol } of namedPorts) into.ports.add(portToken(name, protocol));
+  if (namedPorts.length === 0) return;
+  into.ports = new Set([...into.ports, ...namedPorts.map(({ name, protocol }) => portToken(name, protocol))]);
 }
 
 function describeSelector({

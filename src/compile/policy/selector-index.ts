@@ -16,17 +16,33 @@ export type SelectedPod = Pick<PodModel, 'namespace' | 'labels'>;
 
 type LabelSelector = Exclude<PodsSelector['namespaces'], string>;
 
-type Entry<T> = {
-  readonly selector: PodsSelector;
-  readonly buckets: readonly string[];
-  readonly values: Set<T>;
-};
+type Entry<T> = { readonly selector: PodsSelector; readonly values: Set<T> };
 
-const everyPod = '*';
+/** Entries by the label that they require, or without one. */
+type Shelf<T> = {
+  readonly all: Set<Entry<T>>;
+  /** By key; within, by value, and those to whom any value is right. */
+  readonly keys: Map<string, { readonly any: Set<Entry<T>>; readonly values: Map<string, Set<Entry<T>>> }>;
+};
 
 export function createSelectorIndex<T>(): SelectorIndex<T> {
   const entries = new Map<string, Entry<T>>();
-  const buckets = new Map<string, Set<Entry<T>>>();
+  /** Of selectors that name a namespace; that require a label of pods; that require nothing of pods, by what they do of namespaces. */
+  const places = new Map<string, Shelf<T>>();
+  const inner = emptyShelf<T>();
+  const outer = emptyShelf<T>();
+
+  const put = (entry: Entry<T>, present: boolean): void => {
+    const { namespaces, pods } = entry.selector;
+    const needed = pods === undefined ? undefined : required(pods);
+    if (typeof namespaces === 'string') {
+      const shelf = places.get(namespaces) ?? emptyShelf<T>();
+      places.set(namespaces, shelf);
+      shelve(shelf, entry, needed, present);
+      if (shelf.all.size === 0 && shelf.keys.size === 0) places.delete(namespaces);
+    } else if (needed !== undefined) shelve(inner, entry, needed, present);
+    else shelve(outer, entry, required(namespaces), present);
+  };
 
   return {
     add(selector, value) {
@@ -36,29 +52,27 @@ export function createSelectorIndex<T>(): SelectorIndex<T> {
         known.values.add(value);
         return;
       }
-      const entry = { selector, buckets: bucketsOf(selector), values: new Set([value]) };
+      const entry = { selector, values: new Set([value]) };
       entries.set(text, entry);
-      for (const bucket of entry.buckets) {
-        const inside = buckets.get(bucket) ?? new Set();
-        buckets.set(bucket, inside.add(entry));
-      }
+      put(entry, true);
     },
     remove(selector, value) {
       const text = podsText(selector);
       const entry = entries.get(text);
       if (entry === undefined || !entry.values.delete(value) || entry.values.size > 0) return;
       entries.delete(text);
-      for (const bucket of entry.buckets) {
-        const inside = buckets.get(bucket);
-        inside?.delete(entry);
-        if (inside?.size === 0) buckets.delete(bucket);
-      }
+      put(entry, false);
     },
-    taking(pod, outer) {
+    taking(pod, labels) {
       const found: T[] = [];
-      for (const bucket of questions(pod, outer))
-        for (const { selector, values } of buckets.get(bucket) ?? [])
-          if (matches(selector, pod, outer)) found.push(...values);
+      const compare = (some: Iterable<Entry<T>>): void => {
+        for (const { selector, values } of some)
+          if (matches(selector, pod, labels)) for (const value of values) found.push(value);
+      };
+      const place = places.get(pod.namespace);
+      if (place !== undefined) visit(place, pod.labels, compare);
+      visit(inner, pod.labels, compare);
+      visit(outer, labels, compare);
       return found;
     },
   };
@@ -73,40 +87,60 @@ export function matches(selector: PodsSelector, pod: SelectedPod, outer: Labels)
   );
 }
 
-/** A pod meets at most one of the buckets of a selector, so that no selector is found twice. */
-function bucketsOf({ namespaces, pods }: PodsSelector): readonly string[] {
-  const inner = pods === undefined ? undefined : required(pods);
-  const place = typeof namespaces === 'string' ? namespaces : undefined;
-  if (place !== undefined)
-    return inner === undefined ? [`n ${place}`] : inner.map((each) => `n ${place} ${each}`);
-  if (inner !== undefined) return inner.map((each) => `p ${each}`);
-  const outer = required(namespaces as LabelSelector);
-  return outer === undefined ? [everyPod] : outer.map((each) => `o ${each}`);
-}
+/** A label that a selector requires: with one of these values, or with any. */
+type Required = { readonly key: string; readonly values?: readonly string[] };
 
-/** One label with the values that it may have; `undefined`: no label is required. */
-function required({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string[] | undefined {
+function required({ matchLabels = {}, matchExpressions = [] }: LabelSelector): Required | undefined {
   const [equal] = Object.entries(matchLabels);
-  if (equal !== undefined) return [equal.join('=')];
+  if (equal !== undefined) return { key: equal[0], values: [equal[1]] };
   const among = matchExpressions.find(({ operator }) => operator === 'In');
-  if (among !== undefined) return [...new Set(among.values ?? [])].map((value) => `${among.key}=${value}`);
+  if (among !== undefined) return { key: among.key, values: among.values ?? [] };
   const present = matchExpressions.find(({ operator }) => operator === 'Exists');
-  return present === undefined ? undefined : [present.key];
+  return present === undefined ? undefined : { key: present.key };
 }
 
-function* questions({ namespace, labels }: SelectedPod, outer: Labels): Generator<string> {
-  yield everyPod;
-  yield `n ${namespace}`;
-  for (const each of requirements(labels)) {
-    yield `n ${namespace} ${each}`;
-    yield `p ${each}`;
+function emptyShelf<T>(): Shelf<T> {
+  return { all: new Set(), keys: new Map() };
+}
+
+/** Under each value that it may have: a pod has one at most, so that no entry is met twice. */
+function shelve<T>(
+  { all, keys }: Shelf<T>,
+  entry: Entry<T>,
+  needed: Required | undefined,
+  present: boolean,
+): void {
+  if (needed === undefined) {
+    if (present) all.add(entry);
+    else all.delete(entry);
+    return;
   }
-  for (const each of requirements(outer)) yield `o ${each}`;
+  const under = keys.get(needed.key) ?? { any: new Set(), values: new Map<string, Set<Entry<T>>>() };
+  keys.set(needed.key, under);
+  if (needed.values === undefined) {
+    if (present) under.any.add(entry);
+    else under.any.delete(entry);
+  }
+  for (const value of needed.values ?? []) {
+    const inside = under.values.get(value) ?? new Set();
+    if (present) under.values.set(value, inside.add(entry));
+    else if (inside.delete(entry) && inside.size === 0) under.values.delete(value);
+  }
+  if (under.any.size === 0 && under.values.size === 0) keys.delete(needed.key);
 }
 
-function* requirements(labels: Labels): Generator<string> {
+function visit<T>(
+  { all, keys }: Shelf<T>,
+  labels: Labels,
+  compare: (some: Iterable<Entry<T>>) => void,
+): void {
+  if (all.size > 0) compare(all);
+  if (keys.size === 0) return;
   for (const [key, value] of Object.entries(labels)) {
-    yield `${key}=${value}`;
-    yield key;
+    const under = keys.get(key);
+    if (under === undefined) continue;
+    if (under.any.size > 0) compare(under.any);
+    const inside = under.values.get(value);
+    if (inside !== undefined) compare(inside);
   }
 }
