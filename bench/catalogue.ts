@@ -9,4 +9,13 @@ import { policy } from './policy.ts';
 import { policyCompute } from './policy-compute.ts';
 import { serviceChanges } from './services.ts';
 
-export const benches: readonly Bench[] = [cni, path, serviceChanges, policy, policyCompute, ipam, memory, lab];
+export const benches: readonly Bench[] = [
+  cni,
+  path,
+  serviceChanges,
+  policy,
+  policyCompute,
+  ipam,
+  memory,
+  lab,
+];
