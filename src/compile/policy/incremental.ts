@@ -14,6 +14,7 @@ import { createLiveDecisions } from './live-decisions.ts';
 import { createLiveHolders } from './live-holders.ts';
 import { createLiveIdentities } from './live-identities.ts';
 import { createLiveLookout } from './live-lookout.ts';
+import { createLivePrefixes } from './live-prefixes.ts';
 import { isPolicyPod, namespaceLabels } from './order.ts';
 import { refuseAll } from './rows.ts';
 
@@ -47,6 +48,7 @@ export function createPolicyCompiler(self: string, limits: PolicyLimits = policy
   const holders = createLiveHolders();
   const identities = createLiveIdentities(limits);
   const addresses = createLiveAddresses({ node: self, labelsOf, holders, lookout, identities });
+  const prefixes = createLivePrefixes({ holders, lookout, identities });
   const decisions = createLiveDecisions(identities, refuseAll({ kind: 'Node', name: self }));
   const localsOf = new Map<string, Set<string>>();
   const output = createDeltaOutput();
@@ -93,12 +95,20 @@ export function createPolicyCompiler(self: string, limits: PolicyLimits = policy
       const { hold, drop } = decisions.setClasses(changes);
       for (const asked of hold) lookout.hold(asked);
       for (const asked of drop) lookout.drop(asked);
-      const { owners, prefixes } = addresses.settle(lookout.settle());
+      const asked = lookout.settle();
+      const moved = holders.take();
+      const owners = addresses.settle(moved, asked);
+      const cidrs = [...asked.fresh.values(), ...asked.stale.values()].flatMap((peer) =>
+        peer.kind === 'cidr' ? [peer.prefix] : [],
+      );
+      const everything =
+        asked.strict || (moved.podPrefixes && lookout.strict()) || identities.beyond.prefixes.size > 0;
+      const cut = prefixes.settle(cidrs, everything);
       const decided = decisions.settle(identities.settle());
 
       for (const key of changes.pods) writeSubject(key);
       for (const [owner, entry] of owners) output.set('policyAddresses', owner, entry);
-      for (const [prefix, identity] of prefixes)
+      for (const [prefix, identity] of cut)
         output.set('policyPrefixes', prefix, identity === undefined ? undefined : { identity });
       for (const [key, rows] of decided)
         output.set('policyDecisions', key, rows === undefined ? undefined : { rows });

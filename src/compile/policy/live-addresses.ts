@@ -1,30 +1,25 @@
-/** Identities of addresses and prefixes, change by change: what a change can't reach is not looked at. */
+/** Identities of addresses, change by change: what a change can't reach is not looked at. */
 import type { PolicyAddressIntent } from '#intent/policy.ts';
 import type { PolicyPeer } from '#model/policy.ts';
 import type { Labels } from '#model/selector.ts';
 import { parseAddr } from '#net/addr.ts';
-import { formatPrefix } from '#net/prefix.ts';
+import { createAddressIndex } from './address-index.ts';
 import { ownFeatures } from './addresses.ts';
-import { atomsOf } from './atoms.ts';
 import { nodeAliases } from './holders.ts';
-import type { LiveHolders } from './live-holders.ts';
+import type { HolderChanges, LiveHolders } from './live-holders.ts';
 import type { Identity, LiveIdentities } from './live-identities.ts';
 import type { LiveLookout, LookoutChanges } from './live-lookout.ts';
-import { atomFeatures, atomSources, ownerKey } from './owned.ts';
-import { inCidr } from './peer.ts';
+import { ownerKey } from './owned.ts';
 import { matches } from './selector-index.ts';
 
 export type LiveAddresses = {
   /** The pod's namespace has other labels. */
   readonly askNamespace: (namespace: string) => void;
-  readonly settle: (asked: LookoutChanges) => AddressChanges;
+  readonly settle: (moved: HolderChanges, asked: LookoutChanges) => AddressChanges;
 };
 
 /** `undefined`: the entry is gone. */
-export type AddressChanges = {
-  readonly owners: ReadonlyMap<string, PolicyAddressIntent | undefined>;
-  readonly prefixes: ReadonlyMap<string, number | undefined>;
-};
+export type AddressChanges = ReadonlyMap<string, PolicyAddressIntent | undefined>;
 
 export type LiveAddressParts = {
   readonly node: string;
@@ -40,7 +35,10 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
   const { node: self, labelsOf, holders, lookout, identities } = parts;
   const places = new Map<string, Place>();
   const owners = new Map<string, Map<string, number>>();
-  const prefixes = new Map<string, Identity>();
+  /** Addresses with an entry. */
+  const placed = createAddressIndex();
+  /** Addresses without, of which somebody must know nonetheless should their last prefix go. */
+  const plain = createAddressIndex();
   const namespaces = new Set<string>();
 
   const placeOf = (address: string): Place | undefined => {
@@ -72,14 +70,20 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
   const refresh = (address: string, touched: Set<string>): void => {
     const before = places.get(address);
     const after = placeOf(address);
+    if (after === undefined && lookout.strict() && holders.holder(address) !== undefined) plain.add(address);
+    else plain.remove(address);
     if (before?.owner === after?.owner && before?.identity === after?.identity) return;
     if (after !== undefined) {
       places.set(address, after);
+      placed.add(address);
       after.identity.addresses.add(address);
       const entry = owners.get(after.owner) ?? new Map<string, number>();
       owners.set(after.owner, entry.set(address, after.identity.number));
       touched.add(after.owner);
-    } else places.delete(address);
+    } else {
+      places.delete(address);
+      placed.remove(address);
+    }
     if (before === undefined) return;
     if (before.identity !== after?.identity) {
       before.identity.addresses.delete(address);
@@ -109,8 +113,8 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
       }
     else if (peer.kind === 'cidr') {
       // What had no entry of its own has none with one more prefix either: its prefix says it all, as before.
-      addAll(dirty, holders.nodeAddresses());
-      for (const address of places.keys()) if (isIn(peer, address)) dirty.add(address);
+      addAll(dirty, placed.inside(peer.prefix));
+      addAll(dirty, holders.nodesInside(peer.prefix));
     }
   };
 
@@ -118,9 +122,7 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
     for (const peer of fresh.values()) reach(peer, dirty);
     for (const [feature, peer] of stale) {
       for (const { addresses } of identities.about(feature)) addAll(dirty, addresses);
-      if (peer.kind !== 'cidr' || !lookout.strict()) continue;
-      for (const address of holders.podAddresses()) if (isIn(peer, address)) dirty.add(address);
-      addAll(dirty, holders.nodeAddresses());
+      if (peer.kind === 'cidr') addAll(dirty, plain.inside(peer.prefix));
     }
     for (const name of portNames)
       for (const { addresses } of identities.about(`port ${name}`)) addAll(dirty, addresses);
@@ -137,62 +139,26 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
     addAll(dirty, holders.toldAddresses());
   };
 
-  const refreshPrefixes = (): Map<string, number | undefined> => {
-    const strict = lookout.strict();
-    const atoms = atomsOf(atomSources({ peers: lookout.peers, strict }, holders.podPrefixes), atomFeatures);
-    const wanted = new Map(atoms.map(({ prefix, ids }) => [formatPrefix(prefix), identities.take(ids)]));
-    const touched = new Map<string, number | undefined>();
-    for (const [prefix, identity] of wanted) {
-      if (prefixes.get(prefix) === identity) continue;
-      identity.prefixes.add(prefix);
-      touched.set(prefix, identity.number);
-    }
-    for (const [prefix, identity] of prefixes) {
-      if (wanted.get(prefix) === identity) continue;
-      identity.prefixes.delete(prefix);
-      identities.left(identity);
-      if (!wanted.has(prefix)) {
-        touched.set(prefix, undefined);
-        prefixes.delete(prefix);
-      }
-    }
-    for (const [prefix, identity] of wanted) prefixes.set(prefix, identity);
-    return touched;
-  };
-
   return {
     askNamespace: (namespace) => namespaces.add(namespace),
-    settle(asked) {
-      const moved = holders.take();
-      const dirty = moved.addresses;
+    settle(moved, asked) {
+      const dirty = new Set(moved.addresses);
       for (const namespace of namespaces)
         for (const { addresses } of holders.podsOf.get(namespace)?.values() ?? []) addAll(dirty, addresses);
       namespaces.clear();
       markAsked(asked, dirty);
-      const subnetsMatter = moved.podPrefixes && lookout.strict();
-      if (subnetsMatter) markAll(dirty);
+      if (moved.podPrefixes && lookout.strict()) markAll(dirty);
       // Whoever found no number tries again: others may have left.
-      const { addresses, prefixes: refused } = identities.beyond;
-      addAll(dirty, addresses);
+      addAll(dirty, identities.beyond.addresses);
       const touched = new Set<string>();
       for (const address of dirty) refresh(address, touched);
-      const cidrs = [...asked.fresh.values(), ...asked.stale.values()].some(({ kind }) => kind === 'cidr');
-      const cut = cidrs || asked.strict || subnetsMatter || refused.size > 0;
-      return {
-        owners: new Map([...touched].map((owner) => [owner, entryOf(owner)])),
-        prefixes: cut ? refreshPrefixes() : new Map(),
-      };
+      return new Map([...touched].map((owner) => [owner, entryOf(owner)]));
     },
   };
 }
 
 function addAll(to: Set<string>, values: Iterable<string>): void {
   for (const each of values) to.add(each);
-}
-
-function isIn(peer: PolicyPeer & { readonly kind: 'cidr' }, address: string): boolean {
-  const addr = parseAddr(address);
-  return addr !== undefined && inCidr(peer, addr);
 }
 
 function podsAround<T>(

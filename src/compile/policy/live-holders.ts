@@ -3,6 +3,7 @@ import type { NodeModel } from '#model/node.ts';
 import type { PodModel } from '#model/pod.ts';
 import { parseAddr } from '#net/addr.ts';
 import { type Prefix, parsePrefix, prefixHas } from '#net/prefix.ts';
+import { createAddressIndex } from './address-index.ts';
 import { compareClaims, type Holder, nodeAddresses } from './holders.ts';
 import { isPolicyPod } from './order.ts';
 
@@ -21,11 +22,15 @@ export type LiveHolders = {
   readonly podsOf: ReadonlyMap<string, ReadonlyMap<string, PodModel>>;
   readonly podAddresses: () => Iterable<string>;
   readonly nodeAddresses: () => Iterable<string>;
+  /** All addresses of nodes that have one in the prefix. */
+  readonly nodesInside: (prefix: Prefix) => Iterable<string>;
   readonly toldAddresses: () => Iterable<string>;
   readonly addressesOf: (node: string) => readonly string[];
   /** Addresses whose holder, or what is known of him, is another since the last time. */
-  readonly take: () => { readonly addresses: Set<string>; readonly podPrefixes: boolean };
+  readonly take: () => HolderChanges;
 };
+
+export type HolderChanges = { readonly addresses: ReadonlySet<string>; readonly podPrefixes: boolean };
 
 export function createLiveHolders(): LiveHolders {
   const podsOf = new Map<string, Map<string, PodModel>>();
@@ -33,6 +38,7 @@ export function createLiveHolders(): LiveHolders {
   const nodes = new Map<string, NodeModel>();
   const tunnels = new Map<string, readonly string[]>();
   const nodeClaims = createClaims();
+  const nodeIndex = createAddressIndex();
   const names = new Map<string, ReadonlySet<string>>();
   const nameClaims = createClaims();
   const podPrefixes = new Map<string, readonly string[]>();
@@ -56,6 +62,13 @@ export function createLiveHolders(): LiveHolders {
     }
   };
 
+  const moveNode = (name: string, before: readonly string[]): void => {
+    const after = addressesOf(name);
+    move(nodeClaims, name, before, after);
+    for (const address of before) if (isUnclaimed(nodeClaims, address)) nodeIndex.remove(address);
+    for (const address of after) nodeIndex.add(address);
+  };
+
   return {
     podsOf,
     podPrefixes,
@@ -73,13 +86,13 @@ export function createLiveHolders(): LiveHolders {
       const before = addressesOf(name);
       if (node === undefined) nodes.delete(name);
       else nodes.set(name, node);
-      move(nodeClaims, name, before, addressesOf(name));
+      moveNode(name, before);
     },
     setTunnelAddresses(name, addresses) {
       const before = addressesOf(name);
       if (addresses === undefined) tunnels.delete(name);
       else tunnels.set(name, addresses);
-      move(nodeClaims, name, before, addressesOf(name));
+      moveNode(name, before);
     },
     setName(name, addresses) {
       move(nameClaims, name, names.get(name) ?? [], addresses ?? []);
@@ -111,6 +124,10 @@ export function createLiveHolders(): LiveHolders {
     },
     podAddresses: () => claims.addresses(),
     nodeAddresses: () => nodeClaims.addresses(),
+    *nodesInside(prefix) {
+      for (const address of nodeIndex.inside(prefix))
+        for (const name of nodeClaims.of(address)) yield* addressesOf(name);
+    },
     toldAddresses: () => nameClaims.addresses(),
     take() {
       const taken = { addresses: dirty, podPrefixes: dirtyPrefixes };
@@ -119,6 +136,10 @@ export function createLiveHolders(): LiveHolders {
       return taken;
     },
   };
+}
+
+function isUnclaimed(claims: Claims, address: string): boolean {
+  return [...claims.of(address)].length === 0;
 }
 
 type Claims = {

@@ -26,7 +26,7 @@ export type LiveLookout = {
   readonly drop: (asked: Asked) => void;
   readonly settle: () => LookoutChanges;
   readonly strict: () => boolean;
-  readonly peers: ReadonlyMap<string, PolicyPeer>;
+  readonly cidrs: () => Iterable<readonly [string, PolicyPeer & { readonly kind: 'cidr' }]>;
   readonly podFeatures: (pod: PodModel, outer: Labels) => string[];
   readonly nodeFeatures: (node: NodeModel, isOwn: boolean) => string[];
   readonly cidrsWith: (addr: Addr) => string[];
@@ -74,7 +74,7 @@ export function createLiveLookout(): LiveLookout {
   };
 
   return {
-    peers,
+    cidrs: () => cidrs.all,
     hold: (asked) => count(asked, 1),
     drop: (asked) => count(asked, -1),
     strict: () => known.strict,
@@ -150,6 +150,7 @@ function createCounts(): Counts {
 }
 
 type CidrIndex = {
+  readonly all: ReadonlyMap<string, Cidr>;
   readonly add: (text: string, cidr: Cidr) => void;
   readonly remove: (text: string, cidr: Cidr) => void;
   readonly with: (addr: Addr) => string[];
@@ -161,8 +162,11 @@ function createCidrIndex(): CidrIndex {
     4: new Map(),
     6: new Map(),
   };
+  const all = new Map<string, Cidr>();
   return {
+    all,
     add(text, cidr) {
+      all.set(text, cidr);
       const { family, length, value } = cidr.prefix;
       const networks = families[family].get(length) ?? new Map<bigint, Map<string, Cidr>>();
       families[family].set(length, networks);
@@ -170,6 +174,7 @@ function createCidrIndex(): CidrIndex {
       networks.set(value, here.set(text, cidr));
     },
     remove(text, { prefix: { family, length, value } }) {
+      all.delete(text);
       const networks = families[family].get(length);
       const here = networks?.get(value);
       here?.delete(text);
