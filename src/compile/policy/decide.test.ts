@@ -1,9 +1,12 @@
 /** The corner cases of what the APIs say, one flow each. */
 import { describe, expect, test } from 'vitest';
+import type { SelfIntent, SubnetIntent } from '#intent/node.ts';
 import type { PodModel } from '#model/pod.ts';
 import type { PolicyModel, PolicyPeer, PolicyPort, PolicyRule } from '#model/policy.ts';
 import { parsePrefix } from '#net/prefix.ts';
+import { compilePolicy } from './compile.ts';
 import { judge } from './decide.ts';
+import { verdictOf } from './lookup.ts';
 import type { PolicyEnd, PolicyFlow, PolicySnapshot } from './snapshot.ts';
 
 const pod = (
@@ -386,9 +389,33 @@ const ingress: readonly Row[] = [
     flow('bank/api', 'shop/web'),
     'deny',
   ],
+  [
+    'audited pass to what denies',
+    [
+      anp('a', { audit: true, ingress: [rule('pass')] }),
+      anp('b', { priority: 1, ingress: [rule('accept')] }),
+      np('c', { ingress: [] }),
+    ],
+    flow('bank/api', 'shop/web'),
+    'audit',
+  ],
 ];
 
 const egress: readonly Row[] = [
+  [
+    'a name in a pod Subnet may be told of a pod that is not heard of',
+    [
+      anp('a', {
+        egress: [
+          rule('pass', undefined, [tcp(443)]),
+          rule('deny', [podsOf('nobody')]),
+          rule('accept', [{ kind: 'name', pattern: 'pod.example.org' }]),
+        ],
+      }),
+    ],
+    flow('shop/web', '10.1.7.7'),
+    'deny',
+  ],
   ['isolated', [np('a', { egress: [] })], flow('shop/web', '8.8.8.8'), 'deny'],
   [
     'its own node, whatever NetworkPolicies say',
@@ -478,18 +505,68 @@ const egress: readonly Row[] = [
   ],
 ];
 
+/** As the subject's node would have it. */
+function compiled(snapshot: PolicySnapshot, direction: 'ingress' | 'egress', each: PolicyFlow): unknown {
+  const [to, from] = direction === 'ingress' ? [each.to, each.from] : [each.from, each.to];
+  const addressOf = (text: PolicyEnd): string =>
+    text.kind === 'address'
+      ? text.address
+      : snapshot.pods
+          .get(text.key)!
+          .addresses.find((address) => address.includes(':') === (each.family === 6))!;
+  const key = to.kind === 'pod' ? to.key : '';
+  const self = snapshot.pods.get(key)?.node ?? '';
+  const intent = {
+    ...compilePolicy(snapshot, self).value,
+    ...knownBesides(snapshot, self),
+  };
+  const isSelf = from.kind === 'pod' && from.key === key;
+  // Of a pod to itself without a Service no packet leaves the pod.
+  if (isSelf && !each.hairpin) return { verdict: 'allow', origin: undefined };
+  const { protocol, port, hairpin } = each;
+  const { verdict, origin } = verdictOf(intent, {
+    pod: key,
+    direction,
+    peer: addressOf(from),
+    protocol,
+    port,
+    ...(hairpin ? { hairpin } : {}),
+  });
+  return { verdict, origin };
+}
+
+function knownBesides({ nodes, tunnelAddresses, podPrefixes }: PolicySnapshot, self: string) {
+  const addresses = nodes.get(self)?.addresses ?? [];
+  return {
+    self: {
+      [self]: { addresses, tunnelAddresses: tunnelAddresses?.get(self) ?? [] } as unknown as SelfIntent,
+    },
+    subnets: {
+      default: { cidrs: [...(podPrefixes?.values() ?? [])].flat() } as unknown as SubnetIntent,
+    },
+  };
+}
+
 const names = new Map([
   ['www.a.example.org', new Set(['5.5.5.5'])],
   ['example.org', new Set(['5.5.5.6'])],
+  ['pod.example.org', new Set(['10.1.7.7'])],
 ]);
 
 describe('judge', () => {
   test.each(ingress)('ingress: %s', (_, policies, each, verdict) => {
-    expect(judge(cluster(policies), 'ingress', each).verdict).toBe(verdict);
+    const judged = judge(cluster(policies), 'ingress', each);
+    expect(judged.verdict).toBe(verdict);
+    expect(compiled(cluster(policies), 'ingress', each)).toEqual({ verdict, origin: judged.origin });
   });
 
   test.each(egress)('egress: %s', (_, policies, each, verdict) => {
-    expect(judge(cluster(policies, { names }), 'egress', each).verdict).toBe(verdict);
+    const judged = judge(cluster(policies, { names }), 'egress', each);
+    expect(judged.verdict).toBe(verdict);
+    expect(compiled(cluster(policies, { names }), 'egress', each)).toEqual({
+      verdict,
+      origin: judged.origin,
+    });
   });
 
   test('names the rule that decided, and tells what almost did', () => {

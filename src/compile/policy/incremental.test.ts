@@ -264,6 +264,22 @@ describe('a change', () => {
     expect(folded.policyAddresses).toEqual({ 'pod far/a': { identities: { '10.1.0.1': 16 } } });
   });
 
+  test('of a prefix that was all that was known of a pod leaves the pod known, where unknown ones are denied', () => {
+    const compiler = createPolicyCompiler(self);
+    const folded = emptyFold();
+    const network: PolicyPeer = { kind: 'cidr', prefix: parsePrefix('10.1.0.0/16')!, except: [] };
+    const [key, given] = policyOf('p', [app('nobody'), network]);
+    const rules = given.ingress!.map((rule) => ({ ...rule, action: 'deny' as const }));
+    compiler.setPod(...podOf('shop/own', { node: self }));
+    compiler.setPod(...podOf('far/a', { addresses: ['10.1.0.1'] }));
+    compiler.setPolicy(key, { ...given, tier: 'admin', ingress: rules });
+    fold(folded, compiler.flush());
+    expect(folded.policyAddresses).toEqual({});
+    compiler.setPolicy(key, { ...given, tier: 'admin', ingress: rules.slice(0, 1) });
+    fold(folded, compiler.flush());
+    expect(folded.policyAddresses).toEqual({ 'pod far/a': { identities: { '10.1.0.1': 17 } } });
+  });
+
   test('that leaves room gives numbers to those that were refused', () => {
     const compiler = createPolicyCompiler(self, { lastClass: 3, firstIdentity: 16, lastIdentity: 17 });
     const folded = emptyFold();
