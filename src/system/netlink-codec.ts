@@ -59,6 +59,13 @@ export function u32(type: number, value: number): Buffer {
   return attribute;
 }
 
+/** Network byte order: what netfilter says. */
+export function u32be(type: number, value: number): Buffer {
+  const attribute = header(type, 4);
+  attribute.writeUInt32BE(value >>> 0, 4);
+  return attribute;
+}
+
 /** NUL-terminated. */
 export function text(type: number, value: string): Buffer {
   return bytes(type, Buffer.from(`${value}\0`));

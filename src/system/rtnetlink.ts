@@ -84,7 +84,12 @@ export type RouteSocket = {
 
 /** Opens a socket in a namespace (default: the own one); it stays there and keeps the namespace alive until closed. */
 export function openRouteSocket(namespace?: string): RouteSocket {
-  const fd = routeSocket(namespace);
+  return openNetlinkSocket(NETLINK_ROUTE, namespace);
+}
+
+/** A socket of another netlink protocol that answers in the same way. */
+export function openNetlinkSocket(protocol: number, namespace?: string): RouteSocket {
+  const fd = boundSocket(protocol, namespace);
   const port = socketName(fd).readUInt32LE(4);
   let sequence = 0;
   let closed = false;
@@ -236,7 +241,7 @@ export type MonitorOptions = {
  * descriptor over only as a stream, a terminal, or a UDP socket. An empty look costs under 1 µs.
  */
 export function openMonitor(options: MonitorOptions): Monitor {
-  const fd = routeSocket(options.namespace);
+  const fd = boundSocket(NETLINK_ROUTE, options.namespace);
   for (const each of options.groups) setSocketOption(fd, SOL_NETLINK, socketOption.ADD_MEMBERSHIP, each);
   const poll = () => {
     const messages: Message[] = [];
@@ -266,8 +271,8 @@ export function openMonitor(options: MonitorOptions): Monitor {
 /** Milliseconds. Short enough that nobody notices, long enough to cost nothing. */
 const monitorInterval = 50;
 
-function routeSocket(namespace: string | undefined): number {
-  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, NETLINK_ROUTE);
+function boundSocket(protocol: number, namespace: string | undefined): number {
+  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, protocol);
   try {
     const address = Buffer.alloc(12);
     address.writeUInt16LE(linux.AF_NETLINK);

@@ -1,6 +1,9 @@
 /** The nftables engine: holds a node's intent in one table, atomically, and heals it when somebody else changes it. */
+import { networkInterfaces } from 'node:os';
 import type { Engine, Report } from '#engines/engine.ts';
 import type { IntentChange, ServiceIntent } from '#intent/node.ts';
+import { openTrackedFlows, type TrackedFlows } from '#system/ctnetlink.ts';
+import { inNamespace } from '#system/namespace.ts';
 import { inSlices } from '#system/steps.ts';
 import { type Conntrack, createConntrack, staleFlows } from './conntrack.ts';
 import { createLedger, type Difference, type Ledger } from './ledger.ts';
@@ -8,8 +11,10 @@ import { claimsOfService, placesOfService } from './lower-service.ts';
 import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
 import { type Element, type Operation, printOperation, type Ruleset } from './objects.ts';
 import { forgetLearnt, openings, plan, planChange } from './plan.ts';
+import type { Affected } from './policy-index.ts';
 import { type Nft, NftError, openNftSession } from './session.ts';
 import { staticChains } from './static.ts';
+import { createSweeper, type Sweeper } from './sweep.ts';
 import { wantedRuleset } from './wanted.ts';
 
 export type ForeignChange = ForeignEvent & {
@@ -36,6 +41,12 @@ export type NftablesParts = {
   readonly nft: Nft;
   readonly conntrack: Conntrack;
   readonly watch?: (onForeign: (event: ForeignEvent) => void) => Monitor;
+  /** Connections that stand, to cut those that a change forbids. */
+  readonly flows?: {
+    readonly open: () => TrackedFlows;
+    /** The node's own addresses, whatever they are for. */
+    readonly ownAddresses: () => ReadonlySet<string>;
+  };
 };
 
 /**
@@ -49,9 +60,13 @@ export function createNftablesEngine(
     nft: openNftSession(options.command),
     conntrack: createConntrack(options.command),
     watch: (onForeign) => openMonitor(options.namespace, onForeign),
+    flows: {
+      open: () => openTrackedFlows(options.namespace),
+      ownAddresses: () => addressesIn(options.namespace),
+    },
   },
 ): Engine {
-  const { nft, conntrack, watch } = parts;
+  const { nft, conntrack, watch, flows } = parts;
   const ledger = createLedger(options.serviceRanges);
   let monitor: Monitor | undefined;
   let whole = false;
@@ -60,6 +75,20 @@ export function createNftablesEngine(
   let queue: Promise<unknown> = Promise.resolve();
   let healing: ForeignEvent | undefined;
   let closed = false;
+  let sweeper: Sweeper | undefined;
+
+  /** Opened when first needed: most nodes have policy, but none before its pods. */
+  function judgeStanding(affected: Affected): void {
+    if (flows === undefined || (affected !== 'all' && affected.size === 0)) return;
+    const onError = (error: Error) => options.onError?.(error);
+    sweeper ??= createSweeper({
+      flows: flows.open(),
+      ownAddresses: flows.ownAddresses,
+      table: ledger.policy,
+      onError,
+    });
+    sweeper.ask(affected);
+  }
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = queue.then(work);
@@ -87,6 +116,8 @@ export function createNftablesEngine(
     const operations = await inSlices(plan(actual, wanted, options));
     for (const transaction of guardsFirst(actual, operations)) await nft.commit(transaction);
     known = true;
+    // Whoever changed the table may have let connections in, and so may a predecessor.
+    if (whole && operations.length > 0 && ledger.context().policy) judgeStanding('all');
     if (whole) await tolerate(conntrack.prune(ledger.serviceAt));
     return {
       report: { operations: operations.map(printOperation), problems },
@@ -144,13 +175,16 @@ export function createNftablesEngine(
         whole ||= change.replace;
         if (!known || first) {
           const { report } = await repair();
+          judgeStanding(first ? 'all' : difference.affected);
           await forgetFlows(difference);
           return report;
         }
         const chains = difference.staticChanged ? staticChains(contextBefore) : [];
         const chainsAfter = difference.staticChanged ? staticChains(ledger.context()) : [];
         try {
-          return await applyDifference(difference, planChange(difference, chains, chainsAfter));
+          const report = await applyDifference(difference, planChange(difference, chains, chainsAfter));
+          judgeStanding(difference.affected);
+          return report;
         } catch (error) {
           known = false;
           if (!(error instanceof NftError)) throw error;
@@ -159,6 +193,7 @@ export function createNftablesEngine(
           // The notification of it comes when all is healed already.
           if (wasGone)
             options.onForeignChange?.({ by: 'found when a change was refused', events: [], opened, report });
+          judgeStanding(difference.affected);
           await forgetFlows(difference);
           return report;
         }
@@ -178,10 +213,16 @@ export function createNftablesEngine(
     async close() {
       closed = true;
       await queue;
+      await sweeper?.close();
       monitor?.close();
       await nft.close();
     },
   };
+}
+
+function addressesIn(namespace: string | undefined): ReadonlySet<string> {
+  const found = inNamespace(namespace, networkInterfaces);
+  return new Set(Object.values(found).flatMap((each) => (each ?? []).map(({ address }) => address)));
 }
 
 type Repaired = {

@@ -1,5 +1,6 @@
 /** A table in memory that refuses what the kernel refuses: dangling references, duplicates, overlaps of use. */
 import { isDeepStrictEqual } from 'node:util';
+import { flowAddress, type TrackedFlow, type TrackedFlows } from '#system/ctnetlink.ts';
 import type { Conntrack, StaleFlow } from './conntrack.ts';
 import type { Chain, NamedSet, Operation } from './objects.ts';
 import { type Nft, NftError } from './session.ts';
@@ -65,6 +66,44 @@ export function createFakeConntrack(): Conntrack & { readonly forgotten: StaleFl
       forgotten.push(...flows);
     },
     async prune() {},
+  };
+}
+
+export type FakeFlows = TrackedFlows & {
+  /** Addresses of each look, `all` for all. */
+  readonly looks: (readonly string[] | 'all')[];
+  /** A connection, with addresses as text. */
+  add(flow: TrackedFlow, marked?: boolean): void;
+  /** Of each connection, in the order in which they were added. */
+  marks(): readonly boolean[];
+};
+
+/** Connections in memory, with the one bit of their marks. */
+export function createFakeFlows(): FakeFlows {
+  const flows: { readonly flow: TrackedFlow; marked: boolean }[] = [];
+  const looks: (readonly string[] | 'all')[] = [];
+  return {
+    looks,
+    async mark(_, addresses, wanted) {
+      looks.push(addresses ?? 'all');
+      const keys = addresses?.map(flowAddress);
+      let changed = 0;
+      for (const each of flows) {
+        const { source, target } = each.flow;
+        if (keys !== undefined && !keys.includes(source) && !keys.includes(target)) continue;
+        const want = wanted(each.flow);
+        if (want === undefined || want === each.marked) continue;
+        each.marked = want;
+        changed++;
+      }
+      return changed;
+    },
+    close() {},
+    add(flow, marked = false) {
+      const ends = { source: flowAddress(flow.source), target: flowAddress(flow.target) };
+      flows.push({ flow: { ...flow, ...ends }, marked });
+    },
+    marks: () => flows.map((each) => each.marked),
   };
 }
 

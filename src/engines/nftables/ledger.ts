@@ -37,7 +37,9 @@ import {
 import { claimsOfService, lowerService } from './lower-service.ts';
 import { net, netChains, type References } from './net-change.ts';
 import type { Element } from './objects.ts';
+import { type Affected, createPolicyIndex } from './policy-index.ts';
 import type { StaticContext } from './static.ts';
+import type { PolicyTable } from './verdict.ts';
 
 /** What a change of the intent means for the table. An element whose data changes is in both lists. */
 export type Difference = {
@@ -48,6 +50,8 @@ export type Difference = {
   /** The static chains are other ones now. */
   readonly staticChanged: boolean;
   readonly problems: readonly { readonly entry: string; readonly reason: string }[];
+  /** Whose connections policy may judge otherwise now. */
+  readonly affected: Affected;
   /** Services before and after, by key, for affinity and connection tracking. */
   readonly services: ReadonlyMap<
     string,
@@ -66,6 +70,8 @@ export type Ledger = {
   /** Everything: all elements, the shared chains, and what can't be held. The ledger must not change meanwhile. */
   wanted(): Steps<Wanted>;
   context(): StaticContext;
+  /** What policy says now. */
+  policy(): PolicyTable;
   /** The service that answers at a frontend (`frontendKey`). */
   readonly serviceAt: (frontend: string) => ServiceIntent | undefined;
 };
@@ -98,6 +104,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   ) as Entries;
   const claims: Claims = new Map();
   const references: References = new Map();
+  const policyIndex = createPolicyIndex(entries);
   const winner = (claim: string) => winnerOf(claims, claim);
   const lower = (domain: Single, key: string, entry: unknown, owner: (claim: string) => string | undefined) =>
     lowerEntry(domain, key, entry, (claim) => owner(claim) === `${domain}/${key}`);
@@ -150,6 +157,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       const id = `endpoints/${key}`;
       if (changed.policySubjects.has(podOf(endpoint)) && !before.has(id)) before.set(id, endpoint);
     }
+    policyIndex.before(changed);
     const removed: Element[] = [];
     const added: Element[] = [];
     const removedChains: string[] = [];
@@ -202,6 +210,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       ...netChains(references, removedChains, addedChains),
       staticChanged: JSON.stringify(context()) !== contextBefore,
       problems,
+      affected: policyIndex.after(changed),
       services,
     };
   }
@@ -237,6 +246,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
     change,
     wanted,
     context,
+    policy: policyIndex.table,
     serviceAt(frontend) {
       const id = winner(`frontend ${frontend}`);
       return id === undefined ? undefined : (entryOf(entries, id) as ServiceIntent | undefined);

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PolicyDecisionIntent, PolicyRowIntent } from '#intent/policy.ts';
 import { decision } from './arbitrary.ts';
-import { classOf, handleText, lowerDecision, lowerSubject, pairText } from './lower-policy.ts';
-import { policyChains } from './policy-chains.ts';
+import { classOf, handleText, lowerDecision, lowerSubject } from './lower-policy.ts';
+import { type Held, walk } from './walk.ts';
 
 const probes = [0, 1, 21, 22, 23, 79, 80, 81, 442, 443, 29_999, 30_000, 32_768, 65_534, 65_535];
 const protocols = [
@@ -24,8 +24,9 @@ describe('decisions as sets', () => {
         for (const [name, protocol] of protocols) {
           for (const port of probesOf(ofOther, own)) {
             const wanted = verdictOf(special ? own : ofOther, name, port);
-            expect(judge(sets, { pair: pairText(7, 16), protocol, port }), `${name}/${port}`).toBe(wanted);
-            expect(judge(sets, { pair: pairText(8, 16), protocol, port })).toBe('deny');
+            const packet = { from: '10.244.1.1', to: '10.244.1.2', protocol, port };
+            expect(walk(sets, packet, ['policyJudge'], 0x70_0010), `${name}/${port}`).toBe(wanted);
+            expect(walk(sets, packet, ['policyJudge'], 0x80_0010)).toBe('deny');
           }
         }
       }),
@@ -120,65 +121,12 @@ function verdictOf({ rows }: PolicyDecisionIntent, protocol: PolicyRowIntent['pr
   return rows.find((row) => row.protocol === protocol && row.first <= port && port <= row.last)!.verdict;
 }
 
-type Sets = ReadonlyMap<string, readonly string[]>;
-type Packet = { readonly pair: string; readonly protocol: number; readonly port: number };
-
-function setsOf(decisions: Readonly<Record<string, PolicyDecisionIntent>>): Sets {
-  const sets = new Map<string, string[]>();
+function setsOf(decisions: Readonly<Record<string, PolicyDecisionIntent>>): Held {
+  const sets = new Map<string, Map<string, string>>();
   for (const [key, each] of Object.entries(decisions)) {
     for (const { set, key: element } of lowerDecision(key, each).elements) {
-      sets.set(set, [...(sets.get(set) ?? []), element]);
+      sets.set(set, (sets.get(set) ?? new Map<string, string>()).set(element, ''));
     }
   }
   return sets;
-}
-
-/** Walks the chains from `policyJudge` on, as the kernel does. */
-function judge(sets: Sets, { pair, protocol, port }: Packet): 'allow' | 'deny' | 'audit' {
-  const chains = new Map(policyChains().map((chain) => [chain.name, chain.rules]));
-  let priority = pair;
-  const fields: Record<string, () => string> = {
-    'meta priority': () => priority,
-    'meta l4proto': () => String(protocol),
-    'th dport': () => String(port),
-  };
-  const has = (set: string, key: string) =>
-    (sets.get(set) ?? []).some((element) => {
-      const range = /^(.*) \. (\d+)-(\d+)$/.exec(element);
-      if (range === null) return element === key;
-      const at = key.lastIndexOf(' . ');
-      const value = Number(key.slice(at + 3));
-      return range[1] === key.slice(0, at) && Number(range[2]) <= value && value <= Number(range[3]);
-    });
-  let chain = 'policyJudge';
-  walk: for (;;) {
-    for (const { statement } of chains.get(chain)!) {
-      if (statement.startsWith('icmp')) continue;
-      const parts =
-        /^(?:((?:meta \w+|th dport)(?: \. (?:meta \w+|th dport))*) (!= )?(?:@(\w+)|(\d+)) )?(.*)$/.exec(
-          statement,
-        )!;
-      const [, what, not, set, number, action] = parts;
-      if (what !== undefined && !statement.startsWith('meta priority set')) {
-        const key = what
-          .split(' . ')
-          .map((field) => fields[field]!())
-          .join(' . ');
-        const found = set === undefined ? key === number : has(set, key);
-        if (found === (not !== undefined)) continue;
-      }
-      const goto = /^goto (\w+)$/.exec(action!);
-      if (goto !== null) {
-        chain = goto[1]!;
-        continue walk;
-      }
-      if (action === 'return') return priority === 'none' ? 'allow' : 'audit';
-      if (action!.endsWith('drop')) return 'deny';
-      if (action === 'meta priority set none') priority = 'none';
-      else if (action === 'meta priority set meta priority & fff0:0') {
-        priority = `${priority.split(':')[0]!.slice(0, -1)}0:0`;
-      } else throw new Error(`what is ${statement}?`);
-    }
-    return priority === 'none' ? 'allow' : 'audit';
-  }
 }

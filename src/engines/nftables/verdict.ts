@@ -1,0 +1,56 @@
+/** What policy says of a connection that stands: the same as the packet path says of a new one, from what the ledger holds. Pure. */
+import { type PolicyDecisionIntent, policyIdentities } from '#intent/node.ts';
+import { protocolNumbers } from './lower-service.ts';
+import type { PolicyDirection } from './policy-chains.ts';
+
+/** What is known of this node's pods and of everybody's identity. */
+export type PolicyTable = {
+  /** This node's pods by address; absent: not restricted. */
+  readonly pods: ReadonlyMap<string, Readonly<Record<PolicyDirection, number | 'closed' | undefined>>>;
+  readonly identityOf: (address: string) => number;
+  readonly decisionOf: (policyClass: number, identity: number) => PolicyDecisionIntent | undefined;
+};
+
+/** By its first packet, after translation of the destination and before that of the source. */
+export type Connection = {
+  readonly from: string;
+  readonly to: string;
+  /** IANA number. */
+  readonly protocol: number;
+  readonly port: number;
+};
+
+export type PolicyVerdict = 'allow' | 'deny' | 'audit';
+
+/** `ofNode`: the node itself opened it, which no pod of it forbids. */
+export function verdictOf(table: PolicyTable, connection: Connection, ofNode: boolean): PolicyVerdict {
+  const { from, to } = connection;
+  const egress = verdictOfClass(table, table.pods.get(from)?.egress, to, connection);
+  if (egress === 'deny' || ofNode) return egress;
+  const ingress = verdictOfClass(table, table.pods.get(to)?.ingress, from, connection);
+  return ingress === 'allow' ? egress : ingress;
+}
+
+function verdictOfClass(
+  table: PolicyTable,
+  policyClass: number | 'closed' | undefined,
+  peer: string,
+  { from, to, protocol, port }: Connection,
+): PolicyVerdict {
+  if (policyClass === undefined) return 'allow';
+  if (policyClass === 'closed') return 'deny';
+  const identity = from === to ? policyIdentities.itself : table.identityOf(peer);
+  const decision =
+    table.decisionOf(policyClass, identity) ?? table.decisionOf(policyClass, policyIdentities.other);
+  const name = nameOf(protocol);
+  const row = decision?.rows.find(
+    (each) => each.protocol === name && (name === 'other' || (each.first <= port && port <= each.last)),
+  );
+  return row?.verdict ?? 'deny';
+}
+
+function nameOf(number: number): keyof typeof protocolNumbers | 'other' {
+  if (number === protocolNumbers.tcp) return 'tcp';
+  if (number === protocolNumbers.udp) return 'udp';
+  return number === protocolNumbers.sctp ? 'sctp' : 'other';
+}
