@@ -56,6 +56,15 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     help: 'Time of one pass over all objects.',
     buckets: [0.001, 0.01, 0.1, 0.5, 1, 5, 30],
   });
+  const pending = registry.gauge({
+    name: 'netloom_controller_policies_pending',
+    help: 'Policies that some node has not said to hold as they are now, by kind; told by the controller that leads.',
+    labels: ['kind'],
+  });
+  registry.onCollect(() => {
+    for (const [kind, count] of isLeading ? policyStatus.pending() : []) pending.set(count, { kind });
+  });
+  let isLeading = false;
   let startedAt = 0;
   let remindedAt = 0;
   const qosStatus = createQosStatus(client, caches.policies, log);
@@ -113,7 +122,10 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     async lead(signal) {
       startedAt = performance.now();
       remindedAt = startedAt;
+      isLeading = true;
       await Promise.all([passes.run(signal), qosStatus.run(signal), policyStatus.run(signal)]);
+      isLeading = false;
+      for (const kind of policyStatus.pending().keys()) pending.remove({ kind });
       reporter.clear();
     },
   };

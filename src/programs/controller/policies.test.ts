@@ -19,6 +19,7 @@ import { startController } from './controller.ts';
 let api: LabServer;
 let client: Client;
 let stop: () => Promise<void>;
+let metrics: () => string;
 
 beforeAll(async () => {
   api = await startLabServer();
@@ -55,11 +56,13 @@ const create = (type: ResourceType, object: object) => client.create(type, objec
 function lead(): () => Promise<void> {
   const caches = startCaches(client, silentLog);
   const recorder = createRecorder(client, { controller: 'netloom.dev/controller', instance: 'c' });
+  const registry = createRegistry();
+  metrics = () => registry.text();
   const { lead: run } = startController({
     client,
     caches,
     recorder,
-    registry: createRegistry(),
+    registry,
     leaseTimes: { defaultDurationMs: 40_000, marginMs: 10_000 },
     externalIPs: false,
     log: silentLog,
@@ -117,6 +120,7 @@ test('in force is what every node with a selected pod has said so of', async () 
     ),
   );
   expect(await condition('Accepted')).toBe('True Accepted 1: all of it is used');
+  expect(metrics()).toContain('policies_pending{kind="AdminNetworkPolicy"} 1\n');
   await say('n1', metadata.resourceVersion);
   await eventually(async () =>
     expect(await condition('InForce')).toBe(
@@ -130,6 +134,7 @@ test('in force is what every node with a selected pod has said so of', async () 
       `True InForce 1: on 2 of 2 nodes that need it, since generation 1; ${selected}`,
     ),
   );
+  expect(metrics()).toContain('policies_pending{kind="AdminNetworkPolicy"} 0\n');
 });
 
 test('nothing is written while nothing changes, nor by a controller that takes over', async () => {

@@ -5,6 +5,7 @@ import {
   adminNetworkPolicyType,
   baselineAdminNetworkPolicyType,
   clusterNetworkPolicyType,
+  networkPolicyType,
 } from '#api/policies.ts';
 import { findPolicyProblems } from '#compile/policy/findings.ts';
 import type { PolicySnapshot } from '#compile/policy/snapshot.ts';
@@ -19,12 +20,12 @@ import type { PolicyModel } from '#model/policy.ts';
 import { namespacePosture } from '#model/posture.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
-import { formatReach, nodeOfLease } from '../node-lease.ts';
+import { formatReach, nodeOfLease, type PolicyReach } from '../node-lease.ts';
 import { type Caches, policyCaches, type SeenPolicy } from './caches.ts';
 import { createPasses } from './passes.ts';
 import { createPatience } from './patience.ts';
 import { nobody, type SelectedPods, selectedPods } from './policy-selection.ts';
-import { policyConditions, type ReachByNode } from './policy-status.ts';
+import { isHeld, policyConditions, type ReachByNode } from './policy-status.ts';
 import { createPolicyVersions } from './policy-versions.ts';
 import { createPace, differOnlyInWords } from './subnets.ts';
 
@@ -33,6 +34,8 @@ export type PolicyStatus = {
   run(signal: AbortSignal): Promise<void>;
   /** Of policies beside the cluster's pods and each other, as last looked at; their readers' are not among them. */
   readonly problems: () => readonly Problem[];
+  /** By kind, NetworkPolicies too: how many some node's kernel doesn't hold as they are now. */
+  readonly pending: () => ReadonlyMap<string, number>;
 };
 
 /** What could not be written is tried again after so long. */
@@ -42,12 +45,16 @@ const gatherMs = 500;
 /** Of the time at most this part is spent on looking at everything, however large the cluster. */
 const share = 0.05;
 
-/** Kinds whose API has a status. */
+const policyTypes = [
+  networkPolicyType,
+  adminNetworkPolicyType,
+  baselineAdminNetworkPolicyType,
+  clusterNetworkPolicyType,
+];
+
+/** By kind, those whose API has a status. */
 const statusTypes = new Map<string, ResourceType>(
-  [adminNetworkPolicyType, baselineAdminNetworkPolicyType, clusterNetworkPolicyType].map((type) => [
-    type.kind,
-    type,
-  ]),
+  policyTypes.filter((type) => type !== networkPolicyType).map((type) => [type.kind, type]),
 );
 
 /** `onProblems` is told when `problems` are others than before. */
@@ -108,9 +115,7 @@ export function createPolicyStatus(
       onProblems();
     }
     const byObject = Map.groupBy(problems, ({ object }) => `${object.kind} ${object.name}`);
-    const reaches: ReachByNode = new Map(
-      caches.leases.list().map(({ name, reach }) => [nodeOfLease(name) ?? name, reach]),
-    );
+    const reaches: ReachByNode = new Map(reachesOf(caches));
     for (const policy of all) {
       const type = statusTypes.get(policy.ref.kind);
       if (type === undefined) continue;
@@ -153,6 +158,17 @@ export function createPolicyStatus(
 
   return {
     problems: () => problems,
+    pending() {
+      const nodes = new Set(caches.nodes.list().map(({ ref }) => ref.name));
+      const reaches = reachesOf(caches).filter(([node]) => nodes.has(node));
+      const behind = seen().filter((policy) => {
+        const since = versions.since(policy);
+        return reaches.some(([, reach]) => !isHeld(reach, policy.ref.kind, since));
+      });
+      return new Map(
+        policyTypes.map(({ kind }) => [kind, behind.filter(({ ref }) => ref.kind === kind).length]),
+      );
+    },
     async run(signal) {
       const ends = [
         ...policyCaches(caches).map((cache) =>
@@ -201,6 +217,13 @@ function slim(pod: PodModel): PodModel | undefined {
   if (pod.hostNetwork || pod.ended) return undefined;
   const { statefulSet: _, ...rest } = pod;
   return { ...rest, annotations: {} };
+}
+
+function reachesOf({ leases }: Pick<Caches, 'leases'>): (readonly [string, PolicyReach])[] {
+  return leases.list().flatMap(({ name, reach }) => {
+    const node = nodeOfLease(name);
+    return node === undefined ? [] : [[node, reach] as const];
+  });
 }
 
 function snapshotOf(
