@@ -1,6 +1,5 @@
 /** Writes the status of cluster-wide policies, and finds what in policies of all kinds can't work. Pods are watched while there is a policy. */
-import { podType } from '#api/core.ts';
-import type { KubeObject, ResourceType } from '#api/object.ts';
+import type { ResourceType } from '#api/object.ts';
 import {
   adminNetworkPolicyType,
   baselineAdminNetworkPolicyType,
@@ -8,14 +7,10 @@ import {
   networkPolicyType,
 } from '#api/policies.ts';
 import { findPolicyProblems } from '#compile/policy/findings.ts';
-import type { PolicySnapshot } from '#compile/policy/snapshot.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import { setConditions } from '#kube/conditions.ts';
-import { type Informer, startInformer } from '#kube/informer.ts';
-import { inAudit } from '#model/audit.ts';
-import type { NamespaceModel } from '#model/namespace.ts';
-import type { NodeModel } from '#model/node.ts';
-import { type PodModel, readPod } from '#model/pod.ts';
+import type { Informer } from '#kube/informer.ts';
+import type { PodModel } from '#model/pod.ts';
 import type { PolicyModel } from '#model/policy.ts';
 import { namespacePosture } from '#model/posture.ts';
 import type { Problem } from '#model/problem.ts';
@@ -25,6 +20,7 @@ import { type Caches, policyCaches, type SeenPolicy } from './caches.ts';
 import { createPasses } from './passes.ts';
 import { createPatience } from './patience.ts';
 import { nobody, type SelectedPods, selectedPods } from './policy-selection.ts';
+import { snapshotOf, watchPods } from './policy-snapshot.ts';
 import { isHeld, policyConditions, type ReachByNode } from './policy-status.ts';
 import { createPolicyVersions } from './policy-versions.ts';
 import { createPace, differOnlyInWords } from './subnets.ts';
@@ -72,7 +68,7 @@ export function createPolicyStatus(
   let problems: readonly Problem[] = [];
   const patience = createPatience();
   /** By key of the policy. */
-  let selected: ReadonlyMap<string, SelectedPods> = new Map();
+  let selected = new Map<string, SelectedPods>();
   let isStale = true;
   let lookAgainAt = 0;
 
@@ -96,11 +92,17 @@ export function createPolicyStatus(
     const started = performance.now();
     const snapshot = snapshotOf(all, postures(), informer, caches);
     found = findPolicyProblems(snapshot);
-    const withStatus = [...snapshot.policies.values()].filter(({ origin }) => statusTypes.has(origin.kind));
-    selected = selectedPods(snapshot, withStatus);
+    selected = new Map(selectedPods(snapshot, withStatus(all)));
     isStale = false;
     const now = performance.now();
     lookAgainAt = now + (now - started) * (1 / share - 1);
+  };
+  /** In a large cluster the next look may be a minute away: one that is new, or says something else, needn't wait for it. */
+  const lookAtNew = (all: readonly SeenPolicy[], informer: Informer<PodModel>): void => {
+    const fresh = withStatus(all).filter(({ key }) => !selected.has(key));
+    if (fresh.length === 0) return;
+    const more = selectedPods(snapshotOf([], [], informer, caches), fresh);
+    for (const [key, pods] of more) selected.set(key, pods);
   };
 
   const reconcile = async (): Promise<void> => {
@@ -109,6 +111,7 @@ export function createPolicyStatus(
     if (pods === undefined) found = [];
     else if (!pods.hasSynced()) return;
     else if (isStale && performance.now() >= lookAgainAt) look(all, pods);
+    else lookAtNew(all, pods);
     const told = patience.lasting(found, performance.now());
     if (JSON.stringify(told) !== JSON.stringify(problems)) {
       problems = told;
@@ -135,7 +138,7 @@ export function createPolicyStatus(
     own: readonly Problem[],
   ): Promise<void> => {
     const { ref, value, generation, conditions: before } = policy;
-    // One that is newer than the last look is told of with the next one.
+    // It changed while this pass waited for an answer: the next one tells of it.
     if (value !== undefined && !selected.has(value.key)) return;
     const view = {
       kind: ref.kind,
@@ -174,8 +177,9 @@ export function createPolicyStatus(
         ...policyCaches(caches).map((cache) =>
           cache.onChange(({ old, new: policy }) => {
             if (policy === undefined) versions.forget(old?.ref.uid);
-            else if (versions.see(policy)) touch();
-            if (policy === undefined) touch();
+            else if (!versions.see(policy)) return;
+            selected.delete((policy ?? old)?.value?.key ?? '');
+            touch();
           }),
         ),
         caches.namespaces.onChange(touch),
@@ -200,23 +204,8 @@ export function createPolicyStatus(
   };
 }
 
-function watchPods(client: Client, log: Log, touch: () => void): Informer<PodModel> {
-  const informer = startInformer<KubeObject, PodModel>(client, podType, {
-    log,
-    equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
-    transform: (object) => slim(readPod(object)),
-  });
-  informer.onChange(touch);
-  // Rejected only when it is stopped before.
-  informer.synced.then(touch, () => {});
-  return informer;
-}
-
-/** This decides the memory of a controller of many pods. Policy is not about pods on the node's network, nor about those that ended. */
-function slim(pod: PodModel): PodModel | undefined {
-  if (pod.hostNetwork || pod.ended) return undefined;
-  const { statefulSet: _, ...rest } = pod;
-  return { ...rest, annotations: {} };
+function withStatus(all: readonly SeenPolicy[]): PolicyModel[] {
+  return all.flatMap(({ ref, value }) => (value !== undefined && statusTypes.has(ref.kind) ? [value] : []));
 }
 
 function reachesOf({ leases }: Pick<Caches, 'leases'>): (readonly [string, PolicyReach])[] {
@@ -224,25 +213,4 @@ function reachesOf({ leases }: Pick<Caches, 'leases'>): (readonly [string, Polic
     const node = nodeOfLease(name);
     return node === undefined ? [] : [[node, reach] as const];
   });
-}
-
-function snapshotOf(
-  all: readonly SeenPolicy[],
-  postures: readonly PolicyModel[],
-  pods: Informer<PodModel>,
-  caches: Caches,
-): PolicySnapshot {
-  const spaces = caches.namespaces.list().flatMap(({ value }) => value ?? []);
-  const namespaces = new Map(spaces.map((each): [string, NamespaceModel] => [each.name, each]));
-  const nodes = caches.nodes.list().flatMap(({ value }) => value ?? []);
-  const policies = [...all.flatMap(({ value }) => value ?? []), ...postures].map((policy) => ({
-    ...policy,
-    audit: inAudit(policy, namespaces.get(policy.origin.namespace ?? '')),
-  }));
-  return {
-    policies: new Map(policies.map((policy) => [policy.key, policy])),
-    pods: new Map(pods.list().map((pod) => [`${pod.namespace}/${pod.name}`, pod])),
-    namespaces,
-    nodes: new Map(nodes.map((node): [string, NodeModel] => [node.name, node])),
-  };
 }
