@@ -305,6 +305,7 @@ test('a user sees with kubectl where a policy is in force, what is wrong with it
     new RegExp(`on 3 of 3 nodes that need it, since generation ${generation}; selects \\d+ pods: shop/`);
   await eventually(async () => expect(await describe()).toMatch(inForce(1)), 30_000);
   expect(await describe()).toMatch(/Reason: +Accepted/);
+  expect(await kubectl('get', 'cnp')).toMatch(/no-bank +Admin +10 +True /);
   await cluster.apply(object(11));
   await eventually(async () => expect(await describe()).toMatch(inForce(2)), 30_000);
   const version = () =>
@@ -324,4 +325,11 @@ test('a user sees with kubectl where a policy is in force, what is wrong with it
     expect(text).toMatch(/Warning +NotSupported .*netloom\.dev\/controller/);
   }, 30_000);
   await kubectl('delete', 'clusternetworkpolicy', 'no-bank');
+  // A NetworkPolicy has no status: what is wrong with it is an event.
+  await cluster.apply(policy('half', { podSelector: {}, policyTypes: ['Ingress'], egress: [{}] }));
+  await eventually(async () =>
+    expect(await kubectl('-n', 'shop', 'events', '--for', 'networkpolicy/half')).toMatch(
+      /Warning +WithoutEffect +NetworkPolicy\/half +spec\.egress: has no effect/,
+    ),
+  );
 }, 120_000);
