@@ -5,7 +5,7 @@ import { eventually } from '#lab/eventually.ts';
 import { createInForce } from './in-force.ts';
 
 const versions = (version: string) => new Map([['NetworkPolicy', version]]);
-const engine = (generation: number, problems = 0) => ({ name: 'nftables', generation, problems });
+const engine = (generation: number, problems = 0, name = 'nftables') => ({ name, generation, problems });
 
 function open(problems: () => readonly EngineProblem[] = () => []) {
   const seconds: number[] = [];
@@ -53,10 +53,14 @@ test('an engine that failed counts when it has caught up', () => {
   inForce.handedOver(1, versions('10'));
   inForce.answered({ generation: 1, problems: [{ engine: 'nftables', entry: '', reason: 'busy' }] });
   expect(reached()).toBeUndefined();
-  inForce.setStatus({ generation: 1, engines: [engine(0), engine(1)] });
+  inForce.setStatus({ generation: 1, engines: [engine(0), engine(1, 0, 'frr')] });
   expect(reached()).toBeUndefined();
-  inForce.setStatus({ generation: 1, engines: [engine(1), engine(1)] });
+  inForce.setStatus({ generation: 1, engines: [engine(1), engine(0, 0, 'frr')] });
   expect(reached()).toBe('10');
+  // One that has nothing to do with policy is not waited for.
+  inForce.handedOver(2, versions('11'));
+  inForce.answered({ generation: 2, problems: [{ engine: 'frr', entry: '', reason: 'busy' }] });
+  expect(reached()).toBe('11');
 });
 
 test('while the kernel refuses something of policy nothing new is in force', async () => {

@@ -24,6 +24,9 @@ type Waiting = {
   readonly since?: number | undefined;
 };
 
+/** The engine that holds policy: what keeps another one from its work is no matter of policy. */
+const enforcer = 'nftables';
+
 /**
  * `onHeld` gets the seconds from event to kernel of each change of policy. `problems` asks the datapath what its engines can't hold.
  */
@@ -72,19 +75,21 @@ export function createInForce(
       taken = generation;
       if (found.some(isOfPolicy)) refused = Math.max(refused, 1);
       // An engine that failed as a whole tries again: its status tells when it holds this.
-      if (!found.some(({ entry }) => entry === '')) held = Math.max(held, generation);
+      if (!found.some(({ engine, entry }) => engine === enforcer && entry === ''))
+        held = Math.max(held, generation);
       settle();
     },
     setStatus({ engines, generation }) {
       if (taken === 0 || generation > taken) return;
-      if (engines.some((engine) => engine.problems > 0) || refused > 0) void look();
-      held = Math.max(held, Math.min(generation, ...engines.map((engine) => engine.generation)));
+      const own = engines.filter(({ name }) => name === enforcer);
+      if (own.some((engine) => engine.problems > 0) || refused > 0) void look();
+      held = Math.max(held, Math.min(generation, ...own.map((engine) => engine.generation)));
       settle();
     },
     reach: () => (versions === undefined ? undefined : { versions, refused }),
   };
 }
 
-function isOfPolicy({ entry }: EngineProblem): boolean {
-  return entry.startsWith('policy');
+function isOfPolicy({ engine, entry }: EngineProblem): boolean {
+  return engine === enforcer && entry.startsWith('policy');
 }
