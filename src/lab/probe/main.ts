@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import type { Outcome, Probe, ProbeAnswer, ProbeResult } from './types.ts';
 
 /** More would wait for this process, not for the network, and be taken for lost. */
@@ -45,6 +46,7 @@ async function makeProbe(probe: Probe): Promise<ProbeResult> {
 
 const once: Readonly<Record<Probe['kind'], (probe: Probe) => Promise<readonly ProbeAnswer[]>>> = {
   http,
+  tcp,
   udp,
   ping,
   dns,
@@ -73,6 +75,21 @@ function http({ target, port, timeoutMs, size }: Probe): Promise<readonly ProbeA
     );
     outgoing.on('error', (error: NodeJS.ErrnoException) => reject(connectError(error)));
     outgoing.end(body);
+  });
+}
+
+/** Only the handshake: whoever listens, whatever it speaks. */
+function tcp({ target, port = 0, timeoutMs }: Probe): Promise<readonly ProbeAnswer[]> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: target, port });
+    const end = (error?: Error): void => {
+      socket.destroy();
+      if (error === undefined) resolve([{ server: target, client: '' }]);
+      else reject(error);
+    };
+    socket.setTimeout(timeoutMs, () => end(new NoAnswer('silent', `no answer within ${timeoutMs} ms`)));
+    socket.once('connect', () => end());
+    socket.once('error', (error: NodeJS.ErrnoException) => end(connectError(error)));
   });
 }
 

@@ -2,7 +2,7 @@
 
 export type Probe = {
   readonly id: string;
-  readonly kind: 'http' | 'udp' | 'ping' | 'dns';
+  readonly kind: 'http' | 'tcp' | 'udp' | 'ping' | 'dns';
   /** Address; for dns the name to look up. */
   readonly target: string;
   readonly port?: number;

@@ -4,6 +4,19 @@ import type { Command, OptionSpec } from './command.ts';
 
 const name: OptionSpec = { type: 'string', value: 'NAME', summary: 'which lab', default: 'default' };
 const json: OptionSpec = { type: 'boolean', summary: 'print JSON' };
+const clusterOption: OptionSpec = {
+  type: 'string',
+  value: 'NAME',
+  summary: 'ask this lab instead of the cluster of $KUBECONFIG (without either: lab default)',
+};
+const outputOption = (...choices: readonly string[]): OptionSpec => ({
+  type: 'string',
+  short: 'o',
+  value: 'FORM',
+  summary: 'how to print it',
+  default: 'text',
+  choices,
+});
 const shape = {
   nodes: { type: 'string', value: 'K', summary: 'number of nodes', default: '3' },
   family: {
@@ -120,6 +133,63 @@ export const commands: readonly Command[] = [
     root: true,
     examples: ['./netloom why-ip shop/web-0'],
     load: () => import('./why-ip.ts'),
+  },
+  {
+    name: ['why'],
+    summary:
+      'tell whether one may open a connection to another, and which policy and rule decide it; exit code 1 where it may not',
+    operands: 'FROM TO [PROTO/PORT]',
+    operandCount: [2, 3],
+    options: {
+      name: clusterOption,
+      files: {
+        type: 'string',
+        short: 'f',
+        value: 'FILE|DIR',
+        summary: 'answer from these manifests alone; - is standard input',
+      },
+      probe: {
+        type: 'boolean',
+        summary: 'send real packets too, in a lab, and hold them against the answer',
+      },
+      output: outputOption('text', 'json'),
+    },
+    examples: [
+      './netloom why shop/web-0 svc/shop/db tcp/5432',
+      './netloom why world shop/web-0 tcp/8080 --probe',
+      './netloom why shop/web kube-system/cluster-dns udp/53 -f examples/policy',
+    ],
+    load: () => import('./why.ts'),
+  },
+  {
+    name: ['diff'],
+    summary:
+      'tell which connections would open and which would close if files were applied; exit code 1 where some would, 2 where a file is bad',
+    options: {
+      files: {
+        type: 'string',
+        short: 'f',
+        value: 'FILE|DIR',
+        summary: 'what would be applied; - is standard input',
+      },
+      against: { type: 'string', value: 'FILE|DIR', summary: 'to these manifests instead of a cluster' },
+      name: clusterOption,
+      delete: { type: 'boolean', summary: 'the files name what would be deleted' },
+      prune: { type: 'boolean', summary: 'with --against: what the files lack would be deleted' },
+      observed: {
+        type: 'string',
+        value: 'FLOWS',
+        summary: 'connections that were seen, a JSON object a line; what they used comes first',
+      },
+      reasons: { type: 'boolean', summary: 'tell also what gets the same answer for another reason' },
+      output: outputOption('text', 'json', 'markdown'),
+    },
+    examples: [
+      './netloom diff -f policies/',
+      './netloom diff -f new/ --against old/ --prune -o markdown',
+      './netloom diff -f examples/policy/isolate.yaml --against examples/policy/shop.yaml',
+    ],
+    load: () => import('./diff.ts'),
   },
   {
     name: ['import'],

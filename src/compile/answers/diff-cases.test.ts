@@ -1,0 +1,123 @@
+/** Differences of small clusters, as people write them. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import type { KubeObject } from '#api/object.ts';
+import { readCluster } from '#model/cluster.ts';
+import { overlay } from '#model/overlay.ts';
+import { type Difference, type DiffOptions, diffClusters, type Line } from './diff.ts';
+import { formatRanges } from './segments.ts';
+
+const example = (name: string) =>
+  objects(readFileSync(new URL(`../../../examples/policy/${name}`, import.meta.url), 'utf8'));
+
+function objects(text: string): readonly KubeObject[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
+}
+
+function diff(
+  before: readonly KubeObject[],
+  files: readonly KubeObject[],
+  options: DiffOptions = {},
+  mode: 'apply' | 'delete' = 'apply',
+): Difference {
+  const base = overlay([], before, 'apply').value;
+  const changed = overlay(base, files, mode);
+  return diffClusters(readCluster(base).value, readCluster(changed.value).value, options);
+}
+
+const short = ({ from, to, ports, families, decider }: Line) =>
+  `${from.join(', ')} → ${to.join(', ')}: ${formatRanges(ports)} (${families.join()}, ${decider})`;
+
+const shop = example('shop.yaml');
+const isolate = example('isolate.yaml');
+
+test('the example: a default denial that forgets the cluster DNS', () => {
+  const { dns, closes, opens } = diff(shop, isolate);
+  expect(dns.map(({ workload, service }) => [workload, service])).toEqual(
+    ['Deployment shop/web', 'Deployment shop/api', 'StatefulSet shop/db'].map((each) => [
+      each,
+      'kube-system/kube-dns',
+    ]),
+  );
+  expect(opens).toEqual([]);
+  expect(closes.map(short)).toContain(
+    'Deployment shop/api → StatefulSet shop/db: everything but tcp/5432 (4,6, egress)',
+  );
+});
+
+test('deleting it opens what it closed', () => {
+  const { dns, closes, opens } = diff([...shop, ...isolate], isolate, {}, 'delete');
+  expect([dns, closes]).toEqual([[], []]);
+  expect(opens.map(short)).toEqual(diff(shop, isolate).closes.map(short));
+});
+
+test('what says the same changes nothing, but may for another reason', () => {
+  expect(diff([...shop, ...isolate], isolate)).toMatchObject({ closes: [], opens: [], reasons: [], dns: [] });
+  const twice = isolate
+    .slice(0, 1)
+    .map((each) => ({ ...each, metadata: { ...each.metadata, name: 'deny-again' } }));
+  const { closes, opens, reasons } = diff([...shop, ...isolate], twice, { reasons: true });
+  expect([closes, opens]).toEqual([[], []]);
+  expect(reasons.length).toBeGreaterThan(0);
+  expect(reasons[0]?.after.text).toContain('deny-again');
+});
+
+test('a new label on a Deployment counts, and a new Deployment is all that it may reach', () => {
+  const web = shop.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'web');
+  const relabelled = JSON.parse(JSON.stringify(web).replaceAll('"app":"web"', '"app":"api"')) as KubeObject;
+  const { opens, closes } = diff([...shop, ...isolate], [relabelled]);
+  expect(closes).toEqual([]);
+  expect(opens.map(short)).toEqual(['Deployment shop/web → StatefulSet shop/db: tcp/5432 (4,6, egress)']);
+  const added = JSON.parse(JSON.stringify(web).replace('"name":"web"', '"name":"other"')) as KubeObject;
+  const isNew = diff(shop, [added]);
+  expect(isNew.closes).toEqual([]);
+  expect(isNew.opens.every(({ before }) => before.text === 'there is no such pod or node')).toBe(true);
+});
+
+test('parts of the world, nodes, and what a Subnet keeps out anyway', () => {
+  const node = objects(`
+apiVersion: v1
+kind: Node
+metadata: { name: n1 }
+status: { addresses: [{ type: InternalIP, address: 192.168.0.1 }] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: Subnet
+metadata: { name: default }
+spec: { cidrs: [10.244.0.0/16], allowInboundFrom: [203.0.113.0/24] }
+`);
+  const policy = objects(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: db-from, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: db } }
+  ingress: [{ from: [{ ipBlock: { cidr: 10.244.0.0/16 } }, { ipBlock: { cidr: 203.0.113.0/25 } }] }]
+`);
+  const { closes } = diff([...shop, ...node], policy);
+  expect(closes.map(short)).toEqual([
+    'node n1, 203.0.113.0/24 without 203.0.113.0/25 → StatefulSet shop/db: everything (4, ingress)',
+  ]);
+});
+
+test('observed connections mark their lines, which come first, through Services too', () => {
+  const base = overlay([], shop, 'apply').value;
+  const { services } = readCluster(base).value;
+  const address = services.get('shop/db')?.clusterIPs[0] ?? '';
+  const observed = [
+    { from: 'shop/web-0', to: address, protocol: 'tcp', port: 5432 },
+    { from: 'shop/web-1', to: 'shop/db', protocol: 'tcp', port: 5432 },
+    { from: 'shop/gone', to: 'shop/db', protocol: 'tcp', port: 5432 },
+    { from: 'shop/api-0', to: address, protocol: 'tcp', port: 5432 },
+  ] as const;
+  const { closes, unknownFlows } = diff(shop, isolate, { observed });
+  expect(unknownFlows).toBe(1);
+  expect(closes.map(({ observed: count }) => count)).toEqual([2, 0, 0, 0, 0, 0]);
+  expect(closes[0]?.from).toEqual(['Deployment shop/web']);
+});
+
+test('a difference is plain data', () => {
+  const difference = diff(shop, isolate, { reasons: true });
+  expect(JSON.parse(JSON.stringify(difference))).toEqual(difference);
+});

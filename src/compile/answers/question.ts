@@ -1,0 +1,97 @@
+/** What people may ask: two ends and a port, read from words and found in the cluster. */
+import type { ClusterModel } from '#model/cluster.ts';
+import type { PodModel } from '#model/pod.ts';
+import type { PolicyProtocol } from '#model/policy.ts';
+import { canonicalAddr } from '#net/addr.ts';
+import { worldStandIns } from './prefixes.ts';
+
+export type AskedEnd =
+  | { readonly kind: 'pod'; readonly key: string; readonly pod: PodModel }
+  | { readonly kind: 'service'; readonly key: string }
+  | { readonly kind: 'node'; readonly name: string }
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'world' };
+
+export type AskedPort = { readonly protocol: PolicyProtocol | 'other'; readonly port: number | string };
+
+export type Question = {
+  readonly from: AskedEnd;
+  readonly to: AskedEnd;
+  /** Absent: every port. */
+  readonly port?: AskedPort;
+  /** What the words were taken for, where that isn't plain. */
+  readonly notes: readonly string[];
+};
+
+export type Asked = { readonly value: Question } | { readonly refused: string };
+
+/** `refused`: one line for the user. */
+export function readQuestion(
+  cluster: ClusterModel,
+  words: { readonly from: string; readonly to: string; readonly port?: string },
+): Asked {
+  const notes: string[] = [];
+  const from = readEnd(cluster, words.from, notes);
+  if (typeof from === 'string') return { refused: from };
+  const to = readEnd(cluster, words.to, notes);
+  if (typeof to === 'string') return { refused: to };
+  if (from.kind === 'service') return { refused: `${words.from}: a Service opens no connection; name a pod` };
+  if (from.kind === 'world' && to.kind === 'world')
+    return { refused: 'from the world to the world no packet comes by the cluster' };
+  const port = words.port === undefined ? undefined : readPort(words.port);
+  if (typeof port === 'string') return { refused: port };
+  return { value: { from, to, ...(port === undefined ? {} : { port }), notes } };
+}
+
+function readEnd(cluster: ClusterModel, text: string, notes: string[]): AskedEnd | string {
+  if (text === 'world') {
+    notes.push(`world: any address outside, for which ${worldStandIns[4]} and ${worldStandIns[6]} stand`);
+    return { kind: 'world' };
+  }
+  const address = canonicalAddr(text);
+  if (address !== undefined) return { kind: 'address', address };
+  const [first = '', second, third, ...more] = text.split('/');
+  if (more.length === 0 && first === 'svc' && second !== undefined) {
+    const key = third === undefined ? `default/${second}` : `${second}/${third}`;
+    return cluster.services.has(key)
+      ? { kind: 'service', key }
+      : `there is no Service ${key} with an address`;
+  }
+  if (third === undefined && first === 'node' && second !== undefined) {
+    return cluster.nodes.has(second) ? { kind: 'node', name: second } : `there is no node ${second}`;
+  }
+  if (third !== undefined || first === '' || second === '')
+    return `${text} is no NAMESPACE/POD, svc/NAMESPACE/NAME, node/NAME, address or "world"`;
+  return readPodEnd(cluster, second === undefined ? `default/${first}` : text, notes);
+}
+
+/** A workload's name will do for one of its pods. */
+function readPodEnd(cluster: ClusterModel, key: string, notes: string[]): AskedEnd | string {
+  const pod = cluster.pods.get(key);
+  if (pod !== undefined && !pod.ended) return { kind: 'pod', key, pod };
+  for (const [member, { kind, namespace, name }] of cluster.workloads) {
+    const found = cluster.pods.get(member);
+    if (`${namespace}/${name}` !== key || found === undefined || found.ended) continue;
+    notes.push(`${kind} ${key}: its pod ${member}`);
+    return { kind: 'pod', key: member, pod: found };
+  }
+  return pod === undefined ? `there is no pod ${key}` : `pod ${key} has ended: it has no network any more`;
+}
+
+const protocols: readonly PolicyProtocol[] = ['tcp', 'udp', 'sctp'];
+
+/** `tcp/80`, `80` (of TCP), `udp/dns` (a name that the destination pod has for a port), `icmp`. */
+export function readPort(text: string): AskedPort | string {
+  const lower = text.toLowerCase();
+  if (['icmp', 'icmpv6', 'other'].includes(lower)) return { protocol: 'other', port: 0 };
+  const [first = '', second] = text.split('/');
+  const [name, value] = second === undefined ? ['tcp', first] : [first.toLowerCase(), second];
+  const protocol = protocols.find((each) => each === name);
+  const expected = `${text} is no port such as tcp/80, udp/53, sctp/9999 or icmp`;
+  if (protocol === undefined) return expected;
+  if (/^\d+$/.test(value)) {
+    const port = Number(value);
+    return port >= 1 && port <= 65_535 ? { protocol, port } : expected;
+  }
+  return /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(value) ? { protocol, port: value } : expected;
+}

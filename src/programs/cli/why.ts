@@ -1,0 +1,78 @@
+/** `netloom why`: whether one may open a connection to another, and what decides it. */
+import { type AskedEnd, type Question, readQuestion } from '#compile/answers/question.ts';
+import { type Answer, explain } from '#compile/answers/why.ts';
+import type { ClusterModel } from '#model/cluster.ts';
+import { readCluster } from '#model/cluster.ts';
+import { overlay } from '#model/overlay.ts';
+import { objectsIn } from './answers/objects.ts';
+import { type Probed, probedLines, probeQuestion } from './answers/probe.ts';
+import { clusterSource, problemLine, type Source } from './answers/source.ts';
+import { answerLines } from './answers/why-text.ts';
+import { exitCodes, type Invocation, UsageError } from './command.ts';
+
+export async function run(invocation: Invocation): Promise<number> {
+  const { values, operands, out, progress } = invocation;
+  const { files, probe, output } = values;
+  if (files !== undefined && values.name !== undefined)
+    throw new UsageError('netloom why: --files answers from files alone; leave out --name');
+  if (files !== undefined && probe === true)
+    throw new UsageError('netloom why: --probe sends packets, and files have no pods to send from');
+  const source = typeof files === 'string' ? await fromFiles(files) : await clusterSource(invocation);
+  const { value: cluster, problems } = readCluster(source.objects);
+  for (const problem of problems) progress(problemLine(problem));
+  const question = asked(cluster, operands);
+  const answer = explain(cluster, question);
+  if (answer === undefined) throw new UsageError(nothingInCommon(operands));
+  const probes = probe === true ? await probed(source, cluster, question) : undefined;
+  if (output === 'json') out(JSON.stringify({ ...answer, ...(probes === undefined ? {} : { probes }) }));
+  else
+    for (const line of [
+      ...answerLines(answer),
+      ...(probes === undefined ? [] : ['', ...probedLines(probes)]),
+    ])
+      out(line);
+  return codeOf(answer, probes);
+}
+
+async function fromFiles(path: string): Promise<Source> {
+  const { value, problems } = overlay([], await objectsIn(path), 'apply');
+  const [first] = problems;
+  if (first !== undefined) throw new UsageError(problemLine(first));
+  return { objects: value };
+}
+
+function asked(cluster: ClusterModel, [from = '', to = '', port]: readonly string[]): Question {
+  const question = readQuestion(cluster, { from, to, ...(port === undefined ? {} : { port }) });
+  if ('refused' in question) throw new UsageError(`netloom why: ${question.refused}`);
+  return question.value;
+}
+
+function nothingInCommon([from = '', to = '']: readonly string[]): string {
+  return `netloom why: ${from} and ${to} have no address of one family, or the port that is asked for`;
+}
+
+async function probed(
+  { lab }: Source,
+  cluster: ClusterModel,
+  question: Question,
+): Promise<readonly Probed[]> {
+  if (lab === undefined)
+    throw new UsageError(
+      'netloom why: --probe sends packets in a lab of this machine only; name one with --name',
+    );
+  if (process.getuid?.() !== 0)
+    throw new UsageError(
+      'netloom why: --probe needs root: it enters namespaces of the lab; run it with sudo',
+    );
+  const isService = (end: AskedEnd) => end.kind === 'service';
+  if (question.port === undefined && !isService(question.to))
+    throw new UsageError('netloom why: --probe needs a port, such as tcp/80');
+  return probeQuestion(lab, cluster, question);
+}
+
+/** Denied, or not what the packet said. */
+function codeOf({ verdict }: Answer, probes: readonly Probed[] = []): number {
+  return verdict === 'allowed' && probes.every(({ agrees }) => agrees !== false)
+    ? exitCodes.ok
+    : exitCodes.failed;
+}
