@@ -46,6 +46,17 @@ test('the example: a default denial that forgets the cluster DNS', () => {
   );
 });
 
+test('the example goes on: what is missing is opened, and nothing else', () => {
+  const { dns, closes, opens } = diff([...shop, ...isolate], example('allow-web.yaml'));
+  expect([dns, closes]).toEqual([[], []]);
+  expect(opens.map(short)).toEqual([
+    'Deployment shop/web → Deployment shop/api: tcp/8080 (4,6, egress)',
+    'Deployment shop/web, StatefulSet shop/db → Deployment kube-system/cluster-dns: tcp/53, udp/53 (4,6, egress)',
+    'Deployment shop/api → Deployment kube-system/cluster-dns: tcp/53, udp/53 (4,6, egress)',
+    'Deployment kube-system/cluster-dns, world → Deployment shop/web: tcp/8080 (4,6, ingress)',
+  ]);
+});
+
 test('deleting it opens what it closed', () => {
   const { dns, closes, opens } = diff([...shop, ...isolate], isolate, {}, 'delete');
   expect([dns, closes]).toEqual([[], []]);
