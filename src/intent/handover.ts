@@ -5,9 +5,11 @@
  *     GET  /v1/status      ?after=N&wait=S    → 200 DatapathStatus; with `after`, answers once `revision` differs from N or S seconds passed
  *     GET  /v1/endpoints                      → 200 EndpointStatus[]
  *     GET  /v1/problems                       → 200 EngineProblem[]
+ *     GET  /v1/audit                          → 200 WouldDrop[], the latest last
  *     POST /v1/wire                           → 200 WireReport[], found out now
  */
-import type { EndpointIntent } from './node.ts';
+import type { EndpointIntent, Protocol } from './node.ts';
+import type { Origin } from './origin.ts';
 
 /** An entry that an engine can't hold, or that the datapath itself refuses. */
 export type EngineProblem = {
@@ -98,6 +100,31 @@ export type DatapathStatus = {
   readonly wire: readonly WireReport[];
   /** By key of the neighbor. */
   readonly bgp: readonly BGPSession[];
+  /** What policies in audit mode would drop: of each the last that there was, another one at most once a minute. Missing: nothing. */
+  readonly wouldDrop?: readonly WouldDrop[];
+};
+
+/** Connections of one kind that pass only since a policy against them is in audit mode. */
+export type WouldDrop = {
+  /** The policy, with what in it decides; absent: it was changed before the packet could be told whose it is. */
+  readonly policy?: Origin;
+  readonly direction: 'ingress' | 'egress';
+  /** Whose policy it is: a pod of this node. */
+  readonly pod: FlowEnd;
+  readonly peer: FlowEnd;
+  readonly protocol: Protocol | 'icmp' | 'icmpv6' | `protocol ${number}`;
+  /** At the destination, after translation; absent where there is none. */
+  readonly port?: number;
+  /** Of the last one; RFC 3339. */
+  readonly at: string;
+  /** How often it was seen. At most 5 packets a second of a class of pods are looked at. */
+  readonly times: number;
+};
+
+export type FlowEnd = {
+  readonly address: string;
+  /** `namespace/name` of a pod, `node NAME`; absent: the address is none of these, or it isn't known whose it is. */
+  readonly name?: string;
 };
 
 /** Whether the physical network carries the addresses of an underlay Subnet, as this node's last probe found. */

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import type { EndpointStatus, EngineProblem, WireReport } from '#intent/handover.ts';
+import type { EndpointStatus, EngineProblem, WireReport, WouldDrop } from '#intent/handover.ts';
 import {
   emptyIntent,
   type NodeIntent,
@@ -37,6 +37,8 @@ export type TestNode = {
   addPod(name: string, options?: CniOptions): Promise<string[]>;
   endpoints(): Promise<EndpointStatus[]>;
   problems(): Promise<EngineProblem[]>;
+  /** What policies in audit mode would have dropped. */
+  audited(): Promise<WouldDrop[]>;
   /** Asks the physical network now. */
   probeWire(): Promise<WireReport[]>;
   /** A command that must succeed. */
@@ -174,6 +176,7 @@ export async function openTestNode({ name = 'n1', host = 11 } = {}): Promise<Tes
     endpoints: () =>
       get<EndpointStatus[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/endpoints'),
     problems: () => get<EngineProblem[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/problems'),
+    audited: () => get<WouldDrop[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/audit'),
     probeWire: () => get<WireReport[]>(`/proc/${box.pid}/root/run/netloom/datapath.sock`, '/v1/wire', 'POST'),
     log: () => log,
     async close() {

@@ -40,17 +40,28 @@ export function verdictOf(intent: PolicyView, question: PolicyQuestion): PolicyA
   if (own === undefined) return { verdict: 'allow' };
   if (direction === 'ingress' && isOwnNode(intent, question.peer)) return { verdict: 'allow' };
   const identity = question.hairpin ? policyIdentities.itself : identityOf(intent, question.peer);
-  const decision =
-    intent.policyDecisions[`${own}/${identity}`] ??
-    intent.policyDecisions[`${own}/${policyIdentities.other}`];
-  const row = decision?.rows.find(
-    (each) =>
-      each.protocol === protocol && (protocol === 'other' || (each.first <= port && port <= each.last)),
-  );
+  const row = rowOf(intent, { class: own, identity, protocol, port });
   // A class without an answer is half an intent: nothing passes.
   if (row === undefined) return { verdict: 'deny', class: own, identity };
   const { verdict, origin } = row;
   return { verdict, ...(origin === undefined ? {} : { origin }), class: own, identity };
+}
+
+/** Undefined where nothing is known of the class: then nothing passes. */
+export function rowOf(
+  { policyDecisions }: Pick<NodeIntent, 'policyDecisions'>,
+  question: Pick<PolicyQuestion, 'protocol' | 'port'> & {
+    readonly class: number;
+    readonly identity: number;
+  },
+): PolicyRowIntent | undefined {
+  const { class: own, identity, protocol, port } = question;
+  const decision =
+    policyDecisions[`${own}/${identity}`] ?? policyDecisions[`${own}/${policyIdentities.other}`];
+  return decision?.rows.find(
+    (each) =>
+      each.protocol === protocol && (protocol === 'other' || (each.first <= port && port <= each.last)),
+  );
 }
 
 /** As policyIdentities says: by the address, else by its prefix, else as a pod that nobody knows, else as any other. */

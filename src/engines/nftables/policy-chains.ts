@@ -4,6 +4,7 @@
  */
 import { policyIdentities } from '#intent/policy.ts';
 import { connectionMarks, nflogGroups } from '#system/registry.ts';
+import { auditPrefix } from './audit-prefix.ts';
 import { chain, rule } from './chain.ts';
 import type { Chain, Rule } from './objects.ts';
 
@@ -34,12 +35,13 @@ export function classChainOnDemand(name: string): Chain | undefined {
   if (match === null) return undefined;
   const direction = match[1]!;
   const policyClass = Number(match[2]);
+  const prefix = auditPrefix({ direction: direction === 'Ingress' ? 'ingress' : 'egress', policyClass });
   return chain(name, [
     rule(`jump policy${direction}Peer`),
     rule(`meta priority set meta priority | ${(policyClass << 4).toString(16)}:0`),
     rule('jump policyJudge'),
     rule(
-      `meta priority != none limit rate 5/second burst 5 packets log prefix "netloom audit ${direction.toLowerCase()} class ${policyClass} " group ${nflogGroups.policyAudit.value} snaplen 128`,
+      `meta priority != none limit rate 5/second burst 5 packets log prefix "${prefix}" group ${nflogGroups.policyAudit.value} snaplen 128`,
       'passes since the policy that forbids it is in audit mode',
     ),
     rule('meta priority set none'),

@@ -7,6 +7,7 @@ import type {
   IntentAnswer,
   Refusal,
   WireReport,
+  WouldDrop,
 } from '#intent/handover.ts';
 import type { IntentChange } from '#intent/node.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -19,6 +20,8 @@ export type Api = {
   status(): DatapathStatus;
   endpoints(): readonly EndpointStatus[];
   problems(): readonly EngineProblem[];
+  /** What policies in audit mode would have dropped lately. */
+  audited(): readonly WouldDrop[];
   probeWire(): Promise<readonly WireReport[]>;
 };
 
@@ -67,13 +70,15 @@ async function route(
       return send(response, 200, api.endpoints());
     case 'GET /v1/problems':
       return send(response, 200, api.problems());
+    case 'GET /v1/audit':
+      return send(response, 200, api.audited());
     case 'POST /v1/wire':
       return send(response, 200, await api.probeWire());
     default:
       return refuse(
         response,
         404,
-        'try POST /v1/intent or /v1/wire, GET /v1/status, /v1/endpoints or /v1/problems',
+        'try POST /v1/intent or /v1/wire, GET /v1/status, /v1/endpoints, /v1/problems or /v1/audit',
         api,
       );
   }

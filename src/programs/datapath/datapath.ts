@@ -10,6 +10,7 @@ import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
 import { createAddresses } from './addresses.ts';
 import { type Api, createApiServer } from './api.ts';
+import { createPolicyAudit } from './audit/audit.ts';
 import { createCniCalls } from './cni/calls.ts';
 import { createCniServer } from './cni/server.ts';
 import { createEngineSet, type Repair } from './engines.ts';
@@ -82,6 +83,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     log,
     onChange: () => signal.notify(),
   });
+  const audit = createPolicyAudit({ intent: holder.intent, onNews: () => signal.notify(), log, metrics });
   const onWaited = observeWaits(metrics);
   const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, onWaited, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
@@ -121,6 +123,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     if (refusal !== undefined) return refusal;
     const complete = withTunnelAddresses(change);
     if (isFirst) nameSubnets();
+    audit.take(change);
     // An engine that hears of a whole intent for the first time reads the machine and plans the difference.
     const applied = engines.apply(isFirst ? holder.whole() : complete);
     signal.notify();
@@ -201,13 +204,16 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       ...withheldStatus(options.servicesWithheld()),
       wire: wireReports.reports(),
       bgp: options.bgpSessions?.() ?? [],
+      wouldDrop: audit.news(),
     }),
     probeWire: () => wireReports.probe(),
     endpoints: () => pods.endpoints(),
+    audited: () => audit.recent(),
     problems: () => [
       ...own,
       ...withheldProblem(options.servicesWithheld()),
       ...healthChecks.problems(),
+      ...audit.problems(),
       ...engines.problems(),
       ...wire.problems(),
     ],
@@ -238,6 +244,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       await healthChecks.close();
       wire.close();
       wireReports.close();
+      audit.close();
       await engines.close();
       await journal.close();
     },
