@@ -29,6 +29,7 @@ import {
   wireAnnotation,
 } from '../node-lease.ts';
 import { version } from '../version.ts';
+import { lookAt, tellOfAudit } from './audit-events.ts';
 import { startBGPStatus } from './bgp-status.ts';
 import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
@@ -175,6 +176,7 @@ handover.onStatus(({ bgp }) => {
   bgpStatus.set(bgp, feed.bgpProblems());
 });
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
+handover.onStatus(tellOfAudit(recorder, lookAt(client, log)));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
 let wire: DatapathStatus['wire'] | undefined;
 handover.onStatus((status) => {

@@ -1,0 +1,86 @@
+/** What a policy in audit mode would drop is an event on it, not too often. */
+import { beforeEach, expect, it } from 'vitest';
+import type { WouldDrop } from '#intent/handover.ts';
+import type { EventInput } from '#kube/events.ts';
+import { tellOfAudit } from './audit-events.ts';
+
+const minute = 60_000;
+let now = Date.parse('2026-01-01T00:00:00Z');
+let events: string[] = [];
+let gone = false;
+let tell: ReturnType<typeof tellOfAudit>;
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+const flow = (port: number, some: Partial<WouldDrop> = {}): WouldDrop => ({
+  policy: { kind: 'NetworkPolicy', namespace: 'shop', name: 'deny-all' },
+  direction: 'ingress',
+  pod: { address: '10.244.1.5', name: 'shop/web' },
+  peer: { address: '10.244.2.7', name: 'shop/client' },
+  protocol: 'tcp',
+  port,
+  at: new Date(now).toISOString(),
+  times: 1,
+  ...some,
+});
+
+beforeEach(() => {
+  events = [];
+  gone = false;
+  const event = ({ reason, note, regarding }: EventInput) =>
+    void events.push(
+      `${regarding.apiVersion} ${regarding.kind} ${regarding.namespace} ${regarding.name} ${regarding.uid} ${reason}: ${note}`,
+    );
+  tell = tellOfAudit(
+    { event },
+    () => Promise.resolve(gone ? undefined : { uid: 'u1' }),
+    () => now,
+  );
+});
+
+it('tells of a policy once a minute at most, and of the same thing every five', async () => {
+  const told = (port: number) =>
+    `networking.k8s.io/v1 NetworkPolicy shop deny-all u1 WouldDrop: would drop tcp shop/client → shop/web:${port} (ingress of shop/web) by spec.podSelector; in audit mode it passes`;
+  for (const [after, port] of [
+    [0, 80],
+    [minute / 2, 81],
+    [minute / 2, 82],
+    [minute, 82],
+    [3 * minute, 82],
+    [minute, 82],
+  ] as const) {
+    now += after;
+    tell({ wouldDrop: [flow(port)] });
+    tell({ wouldDrop: [flow(port)] });
+  }
+  await settled();
+  expect(events).toEqual([told(80), told(82), told(82)]);
+});
+
+it('tells of each policy, with its rule, on the object of its kind', async () => {
+  const rule = 'spec.egress[0] (web)';
+  tell({
+    wouldDrop: [
+      flow(80, { policy: { kind: 'ClusterNetworkPolicy', name: 'no-web', rule }, direction: 'egress' }),
+      flow(53, {
+        policy: { kind: 'Namespace', name: 'shop', rule: 'metadata.annotations[netloom.dev/isolation]' },
+      }),
+    ],
+  });
+  await settled();
+  expect(events).toHaveLength(2);
+  expect(events[0]).toMatch(
+    /^policy.networking.k8s.io\/v1alpha2 ClusterNetworkPolicy undefined no-web u1 .* by spec.egress\[0\] \(web\);/,
+  );
+  expect(events[1]).toMatch(/^v1 Namespace undefined shop u1 /);
+});
+
+it('is silent about what is old, has no policy any more, or is nothing', async () => {
+  tell({});
+  tell({ wouldDrop: [flow(80, { at: new Date(now - 3 * minute).toISOString() })] });
+  const { policy: _, ...unknown } = flow(80);
+  tell({ wouldDrop: [unknown] });
+  gone = true;
+  tell({ wouldDrop: [flow(80)] });
+  await settled();
+  expect(events).toEqual([]);
+});
