@@ -1,8 +1,14 @@
 /** What a policy in audit mode would drop is an event on it, not too often. */
 import { beforeEach, expect, it } from 'vitest';
+import { namespaceType } from '#api/core.ts';
+import type { KubeObject } from '#api/object.ts';
+import { networkPolicyType } from '#api/policies.ts';
 import type { WouldDrop } from '#intent/handover.ts';
-import type { EventInput } from '#kube/events.ts';
-import { tellOfAudit } from './audit-events.ts';
+import { createClient } from '#kube/client.ts';
+import { createRecorder, type EventInput, eventType } from '#kube/events.ts';
+import { startLabServer } from '#kube/testing/labserver.ts';
+import { silentLog } from '#telemetry/log.ts';
+import { lookAt, tellOfAudit } from './audit-events.ts';
 
 const minute = 60_000;
 let now = Date.parse('2026-01-01T00:00:00Z');
@@ -83,4 +89,36 @@ it('is silent about what is old, has no policy any more, or is nothing', async (
   tell({ wouldDrop: [flow(80)] });
   await settled();
   expect(events).toEqual([]);
+});
+
+it('is found by its reason, and by the UID of a policy that is there', async () => {
+  const api = await startLabServer();
+  const client = createClient(api.config);
+  try {
+    await client.create(namespaceType, { metadata: { name: 'shop' } } as KubeObject);
+    const metadata = { name: 'deny-all', namespace: 'shop' };
+    const policy = await client.create(networkPolicyType, {
+      metadata,
+      spec: { podSelector: {} },
+    } as unknown as KubeObject);
+    const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: 'n1' });
+    const looks: Promise<unknown>[] = [];
+    const look = lookAt(client, silentLog);
+    const tellAPI = tellOfAudit(recorder, (type, origin) => {
+      const found = look(type, origin);
+      looks.push(found);
+      return found;
+    });
+    const at = new Date().toISOString();
+    const gonePolicy = { kind: 'NetworkPolicy', namespace: 'shop', name: 'gone' };
+    tellAPI({ wouldDrop: [flow(80, { at }), flow(80, { at, policy: gonePolicy })] });
+    await Promise.all(looks);
+    await settled();
+    await recorder.stop();
+    const { items } = await client.list(eventType, { namespace: 'shop', fieldSelector: 'reason=WouldDrop' });
+    expect(items).toMatchObject([{ regarding: { kind: 'NetworkPolicy', uid: policy.metadata.uid } }]);
+  } finally {
+    client.close();
+    await api.close();
+  }
 });

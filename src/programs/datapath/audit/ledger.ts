@@ -33,6 +33,8 @@ const lineEveryMs = 10_000;
 /** Of all policies together so many in that time, whoever scans whom. */
 const linesAtMost = 20;
 const newsEveryMs = 60_000;
+/** One kind of connection is news again only after so long: what comes all the time must not hide what comes now and then. */
+const sameNewsEveryMs = 5 * 60_000;
 const keptNews = 50;
 
 export function createAuditLedger(options: LedgerOptions): AuditLedger {
@@ -47,7 +49,7 @@ export function createAuditLedger(options: LedgerOptions): AuditLedger {
     name: 'netloom_datapath_policy_audit_lost_total',
     help: 'Records of the audit group that were lost before they were read.',
   });
-  const kinds = new Map<string, WouldDrop>();
+  const kinds = new Map<string, { readonly told: WouldDrop; newsAt: number }>();
   const lines = new Map<string, Thinned>();
   const news = new Map<string, { readonly told: WouldDrop; readonly at: number }>();
   const excess = createThinned(lineEveryMs, now);
@@ -75,18 +77,22 @@ export function createAuditLedger(options: LedgerOptions): AuditLedger {
       audited.inc({ policy: label, direction });
       const line = [label, direction, pod.address, peer.address].join(' ');
       const kind = [line, protocol, port, policy && formatOrigin(policy)].join(' ');
-      const told = { ...flow, at: new Date().toISOString(), times: (kinds.get(kind)?.times ?? 0) + 1 };
-      putLast(kinds, kind, told, keptKinds);
+      const known = kinds.get(kind);
+      const told = { ...flow, at: new Date().toISOString(), times: (known?.told.times ?? 0) + 1 };
+      const seen = { told, newsAt: known?.newsAt ?? Number.NEGATIVE_INFINITY };
+      putLast(kinds, kind, seen, keptKinds);
       const thinned = lines.get(line) ?? createThinned(lineEveryMs, now);
       putLast(lines, line, thinned, keptKinds);
       thinned.happened((times) => write(flow, times));
       const before = news.get(label);
-      if (policy === undefined || (before !== undefined && now() - before.at < newsEveryMs)) return;
+      if (policy === undefined || now() - seen.newsAt < sameNewsEveryMs) return;
+      if (before !== undefined && now() - before.at < newsEveryMs) return;
+      seen.newsAt = now();
       putLast(news, label, { told, at: now() }, keptNews);
       onNews();
     },
     lost: (records) => missed.inc({}, records),
-    recent: () => [...kinds.values()],
+    recent: () => Array.from(kinds.values(), ({ told }) => told),
     news: () => Array.from(news.values(), ({ told }) => told),
     over: () => news.clear(),
   };
