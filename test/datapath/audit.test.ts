@@ -91,6 +91,23 @@ test('the group is listened to only while a policy is in audit mode', async () =
   expect(await recent()).toEqual([]);
 });
 
+test('while another program listens to the group it is said so, and tried again', async () => {
+  await node.intend(policy('allow', 'allow'));
+  expect(await joined()).toBe(false);
+  node.box.spawn(['timeout', '3', 'tcpdump', '-i', 'nflog:28268', '-w', '/dev/null', '-Z', 'root']);
+  await eventually(async () => expect(await joined()).toBe(true));
+  const problem = {
+    engine: 'datapath',
+    entry: 'audit',
+    reason: expect.stringContaining('NFLOG group 28268'),
+  };
+  await node.intend(policy('audit', 'allow'));
+  expect(await node.problems()).toEqual([problem]);
+  expect(node.log()).toContain("can't read what policies in audit mode would drop");
+  await eventually(async () => expect(await node.problems()).toEqual([]), 20_000);
+  expect(await joined()).toBe(true);
+});
+
 test.each([4, 6] as const)(
   'what would be dropped passes, and is told of at both ends, IPv%i',
   async (family) => {

@@ -114,6 +114,7 @@ describe('a record', () => {
     expect(read('egress', packet('10.244.1.5', '198.51.100.1', 6, 80))).not.toHaveProperty('policy');
     expect(read('egress', packet('10.244.1.5', '10.244.2.7', 6, 81))).not.toHaveProperty('policy');
     expect(read('egress', packet('10.244.1.5', '10.244.2.7', 6, 80), 8)).not.toHaveProperty('policy');
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 128 }), (noise) => void read('ingress', noise)));
     expect(read('egress', Uint8Array.of(0x45))).toBeUndefined();
     const foreign = { prefix: 'somebody ', packet: packet('10.244.1.5', '10.244.2.7', 6, 80) };
     expect(auditedFlow(foreign, intent, createWhois(intent))).toBeUndefined();
