@@ -1,11 +1,6 @@
 /** What the ledger's policy says of single addresses, and which addresses a change concerns. */
-import {
-  type Domain,
-  type EndpointIntent,
-  type NodeIntent,
-  type PolicyAddressIntent,
-  policyIdentities,
-} from '#intent/node.ts';
+import type { Domain, EndpointIntent, NodeIntent } from '#intent/node.ts';
+import { type PolicyAddressIntent, policyIdentities } from '#intent/policy.ts';
 import { type Addr, compareAddr, parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { parseRange, type Range, rangeHas, rangeOfAddr, rangeOfPrefix } from '#net/range.ts';

@@ -1,5 +1,5 @@
 /** What policy says of a connection that stands: the same as the packet path says of a new one, from what the ledger holds. Pure. */
-import { type PolicyDecisionIntent, policyIdentities } from '#intent/node.ts';
+import { type PolicyDecisionIntent, policyIdentities } from '#intent/policy.ts';
 import { protocolNumbers } from './lower-service.ts';
 import type { PolicyDirection } from './policy-chains.ts';
 
