@@ -71,7 +71,7 @@ export type Ledger = {
   wanted(): Steps<Wanted>;
   context(): StaticContext;
   /** What policy says now. */
-  policy(): PolicyTable;
+  readonly policy: () => PolicyTable;
   /** The service that answers at a frontend (`frontendKey`). */
   readonly serviceAt: (frontend: string) => ServiceIntent | undefined;
 };

@@ -16,7 +16,7 @@ export type PolicyIndex = {
   before(changed: Changed): void;
   after(changed: Changed): Affected;
   /** Of the present; pods are those of this moment. */
-  table(): PolicyTable;
+  readonly table: () => PolicyTable;
 };
 
 type Entries = { readonly [D in Domain]: ReadonlyMap<string, NodeIntent[D][string]> };

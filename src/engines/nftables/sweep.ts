@@ -23,11 +23,11 @@ export type Sweeper = {
   close(): Promise<void>;
 };
 
-/** Milliseconds from the end of one sweep to the next: many changes in a row cost one. */
-const restMs = 50;
+/** From the end of one sweep to the next: at least so many milliseconds, and so many times as long as it took. Changes in a row cost one. */
+const rest = { ms: 50, times: 4 };
 const secondLookMs = 1_000;
-/** More addresses than this and all entries are read: the kernel would look through all of them twice for each. */
-const singleAddresses = 4;
+/** More addresses than this (a pod's) and all entries are read: the kernel would look through all of them twice for each. */
+const singleAddresses = 2;
 
 export function createSweeper(parts: SweepParts): Sweeper {
   let wanted: Affected = new Set();
@@ -40,8 +40,9 @@ export function createSweeper(parts: SweepParts): Sweeper {
     while (!closed && !isNone(wanted)) {
       const affected = wanted;
       wanted = new Set();
+      const began = performance.now();
       await sweep(parts, affected).catch(parts.onError);
-      await sleep(restMs);
+      if (!closed) await sleep(Math.max(rest.ms, rest.times * (performance.now() - began)));
     }
     running = undefined;
   }
