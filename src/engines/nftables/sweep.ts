@@ -34,15 +34,17 @@ export function createSweeper(parts: SweepParts): Sweeper {
   let late: Affected = new Set();
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let closed = false;
+  const ending = new AbortController();
+  const isClosed = () => ending.signal.aborted;
 
   async function run(): Promise<void> {
-    while (!closed && !isNone(wanted)) {
+    while (!isClosed() && !isNone(wanted)) {
       const affected = wanted;
       wanted = new Set();
       const began = performance.now();
       await sweep(parts, affected).catch(parts.onError);
-      if (!closed) await sleep(Math.max(rest.ms, rest.times * (performance.now() - began)));
+      const pause = Math.max(rest.ms, rest.times * (performance.now() - began));
+      await sleep(pause, undefined, { signal: ending.signal }).catch(() => {});
     }
     running = undefined;
   }
@@ -54,7 +56,7 @@ export function createSweeper(parts: SweepParts): Sweeper {
 
   return {
     ask(affected) {
-      if (closed || isNone(affected)) return;
+      if (isClosed() || isNone(affected)) return;
       start(affected);
       late = union(late, affected);
       timer ??= setTimeout(() => {
@@ -65,7 +67,7 @@ export function createSweeper(parts: SweepParts): Sweeper {
       }, secondLookMs).unref();
     },
     async close() {
-      closed = true;
+      ending.abort();
       clearTimeout(timer);
       await running;
       parts.flows.close();
