@@ -159,7 +159,8 @@ test('a label that changes opens and closes within a second, for connections tha
     expect(Math.max(opened, closed)).toBeLessThan(1_000);
     await kept.proceed();
     expect(kept.faults()).toEqual([]);
-    for (const { id } of flows) await expect(cut.proceed((each) => each === id)).rejects.toThrow('answers');
+    const stands = ({ id }: { readonly id: string }) => cut.proceed((each) => each === id);
+    await Promise.all(flows.map((flow) => expect(stands(flow)).rejects.toThrow('answers')));
   } finally {
     kept.stop();
     cut.stop();

@@ -124,6 +124,19 @@ test('labels that change on a namespace or a far pod are another verdict at once
   expect(JSON.stringify(whole('policyDecisions'))).not.toContain('"deny"');
 });
 
+test('a pod that is deleted by force is held to its policies until it is unplugged', async () => {
+  const { metadata } = await agent.client.get(podType, 'late0', 'shop');
+  agent.wire({ namespace: 'shop', name: 'late0', uid: metadata.uid ?? '' });
+  for (const name of ['late0', 'late1'])
+    await agent.client.delete(podType, name, { namespace: 'shop', gracePeriodSeconds: 0 });
+  // The other one has no interface, so nothing is to be waited for.
+  await eventually(() => expect(whole('policySubjects')).not.toHaveProperty(['shop/late1']));
+  expect(whole('policySubjects')).toHaveProperty(['shop/late0']);
+  expect(whole('pods')).not.toHaveProperty(['shop/late0']);
+  agent.wire();
+  await eventually(() => expect(whole('policySubjects')).not.toHaveProperty(['shop/late0']));
+});
+
 test('a kind that is installed later is found, and its policies are held', async () => {
   for (const kind of kinds.filter(({ group }) => group === policyGroup)) await create(crdType, crdOf(kind));
   const spec = {

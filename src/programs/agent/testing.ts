@@ -1,4 +1,4 @@
-/** The agent as a process, between the lab's API server and a datapath that takes everything and has no pods; for tests. */
+/** The agent as a process, between the lab's API server and a datapath that takes everything and does nothing; for tests. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { crdOf } from '#api/crd.ts';
 import { subnetKind } from '#api/kinds/subnet.ts';
 import { kinds } from '#api/kinds.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
+import type { EndpointStatus } from '#intent/handover.ts';
 import type { IntentChange } from '#intent/node.ts';
 import { sleep } from '#kube/backoff.ts';
 import { type Client, createClient, isNotFound } from '#kube/client.ts';
@@ -22,6 +23,8 @@ export type TestedAgent = {
   readonly client: Client;
   /** What was handed over, in order. */
   readonly changes: readonly IntentChange[];
+  /** Makes these the pods that the datapath has wired; none at first. */
+  wire(...pods: readonly EndpointStatus['pod'][]): void;
   /** Its answer to /readyz/CHECK. */
   ready(check: string): Promise<string>;
   /** Its /metrics. */
@@ -51,7 +54,8 @@ export async function startAgent(served = kinds): Promise<TestedAgent> {
   );
   const directory = mkdtempSync(join(tmpdir(), 'netloom-agent-'));
   const changes: IntentChange[] = [];
-  const datapath = await listenAsDatapath(join(directory, 'socket'), changes);
+  let wired: readonly EndpointStatus['pod'][] = [];
+  const datapath = await listenAsDatapath(join(directory, 'socket'), changes, () => wired);
   const port = await freePort();
   writeFileSync(join(directory, 'kubeconfig'), kubeconfigOf(api));
   const flags = {
@@ -72,6 +76,7 @@ export async function startAgent(served = kinds): Promise<TestedAgent> {
     api,
     client,
     changes,
+    wire: (...pods) => void (wired = pods),
     ready: (check) => get(`/readyz/${check}`),
     metrics: () => get('/metrics'),
     log: () => log,
@@ -117,7 +122,11 @@ function kubeconfigOf(api: LabServer): string {
   });
 }
 
-async function listenAsDatapath(path: string, changes: IntentChange[]): Promise<Server> {
+async function listenAsDatapath(
+  path: string,
+  changes: IntentChange[],
+  wired: () => readonly EndpointStatus['pod'][],
+): Promise<Server> {
   let generation = 0;
   const server = createServer((request, response) => {
     const answer = (body: object) => response.end(JSON.stringify(body));
@@ -130,6 +139,7 @@ async function listenAsDatapath(path: string, changes: IntentChange[]): Promise<
         generation = change.generation;
         return answer({ generation, problems: [] });
       }
+      if (request.url === '/v1/endpoints') return answer(wired().map((pod) => ({ pod })));
       const status = { instance: 'i', revision: changes.length, generation, ready: generation > 0 };
       const lists = {
         blocks: [],

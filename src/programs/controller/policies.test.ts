@@ -170,6 +170,18 @@ test('a change is in force when it has arrived anew; a deleted pod’s node need
   );
 });
 
+test('of two that ask for one turn the later one says who is first', async () => {
+  const spec = {
+    priority: 11,
+    subject: { namespaces: {} },
+    egress: [{ action: 'Allow', to: [{ namespaces: {} }] }],
+  };
+  await create(adminNetworkPolicyType, { metadata: { name: 'also' }, spec });
+  const tie =
+    'spec.priority: AdminNetworkPolicy also has priority 11, too, and is asked before; give each its own';
+  await eventually(async () => expect(await condition('Ready')).toBe(`True EqualPriority 2: ${tie}`));
+});
+
 test('what is wrong with a NetworkPolicy, which has no status, is an event, and told once', async () => {
   const spec = {
     podSelector: {},
