@@ -86,6 +86,62 @@ test('a new label on a Deployment counts, and a new Deployment is all that it ma
   expect(isNew.opens.every(({ before }) => before.text === 'there is no such pod or node')).toBe(true);
 });
 
+test('a label of a namespace opens what selects it', () => {
+  const before = objects(`
+apiVersion: v1
+kind: Namespace
+metadata: { name: other }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: p, namespace: other }
+spec: { containers: [{ name: c }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: team, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: db } }
+  ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: a } } }] }]
+`);
+  const label = objects(`
+apiVersion: v1
+kind: Namespace
+metadata: { name: other, labels: { team: a } }
+`);
+  const { opens, closes } = diff([...shop, ...before], label);
+  expect([closes.map(short), opens.map(short)]).toEqual([
+    [],
+    ['Pod other/p → StatefulSet shop/db: everything (4,6, ingress)'],
+  ]);
+});
+
+test('pods of one workload whose named ports differ, as in the middle of a rollout, are told apart', () => {
+  const pod = (name: string, port: number, address: string) =>
+    objects(`
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+  namespace: shop
+  labels: { app: roll }
+  ownerReferences: [{ apiVersion: apps/v1, kind: StatefulSet, name: roll, uid: u, controller: true }]
+spec: { containers: [{ name: c, ports: [{ name: http, containerPort: ${port} }] }] }
+status: { podIPs: [{ ip: ${address} }] }
+`);
+  const policy = objects(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: roll, namespace: shop }
+spec: { podSelector: { matchLabels: { app: roll } }, ingress: [{ from: [], ports: [{ port: http }] }] }
+`);
+  const { closes } = diff([...pod('roll-0', 80, '10.244.0.1'), ...pod('roll-1', 81, '10.244.0.2')], policy);
+  expect(closes.map(({ ports }) => formatRanges(ports)).sort()).toEqual([
+    'everything but tcp/80',
+    'everything but tcp/81',
+  ]);
+});
+
 test('parts of the world, nodes, and what a Subnet keeps out anyway', () => {
   const node = objects(`
 apiVersion: v1
