@@ -30,7 +30,7 @@ export async function measurePolicyTraffic(
   const hand = { pair: (await wireByHand(ground, { label: 'hand', nat: false })).near, series: series() };
   const measured = nodes.map(({ size }) => ({ size, none: series(), others: series(), all: series() }));
   // Many short takes rather than few long ones: the machine's moods last for seconds.
-  const rounds = quick ? 5 : 25;
+  const rounds = quick ? 5 : 15;
   const milliseconds = quick ? 60 : 100;
   const takeAll = async (pair: Pair, into: Series) => {
     for (const kind of kinds) into[kind].push(1e9 / (await take(ground, load, pair, kind, milliseconds)));
@@ -107,13 +107,12 @@ function rowsOf(measured: Measured, hand: Series, smallest: Measured): Row[] {
     added('request/response, added by policy, a packet', all, 'no policy', none, {
       kind: 'rr',
       packets: packetsOfRoundTrip,
-      goal: perPacket,
     }),
-    whole('connection, vs no policy', 'crr', 'no policy', none),
-    whole('connection, vs by hand', 'crr', 'by hand', hand),
+    whole('short connection, vs no policy', 'crr', 'no policy', none),
+    whole('short connection, vs by hand', 'crr', 'by hand', hand),
     ...(isLarger
       ? [
-          whole(`connection, vs ${before}`, 'crr', before, smallest.all, 1.05),
+          whole(`short connection, vs ${before}`, 'crr', before, smallest.all, 1.05),
           whole(`first packet, vs ${before}`, 'datagrams', before, smallest.all, 1.05),
         ]
       : []),
