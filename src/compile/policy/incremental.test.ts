@@ -280,6 +280,34 @@ describe('a change', () => {
     expect(folded.policyAddresses).toEqual({ 'pod far/a': { identities: { '10.1.0.1': 17 } } });
   });
 
+  test('with many selectors at once finds what each of them takes', () => {
+    const compiler = createPolicyCompiler(self);
+    const folded = emptyFold();
+    const apps = Array.from({ length: 40 }, (_, index) => `app-${index}`);
+    const inside = (name: string): PolicyPeer => ({
+      kind: 'pods',
+      select: { namespaces: 'far', pods: { matchLabels: { app: name } } },
+    });
+    const pods = [
+      podOf('shop/own', { node: self }),
+      ...apps.flatMap((name, index) => [
+        podOf(`far/${name}`, { addresses: [`10.1.0.${index}`] }),
+        podOf(`else/${name}`, { addresses: [`10.2.0.${index}`] }),
+      ]),
+    ];
+    for (const each of pods) compiler.setPod(...each);
+    fold(folded, compiler.flush());
+    const policy = policyOf('p', [...apps.map(inside), ...apps.slice(0, 20).map(app)]);
+    compiler.setPolicy(...policy);
+    fold(folded, compiler.flush());
+    expect(Object.keys(folded.policyAddresses)).toHaveLength(60);
+    const whole = compilePolicy(
+      { policies: new Map([policy]), pods: new Map(pods), namespaces: new Map(), nodes: new Map() },
+      self,
+    );
+    expect(canonical(folded)).toEqual(canonical(whole.value));
+  });
+
   test('that leaves room gives numbers to those that were refused', () => {
     const compiler = createPolicyCompiler(self, { lastClass: 3, firstIdentity: 16, lastIdentity: 17 });
     const folded = emptyFold();

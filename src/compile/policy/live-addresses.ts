@@ -1,6 +1,7 @@
 /** Identities of addresses, change by change: what a change can't reach is not looked at. */
 import type { PolicyAddressIntent } from '#intent/policy.ts';
-import type { PolicyPeer } from '#model/policy.ts';
+import type { PodModel } from '#model/pod.ts';
+import type { PodsSelector, PolicyPeer } from '#model/policy.ts';
 import type { Labels } from '#model/selector.ts';
 import { parseAddr } from '#net/addr.ts';
 import { createAddressIndex } from './address-index.ts';
@@ -28,6 +29,11 @@ export type LiveAddressParts = {
   readonly lookout: LiveLookout;
   readonly identities: LiveIdentities;
 };
+
+/** Of so many new ones each looks for its pods; with more, each pod looks for what takes it. */
+const fewSelectors = 16;
+
+const everywhere: Exclude<PodsSelector['namespaces'], string> = {};
 
 type Place = { readonly owner: string; readonly identity: Identity };
 
@@ -119,7 +125,11 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
   };
 
   const markAsked = ({ fresh, stale, portNames, own, strict }: LookoutChanges, dirty: Set<string>): void => {
-    for (const peer of fresh.values()) reach(peer, dirty);
+    const places = Map.groupBy(fresh.values(), placeAsked);
+    for (const [place, peers] of places) {
+      if (place === undefined || peers.length <= fewSelectors) for (const peer of peers) reach(peer, dirty);
+      else for (const [, pods] of podsAround(holders.podsOf, place)) addPods(dirty, pods.values());
+    }
     for (const [feature, peer] of stale) {
       for (const { addresses } of identities.about(feature)) addAll(dirty, addresses);
       if (peer.kind === 'cidr') addAll(dirty, plain.inside(peer.prefix));
@@ -143,8 +153,7 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
     askNamespace: (namespace) => namespaces.add(namespace),
     settle(moved, asked) {
       const dirty = new Set(moved.addresses);
-      for (const namespace of namespaces)
-        for (const { addresses } of holders.podsOf.get(namespace)?.values() ?? []) addAll(dirty, addresses);
+      for (const namespace of namespaces) addPods(dirty, holders.podsOf.get(namespace)?.values() ?? []);
       namespaces.clear();
       markAsked(asked, dirty);
       if (moved.podPrefixes && lookout.strict()) markAll(dirty);
@@ -159,6 +168,16 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
 
 function addAll(to: Set<string>, values: Iterable<string>): void {
   for (const each of values) to.add(each);
+}
+
+function addPods(to: Set<string>, pods: Iterable<PodModel>): void {
+  for (const { addresses } of pods) addAll(to, addresses);
+}
+
+/** Where a selector looks for pods; `undefined`: it is about something else. */
+function placeAsked(peer: PolicyPeer): string | typeof everywhere | undefined {
+  if (peer.kind !== 'pods') return undefined;
+  return typeof peer.select.namespaces === 'string' ? peer.select.namespaces : everywhere;
 }
 
 function podsAround<T>(

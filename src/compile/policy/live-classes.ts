@@ -3,7 +3,8 @@ import type { PolicyRowIntent } from '#intent/policy.ts';
 import type { NamedPort, PodModel } from '#model/pod.ts';
 import type { PolicyDirection, PolicyModel } from '#model/policy.ts';
 import type { Labels } from '#model/selector.ts';
-import { classOf, directions } from './classes.ts';
+import { classIn, openBook, type PolicyBook } from './book.ts';
+import { directions } from './classes.ts';
 import { overflowClass, type PolicyLimits } from './limits.ts';
 import { createNumbers } from './numbers.ts';
 import { inOrder } from './order.ts';
@@ -16,11 +17,10 @@ export type LiveClass = {
   readonly direction: PolicyDirection;
   readonly ports: readonly NamedPort[];
   readonly itself: readonly PolicyRowIntent[];
-  policies: readonly PolicyModel[];
+  /** Absent: of pods for which no number was left. */
+  book?: PolicyBook;
   /** Keys of its pods. */
   readonly members: Set<string>;
-  /** Of pods for which no number was left. */
-  readonly refuses?: true;
 };
 
 export type Placed = { readonly [D in PolicyDirection]?: LiveClass };
@@ -58,8 +58,7 @@ export function createLiveClasses(
   const numbers = createNumbers(1, limits.lastClass - directions.length);
   const beyond = directions.map((direction): LiveClass => {
     const number = overflowClass(direction, limits);
-    const nothing = { ports: [], itself: [], policies: [], members: new Set<string>() };
-    return { key: `beyond ${direction}`, number, direction, refuses: true, ...nothing };
+    return { key: `beyond ${direction}`, number, direction, ports: [], itself: [], members: new Set() };
   });
   /** Pods to compare with all policies; policies to compare with all other pods. */
   const unasked = new Set<string>();
@@ -89,31 +88,43 @@ export function createLiveClasses(
     edited.clear();
   };
 
-  const place = (key: string, changed: Set<LiveClass>): Placed => {
+  /** `books`: pods with equal labels have equal policies. */
+  const booksFor = (
+    { pod, selecting }: { readonly pod: PodModel; readonly selecting: ReadonlySet<string> },
+    books: Map<string, readonly PolicyBook[]>,
+  ): readonly PolicyBook[] => {
+    const key = JSON.stringify([pod.namespace, pod.labels]);
+    const known = books.get(key);
+    if (known !== undefined) return known;
+    const ordered = inOrder([...selecting].flatMap((each) => policies.get(each) ?? []));
+    const own = directions.flatMap((direction) => openBook(direction, ordered) ?? []);
+    books.set(key, own);
+    return own;
+  };
+
+  const place = (key: string, books: Map<string, readonly PolicyBook[]>, changed: Set<LiveClass>): Placed => {
     const local = locals.get(key);
     if (local === undefined) return {};
-    const { pod, selecting } = local;
+    const { pod } = local;
     const labels = labelsOf(pod.namespace);
-    const ordered = inOrder([...selecting].flatMap((each) => policies.get(each) ?? []));
-    const entries = directions.flatMap((direction) => {
-      const own = classOf(direction, ordered, pod, (selector) => matches(selector, pod, labels));
-      if (own === undefined) return [];
+    const entries = booksFor(local, books).map((book) => {
+      const { policies: _, ...own } = classIn(book, pod, (selector) => matches(selector, pod, labels));
       const known = classes.get(own.key);
       if (known !== undefined) {
-        if (known.policies.some((policy, index) => policy !== own.policies[index])) {
-          known.policies = own.policies;
+        if (isEdited(known.book, book)) {
+          known.book = book;
           changed.add(known);
         }
-        return [[direction, known] as const];
+        return [book.direction, known] as const;
       }
       const number = numbers.take(own.key);
       const fresh: LiveClass =
         number === undefined
-          ? beyond[directions.indexOf(direction)]!
-          : { ...own, number, members: new Set<string>() };
+          ? beyond[directions.indexOf(book.direction)]!
+          : { ...own, number, book, members: new Set<string>() };
       if (number !== undefined) classes.set(own.key, fresh);
       if (fresh.members.size === 0) changed.add(fresh);
-      return [[direction, fresh] as const];
+      return [book.direction, fresh] as const;
     });
     return Object.fromEntries(entries);
   };
@@ -145,10 +156,11 @@ export function createLiveClasses(
       const dirty = new Set(beyond.flatMap(({ members }) => [...members]));
       const changed = new Set<LiveClass>();
       const left = new Set<LiveClass>();
+      const books = new Map<string, readonly PolicyBook[]>();
       select(dirty);
       for (const key of dirty) {
         const before = Object.values(placed.get(key) ?? {});
-        const now = place(key, changed);
+        const now = place(key, books, changed);
         const after = Object.values(now);
         for (const each of after) each.members.add(key);
         for (const each of before.filter((old) => !after.includes(old))) {
@@ -161,7 +173,7 @@ export function createLiveClasses(
       const gone = new Set([...left].filter(({ members }) => members.size === 0));
       for (const each of gone) {
         changed.delete(each);
-        if (each.refuses) continue;
+        if (each.book === undefined) continue;
         classes.delete(each.key);
         numbers.release(each.key);
       }
@@ -169,4 +181,9 @@ export function createLiveClasses(
       return { pods: dirty, changed, gone };
     },
   };
+}
+
+/** Both are of the same policies by key. */
+function isEdited(before: PolicyBook | undefined, after: PolicyBook): boolean {
+  return before !== after && after.policies.some((policy, index) => policy !== before?.policies[index]);
 }

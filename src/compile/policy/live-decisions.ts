@@ -1,10 +1,10 @@
 /** Decisions of classes for identities, change by change: a class is compared only with identities that have what its rules ask for. */
 import { type PolicyRowIntent, policyIdentities } from '#intent/policy.ts';
+import { rowsFor } from './book.ts';
 import { decisionKey } from './entries.ts';
-import { type Asked, askedBy, facts, featureView, peerText } from './features.ts';
+import { type Asked, facts, peerText } from './features.ts';
 import type { ClassChanges, LiveClass } from './live-classes.ts';
 import { type Identity, type IdentityChanges, type LiveIdentities, topicOf } from './live-identities.ts';
-import { flattenPolicies } from './rows.ts';
 
 type Rows = readonly PolicyRowIntent[];
 
@@ -40,39 +40,32 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
   };
 
   const rebuild = (each: LiveClass, state: State): void => {
-    const { policies, direction, ports, itself } = each;
+    const { book, ports, itself } = each;
     const known = new Map<string, Rows>();
-    const rowsFor = (features: readonly string[]): Rows => {
+    const rowsOf = (features: readonly string[]): Rows => {
+      if (book === undefined) return refused;
       const relevant = features.filter((feature) => state.topics.has(topicOf(feature)));
       const key = relevant.join('\n');
-      const rows =
-        known.get(key) ??
-        flattenPolicies(policies, direction, featureView(new Set(relevant), direction, ports, peerText));
+      const rows = known.get(key) ?? rowsFor(book, ports, relevant);
       known.set(key, rows);
       return rows;
     };
-    const other = each.refuses ? refused : rowsFor([]);
+    const other = rowsOf([]);
     pending.set(decisionKey(each.number, policyIdentities.other), other);
     state.other = JSON.stringify(other);
     const left = new Set(state.decided);
-    const wanted = new Set([...state.topics].flatMap((topic) => [...identities.about(topic)]));
-    const fixed: readonly (readonly [number, Rows])[] = each.refuses
-      ? []
-      : [
-          [policyIdentities.unknownPod, rowsFor([facts.unknown])],
-          [policyIdentities.itself, itself],
-        ];
-    for (const [number, rows] of fixed) {
+    const wanted = new Map<number, Rows>();
+    if (book !== undefined) {
+      wanted.set(policyIdentities.unknownPod, rowsOf([facts.unknown]));
+      wanted.set(policyIdentities.itself, itself);
+    }
+    for (const topic of state.topics)
+      for (const { number, features } of identities.about(topic))
+        if (!wanted.has(number)) wanted.set(number, rowsOf(features));
+    if (isUsed(identities.beyond)) wanted.set(identities.beyond.number, refused);
+    for (const [number, rows] of wanted) {
       left.delete(number);
       decide(each, state, number, rows);
-    }
-    for (const { number, features } of wanted) {
-      left.delete(number);
-      decide(each, state, number, rowsFor(features));
-    }
-    if (isUsed(identities.beyond)) {
-      left.delete(identities.beyond.number);
-      decide(each, state, identities.beyond.number, refused);
     }
     for (const number of left) decide(each, state, number, undefined);
   };
@@ -107,7 +100,7 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
       for (const each of changed) {
         const before = forget(each);
         drop.push(...(before?.asked ?? []));
-        const asked = each.policies.map((policy) => askedBy(policy, each.direction));
+        const asked = each.book?.asked ?? [];
         hold.push(...asked);
         const topics = topicsOf(asked);
         states.set(each, { asked, topics, decided: before?.decided ?? new Set() });
@@ -124,9 +117,9 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
       for (const identity of fresh)
         for (const each of classesAbout(identity)) {
           if (rebuilt.has(each)) continue;
-          const { policies, direction, ports } = each;
-          const view = featureView(new Set(identity.features), direction, ports, peerText);
-          const rows = identity.refuses ? refused : flattenPolicies(policies, direction, view);
+          const { book, ports } = each;
+          const rows =
+            identity.refuses || book === undefined ? refused : rowsFor(book, ports, identity.features);
           decide(each, states.get(each)!, identity.number, rows);
         }
       rebuilt.clear();
