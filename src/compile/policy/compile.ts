@@ -1,23 +1,17 @@
 /** What one node must hold of policy, as a whole. Simple rather than fast: the incremental form is checked against it. */
-import {
-  type PolicyDecisionIntent,
-  type PolicyRowIntent,
-  type PolicySubjectIntent,
-  policyIdentities,
-} from '#intent/policy.ts';
-import type { PolicyPeer } from '#model/policy.ts';
+import { type PolicyDecisionIntent, type PolicyRowIntent, policyIdentities } from '#intent/policy.ts';
 import type { Problem } from '#model/problem.ts';
 import { formatPrefix } from '#net/prefix.ts';
 import { atomsOf } from './atoms.ts';
-import { classOf, directions, type PolicyClass } from './classes.ts';
-import { decisionKey, type PolicyIntent, subjectIntent } from './entries.ts';
-import { askedBy, facts, featureView, peerText } from './features.ts';
-import { limitProblem, overflowClass, type PolicyLimits, policyLimits } from './limits.ts';
+import type { PolicyClass } from './classes.ts';
+import { decisionKey, type PolicyIntent } from './entries.ts';
+import { facts, featureView, peerText } from './features.ts';
+import { limitProblem, type PolicyLimits, policyLimits } from './limits.ts';
 import { createNumbers } from './numbers.ts';
-import { inOrder, isPolicyPod, takesPod } from './order.ts';
-import { atomFeatures, atomSources, type Lookout, ownedAddresses } from './owned.ts';
+import { atomFeatures, atomSources, lookoutOf, ownedAddresses } from './owned.ts';
 import { flattenPolicies, refuseAll } from './rows.ts';
 import type { PolicySnapshot } from './snapshot.ts';
+import { classify } from './subjects.ts';
 
 export type { PolicyDomain, PolicyIntent } from './entries.ts';
 export { createPolicyCompiler, type PolicyChange, type PolicyCompiler } from './incremental.ts';
@@ -69,53 +63,6 @@ export function compilePolicy(
     ...(identities.has(limits.lastIdentity) ? [limitProblem(node, 'identities', limits)] : []),
   ];
   return { value, problems };
-}
-
-type Classified = {
-  readonly subjects: Readonly<Record<string, PolicySubjectIntent>>;
-  readonly classes: ReadonlyMap<number, PolicyClass>;
-  /** Numbers that stand for what got none of its own. */
-  readonly tooMany: ReadonlySet<number>;
-};
-
-function classify(snapshot: PolicySnapshot, node: string, limits: PolicyLimits): Classified {
-  const numbers = createNumbers(1, limits.lastClass - directions.length);
-  const subjects: Record<string, PolicySubjectIntent> = {};
-  const classes = new Map<number, PolicyClass>();
-  const tooMany = new Set<number>();
-  const policies = inOrder(snapshot.policies.values());
-  const local = [...snapshot.pods].filter(([, pod]) => pod.node === node && isPolicyPod(pod));
-  for (const [key, pod] of local.sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const selecting = policies.filter(({ subject }) => takesPod(subject, pod, snapshot.namespaces));
-    const numbered = directions.flatMap((direction) => {
-      const own = classOf(direction, selecting, pod, (peer) => takesPod(peer, pod, snapshot.namespaces));
-      if (own === undefined) return [];
-      const number = numbers.take(own.key) ?? overflowClass(direction, limits);
-      if (number === overflowClass(direction, limits)) tooMany.add(number);
-      else classes.set(number, own);
-      return [[direction, number] as const];
-    });
-    if (numbered.length > 0) subjects[key] = subjectIntent(pod, Object.fromEntries(numbered));
-  }
-  return { subjects, classes, tooMany };
-}
-
-/** What the policies of all classes ask of peers. */
-function lookoutOf(classes: Iterable<PolicyClass>): Lookout {
-  const asked = [...classes].flatMap(({ policies, direction }) =>
-    policies.map((policy) => askedBy(policy, direction)),
-  );
-  const peers = new Map<string, PolicyPeer>();
-  for (const peer of asked.flatMap((each) => each.peers)) {
-    const text = peerText(peer);
-    if (text !== undefined) peers.set(text, peer);
-  }
-  return {
-    peers,
-    portNames: new Set(asked.flatMap((each) => each.portNames)),
-    own: asked.some((each) => each.own),
-    strict: asked.some((each) => each.strict),
-  };
 }
 
 /** Of one class: for whoever nothing is known of, and for each identity that is treated otherwise. */

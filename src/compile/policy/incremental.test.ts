@@ -23,7 +23,10 @@ import {
   type PolicyDomain,
   type PolicyIntent,
 } from './compile.ts';
+import { policyLimits } from './limits.ts';
+import { lookoutOf, ownedAddresses } from './owned.ts';
 import type { PolicySnapshot } from './snapshot.ts';
+import { classify } from './subjects.ts';
 
 const self = 'n1';
 
@@ -141,6 +144,48 @@ function canonical(intent: PolicyIntent): unknown {
     prefixes: map(intent.policyPrefixes, ({ identity }) => meaning(`identity ${identity}`)),
   };
 }
+
+/** What the addresses with an entry have, by address. */
+function featuresOf(state: PolicySnapshot): Map<string, string> {
+  const lookout = lookoutOf(classify(state, self, policyLimits).classes.values());
+  return new Map(
+    ownedAddresses(state, self, lookout).map(({ address, features }) => [address, features.join()]),
+  );
+}
+
+function numbersOf({ policyAddresses }: PolicyIntent): Map<string, number> {
+  return new Map(Object.values(policyAddresses).flatMap(({ identities }) => Object.entries(identities)));
+}
+
+test('a number stays while what it stands for is there, and is not given to others within one flush', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30, size: 'max' }), (steps) => {
+      const compiler = createPolicyCompiler(self);
+      const state = emptyState();
+      const folded = emptyFold();
+      let before = { features: new Map<string, string>(), numbers: new Map<string, number>() };
+      for (const each of [...steps, 'flush' as const]) {
+        if (each !== 'flush') {
+          each(state, compiler);
+          continue;
+        }
+        fold(folded, compiler.flush());
+        const now = { features: featuresOf(state as unknown as PolicySnapshot), numbers: numbersOf(folded) };
+        const meaning = new Map(
+          [...before.numbers].map(([key, number]) => [number, before.features.get(key)]),
+        );
+        const number = new Map([...before.numbers].map(([key, own]) => [before.features.get(key), own]));
+        for (const [address, own] of now.numbers) {
+          const features = now.features.get(address);
+          if (meaning.has(own)) expect(meaning.get(own)).toBe(features);
+          if (number.has(features)) expect(own).toBe(number.get(features));
+        }
+        before = now;
+      }
+    }),
+    { numRuns: Number(process.env['RUNS'] ?? 100) },
+  );
+});
 
 test('any sequence of changes gives what one compile of the final state gives, up to numbers', () => {
   fc.assert(

@@ -6,7 +6,8 @@ import { type Addr, parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { namesOf, ownFeatures, prefixFeatures } from './addresses.ts';
 import type { AtomSource } from './atoms.ts';
-import { facts, portFeature } from './features.ts';
+import type { PolicyClass } from './classes.ts';
+import { askedBy, facts, peerText, portFeature } from './features.ts';
 import { compareClaims, type Holder, inPodPrefixes, nodeAddresses, nodeAliases } from './holders.ts';
 import { isPolicyPod, takesPod } from './order.ts';
 import { inCidr } from './peer.ts';
@@ -21,6 +22,24 @@ export type Lookout = {
   readonly own: boolean;
   readonly strict: boolean;
 };
+
+/** What the policies of all classes ask of peers. */
+export function lookoutOf(classes: Iterable<PolicyClass>): Lookout {
+  const asked = [...classes].flatMap(({ policies, direction }) =>
+    policies.map((policy) => askedBy(policy, direction)),
+  );
+  const peers = new Map<string, PolicyPeer>();
+  for (const peer of asked.flatMap((each) => each.peers)) {
+    const text = peerText(peer);
+    if (text !== undefined) peers.set(text, peer);
+  }
+  return {
+    peers,
+    portNames: new Set(asked.flatMap((each) => each.portNames)),
+    own: asked.some((each) => each.own),
+    strict: asked.some((each) => each.strict),
+  };
+}
 
 export type OwnedAddress = {
   /** Key of the entry. */
