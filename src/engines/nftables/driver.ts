@@ -11,7 +11,7 @@ import { claimsOfService, placesOfService } from './lower-service.ts';
 import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
 import { type Element, type Operation, printOperation, type Ruleset } from './objects.ts';
 import { forgetLearnt, openings, plan, planChange } from './plan.ts';
-import type { Affected } from './policy-index.ts';
+import type { Concerned } from './policy-index.ts';
 import { type Nft, NftError, openNftSession } from './session.ts';
 import { staticChains } from './static.ts';
 import { createSweeper, type Sweeper } from './sweep.ts';
@@ -78,8 +78,8 @@ export function createNftablesEngine(
   let sweeper: Sweeper | undefined;
 
   /** Opened when first needed: most nodes have policy, but none before its pods. */
-  function judgeStanding(affected: Affected): void {
-    if (flows === undefined || (affected !== 'all' && affected.size === 0)) return;
+  function judgeStanding({ now, later }: Concerned): void {
+    if (flows === undefined || (now !== 'all' && now.size + later.size === 0)) return;
     const onError = (error: Error) => options.onError?.(error);
     sweeper ??= createSweeper({
       flows: flows.open(),
@@ -87,7 +87,7 @@ export function createNftablesEngine(
       table: ledger.policy,
       onError,
     });
-    sweeper.ask(affected);
+    sweeper.ask(now, later);
   }
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -117,7 +117,7 @@ export function createNftablesEngine(
     for (const transaction of guardsFirst(actual, operations)) await nft.commit(transaction);
     known = true;
     // Whoever changed the table may have let connections in, and so may a predecessor.
-    if (whole && operations.length > 0 && ledger.context().policy) judgeStanding('all');
+    if (whole && operations.length > 0 && ledger.context().policy) judgeStanding(everybody);
     if (whole) await tolerate(conntrack.prune(ledger.serviceAt));
     return {
       report: { operations: operations.map(printOperation), problems },
@@ -175,7 +175,7 @@ export function createNftablesEngine(
         whole ||= change.replace;
         if (!known || first) {
           const { report } = await repair();
-          judgeStanding(first ? 'all' : difference.affected);
+          judgeStanding(first ? everybody : difference.concerned);
           await forgetFlows(difference);
           return report;
         }
@@ -183,7 +183,7 @@ export function createNftablesEngine(
         const chainsAfter = difference.staticChanged ? staticChains(ledger.context()) : [];
         try {
           const report = await applyDifference(difference, planChange(difference, chains, chainsAfter));
-          judgeStanding(difference.affected);
+          judgeStanding(difference.concerned);
           return report;
         } catch (error) {
           known = false;
@@ -193,7 +193,7 @@ export function createNftablesEngine(
           // The notification of it comes when all is healed already.
           if (wasGone)
             options.onForeignChange?.({ by: 'found when a change was refused', events: [], opened, report });
-          judgeStanding(difference.affected);
+          judgeStanding(difference.concerned);
           await forgetFlows(difference);
           return report;
         }
@@ -219,6 +219,8 @@ export function createNftablesEngine(
     },
   };
 }
+
+const everybody: Concerned = { now: 'all', later: new Set() };
 
 function addressesIn(namespace: string | undefined): ReadonlySet<string> {
   const found = inNamespace(namespace, networkInterfaces);

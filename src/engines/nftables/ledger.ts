@@ -37,7 +37,7 @@ import {
 import { claimsOfService, lowerService } from './lower-service.ts';
 import { net, netChains, type References } from './net-change.ts';
 import type { Element } from './objects.ts';
-import { type Affected, createPolicyIndex } from './policy-index.ts';
+import { type Concerned, createPolicyIndex } from './policy-index.ts';
 import type { StaticContext } from './static.ts';
 import type { PolicyTable } from './verdict.ts';
 
@@ -51,7 +51,7 @@ export type Difference = {
   readonly staticChanged: boolean;
   readonly problems: readonly { readonly entry: string; readonly reason: string }[];
   /** Whose connections policy may judge otherwise now. */
-  readonly affected: Affected;
+  readonly concerned: Concerned;
   /** Services before and after, by key, for affinity and connection tracking. */
   readonly services: ReadonlyMap<
     string,
@@ -210,7 +210,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       ...netChains(references, removedChains, addedChains),
       staticChanged: JSON.stringify(context()) !== contextBefore,
       problems,
-      affected: policyIndex.after(changed),
+      concerned: policyIndex.after(changed),
       services,
     };
   }

@@ -11,10 +11,19 @@ import type { PolicyTable } from './verdict.ts';
 /** Addresses at either end of connections that may be judged otherwise now. */
 export type Affected = 'all' | ReadonlySet<string>;
 
+export type Concerned = {
+  readonly now: Affected;
+  /**
+   * Addresses that are new here: pods so new have no connections yet that could be forbidden, only what a former owner left. Telling the
+   * identity of an unknown pod forbids nothing either.
+   */
+  readonly later: ReadonlySet<string>;
+};
+
 export type PolicyIndex = {
   /** Called before the entries change, with what will change, and then again when they have. */
   before(changed: Changed): void;
-  after(changed: Changed): Affected;
+  after(changed: Changed): Concerned;
   /** Of the present; pods are those of this moment. */
   readonly table: () => PolicyTable;
 };
@@ -27,20 +36,25 @@ export function createPolicyIndex(entries: Entries): PolicyIndex {
   let ranges: readonly (readonly [Range, number])[] | undefined;
   let podRanges: readonly Range[] | undefined;
   let affected = new Set<string>();
+  let appeared = new Set<string>();
   let restricted = false;
   let former = new Map<string, number>();
 
-  const addressesWhere = (holds: (endpoint: EndpointIntent, key: string) => boolean): void => {
+  const addressesWhere = (
+    holds: (endpoint: EndpointIntent, key: string) => boolean,
+    into: Set<string>,
+  ): void => {
     for (const [key, endpoint] of entries.endpoints) {
-      if (holds(endpoint, key)) for (const address of endpoint.addresses) affected.add(address);
+      if (holds(endpoint, key)) for (const address of endpoint.addresses) into.add(address);
     }
   };
 
   /** The pods that a change concerns as they are now. */
-  const gatherPods = (changed: Changed): void => {
+  const gatherPods = (changed: Changed, into: Set<string>): void => {
     if (changed.endpoints.size + changed.policySubjects.size === 0) return;
     addressesWhere(
       (endpoint, key) => changed.endpoints.has(key) || changed.policySubjects.has(podOf(endpoint)),
+      into,
     );
   };
 
@@ -61,9 +75,10 @@ export function createPolicyIndex(entries: Entries): PolicyIndex {
   return {
     before(changed) {
       affected = new Set();
+      appeared = new Set();
       former = new Map();
       restricted = entries.policySubjects.size > 0;
-      gatherPods(changed);
+      gatherPods(changed, affected);
       for (const key of changed.policyAddresses.keys()) {
         for (const [address, identity] of Object.entries(
           entries.policyAddresses.get(key)?.identities ?? {},
@@ -79,23 +94,25 @@ export function createPolicyIndex(entries: Entries): PolicyIndex {
         const held = (entry as PolicyAddressIntent | undefined)?.identities ?? {};
         for (const [address, identity] of Object.entries(held)) {
           identities.set(address, identity);
-          if (former.get(address) !== identity) affected.add(address);
+          const before = former.get(address);
+          if (before !== identity) (before === undefined ? appeared : affected).add(address);
         }
       }
       for (const address of former.keys()) if (!identities.has(address)) affected.add(address);
       if (changed.policyPrefixes.size > 0) ranges = undefined;
       if (changed.subnets.size > 0) podRanges = undefined;
-      if (!restricted) return new Set();
-      if (changed.policyPrefixes.size + changed.subnets.size > 0) return 'all';
-      gatherPods(changed);
+      if (!restricted) return { now: new Set(), later: new Set() };
+      if (changed.policyPrefixes.size + changed.subnets.size > 0) return { now: 'all', later: new Set() };
+      // Where a pod was before, it is among the affected already.
+      gatherPods(changed, appeared);
       const classes = new Set([...changed.policyDecisions.keys()].map((key) => readPair(key)?.class));
       if (classes.size > 0) {
         addressesWhere((endpoint) => {
           const subject = entries.policySubjects.get(podOf(endpoint));
           return classes.has(subject?.ingress ?? -1) || classes.has(subject?.egress ?? -1);
-        });
+        }, affected);
       }
-      return affected;
+      return { now: affected, later: appeared };
     },
     table: () => ({
       pods: podClasses(entries),

@@ -83,16 +83,31 @@ describe('connections that stand', () => {
 
   it('cost one look however many changes come in a row', async () => {
     const { flows, engine } = fresh();
+    const owners = Array.from({ length: 200 }, (_, i) => i);
+    const as = (i: number, identity: number) => ({
+      [`pod d/${i}`]: { identities: { [`10.244.2.${i + 30}`]: identity } },
+    });
     await engine.apply(whole({ p11: { egress: {} } }));
-    for (let i = 0; i < 200; i++) {
-      const identities = { [`10.244.2.${i + 30}`]: 100 + i };
-      await engine.apply(delta({ policyAddresses: { [`pod d/${i}`]: { identities } } }));
-    }
-    const last = '10.244.2.229';
-    await eventually(() =>
-      expect(flows.looks.some((look) => look === 'all' || look.includes(last))).toBe(true),
-    );
+    await engine.apply(delta({ policyAddresses: Object.assign({}, ...owners.map((i) => as(i, 100))) }));
+    flows.add({ source: pod.from, target: '10.244.2.229', protocol: 6, targetPort: 80 });
+    for (const i of owners) await engine.apply(delta({ policyAddresses: as(i, 101) }));
+    await eventually(() => expect(flows.marks()).toEqual([true]));
     expect(flows.looks.length).toBeLessThan(40);
+    await engine.close();
+  });
+
+  it('are looked at only the second later for who is new', async () => {
+    const { flows, engine } = fresh();
+    await engine.apply(whole({ p11: { egress: { other: 'allow', q21: 'deny' } } }));
+    await eventually(() => expect(flows.looks).toEqual(['all', 'all']));
+    flows.add({ source: pod.from, target: '10.245.2.21', protocol: 6, targetPort: 80 });
+    await engine.apply(delta({ policyAddresses: addressesOf(['q21']) }));
+    await engine.apply(delta({ policyAddresses: addressesOf(['c21']) }));
+    expect(flows.looks).toHaveLength(2);
+    await eventually(() => expect(flows.marks()).toEqual([true]));
+    expect(flows.looks).toHaveLength(3);
+    await engine.apply(delta(policyOf({ p11: { egress: { other: 'allow', q21: 'allow' } } })));
+    await eventually(() => expect(flows.marks()).toEqual([false]));
     await engine.close();
   });
 

@@ -18,8 +18,8 @@ export type SweepParts = {
 };
 
 export type Sweeper = {
-  /** Soon, and again a second later for connections that were only being opened. */
-  ask(affected: Affected): void;
+  /** Of `now` soon, and again a second later for connections that were only being opened; of `later` only then. */
+  ask(now: Affected, later: ReadonlySet<string>): void;
   close(): Promise<void>;
 };
 
@@ -51,14 +51,15 @@ export function createSweeper(parts: SweepParts): Sweeper {
 
   function start(affected: Affected): void {
     wanted = union(wanted, affected);
-    running ??= run();
+    if (!isNone(wanted)) running ??= run();
   }
 
   return {
-    ask(affected) {
-      if (isClosed() || isNone(affected)) return;
-      start(affected);
-      late = union(late, affected);
+    ask(now, later) {
+      if (isClosed()) return;
+      start(now);
+      late = union(union(late, now), later);
+      if (isNone(late)) return;
       timer ??= setTimeout(() => {
         timer = undefined;
         const again = late;
