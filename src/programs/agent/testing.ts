@@ -76,7 +76,9 @@ export async function startAgent(served = kinds): Promise<TestedAgent> {
     api,
     client,
     changes,
-    wire: (...pods) => void (wired = pods),
+    wire(...pods) {
+      wired = pods;
+    },
     ready: (check) => get(`/readyz/${check}`),
     metrics: () => get('/metrics'),
     log: () => log,

@@ -58,7 +58,7 @@ function lead(): () => Promise<void> {
   const recorder = createRecorder(client, { controller: 'netloom.dev/controller', instance: 'c' });
   const registry = createRegistry();
   metrics = () => registry.text();
-  const { lead: run } = startController({
+  const controller = startController({
     client,
     caches,
     recorder,
@@ -69,7 +69,7 @@ function lead(): () => Promise<void> {
   });
   const over = new AbortController();
   const leading = Promise.all(Object.values(caches).map((cache) => cache.synced)).then(() =>
-    run(over.signal),
+    controller.lead(over.signal),
   );
   return async () => {
     over.abort();
