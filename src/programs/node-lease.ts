@@ -95,7 +95,7 @@ export type PolicyReach = {
   readonly refused: number;
 };
 
-const policyKinds = new Set([
+export const policyKinds: ReadonlySet<string> = new Set([
   'NetworkPolicy',
   'AdminNetworkPolicy',
   'BaselineAdminNetworkPolicy',

@@ -58,7 +58,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   });
   const pending = registry.gauge({
     name: 'netloom_controller_policies_pending',
-    help: 'Policies that some node has not said to hold as they are now, by kind; told by the controller that leads.',
+    help: 'Policies that some live node has not said to hold as they are now, by kind; told by the controller that leads.',
     labels: ['kind'],
   });
   registry.onCollect(() => {
@@ -68,7 +68,12 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   let startedAt = 0;
   let remindedAt = 0;
   const qosStatus = createQosStatus(client, caches.policies, log);
-  const policyStatus = createPolicyStatus(client, caches, log, () => passes.wake());
+  const isAlive = (node: string): boolean => {
+    const sighting = sightings.get(node);
+    const lasts = sighting && sighting.seenAt + sighting.durationMs + leaseTimes.marginMs;
+    return lasts !== undefined && performance.now() <= lasts && caches.nodes.get('', node) !== undefined;
+  };
+  const policyStatus = createPolicyStatus(client, caches, isAlive, log, () => passes.wake());
   const findings = followFindings(caches, options, policyStatus.problems, () => passes.wake());
 
   const pass = async (): Promise<void> => {

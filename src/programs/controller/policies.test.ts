@@ -32,6 +32,7 @@ beforeAll(async () => {
     const addresses = [{ type: 'InternalIP', address: `192.168.66.1${name.slice(1)}` }];
     await client.updateStatus(nodeType, { ...node, status: { addresses } } as KubeObject);
     await create(leaseType, { metadata: { name: nodeLeaseName(name), namespace: systemNamespace } });
+    await say(name, '1');
     await pod(`web-${name}`, name, `10.244.${name.slice(1)}.5`);
   }
   stop = lead();
@@ -116,7 +117,7 @@ test('in force is what every node with a selected pod has said so of', async () 
   const { metadata } = await create(adminNetworkPolicyType, { metadata: { name: 'tenants' }, spec });
   await eventually(async () =>
     expect(await condition('InForce')).toBe(
-      `False Pending 1: generation 1: on 0 of 2 nodes that need it; not yet on n1, n2; ${selected}`,
+      `False Pending 1: generation 1: not yet on n1, n2; on 0 of 2 nodes that need it; ${selected}`,
     ),
   );
   expect(await condition('Accepted')).toBe('True Accepted 1: all of it is used');
@@ -124,7 +125,7 @@ test('in force is what every node with a selected pod has said so of', async () 
   await say('n1', metadata.resourceVersion);
   await eventually(async () =>
     expect(await condition('InForce')).toBe(
-      `False Pending 1: generation 1: on 1 of 2 nodes that need it; not yet on n2; ${selected}`,
+      `False Pending 1: generation 1: not yet on n2; on 1 of 2 nodes that need it; ${selected}`,
     ),
   );
   // The status was written since: that is no new word of the policy.
@@ -159,10 +160,19 @@ test('a change is in force when it has arrived anew; a deleted pod’s node need
   const body = { spec: { priority: 11 } };
   const changed = await client.patch(adminNetworkPolicyType, { name: 'tenants' }, { kind: 'merge', body });
   await eventually(async () =>
-    expect(await condition('InForce')).toContain('False Pending 2: generation 2: on 0 of 2 nodes'),
+    expect(await condition('InForce')).toContain(
+      'False Pending 2: generation 2: not yet on n1, n2; on 0 of 2',
+    ),
   );
   await say('n1', changed.metadata.resourceVersion);
   await client.delete(podType, 'web-n2', { namespace: 'shop', gracePeriodSeconds: 0 });
+  // It lives, and the next pod may be one of its own.
+  await eventually(async () =>
+    expect(await condition('InForce')).toContain(
+      'False Pending 2: generation 2: not yet on n2; on 1 of 1 node that needs it; selects 2 pods',
+    ),
+  );
+  await say('n2', changed.metadata.resourceVersion);
   await eventually(async () =>
     expect(await condition('InForce')).toContain(
       'True InForce 2: on 1 of 1 node that needs it, since generation 2; selects 2 pods',

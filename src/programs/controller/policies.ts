@@ -7,6 +7,7 @@ import {
   networkPolicyType,
 } from '#api/policies.ts';
 import { findPolicyProblems } from '#compile/policy/findings.ts';
+import { isOlder } from '#kube/cache.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import { setConditions } from '#kube/conditions.ts';
 import type { Informer } from '#kube/informer.ts';
@@ -21,7 +22,7 @@ import { createPasses } from './passes.ts';
 import { createPatience } from './patience.ts';
 import { nobody, type SelectedPods, selectedPods } from './policy-selection.ts';
 import { snapshotOf, watchPods } from './policy-snapshot.ts';
-import { isHeld, policyConditions, type ReachByNode } from './policy-status.ts';
+import { type LiveNodes, liveNodes, policyConditions, type ReachByNode } from './policy-status.ts';
 import { createPolicyVersions } from './policy-versions.ts';
 import { createPace, differOnlyInWords } from './subnets.ts';
 
@@ -30,7 +31,7 @@ export type PolicyStatus = {
   run(signal: AbortSignal): Promise<void>;
   /** Of policies beside the cluster's pods and each other, as last looked at; their readers' are not among them. */
   readonly problems: () => readonly Problem[];
-  /** By kind, NetworkPolicies too: how many some node's kernel doesn't hold as they are now. */
+  /** By kind, NetworkPolicies too: how many some live node's kernel doesn't hold as they are now. */
   readonly pending: () => ReadonlyMap<string, number>;
 };
 
@@ -53,10 +54,11 @@ const statusTypes = new Map<string, ResourceType>(
   policyTypes.filter((type) => type !== networkPolicyType).map((type) => [type.kind, type]),
 );
 
-/** `onProblems` is told when `problems` are others than before. */
+/** `isAlive`: a node's lease has not run out. `onProblems` is told when `problems` are others than before. */
 export function createPolicyStatus(
   client: Client,
   caches: Caches,
+  isAlive: (node: string) => boolean,
   log: Log,
   onProblems: () => void,
 ): PolicyStatus {
@@ -119,11 +121,17 @@ export function createPolicyStatus(
     }
     const byObject = Map.groupBy(problems, ({ object }) => `${object.kind} ${object.name}`);
     const reaches: ReachByNode = new Map(reachesOf(caches));
+    const live = liveNodes(reaches, isAlive);
     for (const policy of all) {
       const type = statusTypes.get(policy.ref.kind);
       if (type === undefined) continue;
       try {
-        await write(type, policy, reaches, byObject.get(`${policy.ref.kind} ${policy.ref.name}`) ?? []);
+        await write(
+          type,
+          policy,
+          { reaches, live },
+          byObject.get(`${policy.ref.kind} ${policy.ref.name}`) ?? [],
+        );
       } catch (error) {
         if (isNotFound(error) || isConflict(error)) continue;
         const object = `${policy.ref.kind} ${policy.ref.name}`;
@@ -134,7 +142,7 @@ export function createPolicyStatus(
   const write = async (
     type: ResourceType,
     policy: SeenPolicy,
-    reaches: ReachByNode,
+    nodes: { readonly reaches: ReachByNode; readonly live: LiveNodes },
     own: readonly Problem[],
   ): Promise<void> => {
     const { ref, value, generation, conditions: before } = policy;
@@ -148,7 +156,7 @@ export function createPolicyStatus(
       selected: (value && selected.get(value.key)) ?? nobody,
       problems: [...policy.problems, ...own],
     };
-    const conditions = setConditions(before, policyConditions(view, reaches), new Date());
+    const conditions = setConditions(before, policyConditions(view, nodes.reaches, nodes.live), new Date());
     if (conditions === before) return;
     const key = `${ref.kind}/${ref.name}`;
     if (differOnlyInWords(before, conditions) && !pace.mayCount(key)) return;
@@ -162,11 +170,10 @@ export function createPolicyStatus(
   return {
     problems: () => problems,
     pending() {
-      const nodes = new Set(caches.nodes.list().map(({ ref }) => ref.name));
-      const reaches = reachesOf(caches).filter(([node]) => nodes.has(node));
+      const { floor } = liveNodes(new Map(reachesOf(caches)), isAlive);
       const behind = seen().filter((policy) => {
         const since = versions.since(policy);
-        return reaches.some(([, reach]) => !isHeld(reach, policy.ref.kind, since));
+        return isOlder(floor.get(policy.ref.kind) ?? since, since);
       });
       return new Map(
         policyTypes.map(({ kind }) => [kind, behind.filter(({ ref }) => ref.kind === kind).length]),

@@ -7,7 +7,7 @@ import type { Problem, ProblemCode } from '#model/problem.ts';
 import { formatReach, type PolicyReach, parseReach } from '../node-lease.ts';
 import { createPatience } from './patience.ts';
 import { nobody, selectedPods } from './policy-selection.ts';
-import { isHeld, type PolicyView, policyConditions } from './policy-status.ts';
+import { isHeld, liveNodes, type PolicyView, policyConditions } from './policy-status.ts';
 import { createPolicyVersions, type VersionedPolicy } from './policy-versions.ts';
 
 const kind = 'AdminNetworkPolicy';
@@ -29,15 +29,21 @@ const problem = (code: ProblemCode, field: string, message: string): Problem => 
 });
 const podOf = (name: string, node: string, hasAddress: boolean, namespace = 'a') =>
   ({ namespace, name, node, addresses: hasAddress ? ['10.0.0.1'] : [], labels: {} }) as unknown as PodModel;
-const said = (changed: Partial<PolicyView>, reaches: Record<string, PolicyReach>) =>
-  Object.fromEntries(
-    policyConditions({ ...view, ...changed }, new Map(Object.entries(reaches))).map(
+const said = (
+  changed: Partial<PolicyView>,
+  reaches: Record<string, PolicyReach>,
+  isAlive: (node: string) => boolean = () => false,
+) => {
+  const byNode = new Map(Object.entries(reaches));
+  return Object.fromEntries(
+    policyConditions({ ...view, ...changed }, byNode, liveNodes(byNode, isAlive)).map(
       ({ type, status, reason, message, observedGeneration }) => [
         type,
         `${status} ${reason} ${observedGeneration}: ${message}`,
       ],
     ),
   );
+};
 
 describe('policyConditions', () => {
   test('in force on every node that needs it', () => {
@@ -51,14 +57,30 @@ describe('policyConditions', () => {
 
   test('nodes that are behind, silent or refused are named', () => {
     expect(said({}, { n1: at('99'), n2: at('100') }).InForce).toBe(
-      'False Pending 4: generation 4: on 1 of 3 nodes that need it; not yet on n1, n3; selects 2 pods: shop/a, shop/b',
+      'False Pending 4: generation 4: not yet on n1, n3; on 1 of 3 nodes that need it; selects 2 pods: shop/a, shop/b',
     );
     expect(
       said({ selected: { count: 1, first: ['shop/a'], nodes: new Set(['n1']) } }, { n1: at('100', 2) })
         .InForce,
     ).toBe(
-      'False Refused 4: generation 4: on 0 of 1 node that needs it; not yet on n1; selects 1 pod: shop/a; ' +
+      'False Refused 4: generation 4: not yet on n1; on 0 of 1 node that needs it; selects 1 pod: shop/a; ' +
         "the kernel refuses a part of what policy asks for on n1 (see the datapath's log there)",
+    );
+  });
+
+  test('a live node without a selected pod is waited for, since the next pod may come there; a dead or silent one is not', () => {
+    const everywhere = { n1: at('100'), n2: at('100'), n3: at('100') };
+    const reaches = { ...everywhere, n4: at('99'), n5: at('7'), n6: { versions: new Map(), refused: 0 } };
+    const isAlive = (node: string) => node !== 'n5';
+    expect(said({}, reaches, isAlive).InForce).toBe(
+      'False Pending 4: generation 4: not yet on n4; on 3 of 3 nodes that need it; selects 2 pods: shop/a, shop/b',
+    );
+    expect(said({ selected: nobody }, reaches, isAlive).InForce).toBe(
+      'False Pending 4: generation 4: not yet on n4; selects no pod, so no node needs it',
+    );
+    expect(said({}, { ...reaches, n4: at('100') }, isAlive).InForce).toMatch(/^True InForce 4: on 3 of 3/);
+    expect(said({}, { ...reaches, n4: at('100', 1) }, isAlive).InForce).toMatch(
+      /^False Refused 4: .*on n4 \(see/,
     );
   });
 
@@ -91,7 +113,7 @@ describe('policyConditions', () => {
       'True WithoutEffect 4: spec.egress[1]: comes after a rule that takes everything',
     );
     expect(said({ problems: problems.slice(1) }, {}).Ready).toMatch(
-      /^False Pending 4: generation 4: on 0 of 3/,
+      /^False Pending 4: generation 4: not yet on n1, n2, n3; on 0 of 3/,
     );
   });
 
@@ -118,7 +140,12 @@ describe('policyConditions', () => {
   });
 
   test('said again it is no change', () => {
-    const wanted = policyConditions(view, new Map([['n1', at('100')]]));
+    const reaches = new Map([['n1', at('100')]]);
+    const wanted = policyConditions(
+      view,
+      reaches,
+      liveNodes(reaches, () => true),
+    );
     const once = setConditions(undefined, wanted, new Date(0));
     expect(setConditions(once, wanted, new Date())).toBe(once);
   });

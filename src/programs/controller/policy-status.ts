@@ -4,7 +4,7 @@ import { isOlder } from '#kube/cache.ts';
 import type { NewCondition } from '#kube/conditions.ts';
 import type { Problem } from '#model/problem.ts';
 import { kindOf } from '#telemetry/catalogue.ts';
-import type { PolicyReach } from '../node-lease.ts';
+import { type PolicyReach, policyKinds } from '../node-lease.ts';
 import { listing } from './listing.ts';
 import type { SelectedPods } from './policy-selection.ts';
 
@@ -23,10 +23,33 @@ export type PolicyView = {
 /** By node, how far its kernel is. */
 export type ReachByNode = ReadonlyMap<string, PolicyReach>;
 
-/** Conditions `Accepted`, `InForce` and `Ready`. */
-export function policyConditions(view: PolicyView, reaches: ReachByNode): readonly NewCondition[] {
+/** Nodes that pods may come to: alive, and their agents have spoken. `floor`: by kind, the version that all of them hold. */
+export type LiveNodes = { readonly names: readonly string[]; readonly floor: ReadonlyMap<string, string> };
+
+export function liveNodes(reaches: ReachByNode, isAlive: (node: string) => boolean): LiveNodes {
+  const live = [...reaches].filter(([node, { versions }]) => versions.size > 0 && isAlive(node));
+  const floor = new Map<string, string>();
+  for (const [, { versions, refused }] of live) {
+    for (const kind of policyKinds) {
+      const version = (refused > 0 ? undefined : versions.get(kind)) ?? '0';
+      const lowest = floor.get(kind);
+      if (lowest === undefined || isOlder(version, lowest)) floor.set(kind, version);
+    }
+  }
+  return { names: live.map(([node]) => node).sort(), floor };
+}
+
+/**
+ * Conditions `Accepted`, `InForce` and `Ready`. In force is what all live nodes hold, those without a selected pod, too: only then it
+ * holds for the next pod wherever that starts. A node that is dead is waited for while it has a selected pod.
+ */
+export function policyConditions(
+  view: PolicyView,
+  reaches: ReachByNode,
+  live: LiveNodes,
+): readonly NewCondition[] {
   const { generation } = view;
-  const held = inForce(view, reaches);
+  const held = inForce(view, reaches, live);
   return [accepted(view), held, ready(view, held)].map((condition) =>
     generation === undefined ? condition : { ...condition, observedGeneration: generation },
   );
@@ -49,30 +72,36 @@ function accepted({ problems, used }: PolicyView): NewCondition {
   return { type: 'Accepted', status: 'False', reason: refusals[0]!.code, message };
 }
 
-function inForce(view: PolicyView, reaches: ReachByNode): NewCondition {
+function inForce(view: PolicyView, reaches: ReachByNode, { names, floor }: LiveNodes): NewCondition {
   const { kind, since, used, selected } = view;
-  const { count: pods } = selected;
-  const nodes = [...selected.nodes].sort();
   const type = 'InForce';
   if (!used) return { type, status: 'False', reason: 'NotAccepted', message: 'nothing of it can be used' };
-  if (pods === 0)
-    return { type, status: 'True', reason: 'NoPods', message: 'selects no pod, so no node needs it' };
-  if (nodes.length === 0)
-    return { type, status: 'True', reason: 'NoPods', message: 'none of the pods that it selects runs yet' };
+  const lacks = (node: string) => !isHeld(reaches.get(node), kind, since);
+  const needing = [...selected.nodes].sort();
+  const lacking = needing.filter(lacks);
+  const isKnown = !isOlder(floor.get(kind) ?? since, since);
+  const late = [
+    ...lacking,
+    ...(isKnown ? [] : names.filter((node) => !selected.nodes.has(node) && lacks(node))),
+  ];
   const generation = view.generation === undefined ? '' : `generation ${view.generation}`;
-  const whom = `selects ${pods} pod${pods === 1 ? '' : 's'}: ${listing(selected.first, pods)}`;
-  const lacking = nodes.filter((node) => !isHeld(reaches.get(node), kind, since));
-  const count = `on ${nodes.length - lacking.length} of ${nodes.length} node${nodes.length === 1 ? '' : 's'} that need${nodes.length === 1 ? 's' : ''} it`;
-  if (lacking.length === 0) {
-    const from = generation === '' ? '' : `, since ${generation}`;
-    return { type, status: 'True', reason: 'InForce', message: `${count}${from}; ${whom}` };
-  }
-  const refusing = lacking.filter((node) => (reaches.get(node)?.refused ?? 0) > 0);
-  const of = generation === '' ? '' : `${generation}: `;
-  const message = `${of}${count}; not yet on ${listing(lacking)}; ${whom}`;
+  const whom = whomOf(selected, needing.length - lacking.length, late.length === 0 ? generation : '');
+  if (late.length === 0)
+    return { type, status: 'True', reason: needing.length === 0 ? 'NoPods' : 'InForce', message: whom };
+  const message = `${generation === '' ? '' : `${generation}: `}not yet on ${listing(late)}; ${whom}`;
+  const refusing = late.filter((node) => (reaches.get(node)?.refused ?? 0) > 0);
   if (refusing.length === 0) return { type, status: 'False', reason: 'Pending', message };
   const why = `the kernel refuses a part of what policy asks for on ${listing(refusing)} (see the datapath's log there)`;
   return { type, status: 'False', reason: 'Refused', message: `${message}; ${why}` };
+}
+
+function whomOf({ count, first, nodes }: SelectedPods, holding: number, generation: string): string {
+  if (count === 0) return 'selects no pod, so no node needs it';
+  if (nodes.size === 0) return 'none of the pods that it selects runs yet';
+  const need = nodes.size === 1 ? 'node that needs' : 'nodes that need';
+  const from = generation === '' ? '' : `, since ${generation}`;
+  const selected = `selects ${count} pod${count === 1 ? '' : 's'}: ${listing(first, count)}`;
+  return `on ${holding} of ${nodes.size} ${need} it${from}; ${selected}`;
 }
 
 /** As of all kinds: False when an error stands or it isn't in force; a doubt leaves it True and speaks through reason and message. */
