@@ -1,7 +1,7 @@
 /** What a cluster would fill in and files lack: addresses of pods, cluster addresses of Services, EndpointSlices. */
 import type { KubeObject, LabelSelector } from '#api/object.ts';
 import { canonicalAddr, type Family, formatAddr, parseAddr } from '#net/addr.ts';
-import { lastAddr, type Prefix, parsePrefix } from '#net/prefix.ts';
+import { formatPrefix, lastAddr, type Prefix, parsePrefix } from '#net/prefix.ts';
 import { readPod } from './pod.ts';
 import { selects } from './selector.ts';
 
@@ -18,16 +18,17 @@ export function withStandIns(objects: readonly KubeObject[]): {
 } {
   const invented = new Set<string>();
   const taken = new Set(objects.flatMap(addressesOf));
+  // From the end of a prefix, where a cluster gets to last.
+  const left = new Map<string, bigint>();
   const next = (prefix: Prefix): string => {
-    const last = lastAddr(prefix);
-    for (let value = last.value - 1n; value > prefix.value; value--) {
-      const text = formatAddr({ family: prefix.family, value });
-      if (taken.has(text)) continue;
-      taken.add(text);
-      invented.add(text);
-      return text;
-    }
-    return formatAddr(last);
+    const key = formatPrefix(prefix);
+    let value = left.get(key) ?? lastAddr(prefix).value - 1n;
+    while (value > prefix.value && taken.has(formatAddr({ family: prefix.family, value }))) value--;
+    left.set(key, value - 1n);
+    const text = formatAddr({ family: prefix.family, value });
+    taken.add(text);
+    invented.add(text);
+    return text;
   };
   const families = familiesOf(objects);
   const subnets = objects.filter(({ kind }) => kind === 'Subnet');

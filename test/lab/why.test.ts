@@ -1,0 +1,98 @@
+/** `netloom why --probe` and `netloom diff` on a real cluster: model and packet say the same, family by family. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { KubeObject } from '#api/object.ts';
+import type { Answer } from '#compile/answers/why.ts';
+import { eventually } from '#lab/eventually.ts';
+import type { Probed } from '#programs/cli/answers/probe.ts';
+import { run as diff } from '#programs/cli/diff.ts';
+import { run as why } from '#programs/cli/why.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { service, startPods } from './pods.ts';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await startCluster('why');
+  await startPods(cluster, [
+    { name: 'server', node: 'node1', image: 'netloom/echo' },
+    { name: 'friend', node: 'node2' },
+    { name: 'stranger', node: 'node1' },
+  ]);
+  await cluster.apply(service('server', 'server'), policy);
+});
+
+afterAll(() => cluster?.down());
+
+const policy = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name: 'server', namespace: 'default' },
+  spec: {
+    podSelector: { matchLabels: { app: 'server' } },
+    ingress: [{ from: [{ podSelector: { matchLabels: { app: 'friend' } } }], ports: [{ port: 8080 }] }],
+  },
+} as KubeObject;
+
+type Told = Answer & { readonly probes: readonly Probed[] };
+
+async function ask(...operands: readonly string[]): Promise<Told> {
+  const lines: string[] = [];
+  await why({
+    values: { name: cluster.name, probe: true, output: 'json' },
+    operands,
+    out: (line) => lines.push(line),
+    progress: () => {},
+  });
+  return JSON.parse(lines.join('')) as Told;
+}
+
+test.each([
+  ['server', ['friend', 'server', 'tcp/8080'], 'allowed', 'answered'],
+  ['server by its Service', ['friend', 'svc/server', 'tcp/80'], 'allowed', 'answered'],
+  ['another port', ['friend', 'server', 'tcp/9'], 'denied', 'silent'],
+  ['no port at all', ['friend', 'server', 'icmp'], 'denied', 'silent'],
+  ['a stranger', ['stranger', 'server', 'tcp/8080'], 'denied', 'silent'],
+  ['a stranger by the Service', ['stranger', 'svc/server', 'tcp/80'], 'denied', 'silent'],
+  ['its own node', ['node/node1', 'server', 'tcp/8080'], 'allowed', 'answered'],
+  ['another node', ['node/node2', 'server', 'tcp/8080'], 'denied', 'silent'],
+  ['the world', ['world', 'friend', 'tcp/8080'], 'denied', 'silent'],
+  ['to the world', ['stranger', 'world', 'tcp/9'], 'allowed', 'refused'],
+  ['where nobody listens', ['stranger', 'friend', 'tcp/9'], 'allowed', 'refused'],
+  ['a port that no Service has', ['stranger', 'svc/server', 'tcp/9'], 'refused', 'refused'],
+])('%s: %j is %s, and the packet %s', async (_, words, verdict, outcome) => {
+  // What was applied a moment ago is on its way to the nodes.
+  await eventually(async () => {
+    const { probes, ...answer } = await ask(...words);
+    expect(answer.verdict).toBe(verdict);
+    expect(probes.map((each) => [each.family, each.outcome, each.agrees])).toEqual([
+      [4, outcome, true],
+      [6, outcome, true],
+    ]);
+  }, 30_000);
+});
+
+test('without a lab nothing is sent', async () => {
+  const { KUBECONFIG } = process.env;
+  process.env.KUBECONFIG = cluster.lab.kubeconfigPath;
+  try {
+    const asked = { operands: ['friend', 'server', 'tcp/8080'], out: () => {}, progress: () => {} };
+    await expect(why({ ...asked, values: { probe: true } })).rejects.toThrow('in a lab of this machine only');
+    expect(await why({ ...asked, values: {} })).toBe(0);
+  } finally {
+    if (KUBECONFIG === undefined) delete process.env.KUBECONFIG;
+    else process.env.KUBECONFIG = KUBECONFIG;
+  }
+});
+
+test('a difference to the running cluster', async () => {
+  const lines: string[] = [];
+  const files = new URL('../../examples/policy.yaml', import.meta.url).pathname;
+  const code = await diff({
+    values: { name: cluster.name, files, output: 'json' },
+    operands: [],
+    out: (line) => lines.push(line),
+    progress: () => {},
+  });
+  expect([0, 1]).toContain(code);
+  expect(JSON.parse(lines.join(''))).toMatchObject({ dns: expect.any(Array), closes: expect.any(Array) });
+}, 60_000);
