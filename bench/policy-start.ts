@@ -21,7 +21,7 @@ export async function measurePolicyStart(
   node: PolicyNode,
   { quick, progress }: BenchOptions,
 ): Promise<Row[]> {
-  const rounds = quick ? 20 : 150;
+  const rounds = quick ? 15 : 150;
   progress(`pod starts under ${node.size} policies, ${rounds} rounds`);
   const taken: Taken = {
     free: { add: [], told: [] },
