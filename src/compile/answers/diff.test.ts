@@ -147,7 +147,7 @@ test('every witness holds before and after, and a connection changes exactly whe
         expect(isCovered(comparison, before, sample), JSON.stringify(flow)).toBe(changes);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 }, 120_000);
 

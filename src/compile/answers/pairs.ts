@@ -161,11 +161,11 @@ function createCells(book: Book): (before: Rows | undefined, after: Rows | undef
     const done = same.get(numberOf(after));
     if (done !== undefined) return done;
     const cells = new Map<string, Cell & { segments: number[] }>();
-    const rowsOf = (rows: Rows | undefined) => rows?.map((id) => book.row(id));
-    const [old, now] = [rowsOf(before), rowsOf(after)];
+    const differing =
+      before === undefined || after === undefined ? undefined : rowsApart(before, after, book);
     for (let segment = 0; segment < book.row(0).length; segment++) {
       // Most segments stay as they were: nothing is made for those.
-      if (old?.every((row, index) => row[segment] === now?.[index]?.[segment])) continue;
+      if (differing !== undefined && !differing.some(([old, now]) => old[segment] !== now[segment])) continue;
       const cell = cellOf(reasons(before, segment), reasons(after, segment), book);
       if (cell === undefined) continue;
       const found = cells.get(cell.key);
@@ -176,6 +176,17 @@ function createCells(book: Book): (before: Rows | undefined, after: Rows | undef
     same.set(numberOf(after), found);
     return found;
   };
+}
+
+function rowsApart(
+  before: Rows,
+  after: Rows,
+  book: Book,
+): readonly (readonly [readonly number[], readonly number[]])[] {
+  return before.flatMap((id, index) => {
+    const other = after[index] ?? 0;
+    return id === other ? [] : [[book.row(id), book.row(other)] as const];
+  });
 }
 
 /** One number for three; rows are far fewer than 2^21, those of Subnets than 2^10. */

@@ -1,7 +1,7 @@
 /** The prefixes that anything looks at, as a tree: addresses with the same narrowest prefix are the same to every policy. */
 import { type Addr, addressBits, type Family, formatAddr, parseAddr } from '#net/addr.ts';
 import { formatPrefix, type Prefix, parsePrefix, prefixContains, prefixOf } from '#net/prefix.ts';
-import { type AddrSet, has, isEmpty, nth, setOfAddrs, setOfPrefixes, subtract } from '#net/set.ts';
+import { type AddrSet, has, isEmpty, nth, setOfPrefixes, subtract } from '#net/set.ts';
 
 export type PrefixTree = {
   /** Number of the narrowest prefix that has the address. */
@@ -56,11 +56,7 @@ export function sampleOf({ prefix, without }: Part, taken: ReadonlySet<string>):
   const usual = worldStandIns[prefix.family];
   const standIn = parseAddr(usual) as Addr;
   if (has(set, standIn) && !taken.has(usual)) return usual;
-  const inPart = [...taken].flatMap((text) => {
-    const addr = parseAddr(text);
-    return addr !== undefined && has(set, addr) ? [addr] : [];
-  });
-  return firstOf(inPart.length === 0 ? set : subtract(set, setOfAddrs(inPart)));
+  return firstFree(set, taken);
 }
 
 /** `10.0.0.0/8`, `10.0.0.0/8 without 10.1.0.0/16`; the whole of a family is `world`. */
@@ -75,10 +71,17 @@ export function parsedPrefixes(texts: Iterable<string>): Prefix[] {
   return [...texts].flatMap((text) => parsePrefix(text) ?? []);
 }
 
-/** Rather a host than the address of the network. */
-function firstOf(set: AddrSet): string | undefined {
-  const addr = nth(set, 1n) ?? nth(set, 0n);
-  return addr === undefined ? undefined : formatAddr(addr);
+/** Rather a host than the address of the network. Of so many, one is free. */
+function firstFree(set: AddrSet, taken: ReadonlySet<string>): string | undefined {
+  for (let index = 1n; index <= BigInt(taken.size) + 1n; index++) {
+    const addr = nth(set, index);
+    if (addr === undefined) break;
+    const text = formatAddr(addr);
+    if (!taken.has(text)) return text;
+  }
+  const first = nth(set, 0n);
+  const text = first === undefined ? undefined : formatAddr(first);
+  return text === undefined || taken.has(text) ? undefined : text;
 }
 
 function parentOf(

@@ -101,12 +101,17 @@ export function createAsker(
       if (known !== undefined) return known;
       const matched = matching.flatMap((index) => {
         const each = rules[index];
-        return each === undefined ? [] : [{ ...each, ports: ports(each.rule, destination) }];
+        return each === undefined ? [] : [{ ...each, index, ports: ports(each.rule, destination) }];
       });
+      // Neighbouring segments mostly have the same rules.
+      const reasons = new Map<string, number>();
       const id = book.rowId(
         segments.map((_, segment) => {
           const at = matched.filter((each) => each.ports[segment]);
-          return book.reasonId(reasonOf(at, network, own));
+          const rulesAt = at.map(({ index }) => index).join();
+          const done = reasons.get(rulesAt) ?? book.reasonId(reasonOf(at, network, own));
+          reasons.set(rulesAt, done);
+          return done;
         }),
       );
       byKey.set(exact, id);

@@ -2,9 +2,10 @@
 
 import type { KubeObject } from '#api/object.ts';
 import { type Difference, diffClusters } from '#compile/answers/diff.ts';
+import { formatOrigin } from '#intent/origin.ts';
 import { isRead, readCluster } from '#model/cluster.ts';
-import { overlay } from '#model/overlay.ts';
-import type { Problem } from '#model/problem.ts';
+import { defaulted, overlay } from '#model/overlay.ts';
+import { originOf, type Problem } from '#model/problem.ts';
 import { diffLines, diffMarkdown } from './answers/diff-text.ts';
 import { readFlows } from './answers/flows.ts';
 import { objectsIn } from './answers/objects.ts';
@@ -52,8 +53,9 @@ function changes({ opens, closes }: Difference): boolean {
 
 /** Only what the files say wrong is the author's to mend. */
 function isOf(files: readonly KubeObject[]): (problem: Problem) => boolean {
-  const names = new Set(files.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
-  return ({ object }) => names.has(`${object.kind} ${object.name}`);
+  const names = new Set(files.map((file) => formatOrigin(originOf(defaulted(file)))));
+  return ({ object: { kind, namespace, name } }) =>
+    names.has(formatOrigin({ kind, name, ...(namespace === undefined ? {} : { namespace }) }));
 }
 
 function unread(files: readonly KubeObject[]): string[] {

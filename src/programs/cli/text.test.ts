@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
 import type { LabStatus } from '#lab/lab.ts';
+import { probedLines } from './answers/probe.ts';
 import { findingLines } from './doctor.ts';
 import { subnetFindings } from './doctor-network.ts';
 import { kernelSuffices } from './doctor-probes.ts';
@@ -187,5 +188,20 @@ test('why a pod has its addresses, and why another one has none', () => {
     'pod shop/a',
     '',
     `has no address: ${waits}`,
+  ]);
+});
+
+test('what a packet did, and whether the model said so', () => {
+  const tcp = { family: 4, packet: 'tcp/80 to 10.0.0.1', model: 'denied' } as const;
+  expect(
+    probedLines([
+      { ...tcp, outcome: 'silent', agrees: true },
+      { ...tcp, outcome: 'answered', agrees: false },
+      { ...tcp, packet: 'udp/53 to 10.0.0.1', model: 'allowed', outcome: 'silent' },
+    ]),
+  ).toEqual([
+    'packet tcp/80 to 10.0.0.1: silent, as the model says',
+    'packet tcp/80 to 10.0.0.1: answered, NOT as the model says',
+    'packet udp/53 to 10.0.0.1: silent, which tells nothing',
   ]);
 });

@@ -61,11 +61,7 @@ function concrete(question: Question, family: Family, outside: readonly string[]
 export function probedLines(probes: readonly Probed[]): string[] {
   return probes.map(({ packet, outcome, agrees }) => {
     const said =
-      agrees === undefined
-        ? 'can tell nothing by that'
-        : agrees
-          ? 'as the model says'
-          : 'NOT as the model says';
+      agrees === undefined ? 'which tells nothing' : agrees ? 'as the model says' : 'NOT as the model says';
     return `packet ${packet}: ${outcome}, ${said}`;
   });
 }
