@@ -1,7 +1,7 @@
 /** Changes of the intent: merged or one by one they make the same; what doesn't follow or fit is refused. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { IntentChange } from '#intent/node.ts';
+import { emptyIntent, type IntentChange } from '#intent/node.ts';
 import { createIntentHolder, mergeChanges, readChange } from './intent.ts';
 
 const keys = ['a', 'b', 'c'];
@@ -78,4 +78,19 @@ describe('what is no change is refused with the field', () => {
   ])('%j', (body, wrong) => {
     expect(readChange(body)).toEqual({ wrong });
   });
+});
+
+test('every domain but the machine’s own is taken from the agent', () => {
+  for (const domain of Object.keys(emptyIntent).filter((each) => each !== 'endpoints')) {
+    const change = {
+      generation: 1,
+      replace: true,
+      put: { [domain]: { key: {} } },
+      remove: { [domain]: ['other'] },
+    };
+    expect(readChange(change), domain).toBe(change);
+    const holder = createIntentHolder();
+    holder.take(change as IntentChange);
+    expect(holder.intent).toEqual({ ...emptyIntent, [domain]: { key: {} } });
+  }
 });
