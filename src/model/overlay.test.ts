@@ -96,6 +96,36 @@ test('what is applied keeps what the API server gave it; what is deleted goes wi
   expect(overlay([pod, service, namespace], [namespace], 'delete').value).toEqual([]);
 });
 
+test('labels and annotations of others stay, those that were applied before and are gone go', () => {
+  const last = JSON.stringify({ metadata: { labels: { mine: '1', gone: '1' } } });
+  const live: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: {
+      name: 'shop',
+      uid: 'u',
+      labels: { mine: '1', gone: '1', theirs: '1' },
+      annotations: {
+        'kubectl.kubernetes.io/last-applied-configuration': last,
+        'netloom.dev/isolation': 'namespace',
+      },
+    },
+  };
+  const file: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'shop', labels: { mine: '2' } },
+  };
+  const [applied] = overlay([live], [file], 'apply').value;
+  const name = { 'kubernetes.io/metadata.name': 'shop' };
+  expect(applied?.metadata.labels).toEqual({ mine: '2', theirs: '1', ...name });
+  expect(applied?.metadata.annotations).toMatchObject({ 'netloom.dev/isolation': 'namespace' });
+  const { uid: _, ...ofFile } = live.metadata;
+  const [again] = overlay([{ ...live, metadata: ofFile }], [file], 'apply').value;
+  expect(again?.metadata.labels).toEqual({ mine: '2', ...name });
+  expect(again?.metadata.annotations).toBeUndefined();
+});
+
 test('pods get addresses of the Subnet of their namespace, and of the families of nodes', () => {
   const node = (address: string): KubeObject => ({
     apiVersion: 'v1',

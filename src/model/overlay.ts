@@ -78,10 +78,48 @@ function merged(old: KubeObject | undefined, file: KubeObject): KubeObject {
   );
   return {
     ...file,
-    metadata: { ...identity, ...file.metadata },
+    metadata: { ...identity, ...file.metadata, ...keptMaps(old, file) },
     ...(file['spec'] === undefined ? {} : { spec: { ...allocated, ...(file['spec'] as object) } }),
     ...(old['status'] === undefined || file['status'] !== undefined ? {} : { status: old['status'] }),
   };
+}
+
+type Texts = Readonly<Record<string, string>>;
+
+/**
+ * Labels and annotations as `kubectl apply` leaves them: the file's, and those that somebody else put there. What was applied before and
+ * is in the file no more goes; an object out of a file was all applied.
+ */
+function keptMaps(
+  old: KubeObject,
+  file: KubeObject,
+): { readonly labels?: Texts; readonly annotations?: Texts } {
+  const applied = old.metadata.uid === undefined ? old.metadata : lastApplied(old);
+  const kept = (field: 'labels' | 'annotations'): Texts | undefined => {
+    const others = Object.entries(old.metadata[field] ?? {}).filter(
+      ([key]) => !Object.hasOwn(applied[field] ?? {}, key),
+    );
+    const entries = [...others, ...Object.entries(file.metadata[field] ?? {})];
+    return entries.length === 0 ? undefined : Object.fromEntries(entries);
+  };
+  const [labels, annotations] = [kept('labels'), kept('annotations')];
+  return {
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+}
+
+/** kubectl notes it on the object. */
+function lastApplied({ metadata }: KubeObject): Partial<KubeObject['metadata']> {
+  const text = metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
+  try {
+    const { metadata: applied = {} } = JSON.parse(text ?? '{}') as {
+      metadata?: Partial<KubeObject['metadata']>;
+    };
+    return applied;
+  } catch {
+    return {};
+  }
 }
 
 function placePods(
