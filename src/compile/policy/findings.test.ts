@@ -160,6 +160,20 @@ describe('findPolicyProblems', () => {
   });
 });
 
+test('after a rule that passes nothing is taken from other tiers', () => {
+  const last = np('c', { ingress: rules(['accept']) });
+  expect(
+    found(anp('a', { ingress: rules(['pass', [app('web')]], ['deny', [app('web')], [tcp(1)]]) }), last),
+  ).toEqual([
+    'AdminNetworkPolicy a rule 1: NeverMatches: rule 0 is asked before and takes all that this rule would',
+  ]);
+  expect(
+    found(anp('a', { ingress: rules(['pass']) }), anp('b', { priority: 1, ingress: rules(['deny']) }), last),
+  ).toEqual([
+    'AdminNetworkPolicy b rule 0: NeverMatches: AdminNetworkPolicy a rule 0 is asked before and takes all that this rule would',
+  ]);
+});
+
 test('a rule of which it is said that it never matches decides nothing', () => {
   let said = 0;
   fc.assert(

@@ -152,27 +152,43 @@ type Stronger = {
   ) => PolicyModel['origin'] | undefined;
 };
 
+type Entry = {
+  readonly policy: PolicyModel;
+  /** How many rules come before the first in this tier that passes: of those after it none is sure to be the last word. */
+  readonly final: Readonly<Record<PolicyDirection, number>>;
+};
+
 /** Compares with policies of the same subject, and with those of all pods or of a whole namespace: few beside all pairs. */
 function createStronger(): Stronger {
-  const bySubject = new Map<string, PolicyModel[]>();
+  const bySubject = new Map<string, Entry[]>();
+  const passed = new Set<string>();
+  const finalRules = (policy: PolicyModel, direction: PolicyDirection): number => {
+    const rules = policy[direction] ?? [];
+    const pass = rules.findIndex(({ action }) => action === 'pass');
+    const place = `${policy.tier} ${direction}`;
+    const count = passed.has(place) ? 0 : pass === -1 ? rules.length : pass;
+    if (pass !== -1) passed.add(place);
+    return count;
+  };
   return {
     add(policy) {
       // What is only told of takes nothing, and NetworkPolicies take nothing for good but what they isolate.
       if (policy.audit || policy.tier === 'network') return;
+      const final = { ingress: finalRules(policy, 'ingress'), egress: finalRules(policy, 'egress') };
       const text = podsText(policy.subject);
       const same = bySubject.get(text);
-      if (same === undefined) bySubject.set(text, [policy]);
-      else same.push(policy);
+      if (same === undefined) bySubject.set(text, [{ policy, final }]);
+      else same.push({ policy, final });
     },
     find(policy, direction, rule) {
       const { namespaces } = policy.subject;
       const subjects = [policy.subject, { namespaces: {} }, { namespaces }];
       for (const text of new Set(subjects.map(podsText)))
-        for (const other of bySubject.get(text) ?? []) {
+        for (const { policy: other, final } of bySubject.get(text) ?? []) {
           if (!podsContain(other.subject, policy.subject)) continue;
-          const taking = (other[direction] ?? []).find(
-            (each) => (each.action !== 'pass' || other.tier === policy.tier) && ruleContains(each, rule),
-          );
+          const all = other[direction] ?? [];
+          const asked = other.tier === policy.tier ? all : all.slice(0, final[direction]);
+          const taking = asked.find((each) => ruleContains(each, rule));
           if (taking !== undefined) return { ...other.origin, rule: taking.field };
         }
       return undefined;
