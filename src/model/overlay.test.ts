@@ -96,6 +96,16 @@ test('what is applied keeps what the API server gave it; what is deleted goes wi
   expect(overlay([pod, service, namespace], [namespace], 'delete').value).toEqual([]);
 });
 
+test('node ports stay, or are made up', () => {
+  const type = 'NodePort';
+  const bare = (name: string) => ({ ...service, metadata: { ...service.metadata, name } });
+  const spec = service['spec'] as object;
+  const live = { ...service, spec: { ...spec, type, ports: [{ port: 80, nodePort: 30080 }] } };
+  const file = (name: string): KubeObject => ({ ...bare(name), spec: { type, ports: [{ port: 80 }] } });
+  const { services } = readCluster(overlay([live], [file('web'), file('new')], 'apply').value).value;
+  expect([...services.values()].map(({ ports }) => ports[0]?.nodePort)).toEqual([30_080, 32_767]);
+});
+
 test('labels and annotations of others stay, those that were applied before and are gone go', () => {
   const last = JSON.stringify({ metadata: { labels: { mine: '1', gone: '1' } } });
   const live: KubeObject = {

@@ -79,8 +79,33 @@ function merged(old: KubeObject | undefined, file: KubeObject): KubeObject {
   return {
     ...file,
     metadata: { ...identity, ...file.metadata, ...keptMaps(old, file) },
-    ...(file['spec'] === undefined ? {} : { spec: { ...allocated, ...(file['spec'] as object) } }),
+    ...(file['spec'] === undefined
+      ? {}
+      : { spec: { ...allocated, ...(file['spec'] as object), ...keptNodePorts(old, file) } }),
     ...(old['status'] === undefined || file['status'] !== undefined ? {} : { status: old['status'] }),
+  };
+}
+
+type Ports = {
+  readonly ports?: readonly {
+    readonly port: number;
+    readonly protocol?: string;
+    readonly nodePort?: number;
+  }[];
+};
+
+/** A Service port keeps the node port that it was given. */
+function keptNodePorts(old: KubeObject, file: KubeObject): Ports {
+  const { ports: given = [] } = (old['spec'] ?? {}) as Ports;
+  const { ports } = file['spec'] as Ports;
+  if (file.kind !== 'Service' || ports === undefined) return {};
+  const same = (a: (typeof given)[number], b: typeof a) =>
+    a.port === b.port && (a.protocol ?? 'TCP') === (b.protocol ?? 'TCP');
+  return {
+    ports: ports.map((port) => {
+      const nodePort = given.find((each) => same(each, port))?.nodePort;
+      return nodePort === undefined ? port : { nodePort, ...port };
+    }),
   };
 }
 

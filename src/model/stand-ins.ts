@@ -37,6 +37,7 @@ export function withStandIns(objects: readonly KubeObject[]): {
       .filter(({ kind }) => kind === 'Namespace')
       .map(({ metadata }) => [metadata.name, metadata.labels ?? {}]),
   );
+  const ports = new Set(objects.flatMap(nodePortsOf));
   const addressed = objects.map((object) => {
     if (object.kind === 'Pod' && needsAddress(object)) {
       const { namespace = '' } = object.metadata;
@@ -44,9 +45,10 @@ export function withStandIns(objects: readonly KubeObject[]): {
       const podIPs = prefixes(cidrs, families).map((prefix) => ({ ip: next(prefix) }));
       return { ...object, status: { ...(object['status'] as object), podIPs } };
     }
-    if (object.kind === 'Service' && needsClusterIP(object)) {
-      const clusterIPs = prefixes(usual.services, families).map(next);
-      return { ...object, spec: { ...(object['spec'] as object), clusterIPs } };
+    if (object.kind === 'Service') {
+      const clusterIPs = needsClusterIP(object) ? prefixes(usual.services, families).map(next) : undefined;
+      const spec = { ...withNodePorts(object, ports), ...(clusterIPs === undefined ? {} : { clusterIPs }) };
+      return { ...object, spec };
     }
     return object;
   });
@@ -117,8 +119,29 @@ type ServiceSpec = {
     readonly protocol?: string;
     readonly port: number;
     readonly targetPort?: number | string;
+    readonly nodePort?: number;
   }[];
 };
+
+function nodePortsOf({ kind, spec }: KubeObject): number[] {
+  const { ports = [] } = (spec ?? {}) as ServiceSpec;
+  return kind === 'Service' ? ports.flatMap(({ nodePort }) => nodePort ?? []) : [];
+}
+
+/** From the end of the range that API servers give them out of (30000 to 32767). */
+function withNodePorts({ spec }: KubeObject, taken: Set<number>): ServiceSpec {
+  const service = (spec ?? {}) as ServiceSpec;
+  if (service.type !== 'NodePort' && service.type !== 'LoadBalancer') return service;
+  const { ports = [], ...rest } = service;
+  let free = 32_767;
+  const given = ports.map((port) => {
+    if (port.nodePort !== undefined) return port;
+    while (taken.has(free) && free > 30_000) free--;
+    taken.add(free);
+    return { ...port, nodePort: free };
+  });
+  return { ...rest, ports: given };
+}
 
 function needsClusterIP({ spec }: KubeObject): boolean {
   const { type = 'ClusterIP', clusterIP, clusterIPs } = (spec ?? {}) as ServiceSpec;
