@@ -6,7 +6,8 @@ import { formatWorkload, templatePods, withTemplate, workloadKinds, workloadOf }
 export type OverlayMode = 'apply' | 'delete';
 
 /** Of a file's objects, what the API server would add before anybody reads them. */
-export function defaulted(object: KubeObject): KubeObject {
+export function defaulted(given: KubeObject): KubeObject {
+  const object = withoutNulls(given) as KubeObject;
   const { metadata } = object;
   if (object.kind === 'Namespace') {
     const labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
@@ -14,6 +15,14 @@ export function defaulted(object: KubeObject): KubeObject {
   }
   if (metadata.namespace !== undefined || clusterWide.includes(object.kind)) return object;
   return { ...object, metadata: { ...metadata, namespace: 'default' } };
+}
+
+/** A field that is null is a field that isn't there. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value).filter(([, each]) => each !== null);
+  return Object.fromEntries(fields.map(([key, each]) => [key, withoutNulls(each)]));
 }
 
 /** Of the kinds that are read here. */

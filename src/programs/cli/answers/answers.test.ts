@@ -126,3 +126,28 @@ metadata: { name: other }
   expect(observed.stderr).toContain('flows.jsonl, line 1 is no connection');
   expect((await netloom('diff')).stderr).toContain('netloom diff needs -f FILE|DIR');
 });
+
+test('fields that are null, or not there at all, are no accident', async () => {
+  const odd = await file(
+    'odd.yaml',
+    `
+{ apiVersion: v1, kind: Service, metadata: { name: a, namespace: shop }, spec: null }
+---
+{ apiVersion: v1, kind: Service, metadata: { name: h, namespace: shop }, spec: { clusterIP: None, ports: null } }
+---
+{ apiVersion: v1, kind: Pod, metadata: { name: bare, namespace: null, labels: null }, spec: { containers: [{ name: c, ports: null }] } }
+---
+{ apiVersion: apps/v1, kind: Deployment, metadata: { name: d }, spec: { template: { spec: { containers: [] } } } }
+---
+{ apiVersion: v1, kind: List, items: null }
+---
+{ apiVersion: v1, kind: Namespace, metadata: { name: x, labels: null, annotations: null } }
+---
+{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: n, namespace: shop } }
+---
+`,
+  );
+  const { code, stdout, stderr } = await netloom('diff', '-f', odd, '--against', shop);
+  expect([code, stderr]).toEqual([1, '']);
+  expect(stdout).toContain('NetworkPolicy shop/n');
+});

@@ -90,8 +90,8 @@ function objects(where: string, value: unknown): readonly KubeObject[] {
   ) as Partial<KubeObject>;
   if (typeof apiVersion !== 'string' || typeof kind !== 'string')
     throw new UsageError(`${where} is no Kubernetes object: it has no apiVersion and kind`);
-  if (kind.endsWith('List') && Array.isArray(items))
-    return items.flatMap((item, index) => objects(`${where}, item ${index + 1}`, item));
+  if (kind.endsWith('List') && (items === null || Array.isArray(items)))
+    return (items ?? []).flatMap((item, index) => objects(`${where}, item ${index + 1}`, item));
   if (typeof metadata?.name !== 'string') throw new UsageError(`${where}: ${kind} has no metadata.name`);
   return [value as KubeObject];
 }
