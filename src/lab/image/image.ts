@@ -6,6 +6,7 @@ import { arch } from 'node:process';
 import { must, run } from '#system/process.ts';
 import { withLock } from '../lock.ts';
 import { sourceRoot } from '../paths.ts';
+import { installPackages } from './host-packages.ts';
 import {
   debianArchitecture,
   explainFailure,
@@ -147,23 +148,10 @@ async function requireMmdebstrap(progress: (line: string) => void): Promise<void
     ...(existsSync('/usr/share/keyrings/debian-archive-keyring.gpg') ? [] : ['debian-archive-keyring']),
   ];
   if (missing.length === 0) return;
-  if (!existsSync('/usr/bin/apt-get')) {
-    throw new ImageError(
-      `node image: ${missing.join(' and ')} is missing and this machine has no apt: install it by hand`,
-    );
-  }
   progress(`node image: installing ${missing.join(' and ')} by apt`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...missing];
-  const first = await run(install, { env });
-  if (first.code === 0) return;
-  const update = await run(['apt-get', 'update', '-q'], { env });
-  const second = await run(install, { env });
-  if (second.code !== 0) {
-    throw new ImageError(
-      `node image: apt can not install ${missing.join(' and ')}: ${explainFailure(update.stderr + second.stderr)}`,
-    );
-  }
+  const refused = await installPackages(missing);
+  if (refused !== undefined)
+    throw new ImageError(`node image: ${missing.join(' and ')} can't be installed: ${refused}`);
 }
 
 async function requireSpace(directory: string): Promise<void> {

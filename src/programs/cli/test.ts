@@ -1,7 +1,9 @@
 /** `netloom test`: types, format, lint and every test; the last line is `N passed, N failed`. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { installPackages } from '#lab/image/host-packages.ts';
 import { imageRoot } from '#lab/image/image.ts';
 import { sourceRoot } from '#lab/paths.ts';
 import { exitCodes, type Invocation } from './command.ts';
@@ -10,6 +12,7 @@ import { type Count, countTests, type JsonReport, summaryLine } from './testcoun
 
 export async function run({ operands, out, progress }: Invocation): Promise<number> {
   await imageRoot({ progress });
+  await requireBrowser(progress);
   const count = { passed: 0, failed: 0, skipped: 0 };
   const add = (more: Count) => {
     count.passed += more.passed;
@@ -45,6 +48,14 @@ export async function run({ operands, out, progress }: Invocation): Promise<numb
   }
   out(summaryLine(count));
   return count.failed === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+/** A test of the pure folders runs in a real browser; without one it is skipped, and says so. */
+async function requireBrowser(progress: (line: string) => void): Promise<void> {
+  if (['chromium', 'chromium-headless-shell'].some((name) => existsSync(`/usr/bin/${name}`))) return;
+  progress('installing chromium-headless-shell by apt (100 MB, once)');
+  const refused = await installPackages(['chromium-headless-shell']);
+  if (refused !== undefined) progress(`no browser: ${refused}`);
 }
 
 /** Runs a tool of node_modules with our own runtime, whatever `node` the PATH has. */
