@@ -1,5 +1,6 @@
 /** Reads case files: manifests, pods, changes and what packets must do; pure. */
-import { type Family, parseAddr } from '#net/addr.ts';
+import type { Family } from '#net/addr.ts';
+import { changeOf, checksOf, wishOf } from './lines.ts';
 
 export type Case = {
   /** The file's name without its ending. */
@@ -20,6 +21,8 @@ export type Step = {
   readonly pods: readonly PodWish[];
   readonly changes: readonly Change[];
   readonly checks: readonly Check[];
+  /** All that is said of the policies, as `Kind name field Code`; absent: nothing is asked. */
+  readonly problems?: readonly string[];
 };
 
 export type Labels = Readonly<Record<string, string>>;
@@ -36,14 +39,16 @@ export type PodWish = {
   readonly hostNetwork: boolean;
   /** It has ended by the time the packets are sent. */
   readonly ended: boolean;
+  /** It takes its time to end when it is told to. */
+  readonly lingers: boolean;
   /** What it serves besides the usual ports. */
   readonly ports: readonly (Port & { readonly name?: string })[];
 };
 
-/** As kubectl would: `label pod x/a key=value gone-`, `delete NetworkPolicy x/deny`. */
+/** As kubectl would: `label pod x/a key=value gone-`, `delete NetworkPolicy x/deny`. `end`: deleted, and not waited for. */
 export type Change = {
   readonly line: number;
-  readonly verb: 'label' | 'annotate' | 'delete';
+  readonly verb: 'label' | 'annotate' | 'delete' | 'end';
   readonly kind: string;
   readonly namespace?: string;
   readonly name: string;
@@ -95,8 +100,6 @@ export type Fact = {
   readonly value: string;
 };
 
-const usualNodes = ['node1', 'node2', 'node3'] as const;
-
 /** Throws, with the file's name and line, where it can't be read. */
 export function readCase(name: string, text: string): Case {
   const lines = text.split('\n');
@@ -129,7 +132,7 @@ export function readCase(name: string, text: string): Case {
       const rest = head[2] as string;
       if (section === 'then') steps.push(draft(rest));
       else if (section === 'expect') expect = { node: rest, yaml: '' };
-      else if (!['pods', 'packets', 'judged', 'objects'].includes(section))
+      else if (!['pods', 'packets', 'judged', 'problems', 'objects'].includes(section))
         fail(index, `no section ${section}`);
       continue;
     }
@@ -141,6 +144,7 @@ export function readCase(name: string, text: string): Case {
       if (change === undefined) step.manifests += `${line}\n`;
       else step.changes.push(change);
     } else if (plain === '') continue;
+    else if (section === 'problems') step.problems = [...(step.problems ?? []), plain];
     else if (section === 'pods') {
       const wish = wishOf(plain, pods.length);
       if (wish === undefined) fail(index, `no pod or namespace: ${plain}`);
@@ -162,118 +166,3 @@ export function readCase(name: string, text: string): Case {
 /** Whether it has anything to ask of a cluster. */
 export const hasPackets = ({ steps }: Case): boolean =>
   steps.some(({ checks }) => checks.some((check) => !('judgedOnly' in check)));
-
-function changeOf(line: string, number: number): Change | undefined {
-  const match = /^(label|annotate|delete) (\w+) (?:([\w.-]+)\/)?([\w.-]+)((?: \S+)*)$/.exec(line);
-  if (match === null) return undefined;
-  const [, verb, kind = '', namespace, target = '', rest = ''] = match;
-  const values = rest
-    .split(' ')
-    .filter((part) => part !== '')
-    .map((part): [string, string | undefined] =>
-      part.endsWith('-') && !part.includes('=') ? [part.slice(0, -1), undefined] : pair(part),
-    );
-  return {
-    line: number,
-    verb: verb as Change['verb'],
-    kind,
-    ...(namespace === undefined ? {} : { namespace }),
-    name: target,
-    values: Object.fromEntries(values),
-  };
-}
-
-function wishOf(line: string, count: number): PodWish | NamespaceWish | undefined {
-  const [head = '', ...words] = line.split(/\s+/);
-  const match = /^([a-z0-9-]+)\/([a-z0-9-]*)$/.exec(head);
-  if (match === null) return undefined;
-  const [, namespace = '', name = ''] = match;
-  const labels = Object.fromEntries(words.filter((word) => word.includes('=')).map(pair));
-  const others = words.filter((word) => !word.includes('='));
-  if (name === '') return others.length > 0 ? undefined : { name: namespace, labels };
-  const ports = others.flatMap((word) => {
-    const port = /^(?:([a-z0-9-]+):)?(tcp|udp|sctp)\/(\d+)$/.exec(word);
-    if (port === null) return [];
-    const named = port[1] === undefined ? {} : { name: port[1] };
-    return [{ ...named, protocol: port[2] as Protocol, port: Number(port[3]) }];
-  });
-  const node = others.find((word) => word.startsWith('@'))?.slice(1);
-  const hostNetwork = others.includes('hostNetwork');
-  const ended = others.includes('ended');
-  const understood = ports.length + Number(node !== undefined) + Number(hostNetwork) + Number(ended);
-  if (understood !== others.length) return undefined;
-  const place = node ?? (usualNodes[count % usualNodes.length] as string);
-  return { namespace, name, labels, node: place, hostNetwork, ended, ports };
-}
-
-function checksOf(line: string, number: number, pods: readonly string[]): Check[] | undefined {
-  return probesOf(line, number, pods) ?? heldOf(line, number) ?? factOf(line, number);
-}
-
-function heldOf(line: string, number: number): Check[] | undefined {
-  const match = /^([\w-]+): (alive|cut)$/.exec(line);
-  if (match === null) return undefined;
-  return [{ kind: 'held', line: number, name: match[1] as string, state: match[2] as Held['state'] }];
-}
-
-function factOf(line: string, number: number): Check[] | undefined {
-  const match = /^([A-Z]\w+) (?:([a-z0-9-]+)\/)?([\w.-]+) (has|in|keeps) (.+)$/.exec(line);
-  if (match === null) return undefined;
-  const [, kind = '', namespace, name = '', verb, value = ''] = match;
-  const object = { kind, ...(namespace === undefined ? {} : { namespace }), name };
-  return [{ kind: 'fact', line: number, object, verb: verb as Fact['verb'], value }];
-}
-
-function probesOf(line: string, number: number, pods: readonly string[]): Check[] | undefined {
-  const match =
-    /^(?:keep ([\w-]+): )?(.+?) -> (.+?) ((?:(?:(?:tcp|udp|sctp)\/\d+|icmp),? ?)+)(ipv4|ipv6)?: (allowed|dropped|refused)(?: (by|by one of) ([^;]+?))?(?:;? ?seen as (\S+))?$/.exec(
-      line,
-    );
-  if (match === null) return undefined;
-  const [, keep, from = '', to = '', ports = '', family, outcome, how, by, seenAs] = match;
-  const list = (text: string) => text.split(',').map((part) => part.trim());
-  const sources = list(from).flatMap((end) => matching(end, pods));
-  const targets = list(to).flatMap((end) => matching(end, pods));
-  return sources.flatMap((source) =>
-    targets.flatMap((target): Probe[] =>
-      // A pattern means others; a pod that is named twice means itself.
-      source === target && (from.includes('*') || to.includes('*'))
-        ? []
-        : list(ports.trim()).map((port): Probe => {
-            const [protocol = '', number_ = '0'] = port.split('/');
-            return {
-              kind: 'probe',
-              line: number,
-              from: source,
-              to: target,
-              protocol: protocol as Protocol,
-              port: Number(number_),
-              families: familiesOf(family, target),
-              outcome: outcome as Outcome,
-              ...(by === undefined ? {} : { by: list(by) }),
-              ...(how === 'by one of' ? { always: true as const } : {}),
-              ...(seenAs === undefined ? {} : { seenAs }),
-              ...(keep === undefined ? {} : { keep }),
-            };
-          }),
-    ),
-  );
-}
-
-/** Of an address its own one. */
-function familiesOf(family: string | undefined, target: string): readonly Family[] {
-  if (family !== undefined) return [family === 'ipv4' ? 4 : 6];
-  const address = parseAddr(target);
-  return address === undefined ? [4, 6] : [address.family];
-}
-
-function matching(pattern: string, pods: readonly string[]): readonly string[] {
-  if (!pattern.includes('*')) return [pattern];
-  const prefix = pattern.slice(0, -1);
-  return pods.filter((pod) => pod.startsWith(prefix));
-}
-
-function pair(word: string): [string, string] {
-  const at = word.indexOf('=');
-  return [word.slice(0, at), word.slice(at + 1)];
-}

@@ -1,6 +1,7 @@
 /** Holds every case file to what it says of the compile of a node and of policy; test/lab/corpus.test.ts sends its packets. */
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { findPolicyProblems } from '#compile/policy/findings.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Case, Probe } from './case.ts';
 import { compile } from './compile.ts';
@@ -32,9 +33,13 @@ function holdsPolicy({ name, steps }: Case): void {
   let hasPolicies = false;
   const wrong: string[] = [];
   for (const step of steps) {
-    if (!steps.some(({ checks }) => checks.length > 0)) return;
+    if (!steps.some(({ checks, problems }) => checks.length > 0 || problems !== undefined)) return;
     objects = advance(objects, step);
-    const { snapshot } = policiesOf(objects);
+    const { snapshot, problems } = policiesOf(objects);
+    if (step.problems !== undefined) {
+      const said = [...problems, ...findPolicyProblems(snapshot)].map(line).sort();
+      expect(said).toEqual([...step.problems].sort());
+    }
     hasPolicies ||= snapshot.policies.size > 0;
     if (!hasPolicies) continue;
     for (const probe of step.checks.filter((check): check is Probe => check.kind === 'probe')) {

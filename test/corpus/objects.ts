@@ -38,11 +38,11 @@ export function namespaceObject({ name, labels }: NamespaceWish): KubeObject {
 }
 
 export function podObject(wish: PodWish): KubeObject {
-  const ports = wish.ports.map(({ name, protocol, port }) => ({
-    ...(name === undefined ? {} : { name }),
-    containerPort: port,
-    protocol: protocol.toUpperCase(),
-  }));
+  // One container may have a name once; a pod may have it for several protocols.
+  const isAgain = ({ name }: PodWish['ports'][number], index: number) =>
+    name !== undefined && wish.ports.findIndex((each) => each.name === name) < index;
+  const first = wish.ports.filter((port, index) => !isAgain(port, index));
+  const others = wish.ports.filter(isAgain);
   return podDefaults({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -51,16 +51,32 @@ export function podObject(wish: PodWish): KubeObject {
       nodeName: wish.node,
       ...(wish.hostNetwork ? { hostNetwork: true } : {}),
       ...(wish.ended ? { restartPolicy: 'Never' } : {}),
+      ...(wish.lingers ? { terminationGracePeriodSeconds: 30 } : {}),
       containers: [
-        {
-          name: 'main',
-          image: 'netloom/client',
-          ...(wish.ended ? { command: ['true'] } : {}),
-          ...(ports.length === 0 ? {} : { ports }),
-        },
+        containerOf('main', first, commandOf(wish)),
+        ...others.map((port, index) => containerOf(`other${index}`, [port], undefined)),
       ],
     },
   });
+}
+
+function commandOf({ ended, lingers }: PodWish): readonly string[] | undefined {
+  if (ended) return ['true'];
+  return lingers ? ['sh', '-c', 'trap "" TERM; sleep 600 & wait; wait'] : undefined;
+}
+
+function containerOf(name: string, ports: PodWish['ports'], command: readonly string[] | undefined): object {
+  const declared = ports.map(({ name: called, protocol, port }) => ({
+    ...(called === undefined ? {} : { name: called }),
+    containerPort: port,
+    protocol: protocol.toUpperCase(),
+  }));
+  return {
+    name,
+    image: 'netloom/client',
+    ...(command === undefined ? {} : { command }),
+    ...(declared.length === 0 ? {} : { ports: declared }),
+  };
 }
 
 /** What a pod of a case needn't say. */
@@ -83,6 +99,8 @@ export function changed(objects: Objects, change: Change): Objects {
   const next = new Map(objects);
   const object = objects.get(key);
   if (object === undefined) return next;
+  // It is still there while it ends.
+  if (change.verb === 'end') return next;
   if (change.verb === 'delete') {
     next.delete(key);
     return next;

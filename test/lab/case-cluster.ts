@@ -25,7 +25,7 @@ export type CaseCluster = {
   /** Underlay addresses of a node, `outside`, `router`, or the host beyond it (`world`); IPv4 first. */
   readonly addresses: ReadonlyMap<string, readonly string[]>;
   /** The kinds that cases have. */
-  type(kind: string): ResourceType;
+  readonly type: (kind: string) => ResourceType;
   down(): Promise<void>;
 };
 

@@ -5,13 +5,13 @@ import { documents, placeholder } from '../corpus/objects.ts';
 
 export type Names = {
   readonly namespaces: ReadonlySet<string>;
-  namespace(name: string): string;
+  readonly namespace: (name: string) => string;
   /** Of an object without a namespace; others keep theirs. */
-  cluster(kind: string, name: string): string;
+  readonly cluster: (kind: string, name: string) => string;
   /** The object as the cluster gets it. */
-  object(object: KubeObject): KubeObject;
+  readonly object: (object: KubeObject) => KubeObject;
   /** A value in which namespaces may be named. */
-  value<T>(value: T): T;
+  readonly value: <T>(value: T) => T;
 };
 
 /** What every namespace of a case is labelled with. */
@@ -20,7 +20,7 @@ const nameLabel = 'kubernetes.io/metadata.name';
 
 const ownNames = new Set(['Subnet', 'IPPool', 'AdminNetworkPolicy', 'ClusterNetworkPolicy', 'BGPNeighbor']);
 const adminKinds = new Set(['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy']);
-const references = new Set(['subnet', 'netloom.dev/subnet', 'netloom.dev/pool', 'allowSubnets']);
+const references = new Set(['subnet', 'netloom.dev/subnet', 'netloom.dev/ip-pool', 'allowSubnets']);
 
 export function namesOf({ steps }: Case, prefix: string): Names {
   const objects = steps.flatMap(({ manifests }) => documents(manifests.replaceAll(placeholder, '192.0.2.0')));

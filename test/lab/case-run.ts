@@ -1,7 +1,7 @@
 /** Runs one case in a cluster: each step's objects and changes, then its checks until all hold; leaves nothing behind. */
 import type { KubeObject } from '#api/object.ts';
 import { eventually } from '#lab/eventually.ts';
-import type { Case, Change, PodWish, Step } from '../corpus/case.ts';
+import type { Case, Change, Step } from '../corpus/case.ts';
 import {
   documents,
   kindOf,
@@ -11,13 +11,11 @@ import {
   podObject,
   substitute,
 } from '../corpus/objects.ts';
-import { checkStep, endsOf, type Running } from './case-checks.ts';
-import { type CaseCluster, keyOfObject, usualPorts } from './case-cluster.ts';
+import { checkStep } from './case-checks.ts';
+import { type CaseCluster, keyOfObject } from './case-cluster.ts';
+import { endsOf, type Running } from './case-ends.ts';
 import { namesOf } from './case-names.ts';
-import type { ServedPort } from './packets.ts';
-import { isReady } from './pods.ts';
-
-const podsWithin = 45_000;
+import { podGone, stopServing, waitForPods } from './case-pods.ts';
 
 /** Gives what did not hold, a line each. */
 export async function runCase(shared: CaseCluster, given: Case, prefix: string): Promise<readonly string[]> {
@@ -56,23 +54,19 @@ async function takeStep(run: Running, step: Step, made: Map<string, KubeObject>)
   const texts = step.manifests.split(/^---$/m);
   const late = texts.filter((text) => text.search(placeholder) >= 0);
   const early = texts.filter((text) => !late.includes(text)).flatMap(documents);
-  const known = new Set([...made.keys()]);
-  const missing = [...new Set(step.pods.map(({ namespace }) => namespace))].filter(
-    (name) =>
-      !known.has(`Namespace /${names.namespace(name)}`) &&
-      !step.namespaces.some((each) => each.name === name) &&
-      !early.some(({ kind, metadata }) => kind === 'Namespace' && metadata.name === name),
-  );
-  const others = [...new Set(early.flatMap(({ metadata }) => metadata.namespace ?? []))].filter(
-    (name) =>
-      !missing.includes(name) &&
-      !known.has(`Namespace /${names.namespace(name)}`) &&
-      !step.namespaces.some((each) => each.name === name) &&
-      !step.pods.some((pod) => pod.namespace === name) &&
-      !early.some(({ kind, metadata }) => kind === 'Namespace' && metadata.name === name),
+  const told = new Set([
+    ...step.namespaces.map(({ name }) => name),
+    ...early.filter(({ kind }) => kind === 'Namespace').map(({ metadata }) => metadata.name),
+  ]);
+  const needed = new Set([
+    ...step.pods.map(({ namespace }) => namespace),
+    ...early.flatMap(({ metadata }) => metadata.namespace ?? []),
+  ]);
+  const absent = [...needed].filter(
+    (name) => !told.has(name) && !made.has(`Namespace /${names.namespace(name)}`),
   );
   const namespaces = [
-    ...[...missing, ...others].map((name) => namespaceObject({ name, labels: {} })),
+    ...absent.map((name) => namespaceObject({ name, labels: {} })),
     ...step.namespaces.map(namespaceObject),
     ...early.filter(({ kind }) => kind === 'Namespace'),
   ];
@@ -94,81 +88,18 @@ async function takeStep(run: Running, step: Step, made: Map<string, KubeObject>)
   await apply(late.flatMap((text) => documents(substitute(text, addressOf))).map(names.object));
 }
 
-/** Every pod that the step makes or speaks of is ready (or has ended), and answers. */
-async function waitForPods(run: Running, step: Step): Promise<void> {
-  const spoken = step.checks.flatMap((check) =>
-    check.kind === 'probe' && check.judgedOnly === undefined
-      ? [check.from, check.to, ...(check.by ?? [])]
-      : [],
-  );
-  const isPod = (end: string) =>
-    run.names.namespaces.has(end.split('/')[0] ?? '') && /^[a-z0-9-]+\/[a-z0-9.-]+$/.test(end);
-  const wanted = new Set([
-    ...step.pods.map(({ namespace, name }) => `${namespace}/${name}`),
-    ...spoken.filter(isPod),
-  ]);
-  await Promise.all([...wanted].map((end) => serveFrom(run, end)));
-}
-
-async function serveFrom(run: Running, end: string): Promise<void> {
-  const [namespace = '', name = ''] = end.split('/');
-  const wish = run.wishes.get(end);
-  const pod = await eventually(() => {
-    const found = run.pods.get(run.names.namespace(namespace), name);
-    const phase = found?.status?.phase;
-    if (found === undefined) throw new Error(`${end} is not there`);
-    const isThere = wish?.ended === true ? phase === 'Succeeded' : isReady(found);
-    if (!isThere) throw new Error(`${end} is not ready: ${JSON.stringify(found.status)}`);
-    return found;
-  }, podsWithin);
-  const uid = pod.metadata.uid ?? '';
-  if (wish?.ended === true || run.serving.get(end)?.uid === uid) return;
-  await stopServing(run, end);
-  const machine = pod.spec.nodeName ?? '';
-  const isHost = pod.spec.hostNetwork === true;
-  const place = isHost
-    ? { machine }
-    : await eventually(async () => {
-        const netns = (await run.packets.namespaces(machine))[uid];
-        if (netns === undefined) throw new Error(`${machine} has no pod ${end}`);
-        return { machine, netns };
-      });
-  const ports = isHost ? (wish?.ports ?? []) : servedBy(run.given, wish);
-  const served = unique(
-    ports.flatMap(({ protocol, port }) => (protocol === 'icmp' ? [] : [{ protocol, port }])),
-  );
-  await run.packets.serve(place, `${run.names.namespace(namespace)}/${name}`, served);
-  run.serving.set(end, { uid, place, served, addresses: (pod.status?.podIPs ?? []).map(({ ip }) => ip) });
-}
-
-/** SCTP costs a socket that sees every packet: only where a case speaks of it. */
-function servedBy(
-  { steps }: Case,
-  wish: PodWish | undefined,
-): readonly (PodWish['ports'][number] | ServedPort)[] {
-  const needsSctp = steps.some(({ checks }) =>
-    checks.some((check) => check.kind === 'probe' && check.protocol === 'sctp'),
-  );
-  const sctp = needsSctp ? ([80, 81] as const).map((port) => ({ protocol: 'sctp' as const, port })) : [];
-  return [...usualPorts, ...sctp, ...(wish?.ports ?? [])];
-}
-
-function unique(ports: readonly ServedPort[]): readonly ServedPort[] {
-  return [...new Map(ports.map((port) => [`${port.protocol}/${port.port}`, port])).values()];
-}
-
 async function makeChange(run: Running, change: Change): Promise<void> {
   const { cluster, names } = run;
   const kind = kindOf(change.kind);
   const type = run.type(kind);
   const target = nameIn(run, kind, change.namespace, change.name);
-  if (change.verb === 'delete') {
+  if (change.verb === 'delete' || change.verb === 'end') {
     await cluster.client.delete(
       type,
       target.name,
       target.namespace === undefined ? {} : { namespace: target.namespace },
     );
-    if (kind === 'Pod') await podGone(run, `${change.namespace}/${change.name}`);
+    if (kind === 'Pod' && change.verb === 'delete') await podGone(run, `${change.namespace}/${change.name}`);
     return;
   }
   const field = change.verb === 'label' ? 'labels' : 'annotations';
@@ -183,21 +114,6 @@ async function makeChange(run: Running, change: Change): Promise<void> {
     );
   }
   await patch(names.value(values));
-}
-
-async function podGone(run: Running, end: string): Promise<void> {
-  const [namespace = '', name = ''] = end.split('/');
-  await eventually(() => {
-    if (run.pods.get(run.names.namespace(namespace), name) !== undefined)
-      throw new Error(`${end} is still there`);
-  });
-  await stopServing(run, end);
-}
-
-async function stopServing(run: Running, end: string): Promise<void> {
-  const known = run.serving.get(end);
-  run.serving.delete(end);
-  if (known !== undefined) await run.packets.release(known.place, end, known.served);
 }
 
 function nameIn(

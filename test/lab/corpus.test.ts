@@ -6,7 +6,7 @@ import { type CaseCluster, startCaseCluster } from './case-cluster.ts';
 import { runCase } from './case-run.ts';
 
 /** More would wait for the two processors, and take answers that are late for packets that are dropped. */
-const atOnce = Number(process.env.NETLOOM_CASES ?? 6);
+const atOnce = Number(process.env.NETLOOM_CASES ?? 8);
 /** NETLOOM_CASE=policy/admin runs the cases whose names begin so. */
 const only = process.env.NETLOOM_CASE ?? '';
 

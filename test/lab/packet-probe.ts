@@ -1,9 +1,10 @@
 /** Opens connections and sends packets from a network namespace, and tells what came of it. */
-import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { Socket } from 'node:net';
-import { linux } from '#system/libc.ts';
+import { bind, linux } from '#system/libc.ts';
 import { socketIn } from '#system/namespace.ts';
+import { ping } from './packet-icmp.ts';
+import { socketAddress } from './packet-raw.ts';
 import { sctpProbe } from './packet-sctp.ts';
 import type { ProbeAnswer, ProbeOrder } from './packets.ts';
 
@@ -32,10 +33,11 @@ export function probe(namespace: string | undefined, order: ProbeOrder): Promise
 /** Connects and reads the server's first line. */
 export function keep(
   namespace: string | undefined,
-  { target, port, timeoutMs }: ProbeOrder,
+  { target, source, port, timeoutMs }: ProbeOrder,
 ): Promise<{ readonly outcome: ProbeAnswer; readonly connection: Kept } | { readonly outcome: ProbeAnswer }> {
   const family = target.includes(':') ? linux.AF_INET6 : linux.AF_INET;
   const fd = socketIn(namespace, family, linux.SOCK_STREAM | linux.SOCK_NONBLOCK, 0);
+  if (source !== undefined) bind(fd, socketAddress(source));
   // Node reads at once from a descriptor that it is given, before this one is connected.
   const options = { fd, manualStart: true };
   const socket = new Socket(options).setEncoding('utf8').setNoDelay(true);
@@ -81,10 +83,14 @@ export function stillAnswers({ socket }: Kept): Promise<boolean> {
   });
 }
 
-function udp(namespace: string | undefined, { target, port, timeoutMs }: ProbeOrder): Promise<ProbeAnswer> {
+function udp(
+  namespace: string | undefined,
+  { target, source, port, timeoutMs }: ProbeOrder,
+): Promise<ProbeAnswer> {
   const six = target.includes(':');
   const type = linux.SOCK_DGRAM | linux.SOCK_NONBLOCK;
   const fd = socketIn(namespace, six ? linux.AF_INET6 : linux.AF_INET, type, 0);
+  if (source !== undefined) bind(fd, socketAddress(source));
   const socket = createSocket(six ? 'udp6' : 'udp4');
   return new Promise((resolve) => {
     const timer = setTimeout(() => end({ outcome: 'dropped' }), timeoutMs);
@@ -103,20 +109,6 @@ function udp(namespace: string | undefined, { target, port, timeoutMs }: ProbeOr
         if (!ended) socket.send('who\n', (error) => void (error !== null && end(failed(error))));
       }),
     );
-  });
-}
-
-function ping(namespace: string | undefined, { target, timeoutMs }: ProbeOrder): Promise<ProbeAnswer> {
-  const wait = String(Math.max(0.2, timeoutMs / 1000));
-  const argv = ['ping', '-n', '-c', '1', '-W', wait, target];
-  const enter = namespace === undefined ? [] : ['nsenter', `--net=${namespace}`];
-  const [file = '', ...args] = [...enter, ...argv];
-  return new Promise((resolve) => {
-    execFile(file, args, (error, stdout, stderr) => {
-      if (error === null) resolve({ outcome: 'allowed' });
-      else if (/unreachable|prohibited|refused/i.test(stdout + stderr)) resolve({ outcome: 'refused' });
-      else resolve({ outcome: 'dropped' });
-    });
   });
 }
 

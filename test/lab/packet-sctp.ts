@@ -1,10 +1,10 @@
 /** SCTP without the kernel's help: an INIT by hand and its answer (RFC 9260), since test machines may have no SCTP sockets. */
 import { closeSync, readFileSync } from 'node:fs';
-import { addrBytes, parseAddr } from '#net/addr.ts';
-import { connect, linux, receive, send } from '#system/libc.ts';
+import { linux } from '#system/libc.ts';
 import { inNamespace, socketIn } from '#system/namespace.ts';
 import { openPacketSocket, type PacketSocket } from '#system/packet-socket.ts';
-import type { ProbeAnswer } from './packets.ts';
+import { exchange } from './packet-raw.ts';
+import type { ProbeAnswer, ProbeOrder } from './packets.ts';
 
 const protocolNumber = 132;
 const chunk = { init: 1, initAck: 2, abort: 6 } as const;
@@ -13,49 +13,20 @@ const lookEach = 5;
 /** Sends an INIT and waits for what comes back. */
 export function sctpProbe(
   namespace: string | undefined,
-  { target, port, timeoutMs }: { readonly target: string; readonly port: number; readonly timeoutMs: number },
+  { target, source, port, timeoutMs }: Omit<ProbeOrder, 'protocol'>,
 ): Promise<ProbeAnswer> {
-  const addr = parseAddr(target);
-  if (addr === undefined) throw new TypeError(`no address: ${target}`);
-  const six = addr.family === 6;
-  const type = linux.SOCK_RAW | linux.SOCK_NONBLOCK;
-  const fd = socketIn(namespace, six ? linux.AF_INET6 : linux.AF_INET, type, protocolNumber);
   const own = 20_000 + Math.floor(Math.random() * 40_000);
-  const deadline = performance.now() + timeoutMs;
-  return new Promise((resolve) => {
-    const end = (answer: ProbeAnswer): void => {
-      closeSync(fd);
-      resolve(answer);
-    };
-    const name = Buffer.alloc(six ? 28 : 16);
-    name.writeUInt16LE(six ? linux.AF_INET6 : linux.AF_INET, 0);
-    name.set(addrBytes(addr), six ? 8 : 4);
-    const scratch = Buffer.alloc(2048);
-    const look = (): void => {
-      for (;;) {
-        const length = received(fd, scratch);
-        if (length === undefined) break;
-        if (length === 'refused') {
-          end({ outcome: 'refused' });
-          return;
-        }
-        const packet = scratch.subarray(six ? 0 : 4 * ((scratch[0] ?? 0) & 15), length);
-        if (packet.length < 16 || packet.readUInt16BE(2) !== own) continue;
-        if (packet[12] === chunk.initAck || packet[12] === chunk.abort) {
-          end({ outcome: packet[12] === chunk.initAck ? 'allowed' : 'refused' });
-          return;
-        }
-      }
-      if (performance.now() > deadline) end({ outcome: 'dropped' });
-      else setTimeout(look, lookEach);
-    };
-    try {
-      connect(fd, name);
-      send(fd, message(chunk.init, own, port, 0));
-      look();
-    } catch {
-      end({ outcome: 'refused' });
-    }
+  return exchange(namespace, {
+    target,
+    ...(source === undefined ? {} : { source }),
+    protocol: protocolNumber,
+    packet: message(chunk.init, own, port, 0),
+    timeoutMs,
+    answer: (packet) => {
+      if (packet.length < 16 || packet.readUInt16BE(2) !== own) return undefined;
+      if (packet[12] === chunk.initAck) return 'allowed';
+      return packet[12] === chunk.abort ? 'refused' : undefined;
+    },
   });
 }
 
@@ -130,13 +101,4 @@ function crc32c(bytes: Uint8Array): number {
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1;
   }
   return ~crc >>> 0;
-}
-
-function received(fd: number, scratch: Buffer): number | undefined | 'refused' {
-  try {
-    return receive(fd, scratch);
-  } catch {
-    // An ICMP error that came for this socket.
-    return 'refused';
-  }
 }

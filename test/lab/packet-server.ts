@@ -5,19 +5,24 @@ import { closeSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { bind, linux, setSocketOption } from '#system/libc.ts';
 import { listenFdIn, socketIn } from '#system/namespace.ts';
+import { socketAddress } from './packet-raw.ts';
 import { sctpServer } from './packet-sctp.ts';
 import type { ServedPort } from './packets.ts';
 
-/** Both families. Gives what ends it. */
+/**
+ * Both families. A machine with several addresses names those that it answers at, or its UDP answers may come from another. Gives what ends
+ * it.
+ */
 export async function serve(
   namespace: string | undefined,
   { protocol, port }: ServedPort,
   name: string,
+  addresses: readonly string[] = ['0.0.0.0', '::'],
 ): Promise<() => void> {
   if (protocol === 'sctp') return sctpServer(namespace, port);
   const closers: (() => void)[] = [];
   try {
-    for (const address of ['0.0.0.0', '::'] as const) {
+    for (const address of addresses) {
       closers.push(
         await (protocol === 'tcp'
           ? tcpServer(namespace, address, port, name)
@@ -73,10 +78,7 @@ async function udpServer(
   );
   try {
     if (six) setSocketOption(fd, linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1);
-    const any = Buffer.alloc(six ? 28 : 16);
-    any.writeUInt16LE(six ? linux.AF_INET6 : linux.AF_INET, 0);
-    any.writeUInt16BE(port, 2);
-    bind(fd, any);
+    bind(fd, socketAddress(address, port));
   } catch (error) {
     closeSync(fd);
     throw error;

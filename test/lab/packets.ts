@@ -10,6 +10,8 @@ export type Place = { readonly machine: string; readonly netns?: string };
 
 export type ProbeOrder = {
   readonly target: string;
+  /** Default: as the kernel chooses. */
+  readonly source?: string;
   readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp';
   readonly port: number;
   readonly timeoutMs: number;
