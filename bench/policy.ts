@@ -24,7 +24,7 @@ export const policy: Bench = {
       const rows = await measurePolicyTraffic(ground, nodes, options);
       for (const node of nodes) {
         rows.push(...(await measurePolicyStart(ground, node, options)));
-        rows.push(...(await measurePolicyChanges(node, options)));
+        rows.push(...(await measurePolicyChanges(ground, node, options)));
       }
       for (const node of nodes) node.close();
       return rows;
