@@ -6,10 +6,28 @@
  *     GET  /v1/endpoints                      → 200 EndpointStatus[]
  *     GET  /v1/problems                       → 200 EngineProblem[]
  *     GET  /v1/audit                          → 200 WouldDrop[], the latest last
+ *     GET  /v1/names      ?instance=I&after=N&wait=S → 200 NamesAnswer; waits while `revision` is N in the process `instance`
  *     POST /v1/wire                           → 200 WireReport[], found out now
  */
 import type { EndpointIntent, Protocol } from './node.ts';
 import type { Origin } from './origin.ts';
+
+/** What DNS answers told pods of names that rules of theirs have. */
+export type NamesAnswer = {
+  /** As of DatapathStatus; `revision` counts its changes. */
+  readonly instance: string;
+  readonly revision: number;
+  /** True: these are all names; false: those that changed since `after`. */
+  readonly whole: boolean;
+  /** One without any address is forgotten. */
+  readonly names: Readonly<Record<string, ToldName>>;
+};
+
+export type ToldName = {
+  readonly addresses: readonly string[];
+  /** Addresses whose time is over, for connections that stand. */
+  readonly lapsed: readonly string[];
+};
 
 /** An entry that an engine can't hold, or that the datapath itself refuses. */
 export type EngineProblem = {

@@ -8,6 +8,7 @@ import type { Origin } from './origin.ts';
 import type {
   PolicyAddressIntent,
   PolicyDecisionIntent,
+  PolicyNamesIntent,
   PolicyPrefixIntent,
   PolicySubjectIntent,
 } from './policy.ts';
@@ -39,6 +40,8 @@ export type NodeIntent = {
   readonly policyAddresses: Readonly<Record<string, PolicyAddressIntent>>;
   /** By prefix: identities of addresses that `policyAddresses` doesn't have. Prefixes never overlap. */
   readonly policyPrefixes: Readonly<Record<string, PolicyPrefixIntent>>;
+  /** One entry, under the node's own name, once a pod was told a name that a rule of its has. */
+  readonly policyNames: Readonly<Record<string, PolicyNamesIntent>>;
   /** By `containerID/interface`; written by the datapath from its journal, never by the agent. */
   readonly endpoints: Readonly<Record<string, EndpointIntent>>;
 };
@@ -289,5 +292,6 @@ export const emptyIntent: NodeIntent = {
   policyDecisions: {},
   policyAddresses: {},
   policyPrefixes: {},
+  policyNames: {},
   endpoints: {},
 };

@@ -14,6 +14,23 @@ export type PolicySubjectIntent = {
   /** Absent: not restricted in this direction. 1 to 4095; a class is of one direction. */
   readonly ingress?: number;
   readonly egress?: number;
+  /**
+   * Names that rules for its egress accept (`example.org`, `*.example.org`; sorted): what it is told of them is learnt before it is told.
+   * Absent: none.
+   */
+  readonly names?: readonly string[];
+};
+
+/** What the intent has of the names that the datapath learnt. */
+export type PolicyNamesIntent = {
+  /** As of `NamesAnswer`: `policyAddresses` has what was learnt up to there. */
+  readonly instance: string;
+  readonly revision: number;
+  /**
+   * By address: names under which pods were told it, until its time was over. New connections to it are judged without them;
+   * those that stand are left alone where the pod still has a rule with such a name.
+   */
+  readonly lapsed: Readonly<Record<string, readonly string[]>>;
 };
 
 /**

@@ -280,7 +280,6 @@ describe('what is known and can not be used', () => {
   const other = { networks: ['10.0.0.0/8'] };
 
   test.each<[string, object, string, string]>([
-    ['a name', { domainNames: ['a.example'] }, '.domainNames', 'NotSupported'],
     ['a bad prefix', { networks: ['10.0.0.0'] }, '.networks[0]', 'InvalidCIDR'],
     ['a bad selector', { nodes: { matchLabels: 1 } }, '.nodes.matchLabels', 'InvalidSelector'],
     [
@@ -309,6 +308,25 @@ describe('what is known and can not be used', () => {
 
   test('of a peer’s prefixes the good ones are accepted', () => {
     expect(out('Accept', { to: [{ networks: ['x', 'fd00::/8'] }] }).rule?.peers).toHaveLength(1);
+  });
+
+  test('names are accepted, the good ones of a peer, and nothing else is done with them', () => {
+    const to = [{ domainNames: ['A.Example.org.', '*.example.org', 'org', 7] }, other];
+    expect(out('Accept', { to })).toMatchObject({
+      rule: {
+        peers: [
+          { kind: 'name', pattern: 'a.example.org' },
+          { kind: 'name', pattern: '*.example.org' },
+          { kind: 'cidr' },
+        ],
+      },
+      problems: [2, 3].map((index) => [`spec.egress[0].to[0].domainNames[${index}]`, 'NotSupported']),
+    });
+    for (const action of ['Deny', 'Pass'])
+      expect(out(action, { to })).toMatchObject({
+        rule: { action: 'deny', peers: everybody },
+        problems: [['spec.egress[0].to[0].domainNames', 'NotSupported']],
+      });
   });
 
   test('ports out of order or bounds, and named ports of networks', () => {

@@ -1,4 +1,5 @@
 /** Reads the rules of policies for admins, in which the kinds differ only by their words. */
+import { readNamePattern } from '#net/domain.ts';
 import type { Prefix } from '#net/prefix.ts';
 import { readPrefix } from './ipblock.ts';
 import type {
@@ -183,8 +184,7 @@ function readPeer(
     }
     case 'domainNames':
       if (!dialect.domainNames) return 'unknown';
-      refuse(`${field}.domainNames`, 'NotSupported', `this release learns no names; ${leaving(action)}`);
-      return 'unusable';
+      return readDomainNames(raw['domainNames'], `${field}.domainNames`, action, refuse);
     default:
       return 'unknown';
   }
@@ -204,6 +204,27 @@ function readNetworks(
   });
   if (prefixes.includes(undefined) && action !== 'accept') return 'unusable';
   return prefixes.flatMap((prefix) => (prefix === undefined ? [] : { kind: 'cidr', prefix, except: [] }));
+}
+
+/** Of rules that accept only: what isn't learnt yet couldn't be denied. A bad name is left out, and the others of its peer stay. */
+function readDomainNames(
+  value: unknown,
+  field: string,
+  action: PolicyAction,
+  refuse: Refuse,
+): Entry<PolicyPeer> {
+  if (!Array.isArray(value) || value.length === 0) return 'unknown';
+  if (action !== 'accept') {
+    refuse(field, 'NotSupported', `names are for rules that accept; ${leaving(action)}`);
+    return 'unusable';
+  }
+  return value.flatMap((text, index): PolicyPeer[] => {
+    const pattern = typeof text === 'string' ? readNamePattern(text) : undefined;
+    if (pattern !== undefined) return [{ kind: 'name', pattern }];
+    const message = `${shown(text)} is no domain name, nor one behind "*."; ${leaving(action)}`;
+    refuse(`${field}[${index}]`, 'NotSupported', message);
+    return [];
+  });
 }
 
 /** `namespaces`, or `pods` with its two selectors. */

@@ -38,6 +38,8 @@ export type NflogReader = {
 export type NflogOptions = {
   readonly namespace?: string | undefined;
   readonly group: number;
+  /** Somebody waits for each record: packets come whole, one by one, and are looked for this often (milliseconds). Absent: in batches. */
+  readonly wholeEvery?: number;
   /** In order, never an empty list. A packet lives only while it runs. */
   readonly onRecords: (records: readonly NflogRecord[]) => void;
   /** So many records were lost on the way, for want of room. */
@@ -56,6 +58,8 @@ const copyPacket = 2;
 const numbered = 1;
 const attribute = { PAYLOAD: 9, PREFIX: 10, SEQ: 12 } as const;
 
+/** A packet as a whole: the kernel's own limit. */
+const wholeBytes = 65_531;
 /** The headers of a packet, IPv6 extensions among them. */
 const copyBytes = 128;
 /** The kernel sends what it has after so many records, or hundredths of a second. */
@@ -138,8 +142,8 @@ export function createNflogReader(options: NflogOptions): NflogReader {
     join() {
       if (timer !== undefined) return;
       last = undefined;
-      configure(joinRequest(group));
-      timer = setInterval(poll, interval);
+      configure(joinRequest(group, options.wholeEvery !== undefined));
+      timer = setInterval(poll, options.wholeEvery ?? interval);
       timer.unref();
     },
     leave() {
@@ -157,16 +161,16 @@ export function createNflogReader(options: NflogOptions): NflogReader {
 }
 
 /** Binds a socket to the group, and says how records are to come. */
-export function joinRequest(group: number): Request {
+export function joinRequest(group: number, whole = false): Request {
   const mode = Buffer.alloc(6);
-  mode.writeUInt32BE(copyBytes, 0);
+  mode.writeUInt32BE(whole ? wholeBytes : copyBytes, 0);
   mode[4] = copyPacket;
   return configRequest(
     group,
     u8(config.CMD, command.BIND),
     bytes(config.MODE, mode),
     bytes(config.TIMEOUT, u32be(batchCentiseconds)),
-    bytes(config.QTHRESH, u32be(batchRecords)),
+    bytes(config.QTHRESH, u32be(whole ? 1 : batchRecords)),
     bytes(config.FLAGS, Uint8Array.of(0, numbered)),
   );
 }

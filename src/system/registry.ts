@@ -46,6 +46,7 @@ export const hookPriorities = {
   serviceOutputDnat: entry(-100, 'dstnat in output: Services reached from the node itself'),
   filter: entry(0, 'filter: what may pass, policy too: after translation'),
   masquerade: entry(100, 'srcnat: leaving pods take the node address, hairpin connections too'),
+  dnsAnswers: entry(150, 'after srcnat: an answer to a pod as the pod gets it'),
 } as const;
 
 /** nftables names. One table, own chains only. */
@@ -59,6 +60,10 @@ export const nflogGroups = {
   policyAudit: entry(
     0x6e6c,
     'new connections that pass only since the policy against them is in audit mode ("nl")',
+  ),
+  dnsAnswers: entry(
+    0x6e6d,
+    'DNS answers to pods that policies allow names; the datapath sends them on when what they tell is held ("nm")',
   ),
 } as const;
 
@@ -164,6 +169,10 @@ export const paths = {
   frrDirectory: entry(
     '/run/netloom/frr',
     "FRR's configuration and sockets while the node has a BGPNeighbor; the container frr runs what is configured here",
+  ),
+  learntNames: entry(
+    '/run/netloom/names.json',
+    'which addresses pods were told for names that policies allow',
   ),
   datapathSocket: entry('/run/netloom/datapath.sock', 'the agent hands intents to the datapath here'),
   stateDirectory: entry('/var/lib/netloom', 'the address journal; survives a reboot'),

@@ -91,7 +91,7 @@ const label = '[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9])?';
 const domainNamesSchema = {
   type: 'array',
   description:
-    'Names, `*.` before one for any labels before it. Only of rules that accept. Not in force yet: Netloom says so and accepts nothing by them.',
+    'Names, `*.` before one for one or more labels before it: addresses that pods were told for them by DNS. Only of rules that accept.',
   minItems: 1,
   maxItems: 25,
   'x-kubernetes-list-type': 'set',

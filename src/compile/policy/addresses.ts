@@ -1,7 +1,7 @@
 /** Which features an address has, given who holds it; the same for the whole compile and the incremental one. */
 import type { PolicyPeer } from '#model/policy.ts';
+import { nameMatches } from '#net/domain.ts';
 import { facts } from './features.ts';
-import { nameMatches } from './peer.ts';
 
 /** What is known of one address. */
 export type AddressFacts = {

@@ -1,8 +1,8 @@
 /** Whether all that one rule or selector takes is taken by another, as far as their texts tell. `false` may also mean: not known. */
 import type { PodsSelector, PolicyPeer, PolicyPort, PolicyProtocol, PolicyRule } from '#model/policy.ts';
+import { nameMatches } from '#net/domain.ts';
 import { prefixContains, prefixesOverlap } from '#net/prefix.ts';
 import { requirementsOf } from './features.ts';
-import { nameMatches } from './peer.ts';
 
 export function ruleContains(outer: PolicyRule, inner: PolicyRule): boolean {
   return peersContain(outer.peers, inner.peers) && portsContain(outer.ports, inner.ports);

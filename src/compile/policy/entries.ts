@@ -2,6 +2,7 @@
 import type { NodeIntent } from '#intent/node.ts';
 import type { PolicySubjectIntent } from '#intent/policy.ts';
 import { type PodModel, runtimeUID } from '#model/pod.ts';
+import type { PolicyModel } from '#model/policy.ts';
 
 export type PolicyDomain = 'policySubjects' | 'policyDecisions' | 'policyAddresses' | 'policyPrefixes';
 export type PolicyIntent = Pick<NodeIntent, PolicyDomain>;
@@ -9,15 +10,25 @@ export type PolicyIntent = Pick<NodeIntent, PolicyDomain>;
 export function subjectIntent(
   pod: PodModel,
   { ingress, egress }: Pick<PolicySubjectIntent, 'ingress' | 'egress'>,
+  names: readonly string[],
 ): PolicySubjectIntent {
   return {
     origin: pod.origin,
     uid: runtimeUID(pod),
     ...(ingress === undefined ? {} : { ingress }),
     ...(egress === undefined ? {} : { egress }),
+    ...(names.length === 0 ? {} : { names }),
   };
 }
 
 export function decisionKey(classNumber: number, identity: number): string {
   return `${classNumber}/${identity}`;
+}
+
+/** Names that egress rules of these policies look for, sorted. */
+export function namesIn(policies: readonly PolicyModel[]): readonly string[] {
+  const patterns = policies.flatMap(({ egress = [] }) =>
+    egress.flatMap(({ peers = [] }) => peers.flatMap((peer) => (peer.kind === 'name' ? [peer.pattern] : []))),
+  );
+  return [...new Set(patterns)].sort();
 }

@@ -6,7 +6,7 @@ import type { PolicyModel } from '#model/policy.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Labels } from '#model/selector.ts';
 import { createDeltaOutput } from '../delta.ts';
-import { type PolicyDomain, type PolicyIntent, subjectIntent } from './entries.ts';
+import { namesIn, type PolicyDomain, type PolicyIntent, subjectIntent } from './entries.ts';
 import { limitProblem, type PolicyLimits, policyLimits } from './limits.ts';
 import { createLiveAddresses } from './live-addresses.ts';
 import { createLiveClasses } from './live-classes.ts';
@@ -62,7 +62,8 @@ export function createPolicyCompiler(self: string, limits: PolicyLimits = policy
       ...(ingress === undefined ? {} : { ingress: ingress.number }),
       ...(egress === undefined ? {} : { egress: egress.number }),
     };
-    const entry = pod === undefined || placed === undefined ? undefined : subjectIntent(pod, numbers);
+    const names = namesIn(egress?.policies ?? []);
+    const entry = pod === undefined || placed === undefined ? undefined : subjectIntent(pod, numbers, names);
     output.set('policySubjects', key, entry);
   };
 

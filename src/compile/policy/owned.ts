@@ -51,7 +51,7 @@ export type OwnedAddress = {
 /** In order of addresses. */
 export function ownedAddresses(snapshot: PolicySnapshot, node: string, lookout: Lookout): OwnedAddress[] {
   const holders = holdersOf(snapshot);
-  const told = toldNames(snapshot.names);
+  const told = nameLearners(snapshot.names);
   const patterns = [...lookout.peers].flatMap(([text, peer]) =>
     peer.kind === 'name' ? [[text, peer] as const] : [],
   );
@@ -89,7 +89,7 @@ function holdersOf(snapshot: PolicySnapshot): Map<string, Holder> {
   return holders;
 }
 
-function toldNames(names: PolicySnapshot['names']): Map<string, string[]> {
+function nameLearners(names: PolicySnapshot['names']): Map<string, string[]> {
   const told = new Map<string, string[]>();
   for (const [name, addresses] of names ?? [])
     for (const address of addresses) told.set(address, [...(told.get(address) ?? []), name]);

@@ -3,6 +3,7 @@ import type { PodModel } from '#model/pod.ts';
 import type { PolicyPeer, PolicyPort, PolicyRule } from '#model/policy.ts';
 import { selects } from '#model/selector.ts';
 import { type Addr, parseAddr } from '#net/addr.ts';
+import { nameMatches } from '#net/domain.ts';
 import { formatPrefix, prefixHas } from '#net/prefix.ts';
 import { holderOf, inPodPrefixes, nodeAliases } from './holders.ts';
 import { isPolicyPod, takesNamespace, takesPod } from './order.ts';
@@ -86,7 +87,10 @@ function missOf(
       const told = [...(snapshot.names ?? [])].some(
         ([name, addresses]) => nameMatches(peer.pattern, name) && addresses.has(at.address ?? ''),
       );
-      return told ? undefined : `no pod was told ${at.text} for ${peer.pattern}`;
+      if (told) return undefined;
+      return snapshot.names === undefined
+        ? `whether pods were told ${at.text} for ${peer.pattern} is known on their node only`
+        : `no pod was told ${at.text} for ${peer.pattern}`;
     }
   }
 }
@@ -118,13 +122,6 @@ function cidrMiss(
 
 export function inCidr(peer: PolicyPeer & { readonly kind: 'cidr' }, addr: Addr): boolean {
   return prefixHas(peer.prefix, addr) && !peer.except.some((each) => prefixHas(each, addr));
-}
-
-/** `*.example.org` takes names with one or more labels before it, not `example.org`. */
-export function nameMatches(pattern: string, name: string): boolean {
-  return pattern.startsWith('*.')
-    ? name.endsWith(pattern.slice(1)) && name.length >= pattern.length
-    : name === pattern;
 }
 
 /** Why none of the rule's ports is the flow's; `destination`: whose named ports count. */

@@ -115,6 +115,7 @@ const entries: {
     | 'policyDecisions'
     | 'policyAddresses'
     | 'policyPrefixes'
+    | 'policyNames'
   >]: fc.Arbitrary<NodeIntent[D][string]>;
 } = {
   self,
@@ -130,6 +131,7 @@ const subject = fc.record(
     uid: fc.constantFrom('u1', 'u1', 'u2', ''),
     ingress: fc.constantFrom(1, 2, 4_095),
     egress: fc.constantFrom(3, 4_094),
+    names: fc.constant(['*.example.org']),
   },
   { requiredKeys: ['origin', 'uid'] },
 );

@@ -6,6 +6,7 @@ import { openTrackedFlows, type TrackedFlows } from '#system/ctnetlink.ts';
 import { inNamespace } from '#system/namespace.ts';
 import { inSlices } from '#system/steps.ts';
 import { type Conntrack, createConntrack, staleFlows } from './conntrack.ts';
+import { renewDnsPorts } from './dns-answers.ts';
 import { createLedger, type Difference, type Ledger } from './ledger.ts';
 import { claimsOfService, placesOfService } from './lower-service.ts';
 import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
@@ -13,6 +14,7 @@ import { type Element, type Operation, printOperation, type Ruleset } from './ob
 import { forgetLearnt, openings, plan, planChange } from './plan.ts';
 import type { Concerned } from './policy-index.ts';
 import { type Nft, NftError, openNftSession } from './session.ts';
+import { timedSets } from './sets.ts';
 import { staticChains } from './static.ts';
 import { createSweeper, type Sweeper } from './sweep.ts';
 import { wantedRuleset } from './wanted.ts';
@@ -49,6 +51,14 @@ export type NftablesParts = {
   };
 };
 
+export type NftablesEngine = Engine & {
+  /**
+   * For the next three seconds DNS answers to pods with rules for names go to the listener of their group, and nowhere else.
+   * Throws NftError.
+   */
+  holdDnsAnswers(): Promise<void>;
+};
+
 /**
  * Entries stay as they are until the first change with `replace`: before it, only what is put is added, so that a restarted
  * process takes nothing away that its predecessor was told. The table is watched from the first call on.
@@ -65,7 +75,7 @@ export function createNftablesEngine(
       ownAddresses: () => addressesIn(options.namespace),
     },
   },
-): Engine {
+): NftablesEngine {
   const { nft, conntrack, watch, flows } = parts;
   const ledger = createLedger(options.serviceRanges);
   let monitor: Monitor | undefined;
@@ -203,6 +213,10 @@ export function createNftablesEngine(
         monitor ??= watch?.(foreign);
         return (await repair()).report;
       }),
+    holdDnsAnswers: () =>
+      inTurn(async () => {
+        if (known && ledger.context().names) await nft.commit(renewDnsPorts());
+      }),
     cleanup: () =>
       inTurn(async () => {
         monitor?.close();
@@ -267,7 +281,8 @@ function guardsFirst(
 
 /** A remembered backend holds while its service still has affinity and that backend. Key: `address . protocol . port . client`. */
 function stillValid(ledger: Ledger): (element: Element) => boolean {
-  return ({ key, data }) => {
+  return ({ set, key, data }) => {
+    if (timedSets.has(set)) return true;
     const service = ledger.serviceAt(key.split(' . ').slice(0, 3).join(' . '));
     return (
       service?.affinitySeconds !== undefined &&

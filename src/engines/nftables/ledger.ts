@@ -239,6 +239,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       address6: self?.addresses.find((address) => address.includes(':')),
       routed: [...entries.subnets.values()].some((subnet) => subnet.mode !== 'overlay'),
       policy: entries.policySubjects.size > 0,
+      names: [...entries.policySubjects.values()].some(({ names }) => names !== undefined),
     };
   }
 

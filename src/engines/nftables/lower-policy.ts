@@ -10,7 +10,7 @@ import {
   policyIdentities,
 } from '#intent/policy.ts';
 import { parsePrefix } from '#net/prefix.ts';
-import { familyOf, intervalText, isAddress, type Lowered, nothing } from './lower.ts';
+import { familyOf, intervalText, isAddress, type Lowered, nothing, one } from './lower.ts';
 import { protocolNumbers } from './lower-service.ts';
 import type { Element } from './objects.ts';
 import { classChain, closedChain, type PolicyDirection } from './policy-chains.ts';
@@ -80,6 +80,8 @@ export function lowerSubject(
         data: `goto ${name}`,
       });
       if (policyClass !== 'closed') chains.add(name);
+      const learns = direction === 'egress' && policyClass !== 'closed' && subject?.names !== undefined;
+      if (learns) elements.push(one('nameLearners', address));
     }
   }
   return { elements, chains: [...chains], problems: [] };

@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 
 const golden = new URL('./testdata/static.nft', import.meta.url);
-const context = { address4: '192.168.66.11', address6: 'fd66::11', routed: true, policy: true };
+const context = { address4: '192.168.66.11', address6: 'fd66::11', routed: true, policy: true, names: true };
 
 function restOf(actual: Ruleset | undefined, ledger: Ledger): readonly Operation[] {
   const { ruleset } = atOnce(wantedRuleset(ledger));

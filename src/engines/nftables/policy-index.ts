@@ -2,6 +2,7 @@
 import type { Domain, EndpointIntent, NodeIntent } from '#intent/node.ts';
 import { type PolicyAddressIntent, policyIdentities } from '#intent/policy.ts';
 import { type Addr, compareAddr, parseAddr } from '#net/addr.ts';
+import { nameMatches } from '#net/domain.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { parseRange, type Range, rangeHas, rangeOfAddr, rangeOfPrefix } from '#net/range.ts';
 import { isAddress, lowerSubnets } from './lower.ts';
@@ -72,6 +73,14 @@ export function createPolicyIndex(entries: Entries): PolicyIndex {
       : policyIdentities.other;
   }
 
+  function isLapsed(from: string, to: string): boolean {
+    const told = [...entries.policyNames.values()].flatMap(({ lapsed }) => lapsed[to] ?? []);
+    if (told.length === 0) return false;
+    const pod = [...entries.endpoints.values()].find(({ addresses }) => addresses.includes(from));
+    const wanted = (pod && entries.policySubjects.get(podOf(pod))?.names) ?? [];
+    return told.some((name) => wanted.some((pattern) => nameMatches(pattern, name)));
+  }
+
   return {
     before(changed) {
       affected = new Set();
@@ -117,6 +126,7 @@ export function createPolicyIndex(entries: Entries): PolicyIndex {
     table: () => ({
       pods: podClasses(entries),
       identityOf,
+      isLapsed,
       decisionOf: (policyClass, identity) => entries.policyDecisions.get(`${policyClass}/${identity}`),
     }),
   };

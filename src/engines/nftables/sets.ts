@@ -3,7 +3,10 @@ import type { Family } from '#net/addr.ts';
 import type { NamedSet } from './objects.ts';
 
 /** What the packet path writes itself. Managed sets are the agent's; learnt ones survive every replacement. */
-export const learntSets: ReadonlySet<string> = new Set(['affinity4', 'affinity6']);
+export const learntSets: ReadonlySet<string> = new Set(['affinity4', 'affinity6', 'dnsPorts']);
+
+/** Learnt sets that only time takes elements from. */
+export const timedSets: ReadonlySet<string> = new Set(['dnsPorts']);
 
 /** More remembered clients than this and new ones are no longer remembered (they are served all the same). */
 const affinityLimit = 262_144;
@@ -30,6 +33,7 @@ const policySets: readonly NamedSet[] = [
   set('auditProtocols', 'typeof meta priority . meta l4proto'),
   set('auditPorts', 'typeof meta priority . meta l4proto . th dport'),
   set('auditRanges', 'typeof meta priority . meta l4proto . th dport', 'interval'),
+  set('dnsPorts', 'type inet_service', 'timeout'),
 ];
 
 const familySets: readonly NamedSet[] = families.flatMap((family): NamedSet[] => {
@@ -79,6 +83,7 @@ const familySets: readonly NamedSet[] = families.flatMap((family): NamedSet[] =>
       ...map('affinity', `typeof ${typedFrontend} . ${ip} saddr : ${typedBackend}`, 'dynamic', 'timeout'),
       size: affinityLimit,
     },
+    set('nameLearners', address),
     map('ingressClasses', `type ${address} : verdict`),
     map('egressClasses', `type ${address} : verdict`),
     map('identities', `typeof ${ip} saddr : meta priority`),

@@ -4,6 +4,7 @@
  */
 import { hookPriorities, ports } from '#system/registry.ts';
 import { base, chain, rule } from './chain.ts';
+import { dnsAnswerChains } from './dns-answers.ts';
 import { fromOurs, fromPod, guardChains, toPod, toTunnel } from './guards.ts';
 import { type Chain, hookBody, printRule, type Rule, tableName } from './objects.ts';
 import { blockedRules, policyChains } from './policy-chains.ts';
@@ -19,6 +20,8 @@ export type StaticContext = {
   readonly routed?: boolean | undefined;
   /** Whether policy restricts a pod of this node. */
   readonly policy?: boolean | undefined;
+  /** Whether policy allows names to a pod of this node. */
+  readonly names?: boolean | undefined;
 };
 
 export const counters = [
@@ -42,6 +45,7 @@ export function staticChains(context: StaticContext): readonly Chain[] {
     ...filterChains(context),
     ...publishedChains(context),
     masqueradeChain(context),
+    ...(context.names ? dnsAnswerChains() : []),
   ];
 }
 

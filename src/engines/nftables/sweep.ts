@@ -95,6 +95,8 @@ async function sweep({ flows, table, ownAddresses }: SweepParts, affected: Affec
     if (concerned !== undefined && !concerned.has(source) && !concerned.has(target)) return undefined;
     const connection = { from: textOf(source), to: textOf(target), protocol, port: targetPort };
     if (verdictOf(policy, connection, false) !== 'deny') return false;
+    // The time of an answer is that of new connections.
+    if (!policy.pods.has(connection.to) && policy.isLapsed(connection.from, connection.to)) return undefined;
     own ??= ownAddresses();
     return own.has(connection.from) ? verdictOf(policy, connection, true) === 'deny' : true;
   };

@@ -8,6 +8,8 @@ export type PolicyTable = {
   /** This node's pods by address; absent: not restricted. */
   readonly pods: ReadonlyMap<string, Readonly<Record<PolicyDirection, number | 'closed' | undefined>>>;
   readonly identityOf: (address: string) => number;
+  /** Whether `to` is an address that `from` was told once, for a name that rules of its still have. */
+  readonly isLapsed: (from: string, to: string) => boolean;
   readonly decisionOf: (policyClass: number, identity: number) => PolicyDecisionIntent | undefined;
 };
 
