@@ -318,7 +318,7 @@ test('a user sees with kubectl where a policy is in force, what is wrong with it
   const renewed = await lease();
   await eventually(async () => expect(await lease()).not.toBe(renewed));
   expect(await version()).toBe(settled);
-  await cluster.apply(object(11, [{ action: 'Accept', to: [{ domainNames: ['example.org'] }] }]));
+  await cluster.apply(object(11, [{ action: 'Deny', to: [{ domainNames: ['example.org'] }] }]));
   await eventually(async () => {
     const text = await describe();
     expect(text).toMatch(/Reason: +NotSupported/);

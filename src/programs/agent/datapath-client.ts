@@ -5,6 +5,7 @@ import type {
   EndpointStatus,
   EngineProblem,
   IntentAnswer,
+  NamesAnswer,
   Refusal,
 } from '#intent/handover.ts';
 import type { IntentChange } from '#intent/node.ts';
@@ -16,6 +17,11 @@ export type DatapathClient = {
   status(after?: number, waitSeconds?: number): Promise<DatapathStatus>;
   /** Everything that engines can't hold now. */
   problems(): Promise<readonly EngineProblem[]>;
+  /** What pods were told of names. With `known`, waits until there is more, at most `waitSeconds`; undefined: it learns none. */
+  names(
+    known?: Pick<NamesAnswer, 'instance' | 'revision'>,
+    waitSeconds?: number,
+  ): Promise<NamesAnswer | undefined>;
   /** Every pod interface that is wired. */
   endpoints(): Promise<readonly EndpointStatus[]>;
   close(): void;
@@ -58,6 +64,16 @@ export function createDatapathClient(socketPath: string): DatapathClient {
     status(after, waitSeconds = 20) {
       const query = after === undefined ? '' : `?after=${after}&wait=${waitSeconds}`;
       return get(`/v1/status${query}`);
+    },
+    async names(known, waitSeconds = 20) {
+      const query =
+        known === undefined
+          ? '?wait=0'
+          : `?instance=${known.instance}&after=${known.revision}&wait=${waitSeconds}`;
+      const { code, text } = await call('GET', `/v1/names${query}`);
+      if (code === 404) return undefined;
+      if (code !== 200) throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
+      return JSON.parse(text) as NamesAnswer;
     },
     problems: () => get('/v1/problems'),
     endpoints: () => get('/v1/endpoints'),

@@ -20,7 +20,6 @@ import { createTopologyCompiler } from '#compile/topology/incremental.ts';
 import type { ServedSubnet } from '#compile/topology/served.ts';
 import type { EndpointStatus } from '#intent/handover.ts';
 import type { SelfIntent } from '#intent/node.ts';
-import { formatOrigin } from '#intent/origin.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
@@ -42,7 +41,7 @@ import { startBGPFeed } from './bgp.ts';
 import type { Delta } from './handover.ts';
 import { type OwnPods, startOwnPods } from './own-pods.ts';
 import type { LocalPod } from './pod-intents.ts';
-import { type PolicyFeed, startPolicyFeed } from './policies.ts';
+import { logProblem, type PolicyFeed, startPolicyFeed } from './policies.ts';
 
 export type Feed = {
   /** Every cache holds its first list. */
@@ -65,7 +64,12 @@ export type Feed = {
   needed(): ReadonlySet<string>;
   /** The pods of this node. */
   readonly pods: OwnPods;
-  readonly policies: Pick<PolicyFeed, 'counts' | 'peers' | 'position' | 'problems' | 'setStatus'>;
+  readonly policies: Pick<
+    PolicyFeed,
+    'counts' | 'peers' | 'position' | 'problems' | 'setStatus' | 'setNames'
+  >;
+  /** What gathered goes out now. */
+  settle(): void;
   stop(): void;
 };
 
@@ -170,6 +174,10 @@ export function startFeed(
     if (!policy.isFilling()) for (const key of heldBack) dirty.add(key);
     onChange({ pods: placeDirty(), policySince: held?.since });
   };
+  const settle = (): void => {
+    cancel();
+    flush();
+  };
   const gather = (): void => {
     if (timer !== undefined) return;
     const wait = flushedAt + gatherMs - performance.now();
@@ -272,8 +280,7 @@ export function startFeed(
       .then(() => policy.filled())
       .then(() => {
         isSynced = true;
-        cancel();
-        flush();
+        settle();
       }),
     isSynced: () => isSynced,
     self: () => own,
@@ -296,6 +303,7 @@ export function startFeed(
       return used;
     },
     placed: () => local.values(),
+    settle,
     stop() {
       cancel();
       clearInterval(looking);
@@ -304,9 +312,4 @@ export function startFeed(
       policy.stop();
     },
   };
-}
-
-function logProblem(log: Log, problem: Problem): void {
-  const { object, field, code, message } = problem;
-  log.debug(message, { object: formatOrigin(object), field, reason: code });
 }

@@ -36,6 +36,7 @@ import { createDatapathClient } from './datapath-client.ts';
 import { startFeed } from './feed.ts';
 import { type Delta, startHandover } from './handover.ts';
 import { createInForce } from './in-force.ts';
+import { followNames } from './learnt-names.ts';
 import { tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
 import { podIntents } from './pod-intents.ts';
@@ -153,6 +154,7 @@ const feed = startFeed(
     bgpStatus.set(bgpSessions, feed.bgpProblems());
   },
 );
+const names = followNames(datapath, (answer) => feed.policies.setNames(answer), log);
 const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: node, log });
 const reporting = reportPods(feed.pods, datapath, recorder, registry, log);
 handover.onStatus(reporting.setStatus);
@@ -233,6 +235,7 @@ const stop = async (): Promise<void> => {
   feed.stop();
   claims.stop();
   bgpStatus.stop();
+  names.stop();
   handover.close();
   reporting.stop();
   await Promise.all([heartbeat.stop(), health.close(), recorder.stop()]);
@@ -249,6 +252,9 @@ claims.poke();
 if (feed.self() === undefined) log.warn(`${noNode}; the datapath keeps what it has until there is`, { node });
 // A self without the blocks that the last process handed over would take the node's own addresses away for a moment.
 await claims.decided;
+// What pods were told before must be in the first intent: nothing of theirs is cut, and the datapath has to be there for both.
+await names.first;
+feed.settle();
 handSelf();
 handPods();
 handover.open();

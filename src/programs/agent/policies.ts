@@ -9,7 +9,7 @@ import {
   networkPolicyType,
 } from '#api/policies.ts';
 import { createPolicyCompiler } from '#compile/policy/incremental.ts';
-import type { EndpointStatus } from '#intent/handover.ts';
+import type { EndpointStatus, NamesAnswer } from '#intent/handover.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
@@ -27,6 +27,7 @@ import type { Problem, Read } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Delta } from './handover.ts';
 import type { Versions } from './in-force.ts';
+import { createLearntNames } from './learnt-names.ts';
 import { createLeavingPods } from './leaving-pods.ts';
 import { createNodeTunnels } from './node-tunnels.ts';
 import { followPolicyPods } from './policy-pods.ts';
@@ -63,6 +64,8 @@ export type PolicyFeed = {
   setPod(key: string, pod: PodModel | undefined): void;
   /** For `Handover.onStatus`. */
   setStatus(): void;
+  /** What the datapath learnt of names since the last time, or as a whole. */
+  setNames(answer: NamesAnswer): void;
   /**
    * What changed since the last flush, and when the oldest of it was heard of (performance.now()); undefined when nothing did, and as
    * long as policy is held back.
@@ -129,6 +132,7 @@ export function startPolicyFeed(
     onChange,
   );
 
+  const learnt = createLearntNames(compiler.setName);
   const tellPolicy = (key: string): void => {
     const policy = policies.get(key);
     const space = namespaces.get(policy?.origin.namespace ?? '');
@@ -233,9 +237,18 @@ export function startPolicyFeed(
       tellPod(key);
     },
     setStatus: leaving.look,
+    setNames(answer) {
+      if (learnt.take(answer)) changed();
+    },
     flush() {
       if (isHeld()) return undefined;
-      const delta = compiler.flush() as Delta | undefined;
+      const compiled = compiler.flush() as Delta | undefined;
+      const names = learnt.flush();
+      // In one message: the datapath takes the one as a sign of the other.
+      const delta =
+        names === undefined
+          ? compiled
+          : { put: { ...compiled?.put, policyNames: { [node]: names } }, remove: compiled?.remove ?? {} };
       tellProblems();
       const oldest = since ?? performance.now();
       since = undefined;
@@ -259,7 +272,7 @@ export function startPolicyFeed(
   };
 }
 
-function logProblem(log: Log, { object, field, code, message }: Problem): void {
+export function logProblem(log: Log, { object, field, code, message }: Problem): void {
   log.debug(message, { object: formatOrigin(object), field, reason: code });
 }
 

@@ -142,6 +142,11 @@ async function listenAsDatapath(
         return answer({ generation, problems: [] });
       }
       if (request.url === '/v1/endpoints') return answer(wired().map((pod) => ({ pod })));
+      if (request.url?.startsWith('/v1/names')) {
+        // Nothing is ever learnt: who waits for it waits.
+        if (request.url.includes('wait=0')) answer({ instance: 'i', revision: 0, whole: true, names: {} });
+        return undefined;
+      }
       const status = { instance: 'i', revision: changes.length, generation, ready: generation > 0 };
       const lists = {
         blocks: [],

@@ -5,6 +5,7 @@ import type {
   EndpointStatus,
   EngineProblem,
   IntentAnswer,
+  NamesAnswer,
   Refusal,
   WireReport,
   WouldDrop,
@@ -22,6 +23,8 @@ export type Api = {
   problems(): readonly EngineProblem[];
   /** What policies in audit mode would have dropped lately. */
   audited(): readonly WouldDrop[];
+  /** What pods were told of names; waits as `PolicyNames.answer`. */
+  names(instance: string | null, after: number, milliseconds: number): Promise<NamesAnswer>;
   probeWire(): Promise<readonly WireReport[]>;
 };
 
@@ -60,8 +63,7 @@ async function route(
     case 'GET /v1/status': {
       const after = url.searchParams.get('after');
       if (after !== null) {
-        const seconds = Math.min(Math.max(Number(url.searchParams.get('wait') ?? 20) || 0, 0), longestWait);
-        await signal.wait(Number(after), seconds * 1000);
+        await signal.wait(Number(after), waitOf(url));
         await new Promise((resolve) => setTimeout(resolve, gather));
       }
       return send(response, 200, api.status());
@@ -72,16 +74,28 @@ async function route(
       return send(response, 200, api.problems());
     case 'GET /v1/audit':
       return send(response, 200, api.audited());
+    // What is learnt is handed over at once: an answer waits for it.
+    case 'GET /v1/names': {
+      const { searchParams } = url;
+      const after = Number(searchParams.get('after') ?? 0);
+      return send(response, 200, await api.names(searchParams.get('instance'), after, waitOf(url)));
+    }
     case 'POST /v1/wire':
       return send(response, 200, await api.probeWire());
     default:
       return refuse(
         response,
         404,
-        'try POST /v1/intent or /v1/wire, GET /v1/status, /v1/endpoints, /v1/problems or /v1/audit',
+        'try POST /v1/intent or /v1/wire, GET /v1/status, /v1/endpoints, /v1/problems, /v1/audit or /v1/names',
         api,
       );
   }
+}
+
+/** Milliseconds. */
+function waitOf({ searchParams }: URL): number {
+  const seconds = Number(searchParams.get('wait') ?? 20) || 0;
+  return 1000 * Math.min(Math.max(seconds, 0), longestWait);
 }
 
 async function readBody(request: IncomingMessage): Promise<IntentChange | { readonly wrong: string }> {

@@ -17,6 +17,7 @@ import { createEngineSet, type Repair } from './engines.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createIntentHolder } from './intent.ts';
 import { listen } from './listen.ts';
+import { createPolicyNames } from './names/names.ts';
 import { observe, observeWaits } from './observe.ts';
 import { createPods, endpointOf } from './pods.ts';
 import { createSignal } from './signal.ts';
@@ -35,6 +36,10 @@ export type DatapathOptions = {
   /** Sessions with BGP neighbors as they are now. */
   readonly bgpSessions?: () => readonly BGPSession[];
   readonly journal: string;
+  /** File of what pods were told of names. */
+  readonly learntNames: string;
+  /** Asks the kernel to hold DNS answers to pods with rules for names for three seconds more. */
+  readonly holdDnsAnswers?: () => Promise<void>;
   readonly cniSocket: string;
   readonly datapathSocket: string;
   /** Called once, when every engine holds the first intent: from then on ADD works. */
@@ -84,6 +89,15 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     onChange: () => signal.notify(),
   });
   const audit = createPolicyAudit({ intent: holder.intent, onNews: () => signal.notify(), log, metrics });
+  const names = createPolicyNames({
+    instance,
+    node,
+    intent: holder.intent,
+    file: options.learntNames,
+    hold: options.holdDnsAnswers ?? (() => Promise.resolve()),
+    log,
+    metrics,
+  });
   const onWaited = observeWaits(metrics);
   const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, onWaited, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
@@ -124,10 +138,12 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     const complete = withTunnelAddresses(change);
     if (isFirst) nameSubnets();
     audit.take(change);
+    const held = names.take();
     // An engine that hears of a whole intent for the first time reads the machine and plans the difference.
     const applied = engines.apply(isFirst ? holder.whole() : complete);
     signal.notify();
     const { problems, failed } = await applied;
+    if (failed.length === 0) held();
     if (change.replace || change.put.healthChecks !== undefined || change.remove.healthChecks !== undefined)
       healthChecks.set(holder.intent.healthChecks);
     if (!prepared && failed.length === 0) {
@@ -209,11 +225,13 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     probeWire: () => wireReports.probe(),
     endpoints: () => pods.endpoints(),
     audited: () => audit.recent(),
+    names: (known, after, milliseconds) => names.answer(known, after, milliseconds),
     problems: () => [
       ...own,
       ...withheldProblem(options.servicesWithheld()),
       ...healthChecks.problems(),
       ...audit.problems(),
+      ...names.problems(),
       ...engines.problems(),
       ...wire.problems(),
     ],
@@ -245,6 +263,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       wire.close();
       wireReports.close();
       audit.close();
+      names.close();
       await engines.close();
       await journal.close();
     },

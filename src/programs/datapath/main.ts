@@ -120,6 +120,8 @@ datapath = await startDatapath({
   bgpSessions: () => frr.sessions(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
   placeOf: (address) => netlink.wireOf(address),
+  learntNames: runFile(paths.learntNames.value),
+  holdDnsAnswers: () => nftables.holdDnsAnswers(),
   journal: join(flags['state-dir'], basename(paths.journal.value)),
   cniSocket: runFile(paths.cniSocket.value),
   datapathSocket: runFile(paths.datapathSocket.value),
