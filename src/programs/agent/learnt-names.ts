@@ -28,7 +28,7 @@ export function createLearntNames(
       // Most nodes never learn a name.
       if (position === undefined && Object.keys(told).length === 0) return false;
       if (position?.instance === instance && position.revision === revision) return false;
-      if (whole) for (const name of [...names.keys()]) if (!Object.hasOwn(told, name)) set(name, [], []);
+      if (whole) for (const name of names.keys()) if (!Object.hasOwn(told, name)) set(name, [], []);
       for (const [name, { addresses, lapsed }] of Object.entries(told)) set(name, addresses, lapsed);
       position = { instance, revision };
       isNew = true;

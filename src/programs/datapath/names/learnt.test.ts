@@ -125,7 +125,7 @@ describe('bounds', () => {
           each.lapsed.toSorted(),
         ];
         const text = (entries: Iterable<readonly [string, NamesAnswer['names'][string]]>) =>
-          [...entries].map(([name, each]) => [name, sorted(each)]).sort();
+          Object.fromEntries([...entries].map(([name, each]) => [name, sorted(each)]));
         expect(text(followed)).toEqual(text(Object.entries(all(learnt))));
       }),
       { numRuns: 500 },

@@ -113,7 +113,7 @@ export function createLearnt(now: () => number, limits: LearntLimits = learntLim
     overflow ??= `pods were told more than ${what} that their rules have; those that were told longest ago are not let through until they are asked for again`;
   };
   const lapseWhole = (entry: Entry): void => {
-    for (const address of [...entry.addresses.keys()]) lapse(entry, address);
+    for (const address of entry.addresses.keys()) lapse(entry, address);
   };
   const bound = (name: string, entry: Entry): void => {
     const isLive = ([, each]: readonly [string, Entry]) => each.addresses.size > 0;

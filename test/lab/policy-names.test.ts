@@ -1,0 +1,123 @@
+/** Rules by name on a whole cluster: through the cluster's DNS, over restarts of agent and datapath. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { KubeObject } from '#api/object.ts';
+import type { NamesAnswer } from '#intent/handover.ts';
+import { eventually } from '#lab/eventually.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { askDatapath, isReady, type PodAt, startPods, systemPodOn } from './pods.ts';
+
+let cluster: Cluster;
+let client: PodAt;
+let servers: readonly PodAt[];
+const known = 'near.default.svc.cluster.local';
+const unknown = 'far.default.svc.cluster.local';
+
+beforeAll(async () => {
+  cluster = await startCluster('policy-names');
+  const headless = (name: string): KubeObject =>
+    ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: 'default' },
+      spec: {
+        clusterIP: 'None',
+        ipFamilyPolicy: 'RequireDualStack',
+        selector: { app: name },
+        ports: [{ name: 'http', port: 8080 }],
+      },
+    }) as KubeObject;
+  const dns = { namespaces: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } };
+  await cluster.apply(headless('near'), headless('far'), {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: 'names' },
+    spec: {
+      tier: 'Admin',
+      priority: 5,
+      subject: { pods: { podSelector: { matchLabels: { app: 'client' } } } },
+      egress: [
+        { name: 'dns', action: 'Accept', to: [dns] },
+        { name: 'near', action: 'Accept', to: [{ domainNames: [known] }] },
+        { name: 'rest', action: 'Deny', to: [{ networks: ['0.0.0.0/0', '::/0'] }] },
+      ],
+    },
+  } as KubeObject);
+  [client, ...servers] = (await startPods(cluster, [
+    { name: 'client', node: 'node1' },
+    { name: 'near', node: 'node1', image: 'netloom/echo' },
+    { name: 'far', node: 'node2', image: 'netloom/echo' },
+  ])) as [PodAt, ...PodAt[]];
+});
+afterAll(() => cluster?.down());
+
+/** Asks for a name as a program does, and connects to what it is told: milliseconds of the slowest of both families, or why not. */
+async function visit(name: string): Promise<number | string> {
+  const script = `
+    const { Resolver } = require('node:dns').promises;
+    const { connect } = require('node:net');
+    const resolver = new Resolver({ timeout: 1000, tries: 5 });
+    resolver.setServers(['10.96.0.10']);
+    Promise.all([resolver.resolve4('${name}'), resolver.resolve6('${name}')]).then(async (found) => {
+      const times = await Promise.all(found.flat().map((address) => new Promise((resolve, reject) => {
+        const begun = performance.now();
+        const socket = connect(8080, address, () => resolve(performance.now() - begun));
+        socket.on('error', reject);
+        setTimeout(() => reject(new Error('silence')), 1500);
+      })));
+      console.log(times.length === 2 ? Math.max(...times) : 'incomplete');
+      process.exit(0);
+    }).catch((error) => { console.log(error.message); process.exit(0); });`;
+  const argv = ['ip', 'netns', 'exec', client.netns, 'node', '-e', script];
+  const { stdout, stderr } = await cluster.lab.exec(client.node, argv);
+  const text = stdout.trim();
+  return Number.isNaN(Number(text)) || text === '' ? `${text}${stderr}` : Number(text);
+}
+
+test('the first connection after the cluster DNS has told passes at once, to that name only', async () => {
+  await eventually(async () => expect(await visit(unknown)).toBe('silence'), 30_000);
+  expect(await visit(known)).toBeLessThan(300);
+  expect(await visit(unknown)).toBe('silence');
+  const { names } = await askDatapath<NamesAnswer>(cluster.lab, client.node, '/v1/names?wait=0');
+  const near = servers[0]!;
+  expect(Object.keys(names)).toEqual([known]);
+  expect(names[known]?.addresses.toSorted()).toEqual([near.ipv4, near.ipv6].sort());
+}, 60_000);
+
+test.each(['agent', 'datapath'])(
+  'a killed %s forgets nothing',
+  async (container) => {
+    expect(await visit(known)).toBeLessThan(300);
+    await eventually(async () =>
+      expect((await cluster.lab.exec(client.node, ['cat', '/run/netloom/names.json'])).stdout).toContain(
+        known,
+      ),
+    );
+    const here = `for pid in $(pgrep -f programs/${container}/main.ts); do
+    [ "$(readlink /proc/$pid/ns/net)" = "$(readlink /proc/self/ns/net)" ] && echo $pid; done; true`;
+    const found = (await cluster.lab.exec(client.node, ['sh', '-c', here])).stdout.trim().split('\n');
+    const main = found[0] ?? '';
+    expect(main).toMatch(/^\d+$/);
+    expect((await cluster.lab.exec(client.node, ['kill', '-KILL', main])).code).toBe(0);
+    const connect = async () => {
+      const argv = [
+        'ip',
+        'netns',
+        'exec',
+        client.netns,
+        'timeout',
+        '1',
+        'bash',
+        '-c',
+        `exec 3<>/dev/tcp/${servers[0]!.ipv4}/8080`,
+      ];
+      return (await cluster.lab.exec(client.node, argv)).code;
+    };
+    expect(await connect()).toBe(0);
+    await eventually(async () => {
+      expect(isReady(await systemPodOn(cluster.client, client.node))).toBe(true);
+      expect(await connect()).toBe(0);
+      expect(await visit(known)).toBeLessThan(300);
+    }, 60_000);
+  },
+  120_000,
+);
