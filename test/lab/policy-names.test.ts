@@ -115,7 +115,6 @@ test.each(['agent', 'datapath'])(
     expect(await connect()).toBe(0);
     await eventually(async () => {
       expect(isReady(await systemPodOn(cluster.client, client.node))).toBe(true);
-      expect(await connect()).toBe(0);
       expect(await visit(known)).toBeLessThan(300);
     }, 60_000);
   },

@@ -25,10 +25,17 @@ export function decisionKey(classNumber: number, identity: number): string {
   return `${classNumber}/${identity}`;
 }
 
+/** Lists of policies are asked for each of their pods. */
+const found = new WeakMap<readonly PolicyModel[], readonly string[]>();
+
 /** Names that egress rules of these policies look for, sorted. */
 export function namesIn(policies: readonly PolicyModel[]): readonly string[] {
+  const known = found.get(policies);
+  if (known !== undefined) return known;
   const patterns = policies.flatMap(({ egress = [] }) =>
     egress.flatMap(({ peers = [] }) => peers.flatMap((peer) => (peer.kind === 'name' ? [peer.pattern] : []))),
   );
-  return [...new Set(patterns)].sort();
+  const names = [...new Set(patterns)].sort();
+  found.set(policies, names);
+  return names;
 }

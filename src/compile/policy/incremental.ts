@@ -62,7 +62,7 @@ export function createPolicyCompiler(self: string, limits: PolicyLimits = policy
       ...(ingress === undefined ? {} : { ingress: ingress.number }),
       ...(egress === undefined ? {} : { egress: egress.number }),
     };
-    const names = namesIn(egress?.policies ?? []);
+    const names = egress?.book === undefined ? [] : namesIn(egress.book.policies);
     const entry = pod === undefined || placed === undefined ? undefined : subjectIntent(pod, numbers, names);
     output.set('policySubjects', key, entry);
   };
