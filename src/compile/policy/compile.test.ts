@@ -166,6 +166,35 @@ describe('what is held', () => {
     expect(Object.keys(value.policyDecisions).sort()).toEqual(['1/0', '1/16', '1/2']);
   });
 
+  test('names of egress rules stand with the subject, and their addresses with the name', () => {
+    const name = (pattern: string): PolicyPeer => ({ kind: 'name', pattern });
+    const { value } = compilePolicy(
+      snapshot(
+        [
+          policy('out', { egress: [accept([name('*.example.org'), cidr('10.0.0.0/8')])] }),
+          policy('more', { egress: [accept([name('a.example.net'), name('*.example.org')])] }),
+        ],
+        [pod('shop/a'), pod('bank/b')],
+        {
+          names: new Map([
+            ['x.example.org', new Set(['192.0.2.1', '2001:db8::1'])],
+            ['other.org', new Set(['192.0.2.2'])],
+          ]),
+        },
+      ),
+      self,
+    );
+    expect(value.policySubjects['shop/a']?.names).toEqual(['*.example.org', 'a.example.net']);
+    expect(value.policySubjects).not.toHaveProperty('bank/b');
+    const identity = value.policyAddresses['name x.example.org']?.identities['192.0.2.1'];
+    expect(value.policyAddresses).toEqual({
+      'name x.example.org': { identities: { '192.0.2.1': identity, '2001:db8::1': identity } },
+    });
+    expect(value.policyDecisions[`1/${identity}`]?.rows.map(({ verdict }) => verdict)).toEqual(
+      Array(4).fill('allow'),
+    );
+  });
+
   test('prefixes come apart where they overlap; a pod that they say all about needs no entry', () => {
     const { value } = compilePolicy(
       snapshot(

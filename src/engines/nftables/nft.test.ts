@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '#engines/engine.ts';
 import { emptyIntent, type IntentChange, type PublishedIntent, type ServiceIntent } from '#intent/node.ts';
+import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { atOnce } from '#system/steps.ts';
 import { changes, lastState, wholeOf } from './arbitrary.ts';
-import { createNftablesEngine } from './driver.ts';
+import { createNftablesEngine, type NftablesEngine } from './driver.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { type Operation, printOperation, type Ruleset } from './objects.ts';
 import { originsOf } from './origin.ts';
@@ -38,7 +38,7 @@ function restOf(actual: Ruleset | undefined, ledger: Ledger): readonly Operation
   return atOnce(plan(actual, ruleset, { sweep: true, stillValid: () => true }));
 }
 
-function open(nft: NftSession = openNftSession(command)): { engine: Engine; nft: NftSession } {
+function open(nft: NftSession = openNftSession(command)): { engine: NftablesEngine; nft: NftSession } {
   const conntrack = { forget: async () => {}, prune: async () => {} };
   return { engine: createNftablesEngine({ command }, { nft, conntrack }), nft };
 }
@@ -218,6 +218,39 @@ delete element inet netloom podSubnets4 { 10.245.0.0/16 }
     await engine.close();
   });
 
+  const named = () => {
+    const { policySubjects = {}, ...policy } = policyOf({ p11: { egress: { p21: 'allow' }, ingress: {} } });
+    const [[key, subject]] = Object.entries(policySubjects) as [[string, (typeof policySubjects)[string]]];
+    return { ...policy, policySubjects: { [key]: { ...subject, names: ['*.example.org'] } } };
+  };
+
+  it('holds DNS answers for three seconds from when it was asked, where a pod has rules for names', async () => {
+    const { engine } = open();
+    const learning = async () => {
+      const { stdout } = await box.exec(['nft', 'list', 'set', 'inet', 'netloom', 'dnsPorts']);
+      const left = /53 timeout 3s expires (?:(\d)s)?(\d+)?/.exec(stdout);
+      return left === null ? undefined : Number(left[1] ?? 0) * 1000 + Number(left[2] ?? 0);
+    };
+    const chains = async () => (await box.exec(['nft', 'list', 'chains', 'inet'])).stdout;
+    await engine.apply(wholeOf({ ...emptyIntent, ...intentOf(1) }));
+    await engine.holdDnsAnswers();
+    expect(await learning()).toBeUndefined();
+    expect(await chains()).not.toContain('dnsAnswers');
+    const restricted = { ...emptyIntent, ...intentOf(1), ...named() };
+    await engine.apply(wholeOf(restricted));
+    await engine.holdDnsAnswers();
+    expect(await chains()).toContain('dnsAnswersOut');
+    await eventually(async () => expect(await learning()).toBeLessThan(2_000));
+    await engine.holdDnsAnswers();
+    expect(await learning()).toBeGreaterThan(2_000);
+    expect((await engine.resync()).operations).toEqual([]);
+    expect(await learning()).toBeDefined();
+    await eventually(async () => expect(await learning()).toBeUndefined());
+    await engine.apply(wholeOf({ ...emptyIntent, ...intentOf(1) }));
+    expect(await chains()).not.toContain('dnsAnswers');
+    await engine.close();
+  });
+
   it('says which object every element of its table stands for', async () => {
     const { engine, nft } = open();
     const intent = {
@@ -225,6 +258,7 @@ delete element inet netloom podSubnets4 { 10.245.0.0/16 }
       ...intentOf(1),
       services: { 'd/a//4': { ...one(1, 2), affinitySeconds: 5 } },
       ...policyOf({ p11: { egress: { p21: { tcp: [[80, 80, 'allow']], rest: 'audit' } }, ingress: {} } }),
+      policySubjects: named().policySubjects,
       policyAddresses: addressesOf(['p21', 'n2']),
       policyPrefixes: { '0.0.0.0/0': { identity: 60 }, '::/0': { identity: 61 } },
     };

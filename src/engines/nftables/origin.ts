@@ -61,7 +61,7 @@ function policyOrigins(intent: NodeIntent, element: Element): readonly ElementOr
         each.set === element.set && each.key === element.key && (each.data ?? '') === (element.data ?? ''),
     );
   const found: ElementOrigin[] = [];
-  if (/^(?:in|e)gressClasses/.test(element.set)) {
+  if (/^(?:(?:in|e)gressClasses|nameLearners)/.test(element.set)) {
     for (const endpoint of Object.values(intent.endpoints)) {
       const pod = podOf(endpoint);
       const subject = intent.policySubjects[pod];
