@@ -83,6 +83,16 @@ test('the first connection after the cluster DNS has told passes at once, to tha
   expect(names[known]?.addresses.toSorted()).toEqual([near.ipv4, near.ipv6].sort());
 }, 60_000);
 
+/** Speaks once in a while for seven seconds: longer than the cluster DNS's answers are good for (5 s). Whether each word came back. */
+async function standing(address: string): Promise<boolean> {
+  const script = `exec 3<>/dev/tcp/${address}/8081 && read -t 3 -u 3 who || exit 9
+    for i in $(seq 35); do echo $i >&3; read -t 3 -u 3 word && [ "$word" = $i ] || exit 1; sleep 0.2; done`;
+  const argv = ['ip', 'netns', 'exec', client.netns, 'bash', '-c', script];
+  const { code, stderr } = await cluster.lab.exec(client.node, argv);
+  if (code === 9) throw new Error(`never connected: ${stderr}`);
+  return code === 0;
+}
+
 test.each(['agent', 'datapath'])(
   'a killed %s forgets nothing',
   async (container) => {
@@ -92,6 +102,7 @@ test.each(['agent', 'datapath'])(
         known,
       ),
     );
+    const both = [servers[0]!.ipv4, servers[0]!.ipv6].map(standing);
     const here = `for pid in $(pgrep -f programs/${container}/main.ts); do
     [ "$(readlink /proc/$pid/ns/net)" = "$(readlink /proc/self/ns/net)" ] && echo $pid; done; true`;
     const found = (await cluster.lab.exec(client.node, ['sh', '-c', here])).stdout.trim().split('\n');
@@ -117,6 +128,7 @@ test.each(['agent', 'datapath'])(
       expect(isReady(await systemPodOn(cluster.client, client.node))).toBe(true);
       expect(await visit(known)).toBeLessThan(300);
     }, 60_000);
+    expect(await Promise.all(both)).toEqual([true, true]);
   },
   120_000,
 );

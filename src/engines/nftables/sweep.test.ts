@@ -55,6 +55,30 @@ describe('connections that stand', () => {
     await successor.close();
   });
 
+  it('are left alone where only the time of a DNS answer is over, as long as the pod has the rule', async () => {
+    const { flows, engine } = fresh();
+    const [outside, stranger, neighbour] = ['192.0.2.9', '192.0.2.10', '10.244.1.12'];
+    for (const target of [outside, stranger, neighbour])
+      flows.add({ source: pod.from, target, protocol: 6, targetPort: 80 });
+    const restricted = policyOf({ p11: { egress: {} }, p12: { ingress: {} } });
+    const withNames = (...names: string[]): IntentChange['put'] => ({
+      policySubjects: { 'test/p11': { ...restricted.policySubjects!['test/p11']!, names } },
+    });
+    const lapsed = { [outside]: ['a.example.org'], [neighbour]: ['a.example.org'] };
+    const { put, ...rest } = whole({ p11: { egress: {} }, p12: { ingress: {} } });
+    const policySubjects = { ...restricted.policySubjects, ...withNames('*.example.org').policySubjects };
+    const policyNames = { n1: { instance: 'i', revision: 1, lapsed } };
+    await engine.apply({ ...rest, put: { ...put, policySubjects, policyNames } });
+    await eventually(() => expect(flows.marks()).toEqual([false, true, true]));
+    flows.looks.length = 0;
+    await engine.apply(delta(withNames('*.example.org', 'more.org')));
+    await eventually(() => expect(flows.looks).not.toEqual([]));
+    expect(flows.marks()).toEqual([false, true, true]);
+    await engine.apply(delta(withNames('more.org')));
+    await eventually(() => expect(flows.marks()).toEqual([true, true, true]));
+    await engine.close();
+  });
+
   it('are looked at again a second later, for those that were only being opened', async () => {
     const { flows, engine } = fresh();
     await engine.apply(whole());

@@ -7,7 +7,7 @@ import { addrFromBytes, formatAddr } from '#net/addr.ts';
 import { flowAddress, type TrackedFlow, type TrackedFlows } from '#system/ctnetlink.ts';
 import { connectionMarks } from '#system/registry.ts';
 import type { Affected } from './policy-index.ts';
-import { type PolicyTable, verdictOf } from './verdict.ts';
+import { isLeftAlone, type PolicyTable, verdictOf } from './verdict.ts';
 
 export type SweepParts = {
   readonly flows: TrackedFlows;
@@ -95,8 +95,7 @@ async function sweep({ flows, table, ownAddresses }: SweepParts, affected: Affec
     if (concerned !== undefined && !concerned.has(source) && !concerned.has(target)) return undefined;
     const connection = { from: textOf(source), to: textOf(target), protocol, port: targetPort };
     if (verdictOf(policy, connection, false) !== 'deny') return false;
-    // The time of an answer is that of new connections.
-    if (!policy.pods.has(connection.to) && policy.isLapsed(connection.from, connection.to)) return undefined;
+    if (isLeftAlone(policy, connection)) return undefined;
     own ??= ownAddresses();
     return own.has(connection.from) ? verdictOf(policy, connection, true) === 'deny' : true;
   };

@@ -29,8 +29,18 @@ export function verdictOf(table: PolicyTable, connection: Connection, ofNode: bo
   const { from, to } = connection;
   const egress = verdictOfClass(table, table.pods.get(from)?.egress, to, connection);
   if (egress === 'deny' || ofNode) return egress;
-  const ingress = verdictOfClass(table, table.pods.get(to)?.ingress, from, connection);
+  const ingress = ingressOf(table, connection);
   return ingress === 'allow' ? egress : ingress;
+}
+
+/** Whether all that keeps a connection from standing is that the time of a DNS answer is over, which is that of new ones only. */
+export function isLeftAlone(table: PolicyTable, connection: Connection): boolean {
+  return table.isLapsed(connection.from, connection.to) && ingressOf(table, connection) !== 'deny';
+}
+
+function ingressOf(table: PolicyTable, connection: Connection): PolicyVerdict {
+  const { from, to } = connection;
+  return verdictOfClass(table, table.pods.get(to)?.ingress, from, connection);
 }
 
 function verdictOfClass(
