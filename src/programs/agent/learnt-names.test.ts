@@ -24,10 +24,14 @@ test('changes, lapsed addresses and names that are gone', () => {
   learnt.take(answer(4, { 'a.org': { addresses: [], lapsed: ['192.0.2.1'] } }));
   expect(learnt.flush()).toEqual({ instance: 'i', revision: 4, lapsed: { '192.0.2.1': ['a.org'] } });
   expect(Object.fromEntries(set)).toEqual({ 'a.org': undefined, 'b.org': ['192.0.2.1', '192.0.2.2'] });
-  // A datapath that started again knows the rest; the agent is told all, and says so although nothing changed.
+  // A datapath that started again has forgotten some: no new connections to that.
   learnt.take(answer(1, { 'b.org': live('192.0.2.2') }, { instance: 'j', whole: true }));
-  expect(learnt.flush()).toEqual({ instance: 'j', revision: 1, lapsed: {} });
+  const lapsed = { '192.0.2.1': ['a.org', 'b.org'] };
+  expect(learnt.flush()).toEqual({ instance: 'j', revision: 1, lapsed });
   expect(Object.fromEntries(set)).toEqual({ 'a.org': undefined, 'b.org': ['192.0.2.2'] });
+  // The same process is right about what it knows.
+  learnt.take(answer(9, {}, { instance: 'j', whole: true }));
+  expect(learnt.flush()).toEqual({ instance: 'j', revision: 9, lapsed: {} });
 });
 
 test('the first intent waits for what the datapath knows, and asks on from there', async () => {

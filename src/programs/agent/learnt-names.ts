@@ -1,5 +1,5 @@
 /** Names that the datapath learnt: for the compiler, and for the intent that says how much of them it has. */
-import type { NamesAnswer } from '#intent/handover.ts';
+import type { NamesAnswer, ToldName } from '#intent/handover.ts';
 import type { PolicyNamesIntent } from '#intent/policy.ts';
 import { sleep } from '#kube/backoff.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -15,21 +15,30 @@ export type LearntNames = {
 export function createLearntNames(
   setName: (name: string, addresses: ReadonlySet<string> | undefined) => void,
 ): LearntNames {
-  const names = new Map<string, readonly string[]>();
+  const names = new Map<string, ToldName>();
   let position: Pick<NamesAnswer, 'instance' | 'revision'> | undefined;
   let isNew = false;
-  const set = (name: string, addresses: readonly string[], lapsed: readonly string[]): void => {
-    setName(name, addresses.length === 0 ? undefined : new Set(addresses));
-    if (addresses.length + lapsed.length === 0) names.delete(name);
-    else names.set(name, lapsed);
+  const set = (name: string, told: ToldName): void => {
+    setName(name, told.addresses.length === 0 ? undefined : new Set(told.addresses));
+    if (told.addresses.length + told.lapsed.length === 0) names.delete(name);
+    else names.set(name, told);
+  };
+  /** A datapath that started again may not know what it learnt just before it ended: for connections that stand we do. */
+  const remember = (name: string, { addresses, lapsed }: ToldName): ToldName => {
+    const before = names.get(name) ?? nothing;
+    const rest = [...before.addresses, ...before.lapsed].filter((each) => !addresses.includes(each));
+    return { addresses, lapsed: [...new Set([...lapsed, ...rest])] };
   };
   return {
     take({ instance, revision, whole, names: told }) {
       // Most nodes never learn a name.
       if (position === undefined && Object.keys(told).length === 0) return false;
       if (position?.instance === instance && position.revision === revision) return false;
-      if (whole) for (const name of names.keys()) if (!Object.hasOwn(told, name)) set(name, [], []);
-      for (const [name, { addresses, lapsed }] of Object.entries(told)) set(name, addresses, lapsed);
+      const isOther = position !== undefined && position.instance !== instance;
+      const kept = (name: string, each: ToldName) => (isOther ? remember(name, each) : each);
+      if (whole)
+        for (const name of names.keys()) if (!Object.hasOwn(told, name)) set(name, kept(name, nothing));
+      for (const [name, each] of Object.entries(told)) set(name, kept(name, each));
       position = { instance, revision };
       isNew = true;
       return true;
@@ -38,12 +47,14 @@ export function createLearntNames(
       if (!isNew || position === undefined) return undefined;
       isNew = false;
       const lapsed: Record<string, string[]> = {};
-      for (const [name, addresses] of names)
-        for (const address of addresses) lapsed[address] = [...(lapsed[address] ?? []), name];
+      for (const [name, told] of names)
+        for (const address of told.lapsed) lapsed[address] = [...(lapsed[address] ?? []), name];
       return { ...position, lapsed };
     },
   };
 }
+
+const nothing: ToldName = { addresses: [], lapsed: [] };
 
 const retryMs = 200;
 /** A datapath of a release that learns none. */
