@@ -19,6 +19,8 @@ export interface Engine {
   apply(change: IntentChange): Promise<Report>;
   /** Reads what is there, plans the difference to the whole intent, applies it. */
   resync(): Promise<Report>;
+  /** True: it is certain that `resync` would find nothing, since nobody else changed anything. Absent: never. */
+  unchanged?(): boolean;
   /** Removes all that this engine ever made on the machine; needs no memory. */
   cleanup(): Promise<void>;
   /** Frees sockets and child processes; leaves the machine as it is. */

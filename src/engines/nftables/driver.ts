@@ -217,6 +217,7 @@ export function createNftablesEngine(
       inTurn(async () => {
         if (known && ledger.context().names) await nft.commit(renewDnsPorts());
       }),
+    unchanged: () => known && monitor?.isCurrent() === true,
     cleanup: () =>
       inTurn(async () => {
         monitor?.close();

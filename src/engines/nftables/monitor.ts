@@ -1,9 +1,9 @@
 /** Notices changes of the table that this engine didn't make, from the kernel's own notifications (nfnetlink, nf_tables). */
 import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { bind, linux, receive, SystemError, setSocketOption } from '#system/libc.ts';
+import { bind, linux, receive, SystemError, send, setSocketOption } from '#system/libc.ts';
 import { socketIn } from '#system/namespace.ts';
-import { readAttributes, readText } from '#system/netlink-codec.ts';
+import { flag, readAttributes, readMessages, readText, writeRequest } from '#system/netlink-codec.ts';
 import { nft, paths } from '#system/registry.ts';
 
 export type ForeignEvent = {
@@ -13,12 +13,17 @@ export type ForeignEvent = {
   readonly events: readonly string[];
 };
 
-export type Monitor = { close(): void };
+export type Monitor = {
+  /** Everything that ever happened to nftables in this namespace since the start was told, as of now. */
+  isCurrent(): boolean;
+  close(): void;
+};
 
 /** linux/netfilter/nfnetlink.h, nf_tables.h. Every event but the generation names its table in attribute 1. */
 const nfnetlink = { NETLINK_NETFILTER: 12, SOL_NETLINK: 270, ADD_MEMBERSHIP: 1, GROUP_NFTABLES: 7 } as const;
 const subsystem = 10;
 const newGeneration = 15;
+const getGeneration = 16;
 const inet = 1;
 const verbs: Readonly<Record<number, string>> = {
   0: 'add table',
@@ -54,14 +59,18 @@ export function openMonitor(
   namespace: string | undefined,
   onForeign: (event: ForeignEvent) => void,
 ): Monitor {
-  const fd = openSocket(namespace);
+  const fd = openSocket(namespace, true);
+  // Answers must not wait behind notifications.
+  const asking = openSocket(namespace, false);
   const buffer = Buffer.allocUnsafeSlow(64 * 1024);
   let events: string[] = [];
   let touched = false;
+  let seen = generation(asking);
 
   function message(kind: number, payload: Buffer): void {
     if (kind === newGeneration) {
       const attributes = readAttributes(payload, 4);
+      seen = attributes.get(1)?.readUInt32BE();
       const name = readText(attributes, 3) ?? '';
       const pid = attributes.get(2)?.readUInt32BE() ?? 0;
       const said = events;
@@ -102,19 +111,42 @@ export function openMonitor(
   const timer = setInterval(poll, interval);
   timer.unref();
   return {
+    isCurrent() {
+      poll();
+      return seen !== undefined && seen === generation(asking);
+    },
     close() {
       clearInterval(timer);
       closeSync(fd);
+      closeSync(asking);
     },
   };
 }
 
-function openSocket(namespace: string | undefined): number {
+/** The number of the last transaction, of whomever; undefined where the kernel doesn't say. */
+function generation(fd: number): number | undefined {
+  const message = Buffer.alloc(20);
+  writeRequest(
+    message,
+    0,
+    { type: (subsystem << 8) | getGeneration, flags: flag.REQUEST, payload: Buffer.alloc(4) },
+    1,
+  );
+  send(fd, message);
+  const answer = Buffer.alloc(1024);
+  const length = receive(fd, answer);
+  const [first] = length === undefined ? [] : readMessages(answer.subarray(0, length));
+  if (first === undefined || (first.type & 255) !== newGeneration) return undefined;
+  return readAttributes(first.payload, 4).get(1)?.readUInt32BE();
+}
+
+function openSocket(namespace: string | undefined, listening: boolean): number {
   const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, nfnetlink.NETLINK_NETFILTER);
   try {
     const address = Buffer.alloc(12);
     address.writeUInt16LE(linux.AF_NETLINK);
     bind(fd, address);
+    if (!listening) return fd;
     setSocketOption(fd, linux.SOL_SOCKET, linux.SO_RCVBUFFORCE, receiveBuffer);
     setSocketOption(fd, nfnetlink.SOL_NETLINK, nfnetlink.ADD_MEMBERSHIP, nfnetlink.GROUP_NFTABLES);
     return fd;

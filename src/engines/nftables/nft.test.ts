@@ -317,3 +317,22 @@ function one(n: number, backends = 1): ServiceIntent {
     })),
   };
 }
+
+describe('whether anything changed', () => {
+  it('is known without reading the table', async () => {
+    const engine = createNftablesEngine({ command, namespace: box.namespace });
+    try {
+      expect(engine.unchanged?.()).toBe(false);
+      await engine.apply({ generation: 1, replace: true, put: intentOf(1), remove: {} });
+      await expect.poll(() => engine.unchanged?.()).toBe(true);
+      await box.exec(['nft', 'add', 'table', 'inet', 'somebody']);
+      // Nothing of ours, and seen: there is still nothing to read for.
+      expect(engine.unchanged?.()).toBe(true);
+      await box.exec(['nft', 'delete', 'table', 'inet', 'netloom']);
+      await engine.resync();
+      await expect.poll(() => engine.unchanged?.()).toBe(true);
+    } finally {
+      await engine.close();
+    }
+  });
+});

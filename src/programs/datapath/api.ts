@@ -42,6 +42,8 @@ export function createApiServer(api: Api, signal: Signal, log: Log): Server {
     });
   });
   server.requestTimeout = 0;
+  // An agent that compiles for long comes back on the same connection.
+  server.keepAliveTimeout = 600_000;
   return server;
 }
 

@@ -93,6 +93,7 @@ export function besideKubeProxy(engine: Engine, options: BesideOptions): BesideK
       return engine.apply(reason === undefined ? change : withhold(change));
     },
     resync: () => engine.resync(),
+    unchanged: () => engine.unchanged?.() === true,
     cleanup: () => engine.cleanup(),
     async close() {
       clearInterval(timer);

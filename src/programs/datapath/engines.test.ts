@@ -4,7 +4,7 @@ import type { Engine, Report } from '#engines/engine.ts';
 import type { IntentChange } from '#intent/node.ts';
 import { createLog } from '#telemetry/log.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
-import { createEngineSet } from './engines.ts';
+import { createEngineSet, periodic } from './engines.ts';
 
 const nothing: Report = { operations: [], problems: [] };
 let generation = 0;
@@ -18,7 +18,13 @@ const put = (name: string, subnet = 's'): IntentChange => {
 };
 
 /** One engine that does what it is told to. */
-function open(answers: { apply?: (change: IntentChange) => Report; resync?: () => Report } = {}) {
+function open(
+  answers: {
+    apply?: (change: IntentChange) => Report;
+    resync?: () => Report;
+    unchanged?: () => boolean;
+  } = {},
+) {
   const lines: string[] = [];
   const calls: string[] = [];
   const engine: Engine = {
@@ -31,6 +37,7 @@ function open(answers: { apply?: (change: IntentChange) => Report; resync?: () =
       calls.push('resync');
       return answers.resync?.() ?? nothing;
     },
+    unchanged: () => answers.unchanged?.() === true,
     async cleanup() {},
     async close() {},
   };
@@ -104,5 +111,20 @@ test("another program's changes are counted each and told once in a while", asyn
   expect(lines[0]).toContain('cause="nft[12], delete table"');
   expect(lines[0]).toContain('opened="pods may forge"');
   expect(registry.text()).toContain('netloom_datapath_foreign_changes_total{engine="kernel"} 3');
+  await set.close();
+});
+
+test('what time alone asks for is left out where nothing can have changed', async () => {
+  let unchanged = true;
+  const { set, calls } = open({ unchanged: () => unchanged });
+  set.resync(periodic);
+  set.resync(periodic);
+  await set.apply(put('a'));
+  expect(calls).toEqual(['a']);
+  set.resync('somebody asks');
+  await vi.waitFor(() => expect(calls).toEqual(['a', 'resync']));
+  unchanged = false;
+  set.resync(periodic);
+  await vi.waitFor(() => expect(calls).toEqual(['a', 'resync', 'resync']));
   await set.close();
 });

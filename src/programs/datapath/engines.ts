@@ -38,6 +38,8 @@ export type Repair = {
 
 /** Milliseconds until an engine that failed tries again; doubled up to the second. */
 const retry = { first: 200, last: 10_000 };
+/** A resync for which there is no reason but time: reading 100,000 elements takes seconds, in which ADDs would wait. */
+export const periodic = 'periodic';
 /** What goes on (somebody flushes our table each second) is told once in a while; the metrics count. */
 const lineEveryMs = 10_000;
 
@@ -127,7 +129,7 @@ function createRunner(engine: Engine, log: Log, metrics: Registry) {
           held = change.generation;
         }
         for (const tell of told) tell({ problems: found, failed: [] });
-        if (reason !== undefined) {
+        if (reason !== undefined && !(reason === periodic && engine.unchanged?.() === true)) {
           const report = await engine.resync();
           problems.afterResync(report);
           repairs.inc(labels, report.operations.length);

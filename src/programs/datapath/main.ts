@@ -19,6 +19,7 @@ import { commonFlags, logOf, readFlags } from '../flags.ts';
 import { version } from '../version.ts';
 import { besideKubeProxy } from './beside-kube-proxy.ts';
 import { type Datapath, startDatapath } from './datapath.ts';
+import { periodic as periodically } from './engines.ts';
 import { chainsBandwidth, installCni } from './install.ts';
 
 const program = {
@@ -152,7 +153,7 @@ const health = await startHealthServer({
 
 /** What no watch reports; a resync that finds nothing costs some milliseconds. */
 const resyncSeconds = 60;
-const periodic = setInterval(() => running.resync('periodic'), resyncSeconds * 1000);
+const periodic = setInterval(() => running.resync(periodically), resyncSeconds * 1000);
 // A process that is killed would leave the cache (NODE_COMPILE_CACHE) empty; with it the next start takes 40 MB less.
 flushCompileCache();
 log.info('listening', { cni: runFile(paths.cniSocket.value), agent: runFile(paths.datapathSocket.value) });
