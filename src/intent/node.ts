@@ -75,6 +75,8 @@ export type SelfIntent = {
   readonly tunnelAddresses: readonly string[];
   /** Unix time in milliseconds until which the node may assign; past it the datapath refuses ADD (fencing). */
   readonly assignUntil: number;
+  /** It is about to go: load balancers are told to send nothing new. */
+  readonly leaving?: true | undefined;
   /** Why it may not, where it isn't for want of time: a sentence for the pod that waits. */
   readonly assignRefused?: string | undefined;
 };

@@ -312,3 +312,14 @@ test('an IPPool without one good address is not usable; a bad one beside others 
   });
   expect(read(['x']).value).toBeUndefined();
 });
+
+test('a node that is about to go', () => {
+  const status = { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] };
+  const leaving = (metadata: object, spec: object) =>
+    readNode({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n', ...metadata }, spec, status } as Node)
+      .value?.leaving;
+  expect(leaving({}, {})).toBeUndefined();
+  expect(leaving({}, { taints: [{ key: 'node.kubernetes.io/unschedulable' }] })).toBeUndefined();
+  expect(leaving({}, { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] })).toBe(true);
+  expect(leaving({ deletionTimestamp: '2026-01-01T00:00:00Z' }, {})).toBe(true);
+});

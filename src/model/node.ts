@@ -15,11 +15,14 @@ export type NodeModel = {
   readonly zone?: string;
   /** What BGPNeighbors select nodes by. */
   readonly labels?: Labels;
+  /** It is being deleted, or the cluster autoscaler is about to: load balancers send it nothing new (KEP-3836). */
+  readonly leaving?: true;
   /** Somebody says that the machine is off for good (KEP-2268): what was on it may be elsewhere. */
   readonly outOfService?: true;
 };
 
 const zoneLabel = 'topology.kubernetes.io/zone';
+const autoscalerTaint = 'ToBeDeletedByClusterAutoscaler';
 
 /** A node without a usable InternalIP can't be reached: it is left out, with a problem. */
 export function readNode(object: Node): Read<NodeModel> {
@@ -51,7 +54,8 @@ export function readNode(object: Node): Read<NodeModel> {
     return { value: undefined, problems };
   }
   const zone = object.metadata.labels?.[zoneLabel];
-  const isOut = object.spec?.taints?.some(({ key }) => key === 'node.kubernetes.io/out-of-service') === true;
+  const isOut = hasTaint(object, 'node.kubernetes.io/out-of-service');
+  const isLeaving = object.metadata.deletionTimestamp !== undefined || hasTaint(object, autoscalerTaint);
   const value: NodeModel = {
     origin,
     name: object.metadata.name,
@@ -59,7 +63,12 @@ export function readNode(object: Node): Read<NodeModel> {
     addresses,
     labels: object.metadata.labels ?? {},
     ...(zone === undefined || zone === '' ? {} : { zone }),
+    ...(isLeaving ? { leaving: true } : {}),
     ...(isOut ? { outOfService: true } : {}),
   };
   return { value, problems };
+}
+
+function hasTaint(object: Node, taint: string): boolean {
+  return object.spec?.taints?.some(({ key }) => key === taint) === true;
 }

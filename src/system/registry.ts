@@ -141,6 +141,10 @@ export const ports = {
   bgp: entry(179, 'BGP (RFC 4271): FRR listens while the node has a BGPNeighbor'),
   bfd: entry(3784, 'BFD (RFC 5881): bfdd listens while the node has a BGPNeighbor'),
   bfdMultiHop: entry(4784, 'BFD over more than one hop (RFC 5883)'),
+  serviceHealth: entry(
+    10_256,
+    "kube-proxy's own: load balancers ask /healthz whether to send new connections to this node (KEP-3836)",
+  ),
   agentMetrics: entry(9470, 'agent: /metrics, /healthz, /readyz'),
   datapathMetrics: entry(9471, 'datapath: /metrics, /healthz, /readyz'),
   controllerMetrics: entry(9472, 'controller: /metrics, /healthz, /readyz'),

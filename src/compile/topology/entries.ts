@@ -149,6 +149,7 @@ export function selfIntent(node: NodeModel, blocks: readonly ValidBlock[]): Self
     ...(singles.length === 0 ? {} : { singles }),
     tunnelAddresses: [],
     assignUntil: 0,
+    ...(node.leaving === true ? { leaving: true } : {}),
   };
 }
 

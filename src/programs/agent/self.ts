@@ -25,7 +25,7 @@ export function handedSelf({
   if (api === undefined) {
     if (previous === undefined) return undefined;
     const assignRefused = `node ${previous.node} was deleted from the cluster`;
-    return { ...previous, blocks: [], assignUntil: 0, assignRefused };
+    return { ...previous, blocks: [], assignUntil: 0, leaving: true, assignRefused };
   }
   return {
     ...api,

@@ -121,6 +121,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     own = missing ? [{ engine: 'datapath', entry: `self/${node}`, reason }] : [];
     const isNew = !sameButLease(self, effective);
     self = effective;
+    if (isNew && effective !== undefined) healthChecks.setNode(effective);
     const { self: _, ...put } = change.put;
     if (effective === undefined) return { ...change, put };
     (holder.intent.self as Record<string, SelfIntent>)[node] = effective;

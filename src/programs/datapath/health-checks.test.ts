@@ -12,7 +12,7 @@ afterEach(async () => {
   await checks?.close();
   serving = true;
 });
-const open = () => (checks = createHealthChecks(() => serving, silentLog));
+const open = (nodePort?: number) => (checks = createHealthChecks(() => serving, silentLog, nodePort));
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -80,4 +80,21 @@ it('names the port that another program has', async () => {
   } finally {
     await new Promise((resolve) => other.close(resolve));
   }
+});
+
+it('sends new connections elsewhere while the node is leaving, and lives on', async () => {
+  const port = await freePort();
+  const mine = open(port);
+  const status = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return [response.status, await response.json()];
+  };
+  mine.setNode({ addresses: ['127.0.0.1'] });
+  await eventually(async () => expect(await status('/healthz')).toEqual([200, { nodeEligible: true }]));
+  mine.setNode({ addresses: ['127.0.0.1'], leaving: true });
+  expect(await status('/healthz')).toEqual([503, { nodeEligible: false }]);
+  expect(await status('/livez')).toEqual([200, { nodeEligible: false }]);
+  serving = false;
+  expect((await status('/livez'))[0]).toBe(503);
+  expect(mine.problems()).toEqual([]);
 });
