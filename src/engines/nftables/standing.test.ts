@@ -52,20 +52,21 @@ type Stream = { readonly lines: () => Promise<number>; readonly marks: () => Pro
 /** Says something 50 times a second and counts what comes back. */
 async function stream(from: string, kind: 'TCP' | 'UDP', to: string): Promise<Stream> {
   const file = `/tmp/stream${++streams}`;
+  // One of its own: what is left of earlier streams between the same two isn't taken for it.
+  const port = 20_000 + streams;
   const family = to.includes(':') ? 6 : 4;
   const target = family === 6 ? `[${to}]` : to;
-  const script = `rm -f /tmp/end; (while [ ! -e /tmp/end ]; do echo x; sleep 0.02; done) | socat -t0.1 - ${kind}${family}:${target}:7000 > ${file}`;
+  const script = `rm -f /tmp/end; (while [ ! -e /tmp/end ]; do echo x; sleep 0.02; done) | socat -t0.1 - ${kind}${family}:${target}:7000,sourceport=${port} > ${file}`;
   net.box.spawn(['sh', '-c', script], { netns: from });
   const lines = async () => Number(await net.sh(from, `cat ${file} 2>/dev/null | wc -l`));
   await eventually(async () => expect(await lines()).toBeGreaterThan(2));
-  const source = pods.some((each) => each.name === from) ? `-s ${address(from, family)}` : '';
   return {
     lines,
     async marks() {
       const protocol = kind.toLowerCase();
       const text = await net.sh(
         'n1',
-        `conntrack -L -f ipv${family} -p ${protocol} ${source} --dport 7000 2>/dev/null || true`,
+        `conntrack -L -f ipv${family} -p ${protocol} --sport ${port} --dport 7000 2>/dev/null || true`,
       );
       return text
         .split('\n')
