@@ -1,8 +1,9 @@
 /** Deploys what the check needs and says who got which address. */
-import { namespaceType, podType, serviceType } from '#api/core.ts';
+import { endpointSliceType, namespaceType, podType, serviceType } from '#api/core.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { type Client, isAlreadyExists, isNotFound } from '#kube/client.ts';
 import { eventually } from '#lab/eventually.ts';
+import { selects } from '#model/selector.ts';
 import { parseAddr } from '#net/addr.ts';
 import type { Addresses, CheckFacts, NodeFacts, NodePortFacts, PodFacts } from './facts.ts';
 import { checkNamespace, checkObjects } from './objects.ts';
@@ -25,9 +26,20 @@ type Pod = KubeObject & {
 type Service = KubeObject & {
   readonly spec: {
     readonly clusterIPs?: readonly string[];
+    readonly selector?: Readonly<Record<string, string>>;
+    readonly ipFamilies?: readonly string[];
     readonly ports?: readonly { readonly name?: string; readonly nodePort?: number }[];
   };
 };
+
+type EndpointSlice = KubeObject & {
+  readonly endpoints?: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions?: { readonly ready?: boolean };
+  }[];
+};
+
+const serviceNameLabel = 'kubernetes.io/service-name';
 
 const types: Readonly<Record<string, ResourceType>> = {
   Namespace: namespaceType,
@@ -54,6 +66,7 @@ export async function deployCheck(
     return ready;
   }, 60_000);
   const { items: services } = await client.list<Service>(serviceType, { namespace: checkNamespace });
+  await eventually(() => requireEndpoints(client, services, pods), 10_000);
   return {
     nodes: nodes.map((node) => nodeFacts(node, pods)),
     services: serviceFacts(nodes, services),
@@ -90,6 +103,34 @@ async function createIfMissing(client: Client, object: KubeObject): Promise<void
       if (!isAlreadyExists(error)) throw error;
     }
   }, 10_000);
+}
+
+/** Throws while a Service lacks an address of a pod that it selects: a connection to it might be refused, and rightly. */
+async function requireEndpoints(
+  client: Client,
+  services: readonly Service[],
+  pods: ReadonlyMap<string, Pod>,
+): Promise<void> {
+  const { items } = await client.list<EndpointSlice>(endpointSliceType, { namespace: checkNamespace });
+  const slicesOf = Map.groupBy(items, ({ metadata }) => metadata.labels?.[serviceNameLabel] ?? '');
+  for (const { metadata, spec } of services) {
+    const served = new Set(
+      (slicesOf.get(metadata.name) ?? []).flatMap(({ endpoints }) =>
+        (endpoints ?? []).flatMap(({ addresses, conditions }) => (conditions?.ready ? addresses : [])),
+      ),
+    );
+    const { selector } = spec;
+    if (selector === undefined) continue;
+    const selected = [...pods.values()].filter((pod) =>
+      selects({ matchLabels: selector }, pod.metadata.labels ?? {}),
+    );
+    for (const pod of selected) {
+      for (const { ip } of pod.status?.podIPs ?? []) {
+        if (spec.ipFamilies?.includes(ip.includes(':') ? 'IPv6' : 'IPv4') === true && !served.has(ip))
+          throw new Error(`Service ${metadata.name} has no endpoint ${ip} of pod ${pod.metadata.name}`);
+      }
+    }
+  }
 }
 
 function isReady(pod: Pod): boolean {
