@@ -75,8 +75,11 @@ function unique(ports: readonly ServedPort[]): readonly ServedPort[] {
 
 export async function podGone(run: Running, end: string): Promise<void> {
   const [namespace = '', name = ''] = end.split('/');
+  const before = run.serving.get(end)?.uid;
   await eventually(() => {
-    if (run.pods.get(run.names.namespace(namespace), name) !== undefined)
+    const pod = run.pods.get(run.names.namespace(namespace), name);
+    // Its controller may have made the next one of that name at once.
+    if (pod !== undefined && (before === undefined || pod.metadata.uid === before))
       throw new Error(`${end} is still there`);
   });
   await stopServing(run, end);
