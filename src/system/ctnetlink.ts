@@ -1,7 +1,7 @@
 /** Connection tracking by netlink (linux/netfilter/nfnetlink_conntrack.h): entries looked through in slices, and bits of their marks. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addrBytes, parseAddr } from '#net/addr.ts';
-import { errnos } from './libc.ts';
+import { errnos, linux } from './libc.ts';
 import { bytes, nested, type Request, request, u32, u32be } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
 
@@ -33,7 +33,6 @@ export type TrackedFlows = {
   close(): void;
 };
 
-const NETLINK_NETFILTER = 12;
 const subsystem = 1 << 8;
 const message = { new: 0, get: 1 } as const;
 const attribute = { tupleOrig: 1, tupleReply: 2, mark: 8, zone: 18, markMask: 21, filter: 25 } as const;
@@ -61,7 +60,7 @@ export function flowAddress(text: string): string {
 
 /** Its socket stays open between looks: closing one of netfilter's waits for work that the kernel has put off. */
 export function openTrackedFlows(namespace?: string): TrackedFlows {
-  const socket = openNetlinkSocket(NETLINK_NETFILTER, namespace);
+  const socket = openNetlinkSocket(linux.NETLINK_NETFILTER, namespace);
 
   async function look(
     query: Request,

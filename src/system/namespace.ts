@@ -55,6 +55,20 @@ export function socketIn(path: string | undefined, family: number, type: number,
   return inNamespace(path, () => socket(family, type, protocol));
 }
 
+/** A netlink socket (netlink(7)) inside the namespace at `path`, under an address of the kernel's choice. */
+export function netlinkSocketIn(path: string | undefined, protocol: number): number {
+  const fd = socketIn(path, linux.AF_NETLINK, linux.SOCK_RAW, protocol);
+  try {
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(linux.AF_NETLINK);
+    bind(fd, address);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
 /**
  * A listening TCP socket inside the namespace at `path`, for `server.listen({ fd })`.
  * Throws EADDRINUSE, EADDRNOTAVAIL as bind(2) does, TypeError when `address` is none.

@@ -1,7 +1,7 @@
 /** Reads what nftables logs to a group (nfnetlink_log): one socket, packets cut short, lost records counted. */
 import { closeSync } from 'node:fs';
-import { bind, linux, receive, SystemError, send } from './libc.ts';
-import { socketIn } from './namespace.ts';
+import { linux, receive, SystemError, send } from './libc.ts';
+import { netlinkSocketIn } from './namespace.ts';
 import {
   bytes,
   control,
@@ -49,7 +49,6 @@ export type NflogOptions = {
 };
 
 /** linux/netfilter/nfnetlink.h, nfnetlink_log.h. */
-const NETLINK_NETFILTER = 12;
 const subsystem = 4 << 8;
 const type = { PACKET: subsystem, CONFIG: subsystem | 1 } as const;
 const config = { CMD: 1, MODE: 2, TIMEOUT: 4, QTHRESH: 5, FLAGS: 6 } as const;
@@ -120,7 +119,7 @@ export function createNflogReader(options: NflogOptions): NflogReader {
     }
   };
   const configure = (message: Request): void => {
-    fd ??= openSocket(options.namespace);
+    fd ??= netlinkSocketIn(options.namespace, linux.NETLINK_NETFILTER);
     const data = Buffer.alloc(wireLength(message));
     writeRequest(data, 0, message, 0);
     send(fd, data);
@@ -198,17 +197,4 @@ function u32be(value: number): Uint8Array {
   const data = Buffer.alloc(4);
   data.writeUInt32BE(value);
   return data;
-}
-
-function openSocket(namespace: string | undefined): number {
-  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, NETLINK_NETFILTER);
-  try {
-    const address = Buffer.alloc(12);
-    address.writeUInt16LE(linux.AF_NETLINK);
-    bind(fd, address);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
 }

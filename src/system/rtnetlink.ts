@@ -1,17 +1,7 @@
 /** Rtnetlink sockets (rtnetlink(7)): batches with acknowledgements, dumps, and a monitor of what others change. */
 import { closeSync } from 'node:fs';
-import {
-  bind,
-  errnos,
-  linux,
-  receive,
-  SystemError,
-  send,
-  sendAsync,
-  setSocketOption,
-  socketName,
-} from './libc.ts';
-import { socketIn } from './namespace.ts';
+import { errnos, linux, receive, SystemError, send, sendAsync, setSocketOption, socketName } from './libc.ts';
+import { netlinkSocketIn } from './namespace.ts';
 import {
   control,
   flag,
@@ -272,11 +262,8 @@ export function openMonitor(options: MonitorOptions): Monitor {
 const monitorInterval = 50;
 
 function boundSocket(protocol: number, namespace: string | undefined): number {
-  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, protocol);
+  const fd = netlinkSocketIn(namespace, protocol);
   try {
-    const address = Buffer.alloc(12);
-    address.writeUInt16LE(linux.AF_NETLINK);
-    bind(fd, address);
     setSocketOption(fd, linux.SOL_SOCKET, linux.SO_RCVBUFFORCE, receiveBuffer);
     setSocketOption(fd, SOL_NETLINK, socketOption.EXT_ACK, 1);
     setSocketOption(fd, SOL_NETLINK, socketOption.CAP_ACK, 1);

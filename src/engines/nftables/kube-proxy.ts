@@ -1,11 +1,11 @@
 /** Whether kube-proxy's rules are in a network namespace, whichever of its modes wrote them. */
 import { closeSync, readFileSync } from 'node:fs';
-import { bind, errnos, getSocketOption, linux, receive, SystemError, send } from '#system/libc.ts';
-import { inNamespace, socketIn } from '#system/namespace.ts';
+import { errnos, getSocketOption, linux, receive, SystemError, send } from '#system/libc.ts';
+import { inNamespace, netlinkSocketIn, socketIn } from '#system/namespace.ts';
 import { flag, readAck, readMessages, text, writeRequest } from '#system/netlink-codec.ts';
 
 /** linux/netfilter/nfnetlink.h, nf_tables.h. */
-const nfnetlink = { protocol: 12, subsystem: 10 << 8, getTable: 1, getChain: 4 } as const;
+const nfnetlink = { subsystem: 10 << 8, getTable: 1, getChain: 4 } as const;
 const attribute = { tableName: 1, chainTable: 1, chainName: 3 } as const;
 const families = { ip: 2, ip6: 10 } as const;
 type Family = keyof typeof families;
@@ -40,7 +40,7 @@ export type KubeProxyFinder = {
  * freed all that transactions removed (10 to 30 ms under load, nft_rcv_nl_event).
  */
 export function openKubeProxyFinder(namespace?: string): KubeProxyFinder {
-  const fd = openSocket(namespace);
+  const fd = netlinkSocketIn(namespace, linux.NETLINK_NETFILTER);
   return {
     find({ withLegacy = true } = {}) {
       const found: string[] = [];
@@ -56,19 +56,6 @@ export function openKubeProxyFinder(namespace?: string): KubeProxyFinder {
     },
     close: () => closeSync(fd),
   };
-}
-
-function openSocket(namespace: string | undefined): number {
-  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, nfnetlink.protocol);
-  const address = Buffer.alloc(12);
-  address.writeUInt16LE(linux.AF_NETLINK);
-  try {
-    bind(fd, address);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  return fd;
 }
 
 function nftHas(fd: number, family: Family, type: number, attributes: readonly Buffer[]): boolean {

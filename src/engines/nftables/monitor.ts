@@ -1,8 +1,8 @@
 /** Notices changes of the table that this engine didn't make, from the kernel's own notifications (nfnetlink, nf_tables). */
 import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { bind, linux, receive, SystemError, send, setSocketOption } from '#system/libc.ts';
-import { socketIn } from '#system/namespace.ts';
+import { linux, receive, SystemError, send, setSocketOption } from '#system/libc.ts';
+import { netlinkSocketIn } from '#system/namespace.ts';
 import { flag, readAttributes, readMessages, readText, writeRequest } from '#system/netlink-codec.ts';
 import { nft, paths } from '#system/registry.ts';
 
@@ -20,7 +20,7 @@ export type Monitor = {
 };
 
 /** linux/netfilter/nfnetlink.h, nf_tables.h. Every event but the generation names its table in attribute 1. */
-const nfnetlink = { NETLINK_NETFILTER: 12, SOL_NETLINK: 270, ADD_MEMBERSHIP: 1, GROUP_NFTABLES: 7 } as const;
+const nfnetlink = { SOL_NETLINK: 270, ADD_MEMBERSHIP: 1, GROUP_NFTABLES: 7 } as const;
 const subsystem = 10;
 const newGeneration = 15;
 const getGeneration = 16;
@@ -59,9 +59,9 @@ export function openMonitor(
   namespace: string | undefined,
   onForeign: (event: ForeignEvent) => void,
 ): Monitor {
-  const fd = openSocket(namespace, true);
+  const fd = openListening(namespace);
   // Answers must not wait behind notifications.
-  const asking = openSocket(namespace, false);
+  const asking = netlinkSocketIn(namespace, linux.NETLINK_NETFILTER);
   const buffer = Buffer.allocUnsafeSlow(64 * 1024);
   let events: string[] = [];
   let touched = false;
@@ -140,13 +140,9 @@ function generation(fd: number): number | undefined {
   return readAttributes(first.payload, 4).get(1)?.readUInt32BE();
 }
 
-function openSocket(namespace: string | undefined, listening: boolean): number {
-  const fd = socketIn(namespace, linux.AF_NETLINK, linux.SOCK_RAW, nfnetlink.NETLINK_NETFILTER);
+function openListening(namespace: string | undefined): number {
+  const fd = netlinkSocketIn(namespace, linux.NETLINK_NETFILTER);
   try {
-    const address = Buffer.alloc(12);
-    address.writeUInt16LE(linux.AF_NETLINK);
-    bind(fd, address);
-    if (!listening) return fd;
     setSocketOption(fd, linux.SOL_SOCKET, linux.SO_RCVBUFFORCE, receiveBuffer);
     setSocketOption(fd, nfnetlink.SOL_NETLINK, nfnetlink.ADD_MEMBERSHIP, nfnetlink.GROUP_NFTABLES);
     return fd;
