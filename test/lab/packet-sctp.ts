@@ -1,5 +1,6 @@
 /** SCTP without the kernel's help: an INIT by hand and its answer (RFC 9260), since test machines may have no SCTP sockets. */
 import { closeSync, readFileSync } from 'node:fs';
+import { sctpMessage } from '#engines/nftables/packet.ts';
 import { linux } from '#system/libc.ts';
 import { inNamespace, socketIn } from '#system/namespace.ts';
 import { openPacketSocket, type PacketSocket } from '#system/packet-socket.ts';
@@ -20,7 +21,7 @@ export function sctpProbe(
     target,
     ...(source === undefined ? {} : { source }),
     protocol: protocolNumber,
-    packet: message(chunk.init, own, port, 0),
+    packet: sctpMessage({ chunk: chunk.init, from: own, to: port, tag: 0 }),
     timeoutMs,
     answer: (packet) => {
       if (packet.length < 16 || packet.readUInt16BE(2) !== own) return undefined;
@@ -70,35 +71,9 @@ function answerFrame(socket: PacketSocket, frame: Buffer, port: number): void {
   reply.set(frame.subarray(to, to + length), from);
   reply.set(frame.subarray(from, from + length), to);
   // Swapping the addresses leaves the IPv4 header's checksum as it is; its length does not, so the answer keeps that.
-  reply.set(message(chunk.initAck, port, sctp.readUInt16BE(0), sctp.readUInt32BE(16)), 14 + header);
+  reply.set(
+    sctpMessage({ chunk: chunk.initAck, from: port, to: sctp.readUInt16BE(0), tag: sctp.readUInt32BE(16) }),
+    14 + header,
+  );
   socket.send(reply);
-}
-
-/** 32 bytes: ports, tag, checksum, and a chunk with a tag, a window, one stream each way and a first number. */
-function message(kind: number, from: number, to: number, tag: number): Buffer {
-  const sctp = Buffer.alloc(32);
-  sctp.writeUInt16BE(from, 0);
-  sctp.writeUInt16BE(to, 2);
-  sctp.writeUInt32BE(tag, 4);
-  for (const [at, value] of [
-    [12, kind * 0x0100_0000 + 20],
-    [16, 0x6e6c_0001],
-    [20, 65_536],
-    [24, 0x0001_0001],
-    [28, 1],
-  ] as const) {
-    sctp.writeUInt32BE(value, at);
-  }
-  sctp.writeUInt32LE(crc32c(sctp), 8);
-  return sctp;
-}
-
-/** Castagnoli's CRC (RFC 9260, appendix A). */
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1;
-  }
-  return ~crc >>> 0;
 }

@@ -24,12 +24,26 @@ export function udpPacket({ from, to, port = 9999, payload = Buffer.from('probe'
 
 /** An SCTP packet that begins an association (RFC 9260 §3.3.2), with its right checksum. */
 export function sctpInit({ from, to, port = 9999 }: Inner): Buffer {
+  const sctp = sctpMessage({ chunk: 1, from: 40_000, to: port, tag: 0 });
+  return ipPacket(bytesOf(from), bytesOf(to), 132, sctp);
+}
+
+/**
+ * Of 32 bytes: ports, tag, checksum, and an INIT (1) or INIT ACK (2) chunk: a tag, a window, one stream each way, a first number.
+ * `tag`: 0 in an INIT, else what the other end wants.
+ */
+export function sctpMessage(message: {
+  readonly chunk: 1 | 2;
+  readonly from: number;
+  readonly to: number;
+  readonly tag: number;
+}): Buffer {
   const sctp = Buffer.alloc(32);
-  sctp.writeUInt16BE(40_000, 0);
-  sctp.writeUInt16BE(port, 2);
-  // The INIT chunk: 20 bytes, a tag, a window, one stream each way, a first number.
+  sctp.writeUInt16BE(message.from, 0);
+  sctp.writeUInt16BE(message.to, 2);
   for (const [at, value] of [
-    [12, 0x0100_0014],
+    [4, message.tag],
+    [12, message.chunk * 0x0100_0000 + 20],
     [16, 0x6e6c_0001],
     [20, 65_536],
     [24, 0x0001_0001],
@@ -38,7 +52,7 @@ export function sctpInit({ from, to, port = 9999 }: Inner): Buffer {
     sctp.writeUInt32BE(value, at);
   }
   sctp.writeUInt32LE(crc32c(sctp), 8);
-  return ipPacket(bytesOf(from), bytesOf(to), 132, sctp);
+  return sctp;
 }
 
 function ipPacket(source: Uint8Array, target: Uint8Array, protocol: number, payload: Buffer): Buffer {
