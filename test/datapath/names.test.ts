@@ -39,7 +39,9 @@ const hand = (): Promise<void> => {
   });
   return handing;
 };
+let heard: string | undefined;
 const onNames = (answer: NamesAnswer) => {
+  heard = answer.instance;
   if (learnt.take(answer)) void hand();
 };
 let following: ReturnType<typeof followNames>;
@@ -281,12 +283,11 @@ test('a datapath that is killed keeps no answer from pods, and knows again what 
   for (const each of host(201)) expect(connected[each]).toBeLessThan(300);
   expect((await visit('other.example.org')).connected).toEqual(silence(202));
   await node.start({ intent: false });
+  const { instance } = await node.client.status();
+  await eventually(() => expect(heard).toBe(instance));
   isAway = false;
-  await eventually(async () => {
-    const { instance } = await node.client.status();
-    expect(policyNames).toMatchObject({ n1: { instance } });
-  });
-  await handing;
+  await hand();
+  expect(policyNames).toMatchObject({ n1: { instance } });
   await standing.echo();
   standing.close();
   await node.run(['socat', '-u', 'OPEN:/dev/null', `TCP:${host(201)[0]}:8080,connect-timeout=1`], 'client');

@@ -133,10 +133,20 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
         return { neighbor, address, ...state, ...sameSince(before?.since, state.since) };
       });
     if (standing(peers).join() !== guarded) await converge();
+    for (const { address } of next.filter(isForgotten)) await frr.restart(address);
     if (JSON.stringify(next) === JSON.stringify(known)) return;
     known = next;
     options.onSessions?.();
   };
+
+  /**
+   * FRR 10.3 puts a session off while its BFD is down, and does not come back to it when BFD is taken away. One that is to be tried leaves
+   * Idle within a second.
+   */
+  const isForgotten = ({ neighbor, address, state, bfd }: BGPSession): boolean =>
+    state === 'Idle' &&
+    bfd === undefined &&
+    known.some((each) => each.neighbor === neighbor && each.address === address && each.state === 'Idle');
 
   let timer: NodeJS.Timeout | undefined;
   const tick = (): void => {

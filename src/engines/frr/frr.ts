@@ -16,6 +16,8 @@ export type Frr = {
   execute(operations: readonly Operation[]): Promise<readonly (string | undefined)[]>;
   /** By address; undefined while bgpd doesn't answer. */
   peers(): Promise<ReadonlyMap<string, PeerState> | undefined>;
+  /** Begins the session with that address anew. */
+  restart(address: string): Promise<void>;
 };
 
 const daemons: readonly Daemon[] = ['bfdd', 'bgpd'];
@@ -81,6 +83,9 @@ export function openFrr(directory: string): Frr {
         () => undefined,
       );
       return answer === undefined ? undefined : readPeers(answer.text);
+    },
+    async restart(address) {
+      await within('bgpd', (vty) => vty.command(`clear bgp ${address}`));
     },
   };
 }
