@@ -118,8 +118,26 @@ export type DatapathStatus = {
   readonly wire: readonly WireReport[];
   /** By key of the neighbor. */
   readonly bgp: readonly BGPSession[];
+  /** Virtual addresses that this node answers for. Missing: none. */
+  readonly answering?: readonly AnsweredAddress[];
+  /** Nodes that this one found dead or silent (`intent/liveness.ts`). Missing: none. */
+  readonly absent?: readonly AbsentNode[];
   /** What policies in audit mode would drop: of each the last that there was, another one at most once a minute. Missing: nothing. */
   readonly wouldDrop?: readonly WouldDrop[];
+};
+
+export type AnsweredAddress = {
+  readonly address: string;
+  readonly interfaces: readonly string[];
+  /** RFC 3339. */
+  readonly since: string;
+};
+
+export type AbsentNode = {
+  readonly node: string;
+  readonly state: 'dead' | 'silent';
+  /** RFC 3339. */
+  readonly since: string;
 };
 
 /** Connections of one kind that pass only since a policy against them is in audit mode. */

@@ -4,6 +4,7 @@
  * Addresses and prefixes are canonical strings (RFC 5952 for IPv6, prefixes with host bits zero).
  * Each domain is a record by key, so that a change is "put these, remove those" and costs what it touches.
  */
+import type { AnnouncementIntent, VirtualAddressIntent } from './loadbalancer.ts';
 import type { Origin } from './origin.ts';
 import type {
   PolicyAddressIntent,
@@ -32,6 +33,10 @@ export type NodeIntent = {
   readonly bandwidth: Readonly<Record<string, BandwidthIntent>>;
   /** By BGPNeighbor name, in a mesh by `name/node/family`: with whom this node speaks BGP. */
   readonly bgpNeighbors: Readonly<Record<string, BGPNeighborIntent>>;
+  /** By address: what one of the nodes answers for on their network segment. */
+  readonly virtualAddresses: Readonly<Record<string, VirtualAddressIntent>>;
+  /** By prefix: what this node announces to routers beside its blocks. */
+  readonly announcements: Readonly<Record<string, AnnouncementIntent>>;
   /** By `namespace/name` of a pod of this node that a policy selects. What isn't here no policy restricts. */
   readonly policySubjects: Readonly<Record<string, PolicySubjectIntent>>;
   /** By `CLASS/IDENTITY`, both as decimal numbers. */
@@ -290,6 +295,8 @@ export const emptyIntent: NodeIntent = {
   healthChecks: {},
   bandwidth: {},
   bgpNeighbors: {},
+  virtualAddresses: {},
+  announcements: {},
   policySubjects: {},
   policyDecisions: {},
   policyAddresses: {},

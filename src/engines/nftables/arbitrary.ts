@@ -111,6 +111,8 @@ const entries: {
     | 'healthChecks'
     | 'bandwidth'
     | 'bgpNeighbors'
+    | 'virtualAddresses'
+    | 'announcements'
     | 'policySubjects'
     | 'policyDecisions'
     | 'policyAddresses'
