@@ -1,5 +1,5 @@
 /** A CustomResourceDefinition from a kind's definition. */
-import type { KindDefinition } from './kind.ts';
+import { type KindDefinition, group as ownGroup } from './kind.ts';
 import type { KubeObject } from './object.ts';
 
 /** Marks what Netloom installed. */
@@ -8,8 +8,8 @@ const approved = 'api-approved.kubernetes.io';
 
 /** The apiextensions.k8s.io/v1 object to install. */
 export function crdOf(definition: KindDefinition): KubeObject {
-  const { group, version, kind, plural, singular, shortNames, namespaced, summary, spec, status, approval } =
-    definition;
+  const { group, version, kind, plural, singular, shortNames, namespaced, summary } = definition;
+  const { spec, status, approval, specless } = definition;
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -26,8 +26,8 @@ export function crdOf(definition: KindDefinition): KubeObject {
         listKind: `${kind}List`,
         plural,
         singular,
-        shortNames,
-        ...(approval === undefined ? { categories: ['netloom'] } : {}),
+        ...(shortNames.length === 0 ? {} : { shortNames }),
+        ...(group === ownGroup ? { categories: ['netloom'] } : {}),
       },
       versions: [
         {
@@ -40,7 +40,7 @@ export function crdOf(definition: KindDefinition): KubeObject {
             openAPIV3Schema: {
               type: 'object',
               description: summary,
-              required: ['spec'],
+              ...(specless === true ? {} : { required: ['spec'] }),
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
@@ -62,8 +62,10 @@ export function crdOf(definition: KindDefinition): KubeObject {
  * upstream's own since. All readers of such a kind share one definition, and its owner decides which release of it that is.
  */
 export function isForeign(found: KubeObject, wanted: KubeObject): boolean {
-  const theirs = wanted.metadata.annotations?.[approved] !== undefined;
+  const theirs = (wanted['spec'] as { readonly group: string }).group !== ownGroup;
   const { labels = {}, annotations = {} } = found.metadata;
-  const released = Object.keys(annotations).some((key) => key.endsWith('/bundle-version'));
+  const released = Object.keys(annotations).some(
+    (key) => key.endsWith('/bundle-version') || key.startsWith('controller-gen.kubebuilder.io/'),
+  );
   return theirs && (released || labels[partOf] !== 'netloom');
 }

@@ -21,8 +21,10 @@ export type KindDefinition<Spec = unknown, Status = unknown> = ResourceType & {
   /** CEL rules over the whole object. */
   readonly rules?: readonly { readonly rule: string; readonly message: string }[];
   readonly columns: readonly Column[];
-  /** Of a kind that isn't ours: where SIG Network approved it. */
+  /** Of a kind under k8s.io: where SIG Network approved it. */
   readonly approval?: string;
+  /** An object without a spec is whole: its status says all. */
+  readonly specless?: true;
 };
 
 /** The object type of a definition. */

@@ -5,8 +5,12 @@ import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpoli
 import { bgpNeighborKind } from './kinds/bgpneighbor.ts';
 import { blockClaimKind } from './kinds/blockclaim.ts';
 import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
+import { configurationStateKind } from './kinds/configurationstate.ts';
+import { ipAddressPoolKind } from './kinds/ipaddresspool.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
+import { serviceBGPStatusKind } from './kinds/servicebgpstatus.ts';
+import { serviceL2StatusKind } from './kinds/servicel2status.ts';
 import { subnetKind } from './kinds/subnet.ts';
 
 export const kinds: readonly KindDefinition[] = [
@@ -18,4 +22,8 @@ export const kinds: readonly KindDefinition[] = [
   clusterNetworkPolicyKind,
   adminNetworkPolicyKind,
   baselineAdminNetworkPolicyKind,
+  ipAddressPoolKind,
+  serviceL2StatusKind,
+  serviceBGPStatusKind,
+  configurationStateKind,
 ];

@@ -12,8 +12,8 @@ type Node = {
 };
 
 const intro =
-  'Printed from `src/api/kinds`; a test keeps it true. Kinds of `policy.networking.k8s.io` are those of the Network Policy API: ' +
-  'Netloom installs them where a cluster has none, and leaves definitions that are there already as they are.';
+  'Printed from `src/api/kinds`; a test keeps it true. Kinds of `policy.networking.k8s.io` are those of the Network Policy API, kinds of ' +
+  '`metallb.io` those of MetalLB: Netloom installs them where a cluster has none, and leaves definitions that are there already as they are.';
 
 /** One section a kind; a row a field, a label selector being one. */
 export function referencePage(kinds: readonly KindDefinition[]): string {
@@ -21,7 +21,7 @@ export function referencePage(kinds: readonly KindDefinition[]): string {
     [
       `## ${kind.kind}`,
       '',
-      `\`${kind.group}/${kind.version}\`, ${kind.namespaced ? 'namespaced' : 'cluster-wide'}; short name \`${kind.shortNames.join('`, `')}\`.`,
+      `\`${kind.group}/${kind.version}\`, ${kind.namespaced ? 'namespaced' : 'cluster-wide'}${shortNames(kind)}.`,
       '',
       kind.summary,
       '',
@@ -35,15 +35,25 @@ export function referencePage(kinds: readonly KindDefinition[]): string {
   return ['# Kinds', '', intro, '', ...sections].join('\n');
 }
 
+function shortNames({ shortNames }: KindDefinition): string {
+  return shortNames.length === 0 ? '' : `; short name \`${shortNames.join('`, `')}\``;
+}
+
 function rows(path: string, node: Node): string[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
     const field = `${path}.${name}`;
-    if (child.properties?.['matchExpressions'] !== undefined)
-      return [row(field, { ...child, type: 'label selector' }, node.required?.includes(name) ?? false)];
+    const required = node.required?.includes(name) ?? false;
+    if (isSelector(child)) return [row(field, { ...child, type: 'label selector' }, required)];
+    if (child.items !== undefined && isSelector(child.items))
+      return [row(field, { ...child, items: { type: 'label selector' } }, required)];
     const inner = child.items?.properties === undefined ? child : child.items;
     const suffix = child.type === 'array' ? '[]' : '';
-    return [row(field, child, node.required?.includes(name) ?? false), ...rows(field + suffix, inner)];
+    return [row(field, child, required), ...rows(field + suffix, inner)];
   });
+}
+
+function isSelector(node: Node): boolean {
+  return node.properties?.['matchExpressions'] !== undefined;
 }
 
 function row(field: string, node: Node, required: boolean): string {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { commonFlags, parseFlags } from './flags.ts';
+import { commonFlags, loadBalancerFlags, parseFlags, servedLoadBalancers } from './flags.ts';
 
 const program = { name: 'netloom-thing', summary: 'does a thing' };
 const flags = {
@@ -28,6 +28,22 @@ test.each([
   [['--log-format', 'xml'], '--log-format: text or json is needed'],
 ])('%j is refused: %s', (argv, wrong) => {
   expect(parseFlags(program, flags, argv)).toEqual({ wrong: expect.stringContaining(wrong) });
+});
+
+test.each([
+  [[], {}],
+  [['--load-balancer-class', 'example.com/lb'], { onlyClass: 'example.com/lb' }],
+  [['--load-balancer', 'off', '--load-balancer-class', 'example.com/lb'], undefined],
+])('%j serves the load balancers of %j', (argv, served) => {
+  const outcome = parseFlags(program, loadBalancerFlags, argv);
+  expect('values' in outcome && servedLoadBalancers(outcome.values)).toEqual(served);
+});
+
+test('--load-balancer is refused when it says neither', () => {
+  const outcome = parseFlags(program, loadBalancerFlags, ['--load-balancer', 'no']);
+  expect(() => 'values' in outcome && servedLoadBalancers(outcome.values)).toThrow(
+    '--load-balancer: "no" is not serve or off',
+  );
 });
 
 test.each(['agent', 'controller', 'datapath'])('%s --help prints its flags and does nothing else', (name) => {

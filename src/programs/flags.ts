@@ -47,6 +47,34 @@ export function servesExternalIPs(values: Values<typeof externalIPsFlag>): boole
   return choice === 'serve';
 }
 
+/** Of agent and controller, which must say the same. */
+export const loadBalancerFlags = {
+  'load-balancer': {
+    value: 'serve|off',
+    help: 'addresses of Services of type LoadBalancer, where there is an IPAddressPool; off: another implementation has them',
+    default: 'serve',
+  },
+  'load-balancer-class': {
+    value: 'NAME',
+    help: 'only Services with this spec.loadBalancerClass (without it: those of no class, and of netloom.dev/loadbalancer)',
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+/** Whose addresses are given and announced; `undefined`: nobody's. */
+export type ServedLoadBalancers = { readonly onlyClass?: string };
+
+/** Throws with the value that is wrong. */
+export function servedLoadBalancers(
+  values: Values<typeof loadBalancerFlags>,
+): ServedLoadBalancers | undefined {
+  const choice = values['load-balancer'];
+  if (choice !== 'serve' && choice !== 'off')
+    throw new Error(`--load-balancer: "${choice}" is not serve or off`);
+  if (choice === 'off') return undefined;
+  const onlyClass = values['load-balancer-class'];
+  return onlyClass === undefined || onlyClass === '' ? {} : { onlyClass };
+}
+
 /** The values; or prints the help (exit 0) or what is wrong (exit 2) and ends the process. */
 export function readFlags<const F extends Readonly<Record<string, Flag>>>(
   program: Program,

@@ -6,9 +6,9 @@ import { baselineAdminNetworkPolicyKind } from '#api/kinds/baselineadminnetworkp
 import { clusterNetworkPolicyKind } from '#api/kinds/clusternetworkpolicy.ts';
 import type { KubeObject } from '#api/object.ts';
 import { merge } from '../patch/merge.ts';
-import type { Schema, ServedKind } from '../types.ts';
+import type { ServedKind } from '../types.ts';
 import { servedKindsOf } from './crd.ts';
-import { examples, missing, readObjects } from './upstream.ts';
+import { examples, facts, missing, readObjects } from './upstream.ts';
 import { type AdmitOptions, admit } from './validate.ts';
 
 const create: AdmitOptions = { operation: 'create', fieldValidation: 'Strict', cel: true };
@@ -17,30 +17,6 @@ const served = (crd: KubeObject): ServedKind => {
   expect(problems).toEqual([]);
   return value[0]!;
 };
-
-/** What is said otherwise on purpose; and, of an operator that is none and a condition's texts, more is refused. */
-const words = new Set(['description', 'x-kubernetes-validations', 'pattern']);
-const stricter = new Set(['operator', 'reason', 'type']);
-
-/** Constraints by path. */
-function facts(schema: Schema, path = ''): readonly string[] {
-  const { properties = {}, items, additionalProperties, ...own } = schema;
-  const here = Object.entries(own).flatMap(([keyword, value]) => {
-    if (words.has(keyword)) return [];
-    if (keyword === 'enum' && stricter.has(path.split('.').at(-1) ?? '')) return [];
-    const sorted =
-      keyword === 'required' ? (value as string[]).filter((name) => name !== 'metadata').toSorted() : value;
-    return [`${path} ${keyword}: ${JSON.stringify(sorted)}`];
-  });
-  const rules = (own['x-kubernetes-validations'] as unknown[] | undefined) ?? [];
-  return [
-    ...here,
-    ...(rules.length === 0 ? [] : [`${path}: ${rules.length} rules`]),
-    ...Object.entries(properties).flatMap(([name, child]) => facts(child, `${path}.${name}`)),
-    ...(items === undefined ? [] : facts(items, `${path}[]`)),
-    ...(typeof additionalProperties === 'object' ? facts(additionalProperties, `${path}{}`) : []),
-  ];
-}
 
 describe.skipIf(missing !== undefined)(
   `kinds of the Network Policy API${missing ? ` (${missing})` : ''}`,
