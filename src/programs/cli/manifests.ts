@@ -1,13 +1,13 @@
 /** Everything that `kubectl apply` needs to run Netloom on a cluster, as objects. */
 import { crdOf } from '#api/crd.ts';
 import { group, version } from '#api/kind.ts';
-import { metallbGroup } from '#api/kinds/metallbparts.ts';
 import { kinds } from '#api/kinds.ts';
 import type { KubeObject } from '#api/object.ts';
 import { policyGroup } from '#api/policies.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { paths, ports } from '#system/registry.ts';
 import { systemNamespace } from '../node-lease.ts';
+import { loadBalancerRules } from './load-balancer-rules.ts';
 
 export type ManifestOptions = {
   /** Prefixes of the Subnet `default`, at most one a family. */
@@ -74,15 +74,6 @@ const agentRules = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
-/** What the controller does for Services of type LoadBalancer. */
-const loadBalancerRules = [
-  { apiGroups: [''], resources: ['services', 'services/status'], verbs: ['update', 'patch'] },
-  { apiGroups: [metallbGroup], resources: ['ipaddresspools', 'l2advertisements'], verbs: watch },
-  { apiGroups: [metallbGroup], resources: ['ipaddresspools/status'], verbs: ['patch'] },
-  { apiGroups: [metallbGroup], resources: ['configurationstates'], verbs: ['get', 'create', 'delete'] },
-  { apiGroups: [metallbGroup], resources: ['configurationstates/status'], verbs: ['patch'] },
-];
-
 const controllerRules = [
   ...policyRules,
   { apiGroups: [policyGroup], resources: adminPolicies.map((name) => `${name}/status`), verbs: ['patch'] },
@@ -95,7 +86,7 @@ const controllerRules = [
     resources: ['ippools/status', 'qospolicies/status', 'bgpneighbors/status'],
     verbs: ['patch'],
   },
-  ...loadBalancerRules,
+  ...loadBalancerRules.controller,
   { apiGroups: ['apps'], resources: ['statefulsets'], verbs: watch },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },

@@ -1,0 +1,14 @@
+/** What controller and agent may do for Services of type LoadBalancer, beyond what they may do anyway. */
+import { metallbGroup } from '#api/kinds/metallbparts.ts';
+
+const watch = ['get', 'list', 'watch'];
+
+export const loadBalancerRules = {
+  controller: [
+    { apiGroups: [''], resources: ['services', 'services/status'], verbs: ['update', 'patch'] },
+    { apiGroups: [metallbGroup], resources: ['ipaddresspools', 'l2advertisements'], verbs: watch },
+    { apiGroups: [metallbGroup], resources: ['ipaddresspools/status'], verbs: ['patch'] },
+    { apiGroups: [metallbGroup], resources: ['configurationstates'], verbs: ['get', 'create', 'delete'] },
+    { apiGroups: [metallbGroup], resources: ['configurationstates/status'], verbs: ['patch'] },
+  ],
+} as const;
