@@ -1,6 +1,8 @@
 /** Addresses that no tenant's object may name. */
 import type { Addr } from '#net/addr.ts';
 import { formatPrefix, type Prefix, parsePrefix, prefixHas } from '#net/prefix.ts';
+import { type Range, rangeOfPrefix } from '#net/range.ts';
+import { intersect, setOfRanges } from '#net/set.ts';
 
 /**
  * Where no slice may point and what no Service may take: a connection is sent there by the client's node, so a tenant could
@@ -22,4 +24,15 @@ const forbidden = [
 export function reasonAgainst(addr: Addr): string | undefined {
   const hit = forbidden.find(({ prefix }) => prefixHas(prefix, addr));
   return hit === undefined ? undefined : `(in ${formatPrefix(hit.prefix)}) ${hit.why}`;
+}
+
+/** What of a range may not be named, and why. */
+export function forbiddenParts(range: Range): readonly { readonly part: Range; readonly why: string }[] {
+  const whole = setOfRanges([range]);
+  return forbidden.flatMap(({ prefix, why }) =>
+    intersect(whole, setOfRanges([rangeOfPrefix(prefix)])).ranges.map((part) => ({
+      part,
+      why: `(in ${formatPrefix(prefix)}) ${why}`,
+    })),
+  );
 }

@@ -42,6 +42,8 @@ export type LoadBalancerModel = {
   readonly familyPolicy: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
   /** Asked for by annotation or spec.loadBalancerIP, canonical. */
   readonly requested?: { readonly field: string; readonly addresses: readonly string[] };
+  /** What it asks for can't be read: it keeps what it has, and gets nothing. */
+  readonly unreadable?: true;
   /** Asked for by annotation. */
   readonly pool?: string;
   /** Services with the same key may have one address. */

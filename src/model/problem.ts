@@ -4,13 +4,16 @@ import type { Origin } from '#intent/origin.ts';
 
 /** Every code there is; what each means and how grave it is stands in telemetry's catalogue. */
 export const problemCodes = [
+  'AddressKept',
   'AddressOutside',
+  'AllocationFailed',
   'ASNConflict',
   'BlockOutside',
   'CIDRInUse',
   'DuplicateFamily',
   'DuplicateFrontend',
   'DuplicateName',
+  'DuplicatePool',
   'DuplicatePort',
   'EqualPriority',
   'ExceptionOutside',

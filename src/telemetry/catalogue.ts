@@ -37,9 +37,17 @@ export const catalogue = {
     'Two BGPNeighbors of one node say different AS numbers for it.',
     'Give all BGPNeighbors that a node has one localASN; the oldest one stays.',
   ),
+  AddressKept: doubtful(
+    'An address of a Service was taken out of its IPAddressPool: it stays with the Service, and no other gets it.',
+    'Add it to a pool again; or make the Service anew, and it gets another one.',
+  ),
   AddressOutside: refused(
     'An address is not part of the Subnet that names it.',
     'Correct it, or add its prefix to spec.cidrs.',
+  ),
+  AllocationFailed: unmet(
+    'A Service of type LoadBalancer has no address, or not all that it asks for.',
+    'See the message; it gets the first one that comes free, without being touched.',
   ),
   BlockOutside: unmet(
     'Nodes hold blocks that are not part of their Subnet.',
@@ -55,6 +63,10 @@ export const catalogue = {
     'Change or delete one; what the cluster allocated, else the older one, stays in effect.',
   ),
   DuplicateName: refused('Two ports of a Service have one name.', 'Name each port otherwise.'),
+  DuplicatePool: refused(
+    'Two IPAddressPools in different namespaces have one name.',
+    'Name one otherwise; the older one stays.',
+  ),
   DuplicatePort: refused('A Service has one port and protocol twice.', 'Remove one.'),
   EqualPriority: doubtful(
     'Two policies of one tier have the same priority.',

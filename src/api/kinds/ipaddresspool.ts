@@ -59,7 +59,7 @@ export const ipAddressPoolKind = {
       assignedIPv4: count('IPv4 addresses that Services have.'),
       assignedIPv6: count('IPv6 addresses that Services have.'),
       availableIPv4: count('IPv4 addresses that nobody has.'),
-      availableIPv6: count('IPv6 addresses that nobody has; at most 2^63-1.'),
+      availableIPv6: count('IPv6 addresses that nobody has; at most 2^53-1.'),
       conditions: conditionsSchema,
     },
   },
