@@ -92,24 +92,17 @@ export function createAllocationBook(): AllocationBook {
     if (lack === undefined) waiting.delete(service.key);
     else waiting.set(service.key, lack);
     if (add.length === 0) return;
-    for (const address of add) {
-      ledger.hold(service, address);
-      // Who waits may be able to join it.
-      if (service.sharingKey !== undefined) note(address);
-    }
+    for (const address of add) ledger.hold(service, address);
     write(service, [...has.addresses, ...add], has.pool);
   };
-  const serveWaiting = (first: ReadonlySet<string>): void => {
-    let due = first;
-    while (due.size > 0 || freed.size > 0) {
-      const open = freed;
-      freed = new Set();
-      const those = [...waiting].filter(([, { pools }]) => pools.some((pool) => open.has(pool)));
-      const keys = new Set([...due, ...those.map(([key]) => key)]);
-      due = new Set();
-      for (const service of [...keys].flatMap((key) => services.get(key) ?? []).sort(olderFirst))
-        seek(service);
-    }
+  /** These, and who waits for something of a pool that has more than before. */
+  const serve = (due: readonly LoadBalancerModel[]): void => {
+    const open = freed;
+    freed = new Set();
+    const those =
+      open.size === 0 ? [] : [...waiting].filter(([, { pools }]) => pools.some((pool) => open.has(pool)));
+    const all = new Set([...due, ...those.flatMap(([key]) => services.get(key) ?? [])]);
+    for (const service of [...all].sort(olderFirst)) seek(service);
   };
 
   return {
@@ -164,7 +157,7 @@ export function createAllocationBook(): AllocationBook {
       if (served.value.list.length === 0) {
         waiting.clear();
         freed.clear();
-      } else serveWaiting(new Set(dirty));
+      } else serve(due);
       dirty.clear();
       return [...touched]
         .filter(([key, before]) => !sameAs(before, allocations.get(key)))
