@@ -8,6 +8,7 @@ import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
 import { configurationStateKind } from './kinds/configurationstate.ts';
 import { ipAddressPoolKind } from './kinds/ipaddresspool.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
+import { l2AdvertisementKind } from './kinds/l2advertisement.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { serviceBGPStatusKind } from './kinds/servicebgpstatus.ts';
 import { serviceL2StatusKind } from './kinds/servicel2status.ts';
@@ -23,6 +24,7 @@ export const kinds: readonly KindDefinition[] = [
   adminNetworkPolicyKind,
   baselineAdminNetworkPolicyKind,
   ipAddressPoolKind,
+  l2AdvertisementKind,
   serviceL2StatusKind,
   serviceBGPStatusKind,
   configurationStateKind,
