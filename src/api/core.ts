@@ -39,7 +39,10 @@ export const leaseType: ResourceType = {
 export type Node = KubeObject & {
   readonly metadata: ObjectMeta;
   readonly spec?: { readonly taints?: readonly { readonly key: string }[] };
-  readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+  readonly status?: {
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[];
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
 };
 
 /** Only ever read for a value that another object refers to. */

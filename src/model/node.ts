@@ -19,9 +19,12 @@ export type NodeModel = {
   readonly leaving?: true;
   /** Somebody says that the machine is off for good (KEP-2268): what was on it may be elsewhere. */
   readonly outOfService?: true;
+  /** What load balancers need of it is missing: its network isn't there (condition NetworkUnavailable), or its label says so. */
+  readonly announces?: false;
 };
 
 const zoneLabel = 'topology.kubernetes.io/zone';
+const excludedLabel = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const autoscalerTaint = 'ToBeDeletedByClusterAutoscaler';
 
 /** A node without a usable InternalIP can't be reached: it is left out, with a problem. */
@@ -56,6 +59,9 @@ export function readNode(object: Node): Read<NodeModel> {
   const zone = object.metadata.labels?.[zoneLabel];
   const isOut = hasTaint(object, 'node.kubernetes.io/out-of-service');
   const isLeaving = object.metadata.deletionTimestamp !== undefined || hasTaint(object, autoscalerTaint);
+  const isUnfit =
+    excludedLabel in (object.metadata.labels ?? {}) ||
+    object.status?.conditions?.some(({ type, status }) => type === 'NetworkUnavailable' && status === 'True');
   const value: NodeModel = {
     origin,
     name: object.metadata.name,
@@ -65,6 +71,7 @@ export function readNode(object: Node): Read<NodeModel> {
     ...(zone === undefined || zone === '' ? {} : { zone }),
     ...(isLeaving ? { leaving: true } : {}),
     ...(isOut ? { outOfService: true } : {}),
+    ...(isUnfit === true ? { announces: false } : {}),
   };
   return { value, problems };
 }

@@ -1,5 +1,6 @@
 /** Which pools, Services and nodes an advertisement takes, and which pool an address is of. Pure. */
 import type { AddressPoolModel, AdvertisementScope } from '#model/loadbalancer.ts';
+import type { NodeModel } from '#model/node.ts';
 import { type Labels, selects } from '#model/selector.ts';
 import { parseAddr } from '#net/addr.ts';
 import { rangeHas } from '#net/range.ts';
@@ -29,4 +30,9 @@ export function takesNode({ nodeSelectors }: AdvertisementScope, labels: Labels)
 
 function anyOf(selectors: AdvertisementScope['nodeSelectors'], labels: Labels): boolean {
   return selectors.length === 0 || selectors.some((selector) => selects(selector, labels));
+}
+
+/** Whether a node announces anything at all: it is no load balancers' node, has no network, or is about to go. */
+export function mayAnnounce({ announces, leaving }: Pick<NodeModel, 'announces' | 'leaving'>): boolean {
+  return announces !== false && leaving !== true;
 }

@@ -1,0 +1,237 @@
+/** Which addresses of Services nodes answer for on their segment: the intent's domain `virtualAddresses`, as a whole or change by change. Pure. */
+import type { VirtualAddressIntent } from '#intent/loadbalancer.ts';
+import type { EndpointSliceModel } from '#model/endpointslice.ts';
+import type { L2AdvertisementModel } from '#model/l2advertisement.ts';
+import type { AddressPoolModel, LoadBalancerModel } from '#model/loadbalancer.ts';
+import type { NodeModel } from '#model/node.ts';
+import type { Problem } from '#model/problem.ts';
+import { createDeltaOutput, type Delta } from '../delta.ts';
+import {
+  advertisementsOf,
+  type EligibleNode,
+  type EndpointPlaces,
+  eligibleNodes,
+  inOrder,
+  interfacesOn,
+  mostCandidates,
+} from './candidates.ts';
+import { poolOf } from './scope.ts';
+
+/** Pools, advertisements and nodes by their names, Services and slices by `namespace/name`. */
+export type L2Snapshot = {
+  readonly pools: ReadonlyMap<string, AddressPoolModel>;
+  readonly advertisements: ReadonlyMap<string, L2AdvertisementModel>;
+  readonly services: ReadonlyMap<string, LoadBalancerModel>;
+  readonly slices: ReadonlyMap<string, EndpointSliceModel>;
+  readonly nodes: ReadonlyMap<string, NodeModel>;
+};
+
+/** One of a Service's addresses that some advertisement takes. */
+export type Answer = {
+  readonly address: string;
+  readonly taking: readonly L2AdvertisementModel[];
+  readonly eligible: readonly EligibleNode[];
+};
+
+export type ServiceAnswers = { readonly answers: readonly Answer[]; readonly problems: readonly Problem[] };
+
+type World = Pick<L2Snapshot, 'pools' | 'advertisements' | 'nodes'>;
+
+export function answersOf(
+  service: LoadBalancerModel,
+  { pools, advertisements, nodes }: World,
+  endpoints: EndpointPlaces,
+): ServiceAnswers {
+  const answers: Answer[] = [];
+  let refused = false;
+  for (const address of service.assigned) {
+    const pool = poolOf(address, pools.values()) ?? poolNamed(service.assignedFrom, pools);
+    if (pool === undefined) continue;
+    const { taking, sharedAndSelected } = advertisementsOf(service, pool, advertisements.values());
+    refused ||= sharedAndSelected;
+    const eligible = eligibleNodes(service, endpoints, taking, nodes.values());
+    if (eligible.length > 0) answers.push({ address, taking, eligible });
+  }
+  return { answers, problems: refused ? [sharedProblem(service)] : [] };
+}
+
+/** The oracle: all at once. `self`: the node whose interfaces are meant. */
+export function compileL2(
+  snapshot: L2Snapshot,
+  self: string,
+): {
+  readonly value: { readonly virtualAddresses: Readonly<Record<string, VirtualAddressIntent>> };
+  readonly problems: readonly Problem[];
+} {
+  const slices = Map.groupBy(snapshot.slices.values(), ({ service }) => service);
+  const virtualAddresses: Record<string, VirtualAddressIntent> = {};
+  const problems: Problem[] = [];
+  for (const [key, service] of inKeyOrder(snapshot.services)) {
+    const found = answersOf(service, snapshot, endpointPlaces(slices.get(key) ?? []));
+    problems.push(...found.problems);
+    for (const [address, entry] of entriesOf(service, found.answers, snapshot.nodes.get(self)))
+      virtualAddresses[address] ??= entry;
+  }
+  return { value: { virtualAddresses }, problems };
+}
+
+export type L2Compiler = {
+  /** `undefined` removes. */
+  readonly setPool: (name: string, pool: AddressPoolModel | undefined) => void;
+  readonly setAdvertisement: (key: string, advertisement: L2AdvertisementModel | undefined) => void;
+  readonly setNode: (name: string, node: NodeModel | undefined) => void;
+  readonly setService: (key: string, service: LoadBalancerModel | undefined) => void;
+  readonly setSlice: (key: string, slice: EndpointSliceModel | undefined) => void;
+  /** What changed in the intent since the last flush; `undefined` when nothing did. */
+  readonly flush: () => Delta | undefined;
+  /** As of the last flush. */
+  readonly problems: () => readonly Problem[];
+};
+
+/** The same, change by change: a change of a Service or of its endpoints costs that Service and those that share its addresses. */
+export function createL2Compiler(self: string): L2Compiler {
+  const pools = new Map<string, AddressPoolModel>();
+  const advertisements = new Map<string, L2AdvertisementModel>();
+  const nodes = new Map<string, NodeModel>();
+  const services = new Map<string, LoadBalancerModel>();
+  const slices = new Map<string, EndpointSliceModel>();
+  const slicesOf = new Map<string, Set<string>>();
+  const entriesBy = new Map<string, ReadonlyMap<string, VirtualAddressIntent>>();
+  const wanting = new Map<string, Set<string>>();
+  const problemsBy = new Map<string, readonly Problem[]>();
+  const dirty = new Set<string>();
+  const output = createDeltaOutput();
+  let allDirty = false;
+
+  const recompile = (key: string, touched: Set<string>): void => {
+    for (const address of entriesBy.get(key)?.keys() ?? []) {
+      index(wanting, address, key, false);
+      touched.add(address);
+    }
+    const service = services.get(key);
+    if (service === undefined) {
+      entriesBy.delete(key);
+      problemsBy.delete(key);
+      return;
+    }
+    const own = [...(slicesOf.get(key) ?? [])].flatMap((each) => slices.get(each) ?? []);
+    const { answers, problems } = answersOf(service, { pools, advertisements, nodes }, endpointPlaces(own));
+    const entries = entriesOf(service, answers, nodes.get(self));
+    entriesBy.set(key, entries);
+    if (problems.length > 0) problemsBy.set(key, problems);
+    else problemsBy.delete(key);
+    for (const address of entries.keys()) {
+      index(wanting, address, key, true);
+      touched.add(address);
+    }
+  };
+
+  const world =
+    <T>(map: Map<string, T>) =>
+    (name: string, value: T | undefined): void => {
+      store(map, name, value);
+      allDirty = true;
+    };
+
+  return {
+    setPool: world(pools),
+    setAdvertisement: world(advertisements),
+    setNode: (name, node) => {
+      const before = nodes.get(name);
+      store(nodes, name, node);
+      if (relevant(before) !== relevant(node)) allDirty = true;
+    },
+    setService(key, service) {
+      store(services, key, service);
+      dirty.add(key);
+    },
+    setSlice(key, slice) {
+      const before = slices.get(key);
+      if (before !== undefined) {
+        index(slicesOf, before.service, key, false);
+        dirty.add(before.service);
+      }
+      store(slices, key, slice);
+      if (slice === undefined) return;
+      index(slicesOf, slice.service, key, true);
+      dirty.add(slice.service);
+    },
+    flush() {
+      const touched = new Set<string>();
+      for (const key of allDirty ? new Set([...services.keys(), ...dirty]) : dirty) recompile(key, touched);
+      dirty.clear();
+      allDirty = false;
+      for (const address of touched) {
+        const [first] = [...(wanting.get(address) ?? [])].sort();
+        output.set('virtualAddresses', address, first && entriesBy.get(first)?.get(address));
+      }
+      return output.take();
+    },
+    problems: () => [...problemsBy.keys()].sort().flatMap((key) => problemsBy.get(key) ?? []),
+  };
+}
+
+export function endpointPlaces(slices: Iterable<EndpointSliceModel>): EndpointPlaces {
+  let any = false;
+  const nodes = new Set<string>();
+  for (const { endpoints } of slices) {
+    for (const { ready, serving, node } of endpoints) {
+      if (!ready && !serving) continue;
+      any = true;
+      if (node !== undefined) nodes.add(node);
+    }
+  }
+  return { any, nodes };
+}
+
+/** Empty where nobody may answer: then another Service that shares the address decides. */
+function entriesOf(
+  { origin, announcer, assigned }: LoadBalancerModel,
+  answers: readonly Answer[],
+  self: NodeModel | undefined,
+): ReadonlyMap<string, VirtualAddressIntent> {
+  return new Map(
+    answers.map(({ address, taking, eligible }) => {
+      const candidates = inOrder(eligible, assigned[0] ?? '', announcer).slice(0, mostCandidates);
+      const interfaces = self === undefined ? undefined : interfacesOn(self, taking);
+      return [address, { origin, candidates, ...(interfaces === undefined ? {} : { interfaces }) }];
+    }),
+  );
+}
+
+/** An address that was taken out of its pool stays with its Service, and so does what is said of the pool. */
+function poolNamed(name: string | undefined, pools: L2Snapshot['pools']): AddressPoolModel | undefined {
+  if (name === undefined) return undefined;
+  for (const pool of pools.values()) if (pool.name === name) return pool;
+  return undefined;
+}
+
+function sharedProblem({ origin }: LoadBalancerModel): Problem {
+  return {
+    object: origin,
+    field: 'metadata.annotations[metallb.io/allow-shared-ip]',
+    code: 'NotSupported',
+    message:
+      'its address may be shared, and an L2Advertisement selects it by serviceSelectors: nobody answers for it; give up one of the two',
+  };
+}
+
+/** Of a Node only this matters here: its addresses and its zone don't. */
+function relevant(node: NodeModel | undefined): string {
+  return node === undefined ? '' : JSON.stringify([node.labels, node.leaving, node.announces]);
+}
+
+function inKeyOrder<T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function index(map: Map<string, Set<string>>, key: string, value: string, isIn: boolean): void {
+  const values = map.get(key) ?? new Set();
+  if (isIn) map.set(key, values.add(value));
+  else if (values.delete(value) && values.size === 0) map.delete(key);
+}
+
+function store<T>(map: Map<string, T>, key: string, value: T | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}
