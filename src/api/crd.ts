@@ -9,7 +9,7 @@ const approved = 'api-approved.kubernetes.io';
 /** The apiextensions.k8s.io/v1 object to install. */
 export function crdOf(definition: KindDefinition): KubeObject {
   const { group, version, kind, plural, singular, shortNames, namespaced, summary } = definition;
-  const { spec, status, approval, specless } = definition;
+  const { spec, status, approval, specless, olderVersions = [] } = definition;
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -29,30 +29,29 @@ export function crdOf(definition: KindDefinition): KubeObject {
         ...(shortNames.length === 0 ? {} : { shortNames }),
         ...(group === ownGroup ? { categories: ['netloom'] } : {}),
       },
-      versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          additionalPrinterColumns: definition.columns,
-          schema: {
-            openAPIV3Schema: {
-              type: 'object',
-              description: summary,
-              ...(specless === true ? {} : { required: ['spec'] }),
-              properties: {
-                apiVersion: { type: 'string' },
-                kind: { type: 'string' },
-                metadata: { type: 'object' },
-                spec,
-                status,
-              },
-              ...(definition.rules === undefined ? {} : { 'x-kubernetes-validations': definition.rules }),
+      versions: [...olderVersions, version].map((name) => ({
+        name,
+        served: true,
+        storage: name === version,
+        ...(name === version ? {} : { deprecated: true }),
+        subresources: { status: {} },
+        additionalPrinterColumns: definition.columns,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            description: summary,
+            ...(specless === true ? {} : { required: ['spec'] }),
+            properties: {
+              apiVersion: { type: 'string' },
+              kind: { type: 'string' },
+              metadata: { type: 'object' },
+              spec,
+              status,
             },
+            ...(definition.rules === undefined ? {} : { 'x-kubernetes-validations': definition.rules }),
           },
         },
-      ],
+      })),
     },
   };
 }

@@ -12,6 +12,8 @@ export type Column = {
 
 /** A kind of the group `netloom.dev`, or of an API that Netloom brings along. `spec` and `status` are structural schemas. */
 export type KindDefinition<Spec = unknown, Status = unknown> = ResourceType & {
+  /** Versions beside `version`, which is the stored one, that are served with the same schema. */
+  readonly olderVersions?: readonly string[];
   readonly singular: string;
   readonly shortNames: readonly string[];
   /** One sentence for the reference page and `kubectl explain`. */
@@ -23,14 +25,14 @@ export type KindDefinition<Spec = unknown, Status = unknown> = ResourceType & {
   readonly columns: readonly Column[];
   /** Of a kind under k8s.io: where SIG Network approved it. */
   readonly approval?: string;
-  /** An object without a spec is whole: its status says all. */
+  /** An object without a spec is whole: its status says all, or its defaults do. */
   readonly specless?: true;
 };
 
 /** The object type of a definition. */
 export type ObjectOf<D extends KindDefinition> = KubeObject & {
   readonly metadata: ObjectMeta;
-  readonly spec: XStatic<D['spec']>;
+  readonly spec: D extends { readonly specless: true } ? XStatic<D['spec']> | undefined : XStatic<D['spec']>;
   readonly status?: XStatic<D['status']>;
 };
 

@@ -2,9 +2,13 @@
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
+import { bfdProfileKind } from './kinds/bfdprofile.ts';
+import { bgpAdvertisementKind } from './kinds/bgpadvertisement.ts';
 import { bgpNeighborKind } from './kinds/bgpneighbor.ts';
+import { bgpPeerKind } from './kinds/bgppeer.ts';
 import { blockClaimKind } from './kinds/blockclaim.ts';
 import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
+import { communityKind } from './kinds/community.ts';
 import { configurationStateKind } from './kinds/configurationstate.ts';
 import { ipAddressPoolKind } from './kinds/ipaddresspool.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
@@ -25,6 +29,10 @@ export const kinds: readonly KindDefinition[] = [
   baselineAdminNetworkPolicyKind,
   ipAddressPoolKind,
   l2AdvertisementKind,
+  bgpAdvertisementKind,
+  bgpPeerKind,
+  bfdProfileKind,
+  communityKind,
   serviceL2StatusKind,
   serviceBGPStatusKind,
   configurationStateKind,

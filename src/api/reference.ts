@@ -21,7 +21,7 @@ export function referencePage(kinds: readonly KindDefinition[]): string {
     [
       `## ${kind.kind}`,
       '',
-      `\`${kind.group}/${kind.version}\`, ${kind.namespaced ? 'namespaced' : 'cluster-wide'}${shortNames(kind)}.`,
+      `\`${kind.group}/${kind.version}\`, ${kind.namespaced ? 'namespaced' : 'cluster-wide'}${shortNames(kind)}.${olderVersions(kind)}`,
       '',
       kind.summary,
       '',
@@ -37,6 +37,10 @@ export function referencePage(kinds: readonly KindDefinition[]): string {
 
 function shortNames({ shortNames }: KindDefinition): string {
   return shortNames.length === 0 ? '' : `; short name \`${shortNames.join('`, `')}\``;
+}
+
+function olderVersions({ olderVersions: versions = [] }: KindDefinition): string {
+  return versions.length === 0 ? '' : ` Version \`${versions.join('`, `')}\` is served, too.`;
 }
 
 function rows(path: string, node: Node): string[] {

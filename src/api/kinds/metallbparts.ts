@@ -30,6 +30,9 @@ export const metallbSelectorSchema = (description: string) =>
 export const metallbSelectorsSchema = (description: string) =>
   ({ type: 'array', description, items: metallbSelectorSchema('Takes objects with these labels.') }) as const;
 
+export const textsSchema = (description: string) =>
+  ({ type: 'array', description, items: { type: 'string' } }) as const;
+
 /** Text that its writer sets once. */
 export const immutableSchema = (description: string) =>
   ({
