@@ -24,4 +24,13 @@ export type AnnouncementIntent = {
   readonly communities: readonly string[];
   /** For internal neighbors (RFC 4271 §5.1.5). */
   readonly localPreference?: number;
+  /** What other neighbors are told of it; no neighbor is in two. Only where `neighbors` is there. */
+  readonly others?: readonly Told[];
+};
+
+/** What some neighbors are told of a prefix. */
+export type Told = {
+  readonly neighbors: readonly string[];
+  readonly communities: readonly string[];
+  readonly localPreference?: number;
 };

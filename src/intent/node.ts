@@ -4,6 +4,7 @@
  * Addresses and prefixes are canonical strings (RFC 5952 for IPv6, prefixes with host bits zero).
  * Each domain is a record by key, so that a change is "put these, remove those" and costs what it touches.
  */
+import type { BGPNeighborIntent } from './bgp.ts';
 import type { AnnouncementIntent, VirtualAddressIntent } from './loadbalancer.ts';
 import type { Origin } from './origin.ts';
 import type {
@@ -13,6 +14,8 @@ import type {
   PolicyPrefixIntent,
   PolicySubjectIntent,
 } from './policy.ts';
+
+export type { BGPNeighborIntent, ImportPrefix } from './bgp.ts';
 
 export type NodeIntent = {
   /** Exactly one entry, under the node's own name. */
@@ -31,7 +34,7 @@ export type NodeIntent = {
   readonly healthChecks: Readonly<Record<string, HealthCheckIntent>>;
   /** By `namespace/name` of a pod of this node: how fast it may receive and send. Without an entry there is no limit. */
   readonly bandwidth: Readonly<Record<string, BandwidthIntent>>;
-  /** By BGPNeighbor name, in a mesh by `name/node/family`: with whom this node speaks BGP. */
+  /** By BGPNeighbor name, in a mesh by `name/node/family`, or `BGPPeer/namespace/name`: with whom this node speaks BGP. */
   readonly bgpNeighbors: Readonly<Record<string, BGPNeighborIntent>>;
   /** By address: what one of the nodes answers for on their network segment. */
   readonly virtualAddresses: Readonly<Record<string, VirtualAddressIntent>>;
@@ -241,47 +244,6 @@ export type EndpointIntent = {
   readonly addresses: readonly string[];
   readonly subnet: string;
   readonly mode: SubnetMode;
-};
-
-export type BGPNeighborIntent = {
-  readonly origin: Origin;
-  readonly address: string;
-  readonly port: number;
-  /** The same for all neighbors of a node: FRR is one speaker. */
-  readonly localASN: number;
-  readonly peerASN: number | 'internal' | 'external';
-  /** What the session carries; at least one. */
-  readonly families: readonly (4 | 6)[];
-  /** TCP MD5 key: never to be logged. Printable ASCII without blanks, at most 80 characters. */
-  readonly password?: string | undefined;
-  /** Milliseconds, and how many in a row may be lost. */
-  readonly bfd?:
-    | {
-        readonly receiveInterval: number;
-        readonly transmitInterval: number;
-        readonly detectMultiplier: number;
-      }
-    | undefined;
-  /** Seconds. */
-  readonly timers?: { readonly keepalive: number; readonly hold: number } | undefined;
-  readonly multiHop: boolean;
-  /** What is taken from it, and nothing else; `le`, `ge`: lengths of longer prefixes inside. */
-  readonly importPrefixes: readonly ImportPrefix[];
-  /** Set for another node of the cluster, which may announce blocks of routed Subnets. */
-  readonly mesh?:
-    | {
-        /** This node is a route reflector of that cluster ID. */
-        readonly clusterID?: string | undefined;
-        /** The neighbor is a client of this reflector. */
-        readonly client: boolean;
-      }
-    | undefined;
-};
-
-export type ImportPrefix = {
-  readonly prefix: string;
-  readonly ge?: number | undefined;
-  readonly le?: number | undefined;
 };
 
 /** An intent in which nothing must be true. */

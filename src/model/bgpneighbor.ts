@@ -7,7 +7,13 @@ import { addressBits, canonicalAddr, type Family, formatAddr, parseAddr } from '
 import { formatPrefix, type Prefix, parsePrefix, prefixHas } from '#net/prefix.ts';
 import { collectProblems, originOf, type Read, type Refuse } from './problem.ts';
 
-export type SecretReference = { readonly namespace: string; readonly name: string; readonly key: string };
+export type SecretReference = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly key: string;
+  /** The Secret must be of this type; absent: any. */
+  readonly type?: string;
+};
 
 export type BGPNeighborModel = {
   readonly origin: Origin;
@@ -99,18 +105,19 @@ const unreachable = [
 
 function readAddress(text: string | undefined, refuse: Refuse): string | undefined {
   if (text === undefined) return refuse('spec.address', 'Required', 'needs address or peerNodeSelector');
-  const addr = parseAddr(text);
-  if (addr === undefined) return refuse('spec.address', 'InvalidAddress', `"${text}" is not an IP address`);
-  const taken = unreachable.find((prefix) => prefixHas(prefix, addr));
-  if (taken === undefined) return formatAddr(addr);
-  return refuse(
-    'spec.address',
-    'InvalidAddress',
-    `${text} is in ${formatPrefix(taken)}: no neighbor can be there`,
-  );
+  return readPeerAddress('spec.address', text, refuse);
 }
 
-function readASN(field: string, value: unknown, refuse: Refuse): number | undefined {
+/** An address that a session can end at, canonical. */
+export function readPeerAddress(field: string, text: string, refuse: Refuse): string | undefined {
+  const addr = parseAddr(text);
+  if (addr === undefined) return refuse(field, 'InvalidAddress', `"${text}" is not an IP address`);
+  const taken = unreachable.find((prefix) => prefixHas(prefix, addr));
+  if (taken === undefined) return formatAddr(addr);
+  return refuse(field, 'InvalidAddress', `${text} is in ${formatPrefix(taken)}: no neighbor can be there`);
+}
+
+export function readASN(field: string, value: unknown, refuse: Refuse): number | undefined {
   const number = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
   if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > lastASN)
     return refuse(

@@ -34,8 +34,8 @@ const doubtful = (title: string, remedy: string): ProblemKind => ({
 /** By code: CamelCase, used as the condition's and the event's reason. A code is never given a second meaning. */
 export const catalogue = {
   ASNConflict: refused(
-    'Two BGPNeighbors of one node say different AS numbers for it.',
-    'Give all BGPNeighbors that a node has one localASN; the oldest one stays.',
+    'Two BGPNeighbors or BGPPeers of one node say different AS numbers for it.',
+    'Give all BGPNeighbors and BGPPeers that a node has one localASN (myASN); the oldest one stays.',
   ),
   AddressKept: doubtful(
     'An address of a Service was taken out of its IPAddressPool: it stays with the Service, and no other gets it.',
@@ -97,9 +97,17 @@ export const catalogue = {
     'A prefix is not one, or has host bits set.',
     'Write the network address and its length.',
   ),
+  InvalidCommunity: refused(
+    'A BGP community is none, or a name that no Community of the namespace has.',
+    'Write 65000:100, large:65000:1:2, or a name that a Community gives.',
+  ),
   InvalidGateway: refused(
     'A gateway is an address that can be none, or the second one of its prefix.',
     'Name one address of each prefix, neither its first nor its IPv4 broadcast address.',
+  ),
+  InvalidInterface: refused(
+    'A name is none that a network device can have.',
+    'Use at most 15 characters, no blank, `/` or `:`.',
   ),
   InvalidPort: refused('A port is not one.', 'Write a number from 1 to 65535.'),
   InvalidPriority: refused('A priority is out of bounds.', 'Write a whole number from 0 to 1000.'),
@@ -172,8 +180,20 @@ export const catalogue = {
     'No pod that a rule is about has a container port of the name that the rule gives.',
     'Correct the name, or name the port in the pods; until then the rule matches nothing by it.',
   ),
+  PreferenceConflict: refused(
+    'Two BGPAdvertisements say different local preferences of one prefix to the same routers.',
+    'Give both one localPref, or other peers, nodes, pools or lengths; the older one stays.',
+  ),
+  ReferenceNotFound: unmet(
+    'An object that another one names is not there.',
+    'Create it, or correct the name.',
+  ),
   Required: refused('A field is missing.', 'See the message.'),
   ReservedCIDR: refused('A prefix has a meaning of its own (loopback, link-local …).', 'Use another one.'),
+  RouterIDConflict: refused(
+    'Two BGPPeers of one node say different router IDs for it.',
+    'Give all BGPPeers that a node has one routerID; the oldest one stays.',
+  ),
   SelectsNobody: doubtful(
     'A selector of a policy takes nobody that is there.',
     'Correct the selector or the labels; with none of its pods yet there is nothing to do.',

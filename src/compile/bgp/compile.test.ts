@@ -1,7 +1,9 @@
 /** BGP: which node has which sessions, what is refused, and that a change gives what a whole compile gives. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { BFDProfileModel } from '#model/bfdprofile.ts';
 import type { BGPNeighborModel } from '#model/bgpneighbor.ts';
+import type { BGPPeerModel } from '#model/bgppeer.ts';
 import type { NodeModel } from '#model/node.ts';
 import { compileBGP, type Password, secretKey } from './compile.ts';
 import { createBGPCompiler } from './incremental.ts';
@@ -28,6 +30,31 @@ const neighbor = (name: string, extra: Partial<BGPNeighborModel> = {}): BGPNeigh
   bfd: undefined,
   timers: undefined,
   ...extra,
+});
+
+const peer = (name: string, extra: Partial<BGPPeerModel>): BGPPeerModel => ({
+  origin: { kind: 'BGPPeer', namespace: 'n', name },
+  name,
+  namespace: 'n',
+  created: '2026-01-01T00:00:00Z',
+  nodeSelectors: [],
+  session: {
+    address: `192.168.66.${100 + name.charCodeAt(0)}`,
+    port: 179,
+    localASN: 64_512,
+    peerASN: 65_000,
+    families: [4],
+    multiHop: false,
+    importPrefixes: [],
+    servicesOnly: true,
+  },
+  ...extra,
+});
+
+const profile = (key: string, interval: number): BFDProfileModel => ({
+  origin: { kind: 'BFDProfile', name: key },
+  key,
+  bfd: { receiveInterval: interval, transmitInterval: interval, detectMultiplier: 3 },
 });
 
 const noPasswords = new Map<string, Password>();
@@ -152,6 +179,24 @@ const step = fc.oneof(
     ),
   }),
   fc.record({
+    kind: fc.constant('peer' as const),
+    name: names,
+    value: fc.option(
+      fc.constantFrom<Partial<BGPPeerModel>>(
+        {},
+        { nodeSelectors: [{ matchLabels: { rack: 'r1' } }] },
+        { bfdProfile: 'n/fast' },
+        { password: { namespace: 'n', name: 's', key: 'k' } },
+      ),
+      { nil: undefined },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant('profile' as const),
+    name: fc.constant('n/fast'),
+    value: fc.option(fc.constantFrom(100, 200), { nil: undefined }),
+  }),
+  fc.record({
     kind: fc.constant('password' as const),
     name: fc.constant('n/s/k'),
     value: fc.option(fc.constantFrom<Password>({ value: 'one' }, { value: 'two' }, { missing: 'none' }), {
@@ -166,6 +211,8 @@ test('change by change gives what the whole gives', () => {
       const compiler = createBGPCompiler('a');
       const nodes = new Map<string, NodeModel>();
       const neighbors = new Map<string, BGPNeighborModel>();
+      const peers = new Map<string, BGPPeerModel>();
+      const profiles = new Map<string, BFDProfileModel>();
       const passwords = new Map<string, Password>();
       const entries: Record<string, unknown> = {};
       const keep = <T>(map: Map<string, T>, name: string, value: T | undefined) =>
@@ -184,6 +231,14 @@ test('change by change gives what the whole gives', () => {
           const model = value === undefined ? undefined : neighbor(name, value);
           keep(neighbors, name, model);
           compiler.setNeighbor(name, model);
+        } else if (kind === 'peer') {
+          const model = value === undefined ? undefined : peer(name, value);
+          keep(peers, name, model);
+          compiler.setPeer(name, model);
+        } else if (kind === 'profile') {
+          const model = value === undefined ? undefined : profile(name, value);
+          keep(profiles, name, model);
+          compiler.setProfile(name, model);
         } else {
           keep(passwords, name, value);
           compiler.setPassword(name, value);
@@ -192,7 +247,13 @@ test('change by change gives what the whole gives', () => {
       }
       flush();
       const whole = compileBGP(
-        { neighbors: [...neighbors.values()], nodes: [...nodes.values()], passwords },
+        {
+          neighbors: [...neighbors.values()],
+          peers: [...peers.values()],
+          profiles,
+          nodes: [...nodes.values()],
+          passwords,
+        },
         'a',
       );
       expect(entries).toEqual(JSON.parse(JSON.stringify(whole.value.bgpNeighbors)));

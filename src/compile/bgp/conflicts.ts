@@ -1,41 +1,48 @@
-/** What is wrong between BGPNeighbors, judged once for the whole cluster. */
+/** What is wrong between BGPNeighbors and BGPPeers, judged once for the whole cluster. */
+import { formatOrigin } from '#intent/origin.ts';
 import type { BGPNeighborModel } from '#model/bgpneighbor.ts';
+import type { BGPPeerModel } from '#model/bgppeer.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
-import { hasNeighbor, olderFirst } from './compile.ts';
+import { type Aged, addressConflict, asnConflict, olderFirst, routerIDConflict } from './age.ts';
+import { hasPeer } from './peers.ts';
+import { hasNeighbor } from './sessions.ts';
 
-/** The same problems that `compileBGP` finds on the nodes, but for passwords, which only nodes may read. */
+/** The same problems that `compileBGP` finds on the nodes, but for passwords and BFDProfiles. */
 export function conflicts(
   neighbors: readonly BGPNeighborModel[],
   nodes: readonly NodeModel[],
+  peers: readonly BGPPeerModel[] = [],
 ): readonly Problem[] {
-  const ordered = [...neighbors].sort(olderFirst);
-  const having = new Map(
-    ordered.map((neighbor) => [
-      neighbor,
-      new Set(nodes.filter((node) => hasNeighbor(neighbor, node)).map(({ name }) => name)),
-    ]),
-  );
-  return ordered.flatMap((neighbor, index): Problem[] => {
-    const older = ordered
-      .slice(0, index)
-      .filter((other) => !having.get(other)!.isDisjointFrom(having.get(neighbor)!));
-    const otherAS = older.find(({ localASN }) => localASN !== neighbor.localASN);
-    if (otherAS !== undefined) return [asnConflict(neighbor, otherAS)];
-    const same = older.find(({ address }) => address !== undefined && address === neighbor.address);
-    return same === undefined ? [] : [addressConflict(neighbor, same.name)];
+  const having = (has: (node: NodeModel) => boolean) => new Set(nodes.filter(has).map(({ name }) => name));
+  const ordered = [
+    ...neighbors.map((neighbor) => ({
+      ...neighbor,
+      vrf: '',
+      place: neighbor.address,
+      nodes: having((node) => hasNeighbor(neighbor, node)),
+    })),
+    ...peers.map((peer) => ({
+      ...peer,
+      localASN: peer.session.localASN,
+      vrf: peer.session.vrf ?? '',
+      routerID: peer.session.routerID,
+      place: peer.session.interface ?? peer.session.address,
+      nodes: having((node) => hasPeer(peer, node)),
+    })),
+  ].sort(olderFirst) satisfies readonly (Aged & object)[];
+  return ordered.flatMap((each, index): Problem[] => {
+    const older = ordered.slice(0, index).filter((other) => !other.nodes.isDisjointFrom(each.nodes));
+    const beside = older.filter(({ vrf }) => vrf === each.vrf);
+    const otherAS = beside.find(({ localASN }) => localASN !== each.localASN);
+    if (otherAS !== undefined) return [asnConflict(each, otherAS)];
+    const routerIDOf = (one: object) =>
+      'routerID' in one ? (one.routerID as string | undefined) : undefined;
+    const own = routerIDOf(each);
+    const otherID = older.find((other) => own !== undefined && ![undefined, own].includes(routerIDOf(other)));
+    if (otherID !== undefined)
+      return [routerIDConflict(each, { origin: otherID.origin, routerID: routerIDOf(otherID) })];
+    const same = beside.find(({ place }) => place !== undefined && place === each.place);
+    return same === undefined ? [] : [addressConflict(each, formatOrigin(same.origin))];
   });
-}
-
-export function asnConflict(
-  neighbor: BGPNeighborModel,
-  older: Pick<BGPNeighborModel, 'name' | 'localASN'>,
-): Problem {
-  const message = `BGPNeighbor ${older.name}, which is older and on the same nodes, says AS ${older.localASN}; this one is not used there`;
-  return { object: neighbor.origin, field: 'spec.localASN', code: 'ASNConflict', message };
-}
-
-export function addressConflict(neighbor: BGPNeighborModel, older: string): Problem {
-  const message = `is the address of BGPNeighbor ${older}, which is older`;
-  return { object: neighbor.origin, field: 'spec.address', code: 'Overlap', message };
 }

@@ -40,7 +40,7 @@ export type Context = {
   readonly underlayMtu?: number;
   readonly tunnel?: Tunnel;
   readonly tunnelAddresses: readonly string[];
-  /** Routers that this node speaks BGP with; undefined when it speaks with nobody. */
+  /** Routers that this node tells its blocks by BGP; undefined when it tells nobody. */
   readonly routers?: readonly string[];
 };
 
@@ -101,7 +101,9 @@ export function contextOf(
 
 /** In order of name: each change of one counts. */
 function routersOf(neighbors: NodeIntent['bgpNeighbors']): readonly string[] | undefined {
-  const entries = Object.entries(neighbors).sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = Object.entries(neighbors)
+    .filter(([, { servicesOnly }]) => servicesOnly !== true)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   if (entries.length === 0) return undefined;
   return entries.flatMap(([, { address, mesh }]) => (mesh === undefined ? [address] : []));
 }

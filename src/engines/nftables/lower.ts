@@ -75,7 +75,13 @@ export function lowerPeer(peer: PeerIntent, owns: Owns): Lowered {
 }
 
 /** Where the node itself speaks BGP and BFD: pods don't. */
-export function lowerNeighbor({ address, port }: Pick<BGPNeighborIntent, 'address' | 'port'>): Lowered {
+export function lowerNeighbor({
+  address,
+  port,
+  interface: device,
+}: Pick<BGPNeighborIntent, 'address' | 'port' | 'interface'>): Lowered {
+  // Between link-local addresses, which pods can't reach.
+  if (device !== undefined) return { elements: [], chains: [], problems: [] };
   if (!isAddress(address)) return nothing(notAddress(address));
   // TCP, and UDP for BFD.
   const places = [

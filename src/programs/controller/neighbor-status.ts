@@ -1,6 +1,6 @@
 /** What a BGPNeighbor's status says; pure. */
 import type { BGPNeighbor } from '#api/kinds/bgpneighbor.ts';
-import { hasNeighbor } from '#compile/bgp/compile.ts';
+import { hasNeighbor } from '#compile/bgp/sessions.ts';
 import type { NewCondition } from '#kube/conditions.ts';
 import type { BGPNeighborModel } from '#model/bgpneighbor.ts';
 import type { NodeModel } from '#model/node.ts';
