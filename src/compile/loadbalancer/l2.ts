@@ -200,7 +200,10 @@ function entriesOf(
 }
 
 /** An address that was taken out of its pool stays with its Service, and so does what is said of the pool. */
-function poolNamed(name: string | undefined, pools: L2Snapshot['pools']): AddressPoolModel | undefined {
+export function poolNamed(
+  name: string | undefined,
+  pools: L2Snapshot['pools'],
+): AddressPoolModel | undefined {
   if (name === undefined) return undefined;
   for (const pool of pools.values()) if (pool.name === name) return pool;
   return undefined;
