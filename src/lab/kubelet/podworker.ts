@@ -82,6 +82,9 @@ export function startPodWorker(
   const inits = (first.spec.initContainers ?? []).map(create);
   const mains = first.spec.containers.map(create);
   containers.push(...inits, ...mains);
+  // The network tells it of a pod's own namespaces only; what is on the node's network has none.
+  if (adopted !== undefined && adopted.boot !== host.boot)
+    for (const container of containers) container.lose();
 
   const isTerminating = (): boolean => gone || pod.metadata.deletionTimestamp !== undefined;
   const gracePeriod = (): number => (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
