@@ -27,6 +27,9 @@ export type Lab = {
   spawn(where: Where, argv: readonly string[]): Promise<ChildProcessWithoutNullStreams>;
   cutCable(node: string): Promise<void>;
   plugCable(node: string): Promise<void>;
+  /** Stops all processes of a node, its pods' too; the kernel goes on. Its kubelet is away meanwhile, as when its cable is cut. */
+  freeze(node: string): Promise<void>;
+  thaw(node: string): Promise<void>;
   /** Starts a node: a new one, or one that was removed with its disk kept. Its Node object is the kubelet's work. */
   addNode(name: string): Promise<void>;
   /** Ends a node as if its power failed; its Node object stays. `keepDisk`: it may come back as it was. */
@@ -61,6 +64,8 @@ export async function openLab(name = 'default'): Promise<Lab> {
   ];
   const cable = (node: string, plugged: boolean) =>
     control(name, 'POST', `/nodes/${encodeURIComponent(node)}/cable?plugged=${plugged}`);
+  const frozen = (node: string, is: boolean) =>
+    control(name, 'POST', `/nodes/${encodeURIComponent(node)}/processes?frozen=${is}`);
   const { spec } = await status();
   return {
     spec,
@@ -82,6 +87,8 @@ export async function openLab(name = 'default'): Promise<Lab> {
     },
     cutCable: async (node) => void (await cable(node, false)),
     plugCable: async (node) => void (await cable(node, true)),
+    freeze: async (node) => void (await frozen(node, true)),
+    thaw: async (node) => void (await frozen(node, false)),
     addNode: async (node) => void (await control(name, 'POST', `/nodes/${encodeURIComponent(node)}`)),
     removeNode: async (node, options = {}) =>
       void (await control(

@@ -97,6 +97,8 @@ export type MachineStatus = {
   readonly pid: number;
   readonly addresses: readonly string[];
   readonly running: boolean;
+  /** Missing: none. */
+  readonly faults?: readonly ('cut' | 'frozen')[];
 };
 
 export type ProcessStatus = {

@@ -169,6 +169,49 @@ test('cables, nodes and processes come and go', async () => {
   });
 });
 
+test('a frozen node does nothing and comes to itself again; a killed one starts anew; none of it outlives the lab', async () => {
+  const before = traces(name);
+  await labUp(shape);
+  const lab = await openLab(name);
+  const faultsOf = async (node: string) =>
+    (await lab.status()).machines.find((machine) => machine.name === node)?.faults;
+  // In a PID namespace of its own, as pods are.
+  const loop = 'while :; do i=$((i+1)); echo $i >/tmp/next; mv /tmp/next /tmp/beat; sleep 0.01; done';
+  await lab.spawn('node2', ['sh', '-c', `unshare --pid --fork sh -c '${loop}'; true`]);
+  const beat = async () => Number((await lab.exec('node2', ['cat', '/tmp/beat'])).stdout);
+  const beats = async () => {
+    const from = await beat();
+    await eventually(async () => expect(await beat()).toBeGreaterThan(from + 5));
+  };
+  await beats();
+
+  await lab.freeze('node2');
+  await lab.freeze('node2');
+  expect(await faultsOf('node2')).toEqual(['frozen']);
+  const still = await beat();
+  expect((await lab.exec('node1', ['ping', '-c1', '-W1', '192.168.66.12'])).code).toBe(0);
+  expect(await beat()).toBe(still);
+  await lab.thaw('node2');
+  expect(await faultsOf('node2')).toBeUndefined();
+  await beats();
+
+  await expect(lab.freeze('router')).rejects.toThrow('router is no node');
+  await expect(lab.cutCable('router')).rejects.toThrow('the router has no cable of its own');
+  await lab.freeze('node2');
+  await lab.cutCable('node2');
+  expect(await faultsOf('node2')).toEqual(['cut', 'frozen']);
+  await lab.removeNode('node2', { keepDisk: true });
+  await expect(lab.thaw('node2')).rejects.toThrow('node2 is not running');
+  await lab.addNode('node2');
+  expect(await faultsOf('node2')).toBeUndefined();
+  expect((await lab.exec('node1', ['ping', '-c1', '-W1', '192.168.66.12'])).code).toBe(0);
+
+  const namespaces = await namespacesOfLab();
+  await lab.freeze('node1');
+  expect(await labDown(name)).toBe(true);
+  await expectNothingLeft(before, namespaces);
+});
+
 test("the host's settings stay as they are", async () => {
   const keys = [
     'net/ipv4/ip_forward',

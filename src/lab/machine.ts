@@ -27,6 +27,8 @@ export type Machine = {
   readonly child: ChildProcess;
   readonly ended: Promise<void>;
   close(): Promise<void>;
+  /** As when its power fails: also when its processes are stopped. */
+  kill(): Promise<void>;
 };
 
 const script = fileURLToPath(new URL('./image/enter.sh', import.meta.url));
@@ -69,6 +71,12 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       child.ref();
       await ended;
       clearTimeout(timer);
+    },
+    kill: async () => {
+      // Not by its pipe: what reads that may be stopped, too. PID 1 takes along everything in its namespace, then unshare ends.
+      if (child.exitCode === null && child.signalCode === null) process.kill(pid, 'SIGKILL');
+      child.ref();
+      await ended;
     },
   };
 }

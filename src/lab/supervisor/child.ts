@@ -14,6 +14,8 @@ export type ChildOptions = {
 };
 
 export type Child = {
+  /** As this process sees it; undefined while it doesn't run. */
+  pid(): number | undefined;
   status(): ProcessStatus;
   signal(signal: NodeJS.Signals): void;
   /** SIGTERM, and SIGKILL when it has not ended after `graceMs`. It is not started again. */
@@ -61,6 +63,7 @@ export function keepRunning(options: ChildOptions): Child {
   start();
 
   return {
+    pid: () => child?.pid,
     status: () => ({
       name: options.name,
       running: child !== undefined,

@@ -5,6 +5,7 @@
  *     POST   /nodes/NAME                    starts a node (new, or with the disk it left)
  *     DELETE /nodes/NAME?forget=true        ends a node; with forget its disk goes too
  *     POST   /nodes/NAME/cable?plugged=…    cuts or plugs its cable at the router
+ *     POST   /nodes/NAME/processes?frozen=… stops all of its processes, or lets them run on
  *     POST   /processes/NAME?signal=SIGKILL sends a signal to a process of the lab
  */
 import { createServer, type Server } from 'node:http';
@@ -15,6 +16,7 @@ export type ControlActions = {
   startNode(name: string): Promise<void>;
   stopNode(name: string, forget: boolean): Promise<void>;
   setCable(name: string, plugged: boolean): Promise<void>;
+  setFrozen(name: string, frozen: boolean): Promise<void>;
   /** Throws when there is no such process. */
   signal(process: string, signal: NodeJS.Signals): void;
 };
@@ -57,6 +59,8 @@ async function answer(actions: ControlActions, method: string, url: URL): Promis
       return actions.stopNode(name ?? '', query.get('forget') === 'true');
     case 'POST nodes * cable':
       return actions.setCable(name ?? '', query.get('plugged') !== 'false');
+    case 'POST nodes * processes':
+      return actions.setFrozen(name ?? '', query.get('frozen') !== 'false');
     case 'POST processes *':
       return actions.signal(name ?? '', (query.get('signal') ?? 'SIGTERM') as NodeJS.Signals);
     default:

@@ -22,6 +22,7 @@ import {
   segmentOf,
   type Topology,
 } from '../topology.ts';
+import { freezeProcesses, thawProcesses } from './freeze.ts';
 import { applyNetwork, ipBatch, namespacePath } from './network.ts';
 
 export type Machines = {
@@ -33,6 +34,9 @@ export type Machines = {
   /** Ends a node; its disk stays unless `forget`. */
   stopNode(name: string, forget: boolean): Promise<void>;
   setCable(name: string, plugged: boolean): Promise<void>;
+  /** All processes of a node are stopped (SIGSTOP), or run on. `kubelet`: its PID; what it runs in the node is not stopped. */
+  setFrozen(name: string, frozen: boolean, kubelet: number | undefined): Promise<void>;
+  /** Those that a kubelet can serve: a cut or frozen one has no way to the API server. */
   nodes(): LabNode[];
   status(): MachineStatus[];
 };
@@ -45,6 +49,7 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
     segments: spec.segments,
   };
   const running = new Map<string, Machine>();
+  const faults = { cut: new Set<string>(), frozen: new Set<string>() };
   let router: Promise<string> | undefined;
   const hostProc = join(files.directory, 'hostproc');
 
@@ -58,11 +63,24 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
     void machine.ended.then(() => {
       if (running.get(name) !== machine) return;
       running.delete(name);
+      mendAll(name);
       onNodeEnd(name);
     });
     return machine;
   };
+  /** A machine that is started again has a new cable. */
+  const mendAll = (name: string) => {
+    for (const names of Object.values(faults)) names.delete(name);
+  };
   const routerNamespace = () => router ?? Promise.reject(new Error('the router is not started'));
+  /** For good, now: the kernel takes its time to remove the links of a namespace, and the next one's have the same names. */
+  const unplug = async (name: string) => {
+    try {
+      await ipBatch(spec.imageRoot, await routerNamespace(), [`link delete ${portOf(topology, name)}`]);
+    } catch {
+      // Gone by itself already.
+    }
+  };
   const machineOf = (name: string): Machine => {
     const machine = running.get(name);
     if (machine === undefined) throw new Error(`${name} is not running`);
@@ -110,7 +128,11 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
       if (machine === undefined && !existsSync(files.disk(name)))
         throw new Error(`the lab has no node ${name}`);
       running.delete(name);
-      await machine?.close();
+      mendAll(name);
+      if (machine !== undefined) {
+        await unplug(name);
+        await machine.kill();
+      }
       if (!forget) return;
       // The kubelet may be writing there until it hears that the node is gone.
       const whole = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 } as const;
@@ -119,14 +141,23 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
     },
     setCable: async (name, plugged) => {
       machineOf(name);
+      if (name === 'router') throw new Error('the router has no cable of its own');
       await ipBatch(spec.imageRoot, await routerNamespace(), [
         `link set ${portOf(topology, name)} ${plugged ? 'up' : 'down'}`,
       ]);
+      setFault(faults.cut, name, !plugged);
+    },
+    setFrozen: async (name, frozen, kubelet) => {
+      const { pid } = machineOf(name);
+      if (!topology.nodes.includes(name)) throw new Error(`${name} is no node`);
+      if (frozen) freezeProcesses(pid, kubelet);
+      else thawProcesses(pid);
+      setFault(faults.frozen, name, frozen);
     },
     nodes: () =>
       topology.nodes.flatMap((name) => {
         const machine = running.get(name);
-        if (machine === undefined) return [];
+        if (machine === undefined || faults.cut.has(name) || faults.frozen.has(name)) return [];
         const disk = { host: files.disk(name), inside: inside.disk };
         const addresses = nodeAddresses(topology, name);
         const labels = { ...segmentLabels(topology, name), ...spec.labels?.[name] };
@@ -139,7 +170,15 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
         addresses: readonly string[],
       ): MachineStatus => {
         const machine = running.get(name);
-        return { name, role, pid: machine?.hostPid ?? 0, addresses, running: machine !== undefined };
+        const of = (['cut', 'frozen'] as const).filter((fault) => faults[fault].has(name));
+        return {
+          name,
+          role,
+          pid: machine?.hostPid ?? 0,
+          addresses,
+          running: machine !== undefined,
+          ...(of.length === 0 ? {} : { faults: of }),
+        };
       };
       return [
         status('router', 'router', routerAddresses(spec.family)),
@@ -150,6 +189,11 @@ export function labMachines(spec: LabSpec, files: LabFiles, onNodeEnd: (name: st
       ];
     },
   };
+}
+
+function setFault(names: Set<string>, name: string, there: boolean): void {
+  if (there) names.add(name);
+  else names.delete(name);
 }
 
 function segmentLabels(topology: Topology, node: string): Readonly<Record<string, string>> {

@@ -54,7 +54,14 @@ async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
       await machines.stopNode(name, forget);
       nodesChanged();
     },
-    setCable: (name, plugged) => machines.setCable(name, plugged),
+    setCable: async (name, plugged) => {
+      await machines.setCable(name, plugged);
+      nodesChanged();
+    },
+    setFrozen: async (name, frozen) => {
+      await machines.setFrozen(name, frozen, processes.get('kubelet')?.pid());
+      nodesChanged();
+    },
     signal: (name, signal) => {
       const child = processes.get(name as ProcessName);
       if (child === undefined) throw new Error(`the lab has no process ${name}`);

@@ -104,6 +104,12 @@ export const commands: readonly Command[] = [
     examples: ['./netloom lab exec node1 ip route', './netloom lab exec outside ping -c1 192.168.66.11'],
     load: () => import('./lab-exec.ts'),
   },
+  fault('cut', "cut a node's cable: nothing passes, and nobody is told"),
+  fault('mend', "plug a node's cable again"),
+  fault('freeze', 'stop all processes of a node, its pods too; its kernel goes on'),
+  fault('thaw', 'let the processes of a node run on'),
+  fault('kill', 'end a node as if its power failed; its disk stays'),
+  fault('start', 'start a node that was killed as a reboot does, or a new one'),
   {
     name: ['lab', 'load'],
     summary: 'give the lab an image: a root file system or an OCI archive',
@@ -238,6 +244,20 @@ export const commands: readonly Command[] = [
     load: () => load('./bench.ts'),
   }),
 ];
+
+/** What a test may do to a machine of a lab. */
+function fault(verb: keyof typeof import('./lab-faults.ts').faults, summary: string): Command {
+  return {
+    name: ['lab', verb],
+    summary,
+    operands: 'NODE',
+    operandCount: [1, 1],
+    options: { name },
+    root: true,
+    examples: [`./netloom lab ${verb} node2`],
+    load: async () => ({ run: (await import('./lab-faults.ts')).faults[verb] }),
+  };
+}
 
 /** Commands whose code comes as a part of its own. */
 function ifThere(file: string, command: Command): Command[] {

@@ -24,9 +24,9 @@ export async function run(invocation: Invocation): Promise<number> {
 
 /** What people read. */
 export function statusLines({ spec, phase, error, machines, processes }: LabStatus, now: number): string[] {
-  const machineRows = machines.map(({ name, running, pid, addresses }) => [
+  const machineRows = machines.map(({ name, running, pid, addresses, faults = [] }) => [
     name,
-    running ? 'running' : 'down',
+    running ? ['running', ...faults].join(', ') : 'down',
     running ? `${pid}` : '-',
     addresses.join(' '),
   ]);
