@@ -14,6 +14,12 @@ import {
 export const routerASN = 65_000;
 export const nodesASN = 64_512;
 
+/** Next hops of one route: all nodes that announce it. */
+const maxPaths = 64;
+/** The router would go so far, in milliseconds: what is agreed on is the slower of the two, which leaves it to the nodes. */
+const bfdInterval = 100;
+const bfdProfile = 'nodes';
+
 /** By file name; programs/frr/run.sh runs them. BFD is there for whoever asks for it. */
 export function routerFrr(topology: Topology): Readonly<Record<string, string>> {
   const { family } = topology;
@@ -27,6 +33,7 @@ export function routerFrr(topology: Topology): Readonly<Record<string, string>> 
       .map((prefix) => `  network ${prefix}`),
     '  neighbor nodes activate',
     '  neighbor nodes default-originate',
+    `  maximum-paths ${maxPaths}`,
     ' exit-address-family',
   ];
   const lines = [
@@ -35,10 +42,12 @@ export function routerFrr(topology: Topology): Readonly<Record<string, string>> 
     ' no bgp ebgp-requires-policy',
     ' no bgp default ipv4-unicast',
     ' no bgp network import-check',
+    // Nodes of several AS may have one address, too.
+    ' bgp bestpath as-path multipath-relax',
     ' bgp listen limit 1000',
     ' neighbor nodes peer-group',
     ' neighbor nodes remote-as external',
-    ' neighbor nodes bfd',
+    ` neighbor nodes bfd profile ${bfdProfile}`,
     ' neighbor nodes timers 3 9',
     ' neighbor nodes timers connect 1',
     ...ranges.map((range) => ` bgp listen range ${range} peer-group nodes`),
@@ -46,7 +55,19 @@ export function routerFrr(topology: Topology): Readonly<Record<string, string>> 
     ...carry('ipv6'),
     'exit',
   ];
-  return { 'zebra.conf': '!\n', 'bfdd.conf': '!\n', 'bgpd.conf': `${lines.join('\n')}\n` };
+  const bfd = [
+    'bfd',
+    ` profile ${bfdProfile}`,
+    `  receive-interval ${bfdInterval}`,
+    `  transmit-interval ${bfdInterval}`,
+    ' exit',
+    'exit',
+  ];
+  return {
+    'zebra.conf': '!\n',
+    'bfdd.conf': `${bfd.join('\n')}\n`,
+    'bgpd.conf': `${lines.join('\n')}\n`,
+  };
 }
 
 /** The BGPNeighbors of a lab's nodes: the router of each segment, a session for each family. */

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { nodeNames } from './lab.ts';
 import { routerFrr, routerNeighbors } from './router.ts';
+import { parsePaths, parseRoutes } from './router-table.ts';
 import { maxNodes, nodeAddresses, nodeNetwork, portOf, routerNetwork, type Topology } from './topology.ts';
 
 const topology: Topology = { family: 'dual', mtu: 1500, nodes: ['a', 'b'] };
@@ -64,4 +65,50 @@ test('nodes are dealt out to the segments in turn, each behind the router', () =
     'router-2-ipv4',
     'router-2-ipv6',
   ]);
+});
+
+test('what the router holds is read by node', () => {
+  const nodes = new Map([
+    ['192.168.66.11', 'a'],
+    ['192.168.66.12', 'b'],
+    ['fe80::ff:fe00:420b', 'a'],
+  ]);
+  const route = { flags: [], nhid: 29, metric: 20 };
+  const hops = ['192.168.66.12', '192.168.66.11'].map((gateway) => ({ gateway, dev: 'underlay', weight: 1 }));
+  expect(
+    parseRoutes(
+      JSON.stringify([
+        { ...route, dst: '198.51.100.7', nexthops: hops },
+        { ...route, dst: '198.51.100.64/26', gateway: '192.168.66.99' },
+        { ...route, dst: '2001:db8:77::7', gateway: 'fe80::ff:fe00:420b', dev: 'underlay' },
+      ]),
+      nodes,
+    ),
+  ).toEqual([
+    { prefix: '198.51.100.7/32', via: ['a', 'b'] },
+    { prefix: '198.51.100.64/26', via: ['192.168.66.99'] },
+    { prefix: '2001:db8:77::7/128', via: ['a'] },
+  ]);
+  expect(parseRoutes('', nodes)).toEqual([]);
+  const path = (peerId: string, more: object) => ({
+    aspath: { string: '64512' },
+    valid: true,
+    peer: { peerId, type: 'external' },
+    ...more,
+  });
+  const text = JSON.stringify({
+    prefix: '198.51.100.7/32',
+    paths: [
+      path('192.168.66.12', {
+        community: { string: '64512:7 65000:100' },
+        largeCommunity: { string: '65000:1:2' },
+      }),
+      path('192.168.66.11', { locPrf: 200 }),
+    ],
+  });
+  expect(parsePaths(text, nodes)).toEqual([
+    { node: 'a', communities: [], localPreference: 200, asPath: '64512' },
+    { node: 'b', communities: ['64512:7', '65000:100', '65000:1:2'], asPath: '64512' },
+  ]);
+  expect(parsePaths('{}', nodes)).toEqual([]);
 });

@@ -113,8 +113,18 @@ export function routerNetwork(topology: Topology): MachineNetwork {
       ...ofFamily(family, internetHost).map((address) => `address add ${address} dev lo`),
     ],
     routerLines: [],
-    sysctls: [...commonSysctls(family), ...forwarding(family)],
+    sysctls: [...commonSysctls(family), ...forwarding(family), ...equalPaths(family)],
   };
+}
+
+/** Of several next hops a flow takes one by addresses and ports; nobody is told to go past the router, where he would stick to one of them. */
+function equalPaths(family: Family): Sysctl[] {
+  return [
+    ['net/ipv4/fib_multipath_hash_policy', '1'],
+    ['net/ipv4/conf/all/send_redirects', '0'],
+    ['net/ipv4/conf/default/send_redirects', '0'],
+    ...(family === 'ipv4' ? [] : ([['net/ipv6/fib_multipath_hash_policy', '1']] as const)),
+  ];
 }
 
 /** A node: eth0 on the underlay, default route to the router, forwarding on as kubeadm asks of every node. */
@@ -168,6 +178,8 @@ function commonSysctls(family: Family): Sysctl[] {
     ['net/ipv6/conf/all/disable_ipv6', ipv6Off],
     ['net/ipv6/conf/default/disable_ipv6', ipv6Off],
     ['net/ipv6/conf/default/accept_ra', '0'],
+    // A router can't be told not to send them (RFC 4861 §8).
+    ['net/ipv6/conf/default/accept_redirects', '0'],
     ['net/ipv6/conf/default/accept_dad', '0'],
     // A private port range that leaves NodePorts (30000-32767) to the cluster.
     ['net/ipv4/ip_local_port_range', '32768 60999'],

@@ -27,6 +27,8 @@ export type ClusterOptions = {
   readonly segments?: number;
   /** The router speaks BGP, and the nodes with it. */
   readonly bgp?: boolean;
+  /** It does, and with whom the nodes speak is left to objects that come later. */
+  readonly bgpRouter?: boolean;
   /** Without Netloom: nodes stay without a pod network. */
   readonly bare?: boolean;
   readonly nodeLease?: NodeLease;
@@ -38,8 +40,8 @@ const deadlineSeconds = 120;
 /** Starts what is missing of it; what runs already is left alone. */
 export async function clusterUp(options: ClusterOptions): Promise<Lab> {
   const { name, nodes, family, mtu, progress } = options;
-  const { segments = 1, bgp = false } = options;
-  const { started } = await labUp({ name, nodes, family, mtu, segments, bgp, progress });
+  const { segments = 1, bgp = false, bgpRouter = bgp } = options;
+  const { started } = await labUp({ name, nodes, family, mtu, segments, bgp: bgpRouter, progress });
   if (!started) progress(`lab ${name} is running already`);
   const lab = await openLab(name);
   if (options.bare === true) return lab;

@@ -41,6 +41,7 @@ const shape = {
     default: '1',
   },
   bgp: { type: 'boolean', summary: 'the router speaks BGP, and every node with it' },
+  'bgp-router': { type: 'boolean', summary: 'the router speaks BGP; no node does until an object says so' },
 } as const satisfies Record<string, OptionSpec>;
 
 export const commands: readonly Command[] = [

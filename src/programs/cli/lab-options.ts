@@ -21,6 +21,7 @@ export type LabShape = {
   readonly mtu: number;
   readonly segments: number;
   readonly bgp: boolean;
+  readonly bgpRouter: boolean;
 };
 
 /** Throws UsageError. */
@@ -42,6 +43,7 @@ export function labShape(invocation: Invocation): LabShape {
     mtu,
     segments,
     bgp: values.bgp === true,
+    bgpRouter: values.bgp === true || values['bgp-router'] === true,
   };
 }
 
