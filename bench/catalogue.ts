@@ -3,6 +3,7 @@ import type { Bench } from '#programs/cli/bench/row.ts';
 import { cni } from './cni.ts';
 import { ipam } from './ipam.ts';
 import { lab } from './lab.ts';
+import { loadBalancer } from './lb.ts';
 import { memory } from './memory.ts';
 import { path } from './path.ts';
 import { policy } from './policy.ts';
@@ -16,6 +17,7 @@ export const benches: readonly Bench[] = [
   policy,
   policyCompute,
   ipam,
+  loadBalancer,
   memory,
   lab,
 ];

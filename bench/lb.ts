@@ -1,0 +1,31 @@
+/** Addresses of balancers: how fast they come, move and heal, as a client and a router outside see it. */
+import type { Bench } from '#programs/cli/bench/row.ts';
+import { announcements } from './lb-announce.ts';
+import { nodeDeaths } from './lb-failover.ts';
+import { echoes, openGround } from './lb-ground.ts';
+import { plannedMoves } from './lb-moves.ts';
+
+export const loadBalancer: Bench = {
+  name: 'lb',
+  summary:
+    "balancers' addresses: outages when a node dies (L2, BGP, BGP with BFD), time to the first route and answer, losses by planned moves",
+  run: async ({ quick, progress }) => {
+    const ground = await openGround(progress);
+    try {
+      await ground.apply(...echoes);
+      const runs = quick ? 1 : 20;
+      return [
+        ...(await nodeDeaths(ground, runs, progress)),
+        ...(await announcements(ground, {
+          sizes: quick ? [10] : [10, 1_000],
+          runs: quick ? 3 : 20,
+          changes: quick ? 50 : 1_000,
+          progress,
+        })),
+        ...(await plannedMoves(ground, runs, progress)),
+      ];
+    } finally {
+      await ground.close();
+    }
+  },
+};
