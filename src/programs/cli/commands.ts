@@ -142,6 +142,16 @@ export const commands: readonly Command[] = [
     load: () => import('./why-ip.ts'),
   },
   {
+    name: ['lb'],
+    summary:
+      "tell who announces balancers' addresses, to whom and since when, and what a Service waits for; exit code 1 where the one asked for waits",
+    operands: '[NAMESPACE/SERVICE]',
+    operandCount: [0, 1],
+    options: { name: clusterOption, output: outputOption('text', 'json') },
+    examples: ['./netloom lb', './netloom lb shop/web', './netloom lb -o json'],
+    load: () => import('./lb.ts'),
+  },
+  {
     name: ['why'],
     summary:
       'tell whether one may open a connection to another, and which policy and rule decide it; exit code 1 where it may not',

@@ -2,7 +2,7 @@
 import { labStatus } from '#lab/control.ts';
 import type { LabStatus } from '#lab/lab.ts';
 import { labNames } from '#lab/lifecycle.ts';
-import { columns } from './columns.ts';
+import { age, columns } from './columns.ts';
 import { exitCodes, type Invocation } from './command.ts';
 import { labName } from './lab-options.ts';
 
@@ -45,12 +45,4 @@ export function statusLines({ spec, phase, error, machines, processes }: LabStat
     '',
     ...columns([['PROCESS', 'STATE', 'PID', 'RESTARTS', 'AGE'], ...processRows]),
   ];
-}
-
-/** As kubectl writes it: `42s`, `7m`, `3h`, `2d`. */
-function age(since: string, now: number): string {
-  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
-  return seconds < 172_800 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
 }

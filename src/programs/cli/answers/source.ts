@@ -15,10 +15,19 @@ export type Source = {
   readonly lab?: Lab;
 };
 
-export async function clusterSource(invocation: Invocation): Promise<Source> {
+/** Of the lab that is named, of none but $KUBECONFIG (undefined), or of lab default. */
+export async function kubeconfigPath(invocation: Invocation): Promise<string | undefined> {
+  return (await labOf(invocation))?.kubeconfigPath;
+}
+
+async function labOf(invocation: Invocation): Promise<Lab | undefined> {
   const { name } = invocation.values;
   const byKubeconfig = name === undefined && (process.env.KUBECONFIG ?? '') !== '';
-  const lab = byKubeconfig ? undefined : await openLab(name === undefined ? 'default' : labName(invocation));
+  return byKubeconfig ? undefined : openLab(name === undefined ? 'default' : labName(invocation));
+}
+
+export async function clusterSource(invocation: Invocation): Promise<Source> {
+  const lab = await labOf(invocation);
   const config = await loadKubeconfig(lab === undefined ? {} : { path: lab.kubeconfigPath });
   const client = createClient(config);
   try {
