@@ -2,9 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
 import { clusterNetworkPolicyKind } from '#api/kinds/clusternetworkpolicy.ts';
+import { ipAddressPoolKind } from '#api/kinds/ipaddresspool.ts';
+import { metallbGroup } from '#api/kinds/metallbparts.ts';
 import { subnetKind } from '#api/kinds/subnet.ts';
+import { kinds } from '#api/kinds.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import {
   type ClusterNetworkPolicy,
@@ -118,4 +122,17 @@ test('examples/policy.yaml is taken by the API server, and read without a proble
     problems: [],
     value: { subject: { namespaces: 'shop' } },
   });
+});
+
+test.each(['l2', 'bgp'])('examples/loadbalancer-%s.yaml is taken by the API server as it is', async (way) => {
+  const url = new URL(`../../../examples/loadbalancer-${way}.yaml`, import.meta.url);
+  const objects = parseAllDocuments(readFileSync(url, 'utf8')).map(
+    (document) => document.toJS() as KubeObject,
+  );
+  await applyObjects(client, [...kinds.filter(({ group }) => group === metallbGroup).map(crdOf), ...objects]);
+  const of = (kind: string) => objects.find((object) => object.kind === kind)?.metadata.name ?? '';
+  const pool = await client.get(ipAddressPoolKind, of('IPAddressPool'), 'metallb-system');
+  expect(pool['spec']).toMatchObject({ autoAssign: true });
+  const service = await client.get(serviceType, of('Service'), 'default');
+  expect(service['spec']).toMatchObject({ type: 'LoadBalancer' });
 });

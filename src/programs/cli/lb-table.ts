@@ -135,12 +135,14 @@ function whyNot(service: KubeObject, addresses: readonly string[], objects: Bala
     .filter((each) => warns(each, service))
     .toSorted(byTime)
     .at(-1);
-  if (event !== undefined) return said(String(event['reason'] ?? ''), String(event['note'] ?? ''));
+  if (event !== undefined) return said(textOf(event['reason']), textOf(event['note']));
   if (objects.pools.length === 0) return 'there is no IPAddressPool';
   return addresses.length === 0
     ? 'nothing was said of it yet'
     : 'no advertisement takes it, or it has no endpoint that could answer';
 }
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 const said = (reason = '', message = ''): string =>
   [reason, message].filter((text) => text !== '').join(': ');
