@@ -9,7 +9,7 @@ import type { Lab } from '#lab/client.ts';
 import { eventually } from '#lab/eventually.ts';
 import { labDown } from '#lab/lifecycle.ts';
 import { type Neighbors, openNeighbors } from '#lab/neighbors.ts';
-import { nodesASN, routerASN } from '#lab/router.ts';
+import { routerPeers } from '#lab/router.ts';
 import { routerSessions, routerVtysh } from '#lab/router-table.ts';
 import { applyObjects, clusterUp } from '#programs/cli/cluster.ts';
 import { paths } from '#system/registry.ts';
@@ -142,16 +142,11 @@ export const commonObjects: readonly KubeObject[] = [
 export const holdSeconds = 3;
 
 export const peers = (bfd: boolean): readonly KubeObject[] =>
-  (['192.168.66.1', 'fd66::1'] as const).map((peerAddress) =>
-    object('BGPPeer', 'v1beta2', peerAddress.includes(':') ? 'router-ipv6' : 'router-ipv4', {
-      myASN: nodesASN,
-      peerASN: routerASN,
-      peerAddress,
-      holdTime: `${holdSeconds}s`,
-      keepaliveTime: '1s',
-      ...(bfd ? { bfdProfile: 'fast' } : {}),
-    }),
-  );
+  routerPeers('dual', {
+    holdTime: `${holdSeconds}s`,
+    keepaliveTime: '1s',
+    ...(bfd ? { bfdProfile: 'fast' } : {}),
+  });
 
 /** An echo server on each node. It serves on for a while when it is told to end, as everything behind a balancer has to. */
 export const echoes: readonly KubeObject[] = nodes.map(

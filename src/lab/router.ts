@@ -95,5 +95,18 @@ export function routerNeighbors(topology: Topology): readonly KubeObject[] {
   );
 }
 
+/** The same as MetalLB's kind says it, in the namespace that MetalLB has; of the first segment. `more`: fields of the spec. */
+export function routerPeers(family: Topology['family'], more: object = {}): readonly KubeObject[] {
+  return routerAddresses(family).map((peerAddress) => ({
+    apiVersion: 'metallb.io/v1beta2',
+    kind: 'BGPPeer',
+    metadata: {
+      name: peerAddress.includes(':') ? 'router-ipv6' : 'router-ipv4',
+      namespace: 'metallb-system',
+    },
+    spec: { myASN: nodesASN, peerASN: routerASN, peerAddress, holdTime: '9s', keepaliveTime: '3s', ...more },
+  }));
+}
+
 /** Of a node in a lab of several segments: 1, 2 … */
 export const segmentLabel = 'netloom.dev/segment';

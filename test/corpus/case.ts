@@ -56,7 +56,7 @@ export type Change = {
   readonly values: Readonly<Record<string, string | undefined>>;
 };
 
-export type Check = Probe | Held | Fact;
+export type Check = Probe | Held | Fact | Answered | Routed;
 
 export type Outcome = 'allowed' | 'dropped' | 'refused';
 
@@ -89,6 +89,32 @@ export type Held = {
   readonly line: number;
   readonly name: string;
   readonly state: 'alive' | 'cut';
+};
+
+/** Who answers for an address by ARP and NDP, asked from outside. */
+export type Answered = {
+  readonly kind: 'answered';
+  readonly line: number;
+  /** An address, or `lb/x/web`. */
+  readonly target: string;
+  readonly families: readonly Family[];
+  /** Names of nodes; none: nobody does. */
+  readonly by: readonly string[];
+  /** Any one of them, and no other; otherwise all. */
+  readonly oneOf: boolean;
+};
+
+/** What the router learnt by BGP, and of which nodes. */
+export type Routed = {
+  readonly kind: 'routed';
+  readonly line: number;
+  /** A prefix, an address, or `lb/x/web`. */
+  readonly target: string;
+  readonly families: readonly Family[];
+  /** Names of nodes; none: it has no route. */
+  readonly via: readonly string[];
+  /** All that each of them says, sorted; absent: not asked. */
+  readonly communities?: readonly string[];
 };
 
 /** What an object must contain (`has`), in which prefix a pod's address is (`in`), or that its addresses are those of the step before. */

@@ -1,5 +1,6 @@
 /** The lines of a case file that are no YAML: pods, changes, probes, facts; pure. */
 import { type Family, parseAddr } from '#net/addr.ts';
+import { parsePrefix } from '#net/prefix.ts';
 import type { Change, Check, Fact, Held, NamespaceWish, Outcome, PodWish, Probe, Protocol } from './case.ts';
 
 const usualNodes = ['node1', 'node2', 'node3'] as const;
@@ -49,8 +50,37 @@ export function wishOf(line: string, count: number): PodWish | NamespaceWish | u
 }
 
 export function checksOf(line: string, number: number, pods: readonly string[]): Check[] | undefined {
-  return probesOf(line, number, pods) ?? heldOf(line, number) ?? factOf(line, number);
+  return (
+    probesOf(line, number, pods) ??
+    heldOf(line, number) ??
+    answeredOf(line, number) ??
+    routedOf(line, number) ??
+    factOf(line, number)
+  );
 }
+
+function answeredOf(line: string, number: number): Check[] | undefined {
+  const match = /^(\S+) is answered by (one of )?([\w, ]+?)(?: (ipv4|ipv6))?$/.exec(line);
+  if (match === null) return undefined;
+  const [, target = '', one, by = '', family] = match;
+  const families = familiesOf(family, target);
+  return [{ kind: 'answered', line: number, target, families, by: machines(by), oneOf: one !== undefined }];
+}
+
+function routedOf(line: string, number: number): Check[] | undefined {
+  const match = /^router has (\S+) via ([\w, ]+?)(?: communities ([\d:, ]+|none))?(?: (ipv4|ipv6))?$/.exec(
+    line,
+  );
+  if (match === null) return undefined;
+  const [, target = '', via = '', said, family] = match;
+  const communities = said === undefined ? {} : { communities: said === 'none' ? [] : list(said).sort() };
+  const families = familiesOf(family, target);
+  return [{ kind: 'routed', line: number, target, families, via: machines(via), ...communities }];
+}
+
+const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+
+const machines = (text: string): string[] => (text.trim() === 'nobody' ? [] : list(text).sort());
 
 function heldOf(line: string, number: number): Check[] | undefined {
   const match = /^([\w-]+): (alive|cut)$/.exec(line);
@@ -73,7 +103,6 @@ function probesOf(line: string, number: number, pods: readonly string[]): Check[
     );
   if (match === null) return undefined;
   const [, keep, from = '', to = '', ports = '', family, outcome, how, by, seenAs] = match;
-  const list = (text: string) => text.split(',').map((part) => part.trim());
   const sources = list(from).flatMap((end) => matching(end, pods));
   const targets = list(to).flatMap((end) => matching(end, pods));
   return sources.flatMap((source) =>
@@ -105,7 +134,7 @@ function probesOf(line: string, number: number, pods: readonly string[]): Check[
 /** Of an address its own one. */
 function familiesOf(family: string | undefined, target: string): readonly Family[] {
   if (family !== undefined) return [family === 'ipv4' ? 4 : 6];
-  const address = parseAddr(target);
+  const address = parseAddr(target) ?? parsePrefix(target);
   return address === undefined ? [4, 6] : [address.family];
 }
 

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { type Family, parseAddr } from '#net/addr.ts';
 import { parsePrefix, prefixHas } from '#net/prefix.ts';
 import type { Check, Fact, Held, Probe, Step } from '../corpus/case.ts';
+import { askAnswered, askRouted } from './case-balancers.ts';
 import { endsOf, placeOf, portOf, type Running } from './case-ends.ts';
 import type { ProbeAnswer } from './packets.ts';
 
@@ -68,6 +69,10 @@ function ask(run: Running, check: Check): Promise<readonly string[]> {
       return askHeld(run, check);
     case 'fact':
       return askFact(run, check);
+    case 'answered':
+      return askAnswered(run, check);
+    case 'routed':
+      return askRouted(run, check);
   }
 }
 

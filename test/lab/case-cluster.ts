@@ -11,6 +11,7 @@ import {
   networkPolicyType,
 } from '#api/policies.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
+import { type Neighbors, openNeighbors } from '#lab/neighbors.ts';
 import { type Cluster, type Shape, startCluster } from './cluster.ts';
 import { type Packets, startPackets } from './packets.ts';
 import type { PodObject } from './pods.ts';
@@ -19,6 +20,7 @@ import { installPolicyKinds } from './policy-kinds.ts';
 export type CaseCluster = {
   readonly cluster: Cluster;
   readonly packets: Packets;
+  readonly neighbors: Neighbors;
   readonly pods: Informer<PodObject>;
   readonly services: Informer<ServiceObject>;
   readonly nodes: readonly string[];
@@ -72,6 +74,7 @@ export async function startCaseCluster(topic: string, shape: Shape): Promise<Cas
     const nodes = await cluster.lab.nodes();
     const machines = [...nodes, 'outside', 'router'];
     const packets = await startPackets(cluster.lab, machines);
+    const neighbors = await openNeighbors(cluster.lab);
     await Promise.all(machines.map((machine) => packets.serve({ machine }, machine, usualPorts)));
     const pods = startInformer<PodObject>(cluster.client, podType);
     const services = startInformer<ServiceObject>(cluster.client, core.serviceType);
@@ -85,6 +88,7 @@ export async function startCaseCluster(topic: string, shape: Shape): Promise<Cas
     return {
       cluster,
       packets,
+      neighbors,
       pods,
       services,
       nodes,

@@ -1,5 +1,6 @@
 /** Every case of test/corpus that has packets, with real ones: in one dual-stack lab, several cases at a time. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { routerPeers } from '#lab/router.ts';
 import { type Case, hasPackets } from '../corpus/case.ts';
 import { readCases } from '../corpus/files.ts';
 import { type CaseCluster, startCaseCluster } from './case-cluster.ts';
@@ -16,7 +17,11 @@ const results = new Map(cases.map((each) => [each.name, Promise.withResolvers<re
 let cluster: CaseCluster;
 
 beforeAll(async () => {
-  cluster = await startCaseCluster('corpus', { nodes: 3 });
+  cluster = await startCaseCluster('corpus', { nodes: 3, bgpRouter: true });
+  await cluster.cluster.apply(
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'metallb-system' } },
+    ...routerPeers('dual'),
+  );
   void runAll(cluster);
 }, 240_000);
 
@@ -43,13 +48,17 @@ async function runAll(shared: CaseCluster): Promise<void> {
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-let last: Promise<unknown> = Promise.resolve();
+/** A cluster has one BaselineAdminNetworkPolicy, and any Service may take of any IPAddressPool: cases that have one wait for each other. */
+const shared = ['BaselineAdminNetworkPolicy', 'IPAddressPool'];
+const last = new Map<string, Promise<unknown>>();
 
-/** A cluster has one BaselineAdminNetworkPolicy: cases that have it wait for each other. */
 function alone<T>(given: Case, work: () => Promise<T>): Promise<T> {
-  const needed = given.steps.some(({ manifests }) => manifests.includes('kind: BaselineAdminNetworkPolicy'));
-  if (!needed) return work();
-  const turn = last.then(work, work);
-  last = turn;
+  const kind = shared.find((each) =>
+    given.steps.some(({ manifests }) => manifests.includes(`kind: ${each}`)),
+  );
+  if (kind === undefined) return work();
+  const before = last.get(kind) ?? Promise.resolve();
+  const turn = before.then(work, work);
+  last.set(kind, turn);
   return turn;
 }
