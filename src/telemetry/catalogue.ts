@@ -142,8 +142,8 @@ export const catalogue = {
     'Remove the rule, or place it before the one that is named.',
   ),
   NoFreeAddress: doubtful(
-    'All addresses of an IPPool are held: the next pod waits.',
-    'Give the pool more addresses, or delete pods that hold some (kubectl describe ippool).',
+    'All addresses of an IPPool or IPAddressPool are held: the next pod or Service waits.',
+    'Give the pool more addresses, or delete what holds some (kubectl describe ippool, kubectl get services -A).',
   ),
   NoFreeBlock: doubtful(
     'All addresses of a Subnet are in blocks that nodes hold: a node that needs another one waits.',

@@ -5,7 +5,7 @@ import type { Labels } from '#model/selector.ts';
 import { type Allocation, choose, familyOf, isWanted, type Lack, lackText, olderFirst } from './choose.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { servePools } from './pools.ts';
-import { type PoolUsage, poolUsage, strandedProblems } from './usage.ts';
+import { exhaustedProblems, type PoolUsage, poolUsage, strandedProblems } from './usage.ts';
 
 export type AllocationBook = {
   setPools(pools: readonly AddressPoolModel[]): void;
@@ -105,6 +105,8 @@ export function createAllocationBook(): AllocationBook {
     for (const service of [...all].sort(olderFirst)) seek(service);
   };
 
+  const usage = () => poolUsage(ledger, waiting.values(), allocations.values());
+
   return {
     setPools(pools) {
       models = pools;
@@ -166,6 +168,7 @@ export function createAllocationBook(): AllocationBook {
     get: (key) => allocations.get(key),
     problems: () => [
       ...served.problems,
+      ...exhaustedProblems(usage(), ledger),
       ...[...waiting].flatMap(([key, lack]): Problem[] => {
         const service = services.get(key);
         if (service === undefined || lack.content === true) return [];
@@ -178,7 +181,7 @@ export function createAllocationBook(): AllocationBook {
         ledger,
       ),
     ],
-    usage: () => poolUsage(ledger, waiting.values(), allocations.values()),
+    usage,
   };
 }
 

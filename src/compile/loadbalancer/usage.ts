@@ -20,7 +20,11 @@ export function poolUsage(
   waiting: Iterable<Lack>,
   allocations: Iterable<Allocation>,
 ): readonly PoolUsage[] {
-  const waits = tally([...waiting].flatMap(({ content, pools }) => (content === true ? [] : pools)));
+  const waits = tally(
+    [...waiting].flatMap(({ content, families, pools }) =>
+      content === true || families === undefined ? [] : pools,
+    ),
+  );
   const have = tally([...allocations].flatMap(({ pool }) => pool ?? []));
   return ledger.pools.list.map((pool) => ({
     name: pool.name,
@@ -29,6 +33,16 @@ export function poolUsage(
     services: have.get(pool.name) ?? 0,
     waiting: waits.get(pool.name) ?? 0,
   }));
+}
+
+/** Pools that somebody waits for an address of. */
+export function exhaustedProblems(usage: readonly PoolUsage[], ledger: Ledger): readonly Problem[] {
+  return usage.flatMap(({ name, waiting }): Problem[] => {
+    const pool = ledger.pools.byName.get(name);
+    if (waiting === 0 || pool === undefined) return [];
+    const message = `no address is left for ${waiting} Service${waiting === 1 ? '' : 's'}`;
+    return [{ object: pool.origin, field: 'spec.addresses', code: 'NoFreeAddress', message }];
+  });
 }
 
 /** Told on the Service, and together on the pool that its addresses came from if that is still there. */

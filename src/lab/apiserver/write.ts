@@ -152,7 +152,10 @@ export function update(
     generation: old.metadata.generation,
   });
   if (request.subresource === 'status') {
-    const metadata = withMetadata(old, { managedFields: object.metadata.managedFields }).metadata;
+    const { managedFields, labels, annotations } = object.metadata;
+    // The core group's status writes take labels and annotations along: kubelets annotate their Nodes so.
+    const taken = kind.group === '' && !kind.fromCrd ? { labels, annotations } : {};
+    const { metadata } = withMetadata(old, { managedFields, ...taken });
     const status = object['status'];
     object = { ...withoutStatus(old), metadata, ...(status === undefined ? {} : { status }) };
   } else {

@@ -12,7 +12,9 @@ import {
 import { group } from '#api/kind.ts';
 import { type BGPNeighbor, bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
+import { type IPAddressPool, ipAddressPoolKind } from '#api/kinds/ipaddresspool.ts';
 import { type IPPool, ipPoolKind } from '#api/kinds/ippool.ts';
+import { metallbGroup } from '#api/kinds/metallbparts.ts';
 import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { Condition, KubeObject, ResourceType } from '#api/object.ts';
@@ -24,9 +26,11 @@ import {
 } from '#api/policies.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
+import { readAddressPool } from '#model/addresspool.ts';
 import { readAdminNetworkPolicy, readBaselineAdminNetworkPolicy } from '#model/adminnetworkpolicy.ts';
 import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
 import { readClusterNetworkPolicy } from '#model/clusternetworkpolicy.ts';
+import type { AddressPoolModel } from '#model/loadbalancer.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { readNetworkPolicy } from '#model/networkpolicy.ts';
 import { type NodeModel, readNode } from '#model/node.ts';
@@ -38,6 +42,7 @@ import { readEndpointSlice, readService, type ServiceModel } from '#model/servic
 import { readStatefulSet, type StatefulSetModel } from '#model/statefulset.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
+import type { ServedLoadBalancers } from '../flags.ts';
 import {
   type PolicyReach,
   parseReach,
@@ -50,6 +55,7 @@ import {
   type WireFindings,
   wireAnnotation,
 } from '../node-lease.ts';
+import { balancerOf, type SeenBalancer } from './balancers/seen.ts';
 
 /** An object as it was read. */
 export type Seen<M> = { readonly ref: ObjectReference; readonly problems: readonly Problem[] } & Pick<
@@ -60,6 +66,15 @@ export type Seen<M> = { readonly ref: ObjectReference; readonly problems: readon
 export type SeenClaim = Seen<BlockClaimModel> & {
   readonly resourceVersion: string;
   readonly conditions: readonly Condition[] | undefined;
+};
+
+/** `balancer`: of a Service of type LoadBalancer that is ours to serve, or was. */
+export type SeenService = Seen<ServiceModel> & { readonly balancer?: SeenBalancer };
+
+export type SeenAddressPool = Seen<AddressPoolModel> & {
+  readonly status:
+    | (NonNullable<IPAddressPool['status']> & { readonly conditions?: readonly Condition[] })
+    | undefined;
 };
 
 export type SeenQoSPolicy = Seen<QoSPolicyModel> & {
@@ -98,7 +113,9 @@ export type Caches = {
   /** Wrong with one can be what it says of policy. */
   readonly namespaces: Informer<Seen<NamespaceModel>>;
   readonly nodes: Informer<Seen<NodeModel>>;
-  readonly services: Informer<Seen<ServiceModel>>;
+  readonly services: Informer<SeenService>;
+  /** Empty where the cluster doesn't serve the kind. */
+  readonly addressPools: Informer<SeenAddressPool>;
   /** Without values: only what is wrong with slices matters here. */
   readonly slices: Informer<Seen<never>>;
   /** With the index `namespace`. */
@@ -120,7 +137,14 @@ export const policyCaches = (caches: Caches): readonly Informer<SeenPolicy>[] =>
   caches.clusterNetworkPolicies,
 ];
 
-export function startCaches(client: Client, log: Log): Caches {
+/** `loadBalancers`: whose addresses are given here; undefined: nobody's. */
+export type CacheOptions = { readonly loadBalancers: ServedLoadBalancers | undefined };
+
+export function startCaches(
+  client: Client,
+  log: Log,
+  { loadBalancers }: CacheOptions = { loadBalancers: {} },
+): Caches {
   /** A change that says nothing new (a heartbeat, an endpoint that is as good as the last one) is not told. */
   const quiet = { log, equal: (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b) };
   const watch = <Raw extends KubeObject, M>(type: ResourceType, read: (object: Raw) => Read<M>) =>
@@ -160,7 +184,26 @@ export function startCaches(client: Client, log: Log): Caches {
       return { value, problems: namespacePosture(value).problems };
     }),
     nodes: watch<Node, NodeModel>(nodeType, readNode),
-    services: watch<KubeObject, ServiceModel>(serviceType, readService),
+    services: startInformer<KubeObject, SeenService>(client, serviceType, {
+      ...quiet,
+      transform: (object) => {
+        const balancer = balancerOf(object, loadBalancers);
+        return {
+          ref: referenceTo(object),
+          ...readService(object),
+          ...(balancer === undefined ? {} : { balancer }),
+        };
+      },
+    }),
+    addressPools: startInformer<IPAddressPool, SeenAddressPool>(client, ipAddressPoolKind, {
+      log,
+      mayBeAbsent: true,
+      transform: (pool) => ({
+        ref: referenceTo(pool),
+        status: pool.status as SeenAddressPool['status'],
+        ...readAddressPool(pool),
+      }),
+    }),
     slices: watch<KubeObject, never>(endpointSliceType, (slice) => ({
       value: undefined,
       problems: readEndpointSlice(slice).problems,
@@ -197,7 +240,7 @@ export function startCaches(client: Client, log: Log): Caches {
 /** With a generation only where the API server counts one up for us. */
 export function referenceTo({ kind, apiVersion, metadata }: KubeObject): ObjectReference {
   const { name, namespace, uid, generation } = metadata;
-  const own = apiVersion.startsWith(`${group}/`);
+  const own = [group, metallbGroup].some((each) => apiVersion.startsWith(`${each}/`));
   return {
     kind,
     apiVersion,

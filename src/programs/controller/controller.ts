@@ -9,8 +9,10 @@ import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
 import { createReporter } from '#telemetry/problems.ts';
 import { createThinned } from '#telemetry/thinned.ts';
+import type { ServedLoadBalancers } from '../flags.ts';
 import { nodeOfLease } from '../node-lease.ts';
 import type { LeaseSighting, LeaseTimes } from './abandoned.ts';
+import { createBalancers } from './balancers/balancers.ts';
 import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
 import { reconcileNeighbors } from './neighbors.ts';
@@ -32,6 +34,8 @@ export type ControllerOptions = {
   readonly leaseTimes: LeaseTimes;
   /** Whether agents serve `spec.externalIPs`. */
   readonly externalIPs: boolean;
+  /** Whose addresses are given; undefined: nobody's. */
+  readonly loadBalancers?: ServedLoadBalancers | undefined;
   readonly log: Log;
 };
 
@@ -74,7 +78,12 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     return lasts !== undefined && performance.now() <= lasts && caches.nodes.get('', node) !== undefined;
   };
   const policyStatus = createPolicyStatus(client, caches, isAlive, log, () => passes.wake());
-  const findings = followFindings(caches, options, policyStatus.problems, () => passes.wake());
+  const balancers = createBalancers(
+    { client, caches, served: options.loadBalancers, recorder, registry, log },
+    () => passes.wake(),
+  );
+  const more = () => [...policyStatus.problems(), ...balancers.problems()];
+  const findings = followFindings(caches, options, more, () => passes.wake());
 
   const pass = async (): Promise<void> => {
     const subnets = caches.subnets.list();
@@ -128,7 +137,12 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
       startedAt = performance.now();
       remindedAt = startedAt;
       isLeading = true;
-      await Promise.all([passes.run(signal), qosStatus.run(signal), policyStatus.run(signal)]);
+      await Promise.all([
+        passes.run(signal),
+        qosStatus.run(signal),
+        policyStatus.run(signal),
+        balancers.run(signal),
+      ]);
       isLeading = false;
       for (const kind of policyStatus.pending().keys()) pending.remove({ kind });
       reporter.clear();

@@ -10,7 +10,15 @@ import { ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
-import { commonFlags, externalIPsFlag, logOf, readFlags, servesExternalIPs } from '../flags.ts';
+import {
+  commonFlags,
+  externalIPsFlag,
+  loadBalancerFlags,
+  logOf,
+  readFlags,
+  servedLoadBalancers,
+  servesExternalIPs,
+} from '../flags.ts';
 import { nodeLeaseMarginSeconds, nodeLeaseSeconds, systemNamespace } from '../node-lease.ts';
 import { version } from '../version.ts';
 import { startCaches } from './caches.ts';
@@ -38,6 +46,7 @@ const flags = readFlags(
       positive: true,
     },
     ...externalIPsFlag,
+    ...loadBalancerFlags,
     'metrics-port': {
       value: 'PORT',
       help: 'port of /metrics',
@@ -47,6 +56,7 @@ const flags = readFlags(
   },
 );
 const externalIPs = servesExternalIPs(flags);
+const loadBalancers = servedLoadBalancers(flags);
 const log = logOf(flags);
 const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'controller', version });
@@ -57,7 +67,7 @@ const recorder = createRecorder(client, {
   instance: flags.identity,
   log,
 });
-const caches = startCaches(client, log);
+const caches = startCaches(client, log, { loadBalancers });
 const all = Object.entries(caches);
 
 const health = await startHealthServer({
@@ -80,6 +90,7 @@ const controller = startController({
   recorder,
   registry,
   externalIPs,
+  loadBalancers,
   leaseTimes: {
     defaultDurationMs: Number(flags['node-lease-seconds']) * 1000,
     marginMs: Number(flags['node-lease-margin-seconds']) * 1000,

@@ -26,13 +26,13 @@ export type Findings = {
 export type FindingsOptions = { readonly externalIPs: boolean };
 
 /**
- * Follows the caches; `onChange` is told when there may be other problems than before. `policyProblems`: of policies beside each other
- * and the cluster's pods.
+ * Follows the caches; `onChange` is told when there may be other problems than before. `moreProblems`: of policies beside each other
+ * and the cluster's pods, and of balancers' addresses.
  */
 export function followFindings(
   caches: Caches,
   { externalIPs }: FindingsOptions,
-  policyProblems: () => readonly Problem[],
+  moreProblems: () => readonly Problem[],
   onChange: () => void,
 ): Findings {
   const { subnets, pools, claims, nodes, services, slices, policies, neighbors } = caches;
@@ -79,7 +79,7 @@ export function followFindings(
         ...neighborProblems(neighbors.list(), nodes.list()),
         ...[...faulty.values()].flat(),
         ...compiler.problems(),
-        ...policyProblems(),
+        ...moreProblems(),
       ];
     },
     referenceOf({ kind, namespace, name }) {
@@ -92,6 +92,8 @@ export function followFindings(
           const pool = pools.get('', name);
           return pool && referenceTo(pool);
         }
+        case 'IPAddressPool':
+          return caches.addressPools.get(namespace, name)?.ref;
         case 'BGPNeighbor': {
           const neighbor = neighbors.get('', name);
           return neighbor && referenceTo(neighbor);
