@@ -1,5 +1,6 @@
 /** Random intents for the property tests: a small world, so that entries meet often. */
 import fc from 'fast-check';
+import type { AnnouncementIntent } from '#intent/loadbalancer.ts';
 import type {
   EndpointIntent,
   IntentChange,
@@ -100,11 +101,19 @@ const endpoint = (index: number): fc.Arbitrary<EndpointIntent> =>
       mode,
     }));
 
+const announcement = fc.constantFrom<AnnouncementIntent>(
+  { origin: origin('Service', 'web'), communities: [] },
+  { origin: origin('Service', 'web'), communities: ['65000:1'] },
+);
+
 const orGone = <T>(entry: fc.Arbitrary<T>) => fc.option(entry, { nil: undefined, freq: 3 });
 
 /** What a change says of each entry: undefined removes it; an absent key leaves it. */
 type Step = {
-  [D in 'self' | 'subnets' | 'peers' | 'endpoints']: Record<string, NodeIntent[D][string] | undefined>;
+  [D in 'self' | 'subnets' | 'peers' | 'announcements' | 'endpoints']: Record<
+    string,
+    NodeIntent[D][string] | undefined
+  >;
 };
 
 const step: fc.Arbitrary<Step> = fc.record({
@@ -114,6 +123,14 @@ const step: fc.Arbitrary<Step> = fc.record({
     { requiredKeys: [] },
   ),
   peers: fc.record({ b: orGone(peer), c: orGone(peer), d: orGone(peer) }, { requiredKeys: [] }),
+  announcements: fc.record(
+    {
+      '10.9.0.1/32': orGone(announcement),
+      '10.9.1.0/24': orGone(announcement),
+      'fd09::1/128': orGone(announcement),
+    },
+    { requiredKeys: [] },
+  ),
   endpoints: fc.record(
     { 'c1/eth0': orGone(endpoint(1)), 'c2/eth0': orGone(endpoint(2)), 'c9/eth0': orGone(endpoint(9)) },
     { requiredKeys: [] },
@@ -137,7 +154,13 @@ export const changes: fc.Arbitrary<IntentChange[]> = fc
 
 /** The state after changes, and one change that says it at once. */
 export function lastState(list: readonly IntentChange[]): IntentChange {
-  const state: Record<string, Record<string, unknown>> = { self: {}, subnets: {}, peers: {}, endpoints: {} };
+  const state: Record<string, Record<string, unknown>> = {
+    self: {},
+    subnets: {},
+    peers: {},
+    announcements: {},
+    endpoints: {},
+  };
   for (const change of list) {
     for (const domain of Object.keys(state)) {
       const key = domain as keyof IntentChange['put'];

@@ -1,6 +1,7 @@
 /** What intents lower to, as exact text, and what is said of those that can not be held. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { classNumber, classText } from '#intent/announcement-class.ts';
 import { type BGPNeighborIntent, emptyIntent, type NodeIntent, type SubnetMode } from '#intent/node.ts';
 import type { DeviceFact, Facts } from './context.ts';
 import { lower } from './lower.ts';
@@ -39,6 +40,9 @@ const pod = { origin, device: 'nlp00000000001', ifindex: 7, mac: '02:00:00:00:00
 /** Of a gateway: part of a hash, so that no two are likely to meet. */
 const table = (gateway: string) =>
   0x6e00_0000 + createHash('sha256').update(gateway).digest().readUIntBE(0, 3);
+const service = { kind: 'Service', name: 's' };
+const metricOf = (communities: readonly string[]) => classNumber(classText({ origin: service, communities }));
+const [plain, tagged] = [metricOf([]), metricOf(['65000:1'])];
 const bgp: BGPNeighborIntent = {
   origin,
   address: '192.168.66.1',
@@ -146,6 +150,22 @@ describe('lower', () => {
         'ip route replace unreachable 10.245.9.9/32 metric 4278198272 proto 110',
         'ip -6 route replace unreachable fd10:245:0:1::/122 table 110 proto 110',
         'ip -6 route replace unreachable fd10:245:0:1::/122 metric 4278198272 proto 110',
+      ],
+    ],
+    [
+      'addresses of Services are announced by routes whose metric says what is said of them, and stand nowhere else',
+      {
+        announcements: {
+          '10.9.0.1/32': { origin: service, communities: [] },
+          '10.9.1.0/24': { origin: { kind: 'Service', name: 't' }, communities: ['65000:1'] },
+          'fd09::1/128': { origin: service, communities: [] },
+        },
+      },
+      {},
+      [
+        `ip route replace unreachable 10.9.0.1/32 metric ${plain} table 110 proto 110`,
+        `ip route replace unreachable 10.9.1.0/24 metric ${tagged} table 110 proto 110`,
+        `ip -6 route replace unreachable fd09::1/128 metric ${plain} table 110 proto 110`,
       ],
     ],
     [

@@ -1,4 +1,6 @@
 /** NodeIntent and what the machine looks like ─► the objects that the kernel must hold; pure. */
+import { classNumber, classText } from '#intent/announcement-class.ts';
+import type { AnnouncementIntent } from '#intent/loadbalancer.ts';
 import type { EndpointIntent, NodeIntent, PeerIntent, SelfIntent, SubnetIntent } from '#intent/node.ts';
 import { linkGroups, links, numbers, ports, routes } from '#system/registry.ts';
 import {
@@ -46,7 +48,14 @@ export function claimed(entry: string, id: string): Problem {
 }
 
 /** Domains of the intent that this engine reads. */
-export const loweredDomains = ['self', 'subnets', 'peers', 'bgpNeighbors', 'endpoints'] as const;
+export const loweredDomains = [
+  'self',
+  'subnets',
+  'peers',
+  'bgpNeighbors',
+  'announcements',
+  'endpoints',
+] as const;
 export type LoweredDomain = (typeof loweredDomains)[number];
 
 /** The objects of one entry; `key` is `domain/name`. None when the intent has no such entry. */
@@ -66,6 +75,8 @@ export function lowerEntry(key: string, intent: Pick<NodeIntent, LoweredDomain>,
     case 'bgpNeighbors':
       // They count by their addresses only (`Context.routers`).
       return { objects: [], problems: [] };
+    case 'announcements':
+      return withFamilies(key, intent.announcements[name], context, lowerAnnouncement);
     case 'endpoints':
       return withFamilies(key, intent.endpoints[name], context, lowerEndpoint);
   }
@@ -139,6 +150,19 @@ function ownBlocks(self: SelfIntent, subnets: NodeIntent['subnets']): NetlinkObj
     { kind: 'route', destination, table: routes.announcedTable.value },
     { kind: 'route', destination, metric: routes.unreachableMetric.value },
   ]);
+}
+
+/**
+ * Beside the blocks in the announced table; the metric says what FRR says of it. In the main table there is nothing: the node itself
+ * connects to the Service like anybody else.
+ */
+function lowerAnnouncement(key: string, entry: AnnouncementIntent): Lowered {
+  const destination = key.slice(key.indexOf('/') + 1);
+  const metric = classNumber(classText(entry));
+  return {
+    objects: [{ kind: 'route', destination, metric, table: routes.announcedTable.value }],
+    problems: [],
+  };
 }
 
 /**

@@ -6,7 +6,14 @@ export type Records = { [D in LoweredDomain]: Record<string, NodeIntent[D][strin
 
 export function emptyRecords(): Records {
   const none = () => Object.create(null) as Record<string, never>;
-  return { self: none(), subnets: none(), peers: none(), bgpNeighbors: none(), endpoints: none() };
+  return {
+    self: none(),
+    subnets: none(),
+    peers: none(),
+    bgpNeighbors: none(),
+    announcements: none(),
+    endpoints: none(),
+  };
 }
 
 /** Every entry as `domain/name`. */
