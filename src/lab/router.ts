@@ -1,4 +1,4 @@
-/** BGP on the lab's router: a top-of-rack switch that takes whichever node comes, as configuration of FRR's daemons. */
+/** BGP on the lab's router: a top-of-rack switch that takes whichever node comes, of its AS or of another, as configuration of FRR's daemons. */
 import type { KubeObject } from '#api/object.ts';
 import {
   addressesOf,
@@ -46,7 +46,7 @@ export function routerFrr(topology: Topology): Readonly<Record<string, string>> 
     ' bgp bestpath as-path multipath-relax',
     ' bgp listen limit 1000',
     ' neighbor nodes peer-group',
-    ' neighbor nodes remote-as external',
+    ' neighbor nodes remote-as auto',
     ` neighbor nodes bfd profile ${bfdProfile}`,
     ' neighbor nodes timers 3 9',
     ' neighbor nodes timers connect 1',
