@@ -30,6 +30,7 @@ import {
 } from '../node-lease.ts';
 import { version } from '../version.ts';
 import { lookAt, tellOfAudit } from './audit-events.ts';
+import { registerBalancerMetrics } from './balancer-metrics.ts';
 import { startBGPStatus } from './bgp-status.ts';
 import { startClaims } from './claims.ts';
 import { createDatapathClient } from './datapath-client.ts';
@@ -122,6 +123,8 @@ const handPods = (): void => {
 };
 
 const policyMetrics = registerPolicyMetrics(registry, () => feed.policies);
+const balancerMetrics = registerBalancerMetrics(registry, node);
+handover.onStatus(balancerMetrics.setStatus);
 const inForce = createInForce(() => datapath.problems(), policyMetrics.held);
 handover.onAnswer(inForce.answered);
 handover.onStatus(inForce.setStatus);
@@ -143,6 +146,7 @@ const feed = startFeed(
   (delta) => {
     handover.change(delta);
     policyMetrics.handedOver(delta);
+    balancerMetrics.handedOver(delta);
   },
   ({ pods, policySince }) => {
     // The first flush comes while this very constant is being made.
