@@ -48,6 +48,8 @@ export const policyIdentities = {
 
 /** What a class does with connections from (ingress) or to (egress) one identity. */
 export type PolicyDecisionIntent = {
+  /** Of the class, for the sake of who reads what was counted. Absent: not said. */
+  readonly direction?: 'ingress' | 'egress';
   /**
    * The whole of each protocol, without overlaps, sorted by protocol (tcp, udp, sctp, other) and port. `other`: any protocol besides the
    * three, always one row.

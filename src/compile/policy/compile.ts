@@ -4,9 +4,10 @@ import type { Problem } from '#model/problem.ts';
 import { formatPrefix } from '#net/prefix.ts';
 import { atomsOf } from './atoms.ts';
 import type { PolicyClass } from './classes.ts';
+import { directions } from './classes.ts';
 import { decisionKey, type PolicyIntent } from './entries.ts';
 import { facts, featureView, peerText } from './features.ts';
-import { limitProblem, type PolicyLimits, policyLimits } from './limits.ts';
+import { limitProblem, overflowClass, type PolicyLimits, policyLimits } from './limits.ts';
 import { createNumbers } from './numbers.ts';
 import { atomFeatures, atomSources, lookoutOf, ownedAddresses } from './owned.ts';
 import { flattenPolicies, refuseAll } from './rows.ts';
@@ -44,13 +45,18 @@ export function compilePolicy(
 
   const refused = refuseAll({ kind: 'Node', name: node });
   const decisions: Record<string, PolicyDecisionIntent> = {};
-  for (const number of tooMany) decisions[decisionKey(number, policyIdentities.other)] = { rows: refused };
+  for (const direction of directions) {
+    const number = overflowClass(direction, limits);
+    if (tooMany.has(number))
+      decisions[decisionKey(number, policyIdentities.other)] = { direction, rows: refused };
+  }
   for (const [number, each] of classes) {
     const { other, rest } = decisionsOf(each, identities, (identity) =>
       identity === limits.lastIdentity ? refused : undefined,
     );
-    decisions[decisionKey(number, policyIdentities.other)] = { rows: other };
-    for (const [identity, rows] of rest) decisions[decisionKey(number, identity)] = { rows };
+    const { direction } = each;
+    decisions[decisionKey(number, policyIdentities.other)] = { direction, rows: other };
+    for (const [identity, rows] of rest) decisions[decisionKey(number, identity)] = { direction, rows };
   }
   const value: PolicyIntent = {
     policySubjects: subjects,

@@ -126,9 +126,9 @@ function canonical(intent: PolicyIntent): unknown {
   const meaning = (name: string) => members.get(name)?.sort().join() ?? name;
   const map = <T, U>(record: Readonly<Record<string, T>>, to: (value: T) => U) =>
     Object.fromEntries(Object.entries(record).map(([key, value]) => [key, to(value)]));
-  const decisions = Object.entries(intent.policyDecisions).map(([key, { rows }]) => {
+  const decisions = Object.entries(intent.policyDecisions).map(([key, decision]) => {
     const [own, identity] = key.split('/');
-    return [`${meaning(`class ${own}`)} / ${meaning(`identity ${identity}`)}`, rows] as const;
+    return [`${meaning(`class ${own}`)} / ${meaning(`identity ${identity}`)}`, decision] as const;
   });
   expect(new Set(decisions.map(([key]) => key)).size).toBe(decisions.length);
   return {

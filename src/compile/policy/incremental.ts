@@ -111,8 +111,7 @@ export function createPolicyCompiler(self: string, limits: PolicyLimits = policy
       for (const [owner, entry] of owners) output.set('policyAddresses', owner, entry);
       for (const [prefix, identity] of cut)
         output.set('policyPrefixes', prefix, identity === undefined ? undefined : { identity });
-      for (const [key, rows] of decided)
-        output.set('policyDecisions', key, rows === undefined ? undefined : { rows });
+      for (const [key, decision] of decided) output.set('policyDecisions', key, decision);
       const { beyond } = identities;
       const tooMany = beyond.addresses.size + beyond.prefixes.size > 0;
       refusing = [

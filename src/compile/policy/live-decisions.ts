@@ -1,5 +1,5 @@
 /** Decisions of classes for identities, change by change: a class is compared only with identities that have what its rules ask for. */
-import { type PolicyRowIntent, policyIdentities } from '#intent/policy.ts';
+import { type PolicyDecisionIntent, type PolicyRowIntent, policyIdentities } from '#intent/policy.ts';
 import { rowsFor } from './book.ts';
 import { decisionKey } from './entries.ts';
 import { type Asked, facts, peerText } from './features.ts';
@@ -15,7 +15,7 @@ export type LiveDecisions = {
     readonly drop: readonly Asked[];
   };
   /** By class and identity; `undefined`: there is none any more. */
-  readonly settle: (changes: IdentityChanges) => ReadonlyMap<string, Rows | undefined>;
+  readonly settle: (changes: IdentityChanges) => ReadonlyMap<string, PolicyDecisionIntent | undefined>;
 };
 
 type State = {
@@ -30,13 +30,14 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
   const states = new Map<LiveClass, State>();
   const byTopic = new Map<string, Set<LiveClass>>();
   const rebuilt = new Set<LiveClass>();
-  let pending = new Map<string, Rows | undefined>();
+  let pending = new Map<string, PolicyDecisionIntent | undefined>();
 
   const decide = (each: LiveClass, state: State, identity: number, rows: Rows | undefined): void => {
     const differs = rows !== undefined && JSON.stringify(rows) !== state.other;
     if (differs) state.decided.add(identity);
     else if (!state.decided.delete(identity)) return;
-    pending.set(decisionKey(each.number, identity), differs ? rows : undefined);
+    const { number, direction } = each;
+    pending.set(decisionKey(number, identity), differs ? { direction, rows } : undefined);
   };
 
   const rebuild = (each: LiveClass, state: State): void => {
@@ -51,7 +52,8 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
       return rows;
     };
     const other = rowsOf([]);
-    pending.set(decisionKey(each.number, policyIdentities.other), other);
+    const { number, direction } = each;
+    pending.set(decisionKey(number, policyIdentities.other), { direction, rows: other });
     state.other = JSON.stringify(other);
     const left = new Set(state.decided);
     const wanted = new Map<number, Rows>();

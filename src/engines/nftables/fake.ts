@@ -186,6 +186,11 @@ function perform(table: State | undefined, operation: Operation): State | undefi
 }
 
 function checkReferences(table: State): void {
+  for (const [name, elements] of table.elements) {
+    if (!table.sets.get(name)!.definition.endsWith(' : counter')) continue;
+    for (const data of elements.values())
+      if (!table.counters.has(data.slice(1, -1))) refuse(`no counter ${data}`);
+  }
   for (const name of chainsInUse(table)) if (!table.chains.has(name)) refuse(`no chain ${name}`);
   for (const chain of table.chains.values()) {
     for (const { statement } of chain.rules) {

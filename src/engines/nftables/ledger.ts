@@ -14,6 +14,7 @@ import {
 } from '#intent/node.ts';
 import type { PolicyAddressIntent, PolicyDecisionIntent, PolicyPrefixIntent } from '#intent/policy.ts';
 import type { Steps } from '#system/steps.ts';
+import { changedKeys, type Entries } from './changed.ts';
 import { type Claims, release, take, winnerOf } from './claims.ts';
 import {
   claimsOfPeer,
@@ -26,18 +27,13 @@ import {
   lowerSubnets,
   type Owns,
 } from './lower.ts';
-import {
-  claimsOfEndpoint,
-  lowerAddresses,
-  lowerDecision,
-  lowerPrefix,
-  lowerSubject,
-  podOf,
-} from './lower-policy.ts';
+import { isAudited, lowerDecision } from './lower-decision.ts';
+import { claimsOfEndpoint, lowerAddresses, lowerPrefix, lowerSubject, podOf } from './lower-policy.ts';
 import { claimsOfService, lowerService } from './lower-service.ts';
-import { net, netChains, type References } from './net-change.ts';
+import { net, netNames, type References } from './net-change.ts';
 import type { Element } from './objects.ts';
 import { type Concerned, createPolicyIndex } from './policy-index.ts';
+import type { RuleCounter } from './rule-counters.ts';
 import type { StaticContext } from './static.ts';
 import type { PolicyTable } from './verdict.ts';
 
@@ -47,6 +43,8 @@ export type Difference = {
   readonly added: readonly Element[];
   readonly removedChains: readonly string[];
   readonly addedChains: readonly string[];
+  readonly removedCounters: readonly string[];
+  readonly addedCounters: readonly string[];
   /** The static chains are other ones now. */
   readonly staticChanged: boolean;
   readonly problems: readonly { readonly entry: string; readonly reason: string }[];
@@ -62,6 +60,7 @@ export type Difference = {
 export type Wanted = {
   readonly elements: readonly Element[];
   readonly chains: readonly string[];
+  readonly counters: readonly string[];
   readonly problems: Difference['problems'];
 };
 
@@ -72,6 +71,8 @@ export type Ledger = {
   context(): StaticContext;
   /** What policy says now. */
   readonly policy: () => PolicyTable;
+  /** Rules that decisions are of, by the names of their counters. */
+  readonly rules: () => ReadonlyMap<string, RuleCounter>;
   /** The service that answers at a frontend (`frontendKey`). */
   readonly serviceAt: (frontend: string) => ServiceIntent | undefined;
 };
@@ -85,8 +86,6 @@ type Single =
   | 'policyDecisions'
   | 'policyAddresses'
   | 'policyPrefixes';
-type Entries = { -readonly [D in Domain]: Map<string, NodeIntent[D][string]> };
-
 const singles: readonly Single[] = [
   'self',
   'peers',
@@ -105,6 +104,10 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   const claims: Claims = new Map();
   const references: References = new Map();
   const policyIndex = createPolicyIndex(entries);
+  /** Decisions that let through what is to be told of. */
+  const audited = new Set<string>();
+  let audits = false;
+  const rules = new Map<string, RuleCounter>();
   const winner = (claim: string) => winnerOf(claims, claim);
   const lower = (domain: Single, key: string, entry: unknown, owner: (claim: string) => string | undefined) =>
     lowerEntry(domain, key, entry, (claim) => owner(claim) === `${domain}/${key}`);
@@ -119,7 +122,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
     if (domain === 'policyPrefixes') return lowerPrefix(key, entry as PolicyPrefixIntent);
     const endpoint = entry as EndpointIntent;
     const wired = lowerEndpoint(endpoint);
-    const judged = lowerSubject(endpoint, entries.policySubjects.get(podOf(endpoint)), owns);
+    const judged = lowerSubject(endpoint, entries.policySubjects.get(podOf(endpoint)), owns, audits);
     return { ...wired, elements: [...wired.elements, ...judged.elements], chains: judged.chains };
   }
 
@@ -157,11 +160,22 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       const id = `endpoints/${key}`;
       if (changed.policySubjects.has(podOf(endpoint)) && !before.has(id)) before.set(id, endpoint);
     }
+    for (const [key, after] of changed.policyDecisions) {
+      if (after !== undefined && isAudited(after as PolicyDecisionIntent)) audited.add(key);
+      else audited.delete(key);
+    }
+    const auditsAfter = audited.size > 0;
+    // Each class has another chain then.
+    for (const [key, endpoint] of audits === auditsAfter ? [] : entries.endpoints) {
+      if (!before.has(`endpoints/${key}`)) before.set(`endpoints/${key}`, endpoint);
+    }
     policyIndex.before(changed);
     const removed: Element[] = [];
     const added: Element[] = [];
     const removedChains: string[] = [];
     const addedChains: string[] = [];
+    const removedCounters: string[] = [];
+    const addedCounters: string[] = [];
     const problems: { entry: string; reason: string }[] = [];
     const services = new Map<
       string,
@@ -175,7 +189,9 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       const lowered = lower(domain, key, old, ownedBefore);
       removed.push(...lowered.elements);
       removedChains.push(...lowered.chains);
+      removedCounters.push(...(lowered.counters ?? []).map(({ name }) => name));
     }
+    audits = auditsAfter;
     for (const domain of Object.keys(entries) as Domain[]) {
       for (const [key, after] of changed[domain]) {
         if (after === undefined) entries[domain].delete(key);
@@ -195,6 +211,10 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       const lowered = lower(domain, key, now, winner);
       added.push(...lowered.elements);
       addedChains.push(...lowered.chains);
+      for (const rule of lowered.counters ?? []) {
+        addedCounters.push(rule.name);
+        rules.set(rule.name, rule);
+      }
       problems.push(...lowered.problems.map((reason) => ({ entry: id, reason })));
     }
     if (subnetsBefore !== undefined) {
@@ -205,9 +225,15 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
         ...subnetsAfter.problems.map(({ name, reason }) => ({ entry: `subnets/${name}`, reason })),
       );
     }
+    const chains = netNames(references, 'chain', removedChains, addedChains);
+    const counters = netNames(references, 'counter', removedCounters, addedCounters);
+    for (const name of counters.removed) rules.delete(name);
     return {
       ...net(references, removed, added),
-      ...netChains(references, removedChains, addedChains),
+      removedChains: chains.removed,
+      addedChains: chains.added,
+      removedCounters: counters.removed,
+      addedCounters: counters.added,
       staticChanged: JSON.stringify(context()) !== contextBefore,
       problems,
       concerned: policyIndex.after(changed),
@@ -229,7 +255,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
         yield;
       }
     }
-    return { elements, chains: [...chains], problems };
+    return { elements, chains: [...chains], counters: [...rules.keys()], problems };
   }
 
   function context(): StaticContext {
@@ -239,6 +265,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       address6: self?.addresses.find((address) => address.includes(':')),
       routed: [...entries.subnets.values()].some((subnet) => subnet.mode !== 'overlay'),
       policy: entries.policySubjects.size > 0,
+      audits,
       names: [...entries.policySubjects.values()].some(({ names }) => names !== undefined),
     };
   }
@@ -248,6 +275,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
     wanted,
     context,
     policy: policyIndex.table,
+    rules: () => rules,
     serviceAt(frontend) {
       const id = winner(`frontend ${frontend}`);
       return id === undefined ? undefined : (entryOf(entries, id) as ServiceIntent | undefined);
@@ -260,36 +288,6 @@ function claimsOf(domain: Single, entry: unknown): readonly string[] {
   if (domain === 'peers' || domain === 'self') return claimsOfPeer(entry as PeerIntent);
   if (domain === 'endpoints') return claimsOfEndpoint(entry as EndpointIntent);
   return domain === 'services' ? claimsOfService(entry as ServiceIntent) : [];
-}
-
-/** What a change really changes: `undefined` removes. Equal entries are left out, so that repeating costs no rule. */
-function changedKeys(entries: Entries, change: IntentChange): { [D in Domain]: Map<string, unknown> } {
-  const result = {} as { [D in Domain]: Map<string, unknown> };
-  for (const domain of Object.keys(entries) as Domain[]) {
-    const changed = new Map<string, unknown>();
-    result[domain] = changed;
-    const put: Readonly<Record<string, unknown>> = change.put[domain] ?? {};
-    if (change.replace && domain !== 'endpoints') {
-      for (const key of entries[domain].keys()) if (!Object.hasOwn(put, key)) changed.set(key, undefined);
-    }
-    for (const key of change.remove[domain] ?? []) {
-      if (entries[domain].has(key)) changed.set(key, undefined);
-    }
-    for (const [key, entry] of Object.entries(put)) {
-      if (equal(entries[domain].get(key), entry)) changed.delete(key);
-      else changed.set(key, entry);
-    }
-  }
-  return result;
-}
-
-/** Equality of plain JSON. */
-function equal(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const left = Object.entries(a);
-  if (left.length !== Object.keys(b).length) return false;
-  return left.every(([key, value]) => equal(value, (b as Record<string, unknown>)[key]));
 }
 
 function entryOf(entries: Entries, id: string): unknown {

@@ -21,12 +21,15 @@ import { formatRange, rangeToPrefixes } from '#net/range.ts';
 import { setOfPrefixes, subtract } from '#net/set.ts';
 import { links, ports } from '#system/registry.ts';
 import type { Element } from './objects.ts';
+import type { RuleCounter } from './rule-counters.ts';
 import { lowerTunnelSource } from './tunnel-sources.ts';
 
 /** What one entry needs. `problems`: what of it can't be held, and why. */
 export type Lowered = {
   readonly elements: readonly Element[];
   readonly chains: readonly string[];
+  /** Of rules of policy. */
+  readonly counters?: readonly RuleCounter[];
   readonly problems: readonly string[];
 };
 

@@ -2,7 +2,7 @@
 import type { Element } from './objects.ts';
 import { sharedSets } from './sets.ts';
 
-/** How many entries want an element of a shared set (`SET KEY`) or a shared chain (`chain NAME`). */
+/** How many entries want an element of a shared set (`SET KEY`) or a shared chain or counter (`chain NAME`). */
 export type References = Map<string, number>;
 
 type Slot = { readonly element: Element; held: string | undefined; after: string | undefined };
@@ -48,19 +48,21 @@ export function net(
   return result;
 }
 
-export function netChains(
+/** Of what is known by its name alone and wanted by several entries. */
+export function netNames(
   references: References,
+  kind: 'chain' | 'counter',
   removed: readonly string[],
   added: readonly string[],
-): { readonly removedChains: readonly string[]; readonly addedChains: readonly string[] } {
+): { readonly removed: readonly string[]; readonly added: readonly string[] } {
   const held = new Map<string, boolean>();
-  for (const name of [...removed, ...added]) held.set(name, references.has(`chain ${name}`));
-  for (const name of removed) count(references, `chain ${name}`, -1);
-  for (const name of added) count(references, `chain ${name}`, 1);
-  const now = (name: string) => references.has(`chain ${name}`);
+  for (const name of [...removed, ...added]) held.set(name, references.has(`${kind} ${name}`));
+  for (const name of removed) count(references, `${kind} ${name}`, -1);
+  for (const name of added) count(references, `${kind} ${name}`, 1);
+  const now = (name: string) => references.has(`${kind} ${name}`);
   return {
-    removedChains: [...held].filter(([name, was]) => was && !now(name)).map(([name]) => name),
-    addedChains: [...held].filter(([name, was]) => !was && now(name)).map(([name]) => name),
+    removed: [...held].filter(([name, was]) => was && !now(name)).map(([name]) => name),
+    added: [...held].filter(([name, was]) => !was && now(name)).map(([name]) => name),
   };
 }
 

@@ -31,7 +31,14 @@ afterEach(async () => {
 });
 
 const golden = new URL('./testdata/static.nft', import.meta.url);
-const context = { address4: '192.168.66.11', address6: 'fd66::11', routed: true, policy: true, names: true };
+const context = {
+  address4: '192.168.66.11',
+  address6: 'fd66::11',
+  routed: true,
+  policy: true,
+  audits: true,
+  names: true,
+};
 
 function restOf(actual: Ruleset | undefined, ledger: Ledger): readonly Operation[] {
   const { ruleset } = atOnce(wantedRuleset(ledger));
@@ -277,7 +284,7 @@ delete element inet netloom podSubnets4 { 10.245.0.0/16 }
       { protocol: 'tcp', first: 81, last: 65_535, verdict: 'deny' },
     ] as const;
     const decided = { ...intent, policyDecisions: { '7/16': { rows } } };
-    expect(originsOf(decided, { set: 'policyPorts', key: '70:10 . 6 . 80' })).toEqual([
+    expect(originsOf(decided, { set: 'policyAllowedPorts', key: '70:10 . 6 . 80' })).toEqual([
       { entry: 'policyDecisions/7/16', origin: policy },
     ]);
     expect(originsOf(intent, { set: 'identities4', key: '10.244.2.21', data: '0:14' })).toEqual([

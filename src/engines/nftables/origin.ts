@@ -6,7 +6,8 @@ import type { NodeIntent } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
 import type { PolicyRowIntent } from '#intent/policy.ts';
 import { lowerEndpoint, lowerNeighbor, lowerPeer, lowerSelf, lowerSubnets } from './lower.ts';
-import { lowerAddresses, lowerDecision, lowerPrefix, lowerSubject, podOf } from './lower-policy.ts';
+import { lowerDecision } from './lower-decision.ts';
+import { lowerAddresses, lowerPrefix, lowerSubject, podOf } from './lower-policy.ts';
 import { frontendKey, protocolNumbers } from './lower-service.ts';
 import type { Element } from './objects.ts';
 
@@ -58,14 +59,19 @@ function policyOrigins(intent: NodeIntent, element: Element): readonly ElementOr
   const among = (elements: readonly Element[]) =>
     elements.some(
       (each) =>
-        each.set === element.set && each.key === element.key && (each.data ?? '') === (element.data ?? ''),
+        each.set === element.set &&
+        each.key === element.key &&
+        (element.data === undefined || (each.data ?? '') === element.data),
     );
   const found: ElementOrigin[] = [];
   if (/^(?:(?:in|e)gressClasses|nameLearners)/.test(element.set)) {
     for (const endpoint of Object.values(intent.endpoints)) {
       const pod = podOf(endpoint);
       const subject = intent.policySubjects[pod];
-      if (subject !== undefined && among(lowerSubject(endpoint, subject, () => true).elements))
+      const judged = [false, true].flatMap(
+        (audits) => lowerSubject(endpoint, subject, () => true, audits).elements,
+      );
+      if (subject !== undefined && among(judged))
         found.push({ entry: `policySubjects/${pod}`, origin: subject.origin });
     }
   } else if (element.set.startsWith('identities')) {

@@ -103,8 +103,10 @@ export function planChange(
   return [
     ...deleteElements(difference.removed),
     ...removed.map((name): Operation => ({ op: 'flushChain', name })),
-    ...removed.map((name): Operation => ({ op: 'deleteChain', name })),
     ...replaced.map((chain): Operation => ({ op: 'flushChain', name: chain.name })),
+    ...removed.map((name): Operation => ({ op: 'deleteChain', name })),
+    ...difference.removedCounters.map((name): Operation => ({ op: 'deleteCounter', name })),
+    ...difference.addedCounters.map((name): Operation => ({ op: 'addCounter', name })),
     ...created.map((chain): Operation => ({ op: 'addChain', chain })),
     ...[...created, ...replaced].flatMap(addRules),
     ...addElements(difference.added),

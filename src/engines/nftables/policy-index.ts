@@ -6,7 +6,8 @@ import { nameMatches } from '#net/domain.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { parseRange, type Range, rangeHas, rangeOfAddr, rangeOfPrefix } from '#net/range.ts';
 import { isAddress, lowerSubnets } from './lower.ts';
-import { classOf, podOf, readPair } from './lower-policy.ts';
+import { readPair } from './lower-decision.ts';
+import { classOf, podOf } from './lower-policy.ts';
 import type { PolicyTable } from './verdict.ts';
 
 /** Addresses at either end of connections that may be judged otherwise now. */

@@ -20,14 +20,28 @@ const set = (name: string, definition: string, ...flags: string[]): NamedSet => 
   flags,
 });
 
+/** Leads to the counter of a rule. */
+const counted = (name: string, key: string, ...flags: string[]): NamedSet => ({
+  name,
+  kind: 'map',
+  definition: `typeof ${key} : counter`,
+  flags,
+});
+
 /** Of both families. A pair of class and identity stands in the packet's priority. */
 const policySets: readonly NamedSet[] = [
-  set('policySpecial', 'typeof meta priority'),
-  set('policyOpen', 'typeof meta priority'),
-  set('policyOthers', 'typeof meta priority'),
-  set('policyProtocols', 'typeof meta priority . meta l4proto'),
-  set('policyPorts', 'typeof meta priority . meta l4proto . th dport'),
-  set('policyRanges', 'typeof meta priority . meta l4proto . th dport', 'interval'),
+  counted('policyAllowedPorts', 'meta priority . meta l4proto . th dport'),
+  counted('policyAllowed', 'meta priority'),
+  counted('policyPlain', 'meta priority'),
+  counted('policyMixed', 'meta priority'),
+  counted('policyElse', 'meta priority'),
+  counted('policyDeniedPorts', 'meta priority . meta l4proto . th dport'),
+  counted('policyDeniedRanges', 'meta priority . meta l4proto . th dport', 'interval'),
+  counted('policyAllowedRanges', 'meta priority . meta l4proto . th dport', 'interval'),
+  counted('policyProtocols', 'meta priority . meta l4proto'),
+  counted('policyOthers', 'meta priority'),
+  counted('policyDeniedOthers', 'meta priority'),
+  counted('policyOpen', 'meta priority'),
   set('policyAudited', 'typeof meta priority'),
   set('auditOthers', 'typeof meta priority'),
   set('auditProtocols', 'typeof meta priority . meta l4proto'),

@@ -7,7 +7,7 @@ import { base, chain, rule } from './chain.ts';
 import { dnsAnswerChains } from './dns-answers.ts';
 import { fromOurs, fromPod, guardChains, toPod, toTunnel } from './guards.ts';
 import { type Chain, hookBody, printRule, type Rule, tableName } from './objects.ts';
-import { blockedRules, policyChains } from './policy-chains.ts';
+import { blockedRules, judgedItself, judgedTranslated, policyChains } from './policy-chains.ts';
 import { privateChains } from './private.ts';
 import { namedSets } from './sets.ts';
 import { frontend, original } from './shared-chains.ts';
@@ -20,6 +20,8 @@ export type StaticContext = {
   readonly routed?: boolean | undefined;
   /** Whether policy restricts a pod of this node. */
   readonly policy?: boolean | undefined;
+  /** Whether policy lets something through that is to be told of. */
+  readonly audits?: boolean | undefined;
   /** Whether policy allows names to a pod of this node. */
   readonly names?: boolean | undefined;
 };
@@ -41,7 +43,7 @@ export function staticChains(context: StaticContext): readonly Chain[] {
   return [
     ...guardChains(context),
     ...serviceChains(),
-    ...policyChains(),
+    ...policyChains(context.audits === true),
     ...filterChains(context),
     ...publishedChains(context),
     masqueradeChain(context),
@@ -112,6 +114,7 @@ function filterChains({ policy }: StaticContext): Chain[] {
     ...(policy ? blockedRules() : []),
     rule(`ct state established,related${more} accept`),
   ];
+  const onward: Rule[] = [rule('jump learn'), rule('jump intoPrivateByPublished'), rule('goto forwardOn')];
   const judged: Rule[] = policy ? [rule('jump policyEgress'), rule('jump policyIngress')] : [];
   return [
     chain('learn', [rule(`${original('ip')} vmap @learners4`), rule(`${original('ip6')} vmap @learners6`)]),
@@ -152,17 +155,7 @@ function filterChains({ policy }: StaticContext): Chain[] {
       rule(`${toPod} jump intoPrivate`),
       rule('goto arriving'),
     ]),
-    base('filterForward', 'filter', 'forward', priority, [
-      ...established(),
-      rule(
-        `udp dport ${vxlan} ip daddr @nodes4 counter name "droppedTunnel" drop`,
-        'nobody reaches a tunnel through us, not by a Service either',
-      ),
-      rule(`udp dport ${vxlan} ip6 daddr @nodes6 counter name "droppedTunnel" drop`),
-      rule('ct state invalid goto stray'),
-      ...judged,
-      rule('ct status dnat jump learn'),
-      rule('ct status dnat jump intoPrivateByPublished'),
+    chain('forwardOn', [
       rule(`${toPod} jump delivery`),
       rule(`${toPod} jump intoPrivate`),
       rule(
@@ -171,6 +164,20 @@ function filterChains({ policy }: StaticContext): Chain[] {
       ),
       rule(`${fromPod} ip6 daddr . meta l4proto . th dport @bgpSpeakers6 counter name "droppedSource" drop`),
       rule('goto arriving'),
+    ]),
+    chain('forwardItself', [...(policy ? judgedItself() : []), ...onward]),
+    chain('forwardTranslated', [...(policy ? judgedTranslated('forwardItself') : []), ...onward]),
+    base('filterForward', 'filter', 'forward', priority, [
+      ...established(),
+      rule(
+        `udp dport ${vxlan} ip daddr @nodes4 counter name "droppedTunnel" drop`,
+        'nobody reaches a tunnel through us, not by a Service either',
+      ),
+      rule(`udp dport ${vxlan} ip6 daddr @nodes6 counter name "droppedTunnel" drop`),
+      rule('ct state invalid goto stray'),
+      rule('ct status dnat goto forwardTranslated'),
+      ...judged,
+      rule('goto forwardOn'),
     ]),
     chain('translated', [rule('jump learn'), rule('iif "lo" accept'), ...inside, ...noService]),
     base('filterInput', 'filter', 'input', priority, [

@@ -4,7 +4,7 @@ import { parsePrefix, prefixHas } from '#net/prefix.ts';
 import { parseRange, rangeHas } from '#net/range.ts';
 import { handleText } from './lower-policy.ts';
 import type { Chain } from './objects.ts';
-import { classChainOnDemand, policyChains } from './policy-chains.ts';
+import { classChainOnDemand, markedItself, policyChains } from './policy-chains.ts';
 import type { Connection, PolicyVerdict } from './verdict.ts';
 
 /** Elements by set, then data by key. */
@@ -15,26 +15,39 @@ type Walk = {
   readonly packet: Connection;
   priority: number;
   logged: boolean;
+  /** Names of the counters of rules, in order. */
+  readonly counted: string[];
 };
 
-const chains = new Map(policyChains().map((chain) => [chain.name, chain]));
+const chainsBy = [false, true].map(
+  (audits) => new Map(policyChains(audits).map((chain) => [chain.name, chain])),
+);
 
 /** Begins at one chain after the other, with `priority` as it is found; ends with what the last says. */
-export function walk(held: Held, packet: Connection, from: readonly string[], priority = 0): PolicyVerdict {
-  const state: Walk = { held, packet, priority, logged: false };
-  for (const name of from) if (follow(state, name) === 'drop') return 'deny';
-  // A chain that is asked by itself leaves in the priority what its caller would log.
-  return state.logged || state.priority !== 0 ? 'audit' : 'allow';
+export function walk(
+  held: Held,
+  packet: Connection,
+  from: readonly string[],
+  priority = 0,
+  counted: string[] = [],
+): PolicyVerdict {
+  const state: Walk = { held, packet, priority, logged: false, counted };
+  for (const name of from) {
+    if (packet.from === packet.to) state.priority = numberOf(markedItself);
+    if (follow(state, name) === 'drop') return 'deny';
+  }
+  return state.logged ? 'audit' : 'allow';
 }
 
-function chainOf(name: string): Chain {
-  const chain = chains.get(name) ?? classChainOnDemand(name);
+function chainOf({ held }: Walk, name: string): Chain {
+  const audits = (held.get('policyAudited')?.size ?? 0) > 0;
+  const chain = chainsBy[audits ? 1 : 0]!.get(name) ?? classChainOnDemand(name);
   if (chain === undefined) throw new Error(`no chain ${name}`);
   return chain;
 }
 
 function follow(state: Walk, name: string): 'drop' | 'end' {
-  for (const { statement } of chainOf(name).rules) {
+  for (const { statement } of chainOf(state, name).rules) {
     const verdict = ruleVerdict(state, statement);
     if (verdict === undefined) continue;
     if (verdict === 'drop') return 'drop';
@@ -46,7 +59,7 @@ function follow(state: Walk, name: string): 'drop' | 'end' {
   return 'end';
 }
 
-const field = '(?:meta priority|meta l4proto|th dport|ip6? [sd]addr)';
+const field = '(?:meta priority(?: \\| [0-9a-f]+:0)?|meta l4proto|th dport|ip6? [sd]addr)';
 const key = `${field}(?: \\. ${field})*`;
 
 /** What part of a rule does: false, the rule doesn't match; a verdict; or undefined, and the next part follows. */
@@ -75,6 +88,7 @@ const parts: readonly (readonly [RegExp, Part])[] = (
         state.priority = numberOf(text!);
       },
     ],
+    ['meta priority (ffff:2)', (state, text) => (state.priority === numberOf(text!) ? undefined : false)],
     ['meta priority != none', (state) => (state.priority === 0 ? false : undefined)],
     [
       'limit rate \\S+ burst \\d+ packets log prefix "[^"]*" group \\d+ snaplen \\d+',
@@ -93,6 +107,14 @@ const parts: readonly (readonly [RegExp, Part])[] = (
     [
       'meta l4proto (\\d+)',
       (state, number) => (state.packet.protocol === Number(number) ? undefined : false),
+    ],
+    [
+      `counter name (${key}) map @(\\w+)`,
+      (state, fields, set) => {
+        const data = look(state, fields!, set!);
+        if (data === undefined) return false;
+        state.counted.push(data.slice(1, -1));
+      },
     ],
     ['counter name "\\w+"', () => undefined],
     ['(drop|return|(?:goto|jump) \\w+)', (_, verdict) => verdict],
@@ -126,7 +148,10 @@ function look(state: Walk, fields: string, set: string): string | undefined {
 }
 
 function fieldOf({ packet, priority }: Walk, name: string): string | undefined {
-  if (name === 'meta priority') return handleText(priority);
+  if (name.startsWith('meta priority')) {
+    const [, more = 'none'] = name.split(' | ');
+    return handleText((priority | numberOf(more)) >>> 0);
+  }
   if (name === 'meta l4proto') return String(packet.protocol);
   if (name === 'th dport') return String(packet.port);
   const address = name.endsWith('saddr') ? packet.from : packet.to;

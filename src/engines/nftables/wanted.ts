@@ -13,14 +13,14 @@ const stride = 64;
 export function* wantedRuleset(
   ledger: Ledger,
 ): Steps<{ readonly ruleset: Ruleset; readonly problems: Difference['problems'] }> {
-  const { elements, chains, problems } = yield* ledger.wanted();
+  const { elements, chains, counters: rules, problems } = yield* ledger.wanted();
   const bySet = new Map<string, Map<string, string>>(namedSets.map((set) => [set.name, new Map()]));
   for (const [index, { set, key, data = '' }] of elements.entries()) {
     bySet.get(set)!.set(key, data);
     if (index % stride === 0) yield;
   }
   const ruleset = {
-    counters: new Set(counters),
+    counters: new Set([...counters, ...rules]),
     sets: new Map(namedSets.map((set) => [set.name, set])),
     chains: new Map(
       [...staticChains(ledger.context()), ...chains.map((name) => chainOnDemand(name)!)].map((chain) => [
