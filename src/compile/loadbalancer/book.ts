@@ -186,8 +186,8 @@ export function createAllocationBook(): AllocationBook {
 }
 
 /** All but what is written on it by the controller itself. */
-function wishText({ assigned: _, assignedFrom: __, announcer: ___, ...wish }: LoadBalancerModel): string {
-  return JSON.stringify(wish);
+function wishText(service: LoadBalancerModel): string {
+  return JSON.stringify({ ...service, assigned: undefined, assignedFrom: undefined, announcer: undefined });
 }
 
 function sameAs(a: Allocation | undefined, b: Allocation | undefined): boolean {

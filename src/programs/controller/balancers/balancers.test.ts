@@ -1,4 +1,5 @@
 /** Balancers' addresses against the lab's API server: what a user sees, and that processes that race never double or steal one. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { namespaceType, serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
@@ -61,7 +62,7 @@ function newClient(): Client {
 type Running = { readonly registry: Registry; stop(): Promise<void> };
 
 /** As if it had won an election, whoever else thinks so, too. */
-async function lead(choice: 'serve' | 'off' = 'serve'): Promise<Running> {
+async function lead(choice: 'serve' | 'off' = 'serve', slow = (client: Client) => client): Promise<Running> {
   const served = choice === 'serve' ? {} : undefined;
   const own = newClient();
   const caches = startCaches(own, silentLog, { loadBalancers: served });
@@ -74,7 +75,15 @@ async function lead(choice: 'serve' | 'off' = 'serve'): Promise<Running> {
   });
   const stopped = new AbortController();
   const leaseTimes = { defaultDurationMs: 600_000, marginMs: 600_000 };
-  const options = { client: own, caches, recorder, registry, leaseTimes, externalIPs: false, log: silentLog };
+  const options = {
+    client: slow(own),
+    caches,
+    recorder,
+    registry,
+    leaseTimes,
+    externalIPs: false,
+    log: silentLog,
+  };
   const running = startController({ ...options, loadBalancers: served }).lead(stopped.signal);
   const stop = async (): Promise<void> => {
     stopped.abort();
@@ -315,7 +324,20 @@ describe('several controllers that all think they lead', () => {
     const held = new Map<string, string>();
     const stolen: string[] = [];
     await make(pool('p', ['10.1.0.1-10.1.0.12']));
-    const alive: Running[] = [await lead(), await lead()];
+    const shapes = [
+      ['10.1.0.1-10.1.0.12'],
+      ['10.1.0.5-10.1.0.9'],
+      ['10.1.0.1-10.1.0.3', '10.1.0.10-10.1.0.14'],
+    ];
+    /** Between a decision and its write this process stands still for a moment. */
+    const starved = (own: Client): Client => ({
+      ...own,
+      async patch(...call) {
+        await sleep(random() * 60);
+        return own.patch(...call);
+      },
+    });
+    const alive = [await lead('serve', starved), await lead('serve', starved)];
     const names = Array.from({ length: 16 }, (_, index) => `s${index}`);
     /** Wishes never change here: who has an address must keep it for as long as it lives. */
     const look = async (): Promise<void> => {
@@ -328,28 +350,25 @@ describe('several controllers that all think they lead', () => {
         if (ip !== undefined) held.set(uid, ip);
       }
     };
-    for (let round = 0; round < 120; round += 1) {
-      const name = pick(names);
+    const churn = async (name: string, isWanted: boolean): Promise<void> => {
       try {
-        if (random() < 0.6) await make(service(name));
+        if (isWanted) await make(service(name));
         else await client.delete(serviceType, name, { namespace: 'default' });
       } catch (error) {
         if (!isNotFound(error) && !isAlreadyExists(error)) throw error;
       }
-      if (round % 10 === 3)
-        await changePool('p', {
-          spec: {
-            addresses: pick([
-              ['10.1.0.1-10.1.0.12'],
-              ['10.1.0.5-10.1.0.9'],
-              ['10.1.0.1-10.1.0.3', '10.1.0.10-10.1.0.14'],
-            ]),
-          },
-        });
-      if (round % 8 === 5) {
+    };
+    for (let round = 0; round < 60; round += 1) {
+      // Names against the order of creation: who sees some of a burst decides otherwise than who sees it all.
+      const burst = Array.from({ length: 4 }, () => pick(names))
+        .sort()
+        .reverse();
+      await Promise.all(burst.map((name) => churn(name, random() < 0.6)));
+      if (round % 6 === 3) await changePool('p', { spec: { addresses: pick(shapes) } });
+      if (round % 4 === 3) {
         const [victim] = alive.splice(Math.floor(random() * alive.length), 1);
         await victim?.stop();
-        alive.push(await lead());
+        alive.push(await lead('serve', starved));
       }
       await look();
     }

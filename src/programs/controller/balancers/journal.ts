@@ -85,7 +85,7 @@ export async function takeOver(
     position,
     journal: {
       async begin(writing) {
-        for (const [key, version] of [...open]) {
+        for (const [key, version] of open) {
           const seen = versionOf(key);
           if (seen !== undefined && !isOlder(version, seen)) continue;
           if (seen !== undefined) reached(seen);

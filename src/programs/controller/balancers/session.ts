@@ -54,7 +54,7 @@ export async function runSession(
   };
   const versionOf = (key: string) => cached(key)?.balancer?.resourceVersion;
   const { journal, position } = await takeOver(client, options.identity, versionOf, signal);
-  await reach(services.position, position, signal);
+  await reach(() => services.position(), position, signal);
 
   const book = createAllocationBook();
   const view = createView((key) => cached(key)?.balancer);
@@ -89,9 +89,9 @@ export async function runSession(
   const writeAll = async (): Promise<void> => {
     for (let round = 0; round < mostRounds; round += 1) {
       const { writes, settled } = planWrites(due, {
-        seen: view.seen,
-        wanted: book.get,
-        showing: view.showing,
+        seen: (key) => view.seen(key),
+        wanted: (key) => book.get(key),
+        showing: (address) => view.showing(address),
         stranded: (key) => stranded.get(key),
         now: new Date(),
       });
@@ -108,7 +108,7 @@ export async function runSession(
     const own = services.list().flatMap(({ balancer }) => balancer?.problems ?? []);
     const problems =
       pools.length === 0 ? [] : [...pools.flatMap((each) => each.problems), ...book.problems(), ...own];
-    if (await told({ problems, usage: book.usage() })) setTimeout(passes.wake, soonMs).unref();
+    if (await told({ problems, usage: book.usage() })) setTimeout(() => passes.wake(), soonMs).unref();
   };
   const passes = createPasses(
     async () => {
