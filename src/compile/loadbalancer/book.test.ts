@@ -207,7 +207,7 @@ test('whatever changes in whatever order', () => {
       }
       check();
     }),
-    { numRuns: 1000 },
+    { numRuns: 2000 },
   );
 });
 

@@ -34,7 +34,9 @@ export function createAllocationBook(): AllocationBook {
   const waiting = new Map<string, Lack>();
   /** Services with an address that is in no pool. */
   const stranded = new Set<string>();
+  /** To be looked at again, and of them those that say something else than before. */
   const dirty = new Set<string>();
+  const changed = new Set<string>();
   /** Pools of which something may be had that could not before. */
   let freed = new Set<string>();
 
@@ -105,6 +107,19 @@ export function createAllocationBook(): AllocationBook {
     for (const service of [...all].sort(olderFirst)) seek(service);
   };
 
+  const lackProblem = (key: string, lack: Lack): readonly Problem[] => {
+    const service = services.get(key);
+    if (service === undefined || lack.content === true) return [];
+    // A reason names others, who may be other ones by now.
+    const again =
+      lack.reason === undefined
+        ? lack
+        : choose(service, allocations.get(key) ?? nobody, { ledger, labelsOf }).lack;
+    const { origin } = service;
+    return [
+      { object: origin, field: lack.field, code: 'AllocationFailed', message: lackText(again ?? lack) },
+    ];
+  };
   const usage = () => poolUsage(ledger, waiting.values(), allocations.values());
 
   return {
@@ -135,10 +150,12 @@ export function createAllocationBook(): AllocationBook {
       if (service === undefined) {
         services.delete(key);
         dirty.delete(key);
+        changed.delete(key);
         return;
       }
       services.set(key, service);
       dirty.add(key);
+      changed.add(key);
     },
     settle() {
       if (!poolsChanged && dirty.size === 0 && freed.size === 0) return [];
@@ -153,7 +170,9 @@ export function createAllocationBook(): AllocationBook {
         [...due.map(({ key }) => key), ...waiting.keys()].map((key) => [key, allocations.get(key)]),
       );
       for (const { key } of due) letGo(key);
-      for (const service of due) keep(service);
+      // Where two can't share any longer, the one that changed moves.
+      for (const service of due.filter(({ key }) => !changed.has(key))) keep(service);
+      for (const service of due.filter(({ key }) => changed.has(key))) keep(service);
       for (const service of due) noteChanges(service, touched.get(service.key));
       // Without a pool nothing of a Service is touched.
       if (served.value.list.length === 0) {
@@ -161,6 +180,7 @@ export function createAllocationBook(): AllocationBook {
         freed.clear();
       } else serve(due);
       dirty.clear();
+      changed.clear();
       return [...touched]
         .filter(([key, before]) => !sameAs(before, allocations.get(key)))
         .map(([key]) => key);
@@ -169,12 +189,7 @@ export function createAllocationBook(): AllocationBook {
     problems: () => [
       ...served.problems,
       ...exhaustedProblems(usage(), ledger),
-      ...[...waiting].flatMap(([key, lack]): Problem[] => {
-        const service = services.get(key);
-        if (service === undefined || lack.content === true) return [];
-        const { field } = lack;
-        return [{ object: service.origin, field, code: 'AllocationFailed', message: lackText(lack) }];
-      }),
+      ...[...waiting].flatMap(([key, lack]) => lackProblem(key, lack)),
       ...strandedProblems(
         [...stranded].flatMap((key) => services.get(key) ?? []),
         (key) => allocations.get(key) ?? nobody,

@@ -103,6 +103,7 @@ describe('which address', () => {
       '203.0.113.2',
     ]);
     expect(texts).toEqual([
+      'kept NoFreeAddress no address that they can have is free for 1 Service',
       'web3 AllocationFailed there is no IPAddressPool none',
       'web4 AllocationFailed no free IPv4 address in IPAddressPool kept',
     ]);
@@ -208,7 +209,10 @@ describe('two families', () => {
       '203.0.113.2',
       '',
     ]);
-    expect(texts).toEqual(['web3 AllocationFailed no free IPv4 and IPv6 address in IPAddressPool both']);
+    expect(texts).toEqual([
+      'both NoFreeAddress no address that they can have is free for 1 Service',
+      'web3 AllocationFailed no free IPv4 and IPv6 address in IPAddressPool both',
+    ]);
   });
 
   test('the second one comes of the pool of the first', () => {

@@ -89,11 +89,13 @@ export function createLedger(pools: ServedPools): Ledger {
       where?.stock.free.released(address);
     },
     conflict(service, address) {
-      for (const [key, holder] of holders.get(address) ?? []) {
+      const found = [...(holders.get(address) ?? [])].flatMap(([key, holder]) => {
         const why = key === service.key ? undefined : conflictOf(holder, service);
-        if (why !== undefined) return { key, why };
-      }
-      return undefined;
+        return why === undefined ? [] : [{ key, why }];
+      });
+      return found.length < 2
+        ? found[0]
+        : found.reduce((least, each) => (each.key < least.key ? each : least));
     },
     pick(pool, family, service) {
       const scope = scopeOf(pool, family);

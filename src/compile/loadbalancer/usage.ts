@@ -40,7 +40,7 @@ export function exhaustedProblems(usage: readonly PoolUsage[], ledger: Ledger): 
   return usage.flatMap(({ name, waiting }): Problem[] => {
     const pool = ledger.pools.byName.get(name);
     if (waiting === 0 || pool === undefined) return [];
-    const message = `no address is left for ${waiting} Service${waiting === 1 ? '' : 's'}`;
+    const message = `no address that they can have is free for ${waiting} Service${waiting === 1 ? '' : 's'}`;
     return [{ object: pool.origin, field: 'spec.addresses', code: 'NoFreeAddress', message }];
   });
 }

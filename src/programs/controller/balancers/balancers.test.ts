@@ -167,7 +167,7 @@ describe('one controller', () => {
     await eventually(async () => {
       const text = await kubectl.good('describe', 'ipaddresspool', 'p');
       expect(text).toMatch(/Message:\s+all 1 IPv4 addresses are held; 1 Service waits/);
-      expect(text).toMatch(/Warning\s+NoFreeAddress .*no address is left for 1 Service/);
+      expect(text).toMatch(/Warning\s+NoFreeAddress .*no address that they can have is free for 1 Service/);
     });
     expect(registry.text()).toContain('netloom_allocator_services_waiting{pool="p"} 1');
     await client.delete(serviceType, 'a', { namespace: 'default' });
