@@ -50,13 +50,16 @@ export function createLedger(pools: ServedPools): Ledger {
     }
   }
 
-  const place = (address: string) => {
+  const find = (address: string) => {
     const addr = parseAddr(address);
     const pool = addr && pools.of(addr);
     if (addr === undefined || pool === undefined) return undefined;
     const scope = scopeOf(pool, addr.family);
     return { pool, addr, scope, stock: stocks.get(scope)! };
   };
+  /** Of addresses that are held: each is asked for several times. */
+  const places = new Map<string, ReturnType<typeof find>>();
+  const place = (address: string): ReturnType<typeof find> => places.get(address) ?? find(address);
   const tally = (address: string, by: 1 | -1): void => {
     const where = place(address);
     if (where === undefined) return;
@@ -71,7 +74,10 @@ export function createLedger(pools: ServedPools): Ledger {
     hold(service, address) {
       const those = holders.get(address) ?? new Map<string, LoadBalancerModel>();
       if (those.has(service.key)) return;
-      if (those.size === 0) tally(address, 1);
+      if (those.size === 0) {
+        places.set(address, find(address));
+        tally(address, 1);
+      }
       holders.set(address, those.set(service.key, service));
       const where = place(address);
       if (where !== undefined) shared.add(where.scope, address, service);
@@ -85,6 +91,7 @@ export function createLedger(pools: ServedPools): Ledger {
       if (where !== undefined) shared.remove(where.scope, address, service);
       if (those.size > 0) return;
       holders.delete(address);
+      places.delete(address);
       tally(address, -1);
       where?.stock.free.released(address);
     },
