@@ -258,6 +258,25 @@ describe('one controller', () => {
     expect((await read('a')).metadata.resourceVersion).toBe(before);
   });
 
+  test('what another implementation gave stays until there is something to replace it', async () => {
+    await lead();
+    await make(service('a'));
+    const body = { status: { loadBalancer: { ingress: [{ hostname: 'lb.example' }] } } };
+    await client.patch(
+      serviceType,
+      { name: 'a', namespace: 'default', subresource: 'status' },
+      { kind: 'merge', body },
+    );
+    await make(pool('p', ['203.0.113.1/32'], { autoAssign: false }));
+    await make(service('b', {}, { 'metallb.io/address-pool': 'p' }));
+    await has('b', '203.0.113.1');
+    expect(ingressOf(await read('a'))).toEqual([{ hostname: 'lb.example' }]);
+    await changePool('p', { spec: { addresses: ['203.0.113.1-203.0.113.2'], autoAssign: true } });
+    await eventually(async () =>
+      expect(ingressOf(await read('a'))).toEqual([{ ip: '203.0.113.2', ipMode: 'VIP' }]),
+    );
+  });
+
   test('with --load-balancer=off nothing is written', async () => {
     const { registry } = await lead('off');
     await make(pool('p', ['198.51.100.0/29']));

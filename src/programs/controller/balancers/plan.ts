@@ -61,6 +61,9 @@ function writeOf(
     addresses: [],
     pool: undefined,
   };
+  // What another implementation wrote is replaced, not taken away.
+  const isForeign = seen.model !== undefined && seen.from === undefined && seen.ingress.length > 0;
+  if (isForeign && wanted.length === 0) return undefined;
   const conditions = conditionsOf(key, seen, situation);
   const lost = shown.filter((address) => !wanted.includes(address));
   const isFree = (address: string) =>
