@@ -125,9 +125,14 @@ export function listen(fd: number, backlog: number): void {
 export function setSocketOption(fd: number, level: number, option: number, value: number): void {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
+  setSocketBytes(fd, level, option, bytes);
+}
+
+/** setsockopt(2) with any struct. */
+export function setSocketBytes(fd: number, level: number, option: number, bytes: Uint8Array): void {
   checked(
     'setsockopt',
-    call('int setsockopt(int, int, int, const void *, unsigned int)')(fd, level, option, bytes, 4),
+    call('int setsockopt(int, int, int, const void *, unsigned int)')(fd, level, option, bytes, bytes.length),
   );
 }
 

@@ -47,12 +47,20 @@ export const hookPriorities = {
   filter: entry(0, 'filter: what may pass, policy too: after translation'),
   masquerade: entry(100, 'srcnat: leaving pods take the node address, hairpin connections too'),
   dnsAnswers: entry(150, 'after srcnat: an answer to a pod as the pod gets it'),
+  neighbourAnswers: entry(
+    -10,
+    "netdev ingress, before others' filters (0): questions for virtual addresses are answered, nothing else is looked at",
+  ),
 } as const;
 
 /** nftables names. One table, own chains only. */
 export const nft = {
-  table: entry('netloom', 'family inet; the only table that Netloom owns'),
+  table: entry('netloom', 'the only name of a table that Netloom owns'),
   family: entry('inet', 'one set of chains for both families'),
+  linkFamily: entry(
+    'netdev',
+    'a table of the same name: what answers ARP and NDP for virtual addresses, while this node has any',
+  ),
 } as const;
 
 /** Groups of nfnetlink_log: who listens to one is sent what nftables logs to it; without a listener it is lost. */

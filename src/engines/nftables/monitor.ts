@@ -1,4 +1,4 @@
-/** Notices changes of the table that this engine didn't make, from the kernel's own notifications (nfnetlink, nf_tables). */
+/** Notices changes of a table of ours that an engine didn't make, from the kernel's own notifications (nfnetlink, nf_tables). */
 import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { linux, receive, SystemError, send, setSocketOption } from '#system/libc.ts';
@@ -24,7 +24,8 @@ const nfnetlink = { SOL_NETLINK: 270, ADD_MEMBERSHIP: 1, GROUP_NFTABLES: 7 } as 
 const subsystem = 10;
 const newGeneration = 15;
 const getGeneration = 16;
-const inet = 1;
+/** NFPROTO_INET, NFPROTO_NETDEV. */
+const families = { inet: 1, netdev: 5 } as const;
 const verbs: Readonly<Record<number, string>> = {
   0: 'add table',
   2: 'delete table',
@@ -43,7 +44,6 @@ const verbs: Readonly<Record<number, string>> = {
 const nameAttribute = (kind: number) => (kind === 3 || kind === 5 ? 3 : 2);
 
 const ours = basename(paths.nftLink.value);
-const table = Buffer.from(`${nft.table.value}\0`);
 const keptEvents = 5;
 /** Milliseconds: an empty look costs under 1 µs; libuv can't wait for a netlink socket. */
 const interval = 50;
@@ -53,12 +53,15 @@ const receiveBuffer = 64 * 1024 * 1024;
 /**
  * Each transaction ends with a generation that carries the name of the program: ours runs under its own (session.ts), so any other
  * name behind an event in our table is a foreign change. What the packet path learns makes no event. Lost events count as a
- * foreign change: whoever listens reads the table and knows. `nft monitor` would say the same, but grows by 50 KB a change.
+ * foreign change: whoever listens reads the table and knows. `family`: of the table. `nft monitor` would say the same, but grows by 50 KB a change.
  */
 export function openMonitor(
   namespace: string | undefined,
   onForeign: (event: ForeignEvent) => void,
+  family: keyof typeof families = 'inet',
 ): Monitor {
+  const table = Buffer.from(`${nft.table.value}\0`);
+  const number = families[family];
   const fd = openListening(namespace);
   // Answers must not wait behind notifications.
   const asking = netlinkSocketIn(namespace, linux.NETLINK_NETFILTER);
@@ -80,7 +83,7 @@ export function openMonitor(
       if (foreign) onForeign({ by: `${name}[${pid}]`, events: said });
       return;
     }
-    if (payload[0] !== inet || payload.compare(table, 0, table.length, 8, 8 + table.length) !== 0) return;
+    if (payload[0] !== number || payload.compare(table, 0, table.length, 8, 8 + table.length) !== 0) return;
     touched = true;
     const verb = verbs[kind];
     if (verb === undefined || events.length >= keptEvents) return;
