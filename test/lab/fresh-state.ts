@@ -49,6 +49,7 @@ async function freshIntent({ client, lab }: Cluster, node: string): Promise<Node
     node,
     silentLog,
     {
+      loadBalancers: {},
       externalIPs: false,
       nodePortAddresses: (primary) => primary,
       endpoints: () => endpointsOf(lab, node),

@@ -25,7 +25,7 @@ export const mostCandidates = 5;
 /** The advertisements under which an address is answered for; none for a Service that shares it and is selected by its labels. */
 export function advertisementsOf(
   { labels, sharingKey }: Pick<LoadBalancerModel, 'labels' | 'sharingKey'>,
-  pool: AddressPoolModel,
+  pool: Pick<AddressPoolModel, 'name' | 'labels'>,
   advertisements: Iterable<L2AdvertisementModel>,
 ): { readonly taking: readonly L2AdvertisementModel[]; readonly sharedAndSelected: boolean } {
   const taking = [...advertisements].filter((each) => takesPool(each, pool) && takesService(each, labels));

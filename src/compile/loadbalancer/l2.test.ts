@@ -125,9 +125,15 @@ describe('who may answer for an address', () => {
     ]);
   });
 
-  it('stays what it was for an address that was taken out of its pool', () => {
-    const snapshot = world({ service: { assigned: ['192.168.66.200'], assignedFrom: 'one' } });
-    expect(candidates(snapshot, '192.168.66.200')).toHaveLength(3);
+  it('stays what it was for an address that was taken out of its pool, or whose pool is gone', () => {
+    for (const assignedFrom of ['one', 'gone']) {
+      const service = { assigned: ['192.168.66.200'], assignedFrom };
+      const named = [l2Model('lan', { pools: [assignedFrom] })];
+      expect(candidates(world({ service }), '192.168.66.200')).toHaveLength(3);
+      expect(candidates(world({ service, advertisements: named }), '192.168.66.200')).toHaveLength(3);
+    }
+    const without = { ...world({ service: { assignedFrom: 'one' } }), pools: new Map() };
+    expect(candidates(without)).toBeUndefined();
   });
 });
 
@@ -189,6 +195,7 @@ describe('change by change', () => {
           labels,
           local: fc.boolean(),
           announcer: fc.constantFrom(undefined, 'n1', 'n2'),
+          assignedFrom: fc.constantFrom(undefined, 'one'),
           sharingKey: fc.constantFrom(undefined, 'k'),
         }),
       ),

@@ -35,6 +35,8 @@ export type Answer = {
 
 export type ServiceAnswers = { readonly answers: readonly Answer[]; readonly problems: readonly Problem[] };
 
+type NamedPool = Pick<AddressPoolModel, 'name' | 'labels'>;
+
 type World = Pick<L2Snapshot, 'pools' | 'advertisements' | 'nodes'>;
 
 export function answersOf(
@@ -199,14 +201,14 @@ function entriesOf(
   );
 }
 
-/** An address that was taken out of its pool stays with its Service, and so does what is said of the pool. */
+/** An address that was taken out of its pool, or lost it, stays with its Service; so does what is said of a pool of that name. */
 export function poolNamed(
   name: string | undefined,
   pools: L2Snapshot['pools'],
-): AddressPoolModel | undefined {
-  if (name === undefined) return undefined;
+): NamedPool | undefined {
+  if (name === undefined || pools.size === 0) return undefined;
   for (const pool of pools.values()) if (pool.name === name) return pool;
-  return undefined;
+  return { name, labels: {} };
 }
 
 function sharedProblem({ origin }: LoadBalancerModel): Problem {

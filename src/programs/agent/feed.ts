@@ -15,10 +15,9 @@ import type { KubeObject, ResourceType } from '#api/object.ts';
 import { type PlacementInputs, place } from '#compile/ipam/placement.ts';
 import { withoutPools } from '#compile/ipam/pools.ts';
 import { createQosCompiler } from '#compile/qos/compile.ts';
-import { createServiceCompiler, type ServicePlace } from '#compile/services/compile.ts';
+import { createServiceCompiler } from '#compile/services/compile.ts';
 import { createTopologyCompiler } from '#compile/topology/incremental.ts';
 import type { ServedSubnet } from '#compile/topology/served.ts';
-import type { EndpointStatus } from '#intent/handover.ts';
 import type { SelfIntent } from '#intent/node.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
@@ -29,15 +28,12 @@ import { type NodeModel, readNode } from '#model/node.ts';
 import { isIdle, type PodModel } from '#model/pod.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
-import {
-  type EndpointSliceModel,
-  readEndpointSlice,
-  readService,
-  type ServiceModel,
-} from '#model/service.ts';
+import { type EndpointSliceModel, readEndpointSlice } from '#model/service.ts';
 import { readSubnet, type SubnetModel } from '#model/subnet.ts';
 import type { Log } from '#telemetry/log.ts';
+import { type BalancerFeed, type BothServices, readBoth, startBalancerFeed } from './balancers.ts';
 import { startBGPFeed } from './bgp.ts';
+import type { FeedChange, FeedOptions } from './feed-options.ts';
 import type { Delta } from './handover.ts';
 import { type OwnPods, startOwnPods } from './own-pods.ts';
 import type { LocalPod } from './pod-intents.ts';
@@ -56,6 +52,8 @@ export type Feed = {
   claims(): readonly BlockClaimModel[];
   /** Of BGPNeighbors that this node has and doesn't use. */
   bgpProblems(): readonly Problem[];
+  /** Services of type LoadBalancer that have the address. */
+  servicesAt: BalancerFeed['servicesAt'];
   /** Nodes of the cluster. */
   nodeCount(): number;
   /** This node's pods, and where each takes its addresses from. */
@@ -73,22 +71,8 @@ export type Feed = {
   stop(): void;
 };
 
-export type FeedChange = {
-  readonly pods: boolean;
-  /** When the oldest change of policy in it was heard of (performance.now()); undefined: there is none. */
-  readonly policySince?: number | undefined;
-};
-
 /** The first change goes at once; what follows it gathers for so long: long against a burst of watch events. */
 const gatherMs = 5;
-
-/** How this node serves Services, as its operator chose, and what of it is not in the API. */
-export type FeedOptions = Pick<ServicePlace, 'externalIPs'> & {
-  /** Looked at again with each change of the Node and every few seconds. */
-  readonly nodePortAddresses: (primary: readonly string[]) => readonly string[];
-  /** What the datapath has wired. */
-  readonly endpoints: () => Promise<readonly EndpointStatus[]>;
-};
 
 /** Addresses come to a machine and go without anybody telling. */
 const lookAtAddressesMs = 10_000;
@@ -106,6 +90,7 @@ export function startFeed(
   const services = createServiceCompiler();
   const qos = createQosCompiler();
   const bgp = startBGPFeed(client, node, log, () => gather());
+  const balancers = startBalancerFeed(client, node, log, options.loadBalancers, () => gather());
   const policy = startPolicyFeed(client, node, log, options.endpoints, () => gather());
   let own: SelfIntent | undefined;
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
@@ -166,8 +151,7 @@ export function startFeed(
     // Before the pods are told, for which ADDs wait: a pod that starts has its limit.
     const limits = qos.flush();
     if (limits !== undefined) onDelta(limits);
-    const sessions = bgp.flush();
-    if (sessions !== undefined) onDelta(sessions);
+    for (const more of [bgp.flush(), balancers.flush()]) if (more !== undefined) onDelta(more);
     // Before the pods, too: a pod that starts is held to what policy says.
     const held = policy.flush();
     if (held !== undefined) onDelta(held.delta);
@@ -222,6 +206,7 @@ export function startFeed(
   const nodes = watch<Node, NodeModel>(nodeType, readNode, (name, model) => {
     topology.setNode(name, model);
     bgp.setNode(name, model);
+    balancers.setNode(name, model);
     policy.setNode(name, model);
     if (name !== node) return;
     // A Node that was deleted keeps its addresses, and its node ports: packets go on.
@@ -249,12 +234,18 @@ export function startFeed(
       placeAgain((pod) => pod.namespace === name);
     },
   );
-  const serviceCache = watch<KubeObject, ServiceModel>(serviceType, readService, services.setService);
-  const slices = watch<KubeObject, EndpointSliceModel>(
-    endpointSliceType,
-    readEndpointSlice,
-    services.setSlice,
+  const serviceCache = watch<KubeObject, BothServices>(
+    serviceType,
+    (object) => readBoth(object, options.loadBalancers),
+    (key, both) => {
+      services.setService(key, both?.service);
+      balancers.setService(key, both?.balancer);
+    },
   );
+  const slices = watch<KubeObject, EndpointSliceModel>(endpointSliceType, readEndpointSlice, (key, slice) => {
+    services.setSlice(key, slice);
+    balancers.setSlice(key, slice);
+  });
   const pods = startOwnPods(client, node, log);
   pods.onChange(({ key, new: pod }) => {
     dirty.add(key);
@@ -276,7 +267,12 @@ export function startFeed(
   ];
 
   return {
-    synced: Promise.all([...all.map((informer) => informer.synced), bgp.synced, policy.synced])
+    synced: Promise.all([
+      ...all.map((informer) => informer.synced),
+      bgp.synced,
+      balancers.synced,
+      policy.synced,
+    ])
       .then(() => policy.filled())
       .then(() => {
         isSynced = true;
@@ -291,6 +287,7 @@ export function startFeed(
     served: () => topology.served(),
     claims: () => claims.list(),
     bgpProblems: () => bgp.problems(),
+    servicesAt: (address) => balancers.servicesAt(address),
     nodeCount: () => nodes.list().length,
     pods,
     policies: policy,
@@ -308,8 +305,7 @@ export function startFeed(
       cancel();
       clearInterval(looking);
       for (const informer of all) informer.stop();
-      bgp.stop();
-      policy.stop();
+      for (const each of [bgp, balancers, policy]) each.stop();
     },
   };
 }

@@ -45,6 +45,7 @@ beforeAll(async () => {
     },
   };
   const options = {
+    loadBalancers: {},
     externalIPs: false,
     nodePortAddresses: () => [],
     endpoints: async () => [],

@@ -15,7 +15,15 @@ import { paths, ports } from '#system/registry.ts';
 import { startHealthServer } from '#telemetry/health.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { registerProcessMetrics } from '#telemetry/process.ts';
-import { commonFlags, externalIPsFlag, logOf, readFlags, servesExternalIPs } from '../flags.ts';
+import {
+  commonFlags,
+  externalIPsFlag,
+  loadBalancerFlags,
+  logOf,
+  readFlags,
+  servedLoadBalancers,
+  servesExternalIPs,
+} from '../flags.ts';
 import {
   formatReach,
   formatUsage,
@@ -76,6 +84,7 @@ const flags = readFlags(program, {
     multiple: true,
   },
   ...externalIPsFlag,
+  ...loadBalancerFlags,
   'metrics-port': { value: 'PORT', help: 'port of /metrics', default: String(ports.agentMetrics.value) },
   ...commonFlags,
 });
@@ -88,6 +97,7 @@ if (!(renewSeconds < leaseSeconds)) {
 }
 const selection = readSelection(flags['nodeport-addresses']);
 const externalIPs = servesExternalIPs(flags);
+const loadBalancers = servedLoadBalancers(flags);
 const log = logOf(flags);
 
 const registry = createRegistry();
@@ -140,6 +150,7 @@ const feed = startFeed(
   log,
   {
     externalIPs,
+    loadBalancers,
     endpoints: () => datapath.endpoints(),
     nodePortAddresses: (primary) => nodePortAddresses(selection, primary, networkInterfaces()),
   },
