@@ -45,6 +45,7 @@ import { createDatapathClient } from './datapath-client.ts';
 import { startFeed } from './feed.ts';
 import { type Delta, startHandover } from './handover.ts';
 import { createInForce } from './in-force.ts';
+import { startL2Status } from './l2-status.ts';
 import { followNames } from './learnt-names.ts';
 import { tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
@@ -192,6 +193,13 @@ handover.onStatus(({ bgp }) => {
   bgpSessions = bgp;
   bgpStatus.set(bgp, feed.bgpProblems());
 });
+const l2Status =
+  loadBalancers === undefined
+    ? undefined
+    : startL2Status({ client, node, servicesAt: feed.servicesAt, recorder, registry, log });
+handover.onStatus(({ answering = [] }) => {
+  if (opened) l2Status?.set(answering);
+});
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
 handover.onStatus(tellOfAudit(recorder, lookAt(client, log)));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
@@ -250,6 +258,7 @@ const stop = async (): Promise<void> => {
   feed.stop();
   claims.stop();
   bgpStatus.stop();
+  l2Status?.stop();
   names.stop();
   handover.close();
   reporting.stop();

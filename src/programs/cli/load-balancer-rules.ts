@@ -11,4 +11,9 @@ export const loadBalancerRules = {
     { apiGroups: [metallbGroup], resources: ['configurationstates'], verbs: ['get', 'create', 'delete'] },
     { apiGroups: [metallbGroup], resources: ['configurationstates/status'], verbs: ['patch'] },
   ],
+  agent: [
+    { apiGroups: [metallbGroup], resources: ['ipaddresspools', 'l2advertisements'], verbs: watch },
+    { apiGroups: [metallbGroup], resources: ['servicel2statuses'], verbs: ['list', 'create', 'delete'] },
+    { apiGroups: [metallbGroup], resources: ['servicel2statuses/status'], verbs: ['patch'] },
+  ],
 } as const;

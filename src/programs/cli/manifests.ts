@@ -68,6 +68,7 @@ const agentRules = [
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'ippools', 'qospolicies', 'bgpneighbors'], verbs: watch },
   { apiGroups: [group], resources: ['bgpneighbors/status'], verbs: ['patch'] },
+  ...loadBalancerRules.agent,
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'create', 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },

@@ -3,7 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:net';
 import { applyRecord } from '#compile/ipam/state.ts';
 import type { Engine } from '#engines/engine.ts';
-import type { BGPSession, DatapathStatus, EngineProblem, IntentAnswer } from '#intent/handover.ts';
+import type {
+  AnsweredAddress,
+  BGPSession,
+  DatapathStatus,
+  EngineProblem,
+  IntentAnswer,
+} from '#intent/handover.ts';
 import type { IntentChange, SelfIntent, SubnetMode } from '#intent/node.ts';
 import { numbers } from '#system/registry.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -35,6 +41,8 @@ export type DatapathOptions = {
   readonly placeOf: PlaceOf;
   /** Sessions with BGP neighbors as they are now. */
   readonly bgpSessions?: () => readonly BGPSession[];
+  /** Virtual addresses that are answered for now. */
+  readonly answering?: () => readonly AnsweredAddress[];
   readonly journal: string;
   /** File of what pods were told of names. */
   readonly learntNames: string;
@@ -221,6 +229,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       ...withheldStatus(options.servicesWithheld()),
       wire: wireReports.reports(),
       bgp: options.bgpSessions?.() ?? [],
+      answering: options.answering?.() ?? [],
       wouldDrop: audit.news(),
     }),
     probeWire: () => wireReports.probe(),

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { createFrrEngine } from '#engines/frr/driver.ts';
+import { createL2Engine } from '#engines/l2/driver.ts';
 import { createNetlinkEngine } from '#engines/netlink/driver.ts';
 import { createNftablesEngine } from '#engines/nftables/driver.ts';
 import { openKubeProxyFinder } from '#engines/nftables/kube-proxy.ts';
@@ -21,6 +22,7 @@ import { besideKubeProxy } from './beside-kube-proxy.ts';
 import { type Datapath, startDatapath } from './datapath.ts';
 import { periodic as periodically } from './engines.ts';
 import { chainsBandwidth, installCni } from './install.ts';
+import { observeL2 } from './l2-metrics.ts';
 
 const program = {
   name: 'netloom-datapath',
@@ -114,11 +116,19 @@ const frr = createFrrEngine({
   onSessions: () => datapath?.statusChanged(),
 });
 
+const l2 = createL2Engine({
+  onRepair: (repair) => datapath?.repaired('l2', repair),
+  onAnswering: () => datapath?.statusChanged(),
+  onError: (error) => log.error('l2', { error }),
+});
+const l2Metrics = observeL2(metrics, l2);
+
 datapath = await startDatapath({
   node,
-  engines: [netlink, services, tc, frr],
+  engines: [netlink, services, tc, frr, l2],
   servicesWithheld: () => services.withheld(),
   bgpSessions: () => frr.sessions(),
+  answering: () => l2.announcing(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),
   placeOf: (address) => netlink.wireOf(address),
   learntNames: runFile(paths.learntNames.value),
@@ -163,6 +173,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 async function stop(signal: NodeJS.Signals): Promise<void> {
   log.info('stopping; pods keep their network', { signal });
   clearInterval(periodic);
+  l2Metrics.stop();
   await health.close();
   await running.close();
   held.release();

@@ -1,0 +1,210 @@
+/** Tells which Services this node answers for by ARP and NDP: a ServiceL2Status each, an event when that begins, and metrics. */
+import { createHash } from 'node:crypto';
+import { metallbGroup, metallbLabels } from '#api/kinds/metallbparts.ts';
+import { type ServiceL2Status, serviceL2StatusKind } from '#api/kinds/servicel2status.ts';
+import type { AnsweredAddress } from '#intent/handover.ts';
+import { backoffDelay } from '#kube/backoff.ts';
+import { type Client, isAlreadyExists, isNotFound } from '#kube/client.ts';
+import type { Recorder } from '#kube/events.ts';
+import type { LoadBalancerModel } from '#model/loadbalancer.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { Registry } from '#telemetry/metrics.ts';
+import { createThinned } from '#telemetry/thinned.ts';
+import { systemNamespace } from '../node-lease.ts';
+
+export type L2Status = {
+  /** What the datapath answers for now. The first call is also when what an earlier process wrote is looked at. */
+  set(answering: readonly AnsweredAddress[]): void;
+  stop(): void;
+};
+
+export type L2StatusOptions = {
+  readonly client: Client;
+  readonly node: string;
+  /** Services that have an address. */
+  readonly servicesAt: (address: string) => readonly LoadBalancerModel[];
+  readonly recorder: Pick<Recorder, 'event'>;
+  readonly registry: Registry;
+  readonly log: Log;
+};
+
+/** A Service that is answered for here; `interfaces` sorted. */
+type Told = { readonly service: LoadBalancerModel; readonly interfaces: readonly string[] };
+
+const lineEveryMs = 10_000;
+
+export function startL2Status(options: L2StatusOptions): L2Status {
+  const { client, node, servicesAt, recorder, registry, log } = options;
+  /** Names of what the API has of this node; unknown until it was listed. */
+  let written: Map<string, string> | undefined;
+  let wanted = new Map<string, Told>();
+  let answering: readonly AnsweredAddress[] = [];
+  let known = new Set<string>();
+  const failing = createThinned(lineEveryMs);
+  let failures = 0;
+  let running = false;
+  let due = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const announced = registry.gauge({
+    name: 'metallb_speaker_announced',
+    help: 'Services being announced from this node: 1 for each address.',
+    labels: ['protocol', 'service', 'node', 'ip'],
+    maxSeries: 2_000,
+  });
+  let series: readonly Record<'protocol' | 'service' | 'node' | 'ip', string>[] = [];
+  registry.onCollect(() => {
+    for (const each of series) announced.remove(each);
+    series = answering.flatMap(({ address }) =>
+      servicesAt(address).map(({ key }) => ({ protocol: 'layer2', service: key, node, ip: address })),
+    );
+    for (const each of series) announced.set(1, each);
+  });
+
+  const tell = (): void => {
+    const now = new Set(wanted.keys());
+    for (const [key, { service }] of wanted) {
+      if (known.has(key)) continue;
+      recorder.event({
+        regarding: { kind: 'Service', apiVersion: 'v1', ...nameOf(service), uid: service.uid },
+        type: 'Normal',
+        reason: 'nodeAssigned',
+        action: 'Announce',
+        note: `announcing from node "${node}" with protocol "layer2"`,
+      });
+    }
+    known = now;
+  };
+
+  const pass = async (): Promise<void> => {
+    written ??= await listOwn(client, node);
+    for (const name of written.keys()) {
+      if ([...wanted.values()].some(({ service }) => statusName(service, node) === name)) continue;
+      await remove(client, name);
+      written.delete(name);
+    }
+    for (const { service, interfaces } of wanted.values()) {
+      const name = statusName(service, node);
+      const text = JSON.stringify(interfaces);
+      if (written.get(name) === text) continue;
+      await write(client, { node, service, interfaces, isThere: written.has(name) });
+      written.set(name, text);
+    }
+  };
+  const run = (): void => {
+    due = true;
+    if (running || stopped) return;
+    running = true;
+    due = false;
+    pass()
+      .then(
+        () => {
+          failures = 0;
+          failing.over();
+        },
+        (error: unknown) => {
+          failing.happened((times) => log.warn("a ServiceL2Status can't be written", { error, times }));
+          written = undefined;
+          timer ??= setTimeout(
+            () => {
+              timer = undefined;
+              run();
+            },
+            backoffDelay(failures++, { maxMilliseconds: 10_000 }),
+          );
+        },
+      )
+      .finally(() => {
+        running = false;
+        if (due) run();
+      });
+  };
+
+  return {
+    set(now) {
+      answering = now;
+      wanted = toldBy(now, servicesAt);
+      tell();
+      run();
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function toldBy(
+  answering: readonly AnsweredAddress[],
+  servicesAt: L2StatusOptions['servicesAt'],
+): Map<string, Told> {
+  const told = new Map<string, Told>();
+  for (const { address, interfaces } of answering) {
+    for (const service of servicesAt(address)) {
+      const before = told.get(service.key)?.interfaces ?? [];
+      told.set(service.key, { service, interfaces: [...new Set([...before, ...interfaces])].sort() });
+    }
+  }
+  return told;
+}
+
+const nameOf = ({ namespace, origin: { name } }: LoadBalancerModel) => ({ namespace, name });
+
+/** Of one length, whatever the names are; the same for every process of the node. */
+function statusName({ key }: LoadBalancerModel, node: string): string {
+  return `l2-${createHash('sha256').update(`${node} ${key}`).digest('hex').slice(0, 10)}`;
+}
+
+/** What this node's processes have written, by name, and the interfaces that it says. */
+async function listOwn(client: Client, node: string): Promise<Map<string, string>> {
+  try {
+    const labelSelector = `${metallbLabels.node}=${node}`;
+    const { items } = await client.list<ServiceL2Status>(serviceL2StatusKind, {
+      namespace: systemNamespace,
+      labelSelector,
+    });
+    return new Map(items.map(({ metadata, status }) => [metadata.name, JSON.stringify(namesOf(status))]));
+  } catch (error) {
+    if (isNotFound(error)) return new Map();
+    throw error;
+  }
+}
+
+const namesOf = (status: ServiceL2Status['status']): readonly string[] =>
+  (status?.interfaces ?? []).map(({ name = '' }) => name);
+
+async function write(
+  client: Client,
+  { service, node, interfaces, isThere }: Told & { readonly node: string; readonly isThere: boolean },
+): Promise<void> {
+  const { namespace, name: serviceName } = nameOf(service);
+  const name = statusName(service, node);
+  const labels = {
+    [metallbLabels.node]: node,
+    [metallbLabels.serviceName]: serviceName,
+    [metallbLabels.serviceNamespace]: namespace,
+  };
+  const metadata = { name, namespace: systemNamespace, labels };
+  const { kind, version } = serviceL2StatusKind;
+  if (!isThere) {
+    const object = { apiVersion: `${metallbGroup}/${version}`, kind, metadata, spec: {} };
+    await client.create(serviceL2StatusKind, object).catch((error: unknown) => {
+      if (!isAlreadyExists(error)) throw error;
+    });
+  }
+  const status = {
+    node,
+    serviceName,
+    serviceNamespace: namespace,
+    interfaces: interfaces.map((each) => ({ name: each })),
+  };
+  const target = { name, namespace: systemNamespace, subresource: 'status' } as const;
+  await client.patch(serviceL2StatusKind, target, { kind: 'merge', body: { status } });
+}
+
+async function remove(client: Client, name: string): Promise<void> {
+  await client.delete(serviceL2StatusKind, name, { namespace: systemNamespace }).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error;
+  });
+}
