@@ -138,6 +138,8 @@ export type AbsentNode = {
   readonly state: 'dead' | 'silent';
   /** RFC 3339. */
   readonly since: string;
+  /** Of all nodes that found it this one is to tell the cluster. */
+  readonly teller?: true;
 };
 
 /** Connections of one kind that pass only since a policy against them is in audit mode. */

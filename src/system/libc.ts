@@ -185,6 +185,12 @@ export function send(fd: number, data: Uint8Array, flags = 0): number {
   return checked('send', call('long send(int, const void *, size_t, int)')(fd, data, data.length, flags));
 }
 
+/** sendto(2) to a raw struct sockaddr; returns the bytes taken. */
+export function sendTo(fd: number, data: Uint8Array, address: Uint8Array): number {
+  const prototype = 'long sendto(int, const void *, size_t, int, const void *, unsigned int)';
+  return checked('sendto', call(prototype)(fd, data, data.length, 0, address, address.length));
+}
+
 /** send(2) on a pool thread, for calls that wait in the kernel. The socket's own namespace counts, not the thread's. */
 export function sendAsync(fd: number, data: Uint8Array): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -74,22 +74,45 @@ export function netlinkSocketIn(path: string | undefined, protocol: number): num
  * Throws EADDRINUSE, EADDRNOTAVAIL as bind(2) does, TypeError when `address` is none.
  */
 export function listenFdIn(path: string | undefined, address: string, port: number): number {
-  const addr = parseAddr(address);
-  if (addr === undefined) throw new TypeError(`not an IP address: ${address}`);
-  const six = addr.family === 6;
-  const fd = socketIn(path, six ? linux.AF_INET6 : linux.AF_INET, linux.SOCK_STREAM | linux.SOCK_NONBLOCK, 0);
+  const fd = boundFdIn(path, address, port, linux.SOCK_STREAM);
   try {
-    setSocketOption(fd, linux.SOL_SOCKET, linux.SO_REUSEADDR, 1);
-    if (six) setSocketOption(fd, linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1);
-    const name = Buffer.alloc(six ? 28 : 16);
-    name.writeUInt16LE(six ? linux.AF_INET6 : linux.AF_INET, 0);
-    name.writeUInt16BE(port, 2);
-    name.set(addrBytes(addr), six ? 8 : 4);
-    bind(fd, name);
     listen(fd, 511);
     return fd;
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+}
+
+/** A UDP socket inside the namespace at `path`, for `socket.bind({ fd })`. Throws as listenFdIn. */
+export function udpFdIn(path: string | undefined, address: string, port: number): number {
+  return boundFdIn(path, address, port, linux.SOCK_DGRAM);
+}
+
+function boundFdIn(path: string | undefined, address: string, port: number, type: number): number {
+  const addr = parseAddr(address);
+  if (addr === undefined) throw new TypeError(`not an IP address: ${address}`);
+  const six = addr.family === 6;
+  const fd = socketIn(path, six ? linux.AF_INET6 : linux.AF_INET, type | linux.SOCK_NONBLOCK, 0);
+  try {
+    if (type === linux.SOCK_STREAM) setSocketOption(fd, linux.SOL_SOCKET, linux.SO_REUSEADDR, 1);
+    if (six) setSocketOption(fd, linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1);
+    bind(fd, socketAddress(address, port));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** A raw struct sockaddr_in or sockaddr_in6. Throws TypeError when `address` is none. */
+export function socketAddress(address: string, port: number): Buffer {
+  const addr = parseAddr(address);
+  if (addr === undefined) throw new TypeError(`not an IP address: ${address}`);
+  const six = addr.family === 6;
+  const name = Buffer.alloc(six ? 28 : 16);
+  name.writeUInt16LE(six ? linux.AF_INET6 : linux.AF_INET, 0);
+  name.writeUInt16BE(port, 2);
+  name.set(addrBytes(addr), six ? 8 : 4);
+  return name;
 }

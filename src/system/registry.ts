@@ -149,6 +149,10 @@ export const ports = {
   bgp: entry(179, 'BGP (RFC 4271): FRR listens while the node has a BGPNeighbor'),
   bfd: entry(3784, 'BFD (RFC 5881): bfdd listens while the node has a BGPNeighbor'),
   bfdMultiHop: entry(4784, 'BFD over more than one hop (RFC 5883)'),
+  detector: entry(
+    9473,
+    'UDP: the datapaths of nodes tell each other who is dead; from the addresses of nodes only, never from pods',
+  ),
   serviceHealth: entry(
     10_256,
     "kube-proxy's own: load balancers ask /healthz whether to send new connections to this node (KEP-3836)",
@@ -185,6 +189,10 @@ export const paths = {
   learntNames: entry(
     '/run/netloom/names.json',
     'which addresses pods were told for names that policies allow',
+  ),
+  plannedRestart: entry(
+    '/run/netloom/planned-restart',
+    'until when a datapath that was stopped is back: the other nodes know, and need not be asked whether they miss it',
   ),
   datapathSocket: entry('/run/netloom/datapath.sock', 'the agent hands intents to the datapath here'),
   stateDirectory: entry('/var/lib/netloom', 'the address journal; survives a reboot'),

@@ -37,6 +37,7 @@ export const counters = [
 ] as const;
 
 const vxlan = ports.vxlan.value;
+const detector = ports.detector.value;
 
 /** All chains but those that services demand (`chainOnDemand` in shared-chains.ts). Order: a chain stands before the ones that call it. */
 export function staticChains(context: StaticContext): readonly Chain[] {
@@ -174,18 +175,30 @@ function filterChains({ policy }: StaticContext): Chain[] {
         'nobody reaches a tunnel through us, not by a Service either',
       ),
       rule(`udp dport ${vxlan} ip6 daddr @nodes6 counter name "droppedTunnel" drop`),
+      rule(
+        `udp dport ${detector} ip daddr @nodes4 counter name "droppedSource" drop`,
+        "masqueraded it would come with a node's address",
+      ),
+      rule(`udp dport ${detector} ip6 daddr @nodes6 counter name "droppedSource" drop`),
       rule('ct state invalid goto stray'),
       rule('ct status dnat goto forwardTranslated'),
       ...judged,
       rule('goto forwardOn'),
     ]),
     chain('translated', [rule('jump learn'), rule('iif "lo" accept'), ...inside, ...noService]),
+    chain('toDetector', [
+      rule(`${fromOurs} counter name "droppedSource" drop`, 'nodes alone tell each other who is dead'),
+      rule('ip saddr @nodes4 return'),
+      rule('ip6 saddr @nodes6 return'),
+      rule('counter name "droppedSource" drop'),
+    ]),
     base('filterInput', 'filter', 'input', priority, [
       ...established(',untracked'),
       rule(
         `udp dport ${vxlan} counter name "droppedTunnel" drop`,
         'guard does not track what may reach the tunnel',
       ),
+      rule(`udp dport ${detector} jump toDetector`),
       ...(policy ? [rule('jump policyEgress', 'pod to its own node')] : []),
       rule('ct status dnat goto translated'),
     ]),

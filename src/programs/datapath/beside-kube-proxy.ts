@@ -1,5 +1,6 @@
 /** Leaves Services to kube-proxy while its rules are on the node: two that translate one connection would each undo the other's work. */
 import type { Engine } from '#engines/engine.ts';
+import type { DatapathStatus, EngineProblem } from '#intent/handover.ts';
 import type { IntentChange, ServiceIntent } from '#intent/node.ts';
 import type { Log } from '#telemetry/log.ts';
 
@@ -108,4 +109,13 @@ function sentence(found: readonly string[]): string {
   const deletes = tables.map((each) => `nft delete ${each.slice('nft '.length)}`).join('; ');
   const clean = tables.length === found.length ? `\`${deletes}\`` : '`kube-proxy --cleanup`';
   return `kube-proxy serves this node's Services (${found.join(', ')}), so Netloom does not: remove kube-proxy, and what it left behind with ${clean}`;
+}
+
+/** For the datapath's status. */
+export function withheldStatus(reason: string | undefined): Pick<DatapathStatus, 'servicesWithheld'> {
+  return reason === undefined ? {} : { servicesWithheld: reason };
+}
+
+export function withheldProblem(reason: string | undefined): EngineProblem[] {
+  return reason === undefined ? [] : [{ engine: 'datapath', entry: 'services', reason }];
 }

@@ -17,11 +17,14 @@ import type { Registry } from '#telemetry/metrics.ts';
 import { createAddresses } from './addresses.ts';
 import { type Api, createApiServer } from './api.ts';
 import { createPolicyAudit } from './audit/audit.ts';
+import { withheldProblem, withheldStatus } from './beside-kube-proxy.ts';
 import { createCniCalls } from './cni/calls.ts';
 import { createCniServer } from './cni/server.ts';
+import { type Detector, type DetectorOptions, noDetector } from './detector/detector.ts';
+import { createEffective } from './effective.ts';
 import { createEngineSet, type Repair } from './engines.ts';
 import { createHealthChecks } from './health-checks.ts';
-import { createIntentHolder } from './intent.ts';
+import { createIntentHolder, mergeChanges } from './intent.ts';
 import { listen } from './listen.ts';
 import { createPolicyNames } from './names/names.ts';
 import { observe, observeWaits } from './observe.ts';
@@ -39,6 +42,8 @@ export type DatapathOptions = {
   readonly mtuOf: (mode: SubnetMode) => number;
   /** Where an address of an underlay Subnet is on the wire. */
   readonly placeOf: PlaceOf;
+  /** Finds out which nodes live; absent: all do. */
+  readonly detect?: (options: Pick<DetectorOptions, 'node' | 'onChange'>) => Detector;
   /** Sessions with BGP neighbors as they are now. */
   readonly bgpSessions?: () => readonly BGPSession[];
   /** Virtual addresses that are answered for now. */
@@ -71,6 +76,8 @@ export type Datapath = {
   close(): Promise<void>;
 };
 
+/** A planned restart takes less; until then nobody takes this datapath for silent. */
+const restartMs = 20_000;
 const restMs = numbers.addressRestSeconds.value * 1000;
 
 export async function startDatapath(options: DatapathOptions): Promise<Datapath> {
@@ -106,6 +113,16 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     log,
     metrics,
   });
+  const detector = (options.detect ?? noDetector)({ node, onChange: () => livenessChanged() });
+  const lives = () => ({ nodes: detector.liveness(), addresses: detector.addressLiveness() });
+  const effective = createEffective(node, lives());
+  let accepting = false;
+  const livenessChanged = (): void => {
+    signal.notify();
+    if (accepting) return;
+    const delta = effective.live(holder.intent, holder.generation, lives());
+    if (delta !== undefined) void engines.apply(delta);
+  };
   const onWaited = observeWaits(metrics);
   const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, onWaited, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
@@ -140,6 +157,18 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   const needsTunnel = (asked: SelfIntent) =>
     asked.blocks.some((block) => holder.intent.subnets[block.subnet]?.mode === 'overlay');
 
+  /** The change as the engines get it: with what the detector makes of other nodes and addresses at once. */
+  const effectiveOf = (change: IntentChange): IntentChange => {
+    const first = effective.take(change, holder.intent);
+    const { put, remove, replace } = change;
+    if (!replace && put.peers === undefined && remove.peers === undefined && put.self === undefined)
+      return first;
+    accepting = true;
+    detector.setNodes(self?.addresses, holder.intent.peers);
+    accepting = false;
+    const more = effective.live(holder.intent, holder.generation, lives());
+    return more === undefined ? first : mergeChanges(first, more);
+  };
   const accept = async (change: IntentChange): Promise<IntentAnswer | { refused: string }> => {
     const isFirst = holder.generation === 0;
     const refusal = holder.take(change);
@@ -149,7 +178,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     audit.take(change);
     const held = names.take();
     // An engine that hears of a whole intent for the first time reads the machine and plans the difference.
-    const applied = engines.apply(isFirst ? holder.whole() : complete);
+    const applied = engines.apply(effectiveOf(isFirst ? holder.whole() : complete));
     signal.notify();
     const { problems, failed } = await applied;
     if (failed.length === 0) held();
@@ -230,6 +259,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       wire: wireReports.reports(),
       bgp: options.bgpSessions?.() ?? [],
       answering: options.answering?.() ?? [],
+      absent: detector.absent(),
       wouldDrop: audit.news(),
     }),
     probeWire: () => wireReports.probe(),
@@ -262,6 +292,8 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     repaired: (engine, repair) => engines.repaired(engine, repair),
     statusChanged: () => signal.notify(),
     async close() {
+      await detector.pause(restartMs);
+      detector.close();
       for (const [server] of servers) {
         server.close();
         if ('closeAllConnections' in server) (server.closeAllConnections as () => void)();
@@ -278,14 +310,6 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       await journal.close();
     },
   };
-}
-
-function withheldStatus(reason: string | undefined): Pick<DatapathStatus, 'servicesWithheld'> {
-  return reason === undefined ? {} : { servicesWithheld: reason };
-}
-
-function withheldProblem(reason: string | undefined): EngineProblem[] {
-  return reason === undefined ? [] : [{ engine: 'datapath', entry: 'services', reason }];
 }
 
 function sameButLease(a: SelfIntent | undefined, b: SelfIntent | undefined): boolean {

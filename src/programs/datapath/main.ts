@@ -20,6 +20,7 @@ import { commonFlags, logOf, readFlags } from '../flags.ts';
 import { version } from '../version.ts';
 import { besideKubeProxy } from './beside-kube-proxy.ts';
 import { type Datapath, startDatapath } from './datapath.ts';
+import { createDetector } from './detector/detector.ts';
 import { periodic as periodically } from './engines.ts';
 import { chainsBandwidth, installCni } from './install.ts';
 import { observeL2 } from './l2-metrics.ts';
@@ -127,6 +128,8 @@ datapath = await startDatapath({
   node,
   engines: [netlink, services, tc, frr, l2],
   servicesWithheld: () => services.withheld(),
+  detect: (options) =>
+    createDetector({ ...options, restartFile: runFile(paths.plannedRestart.value), log, metrics }),
   bgpSessions: () => frr.sessions(),
   answering: () => l2.announcing(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),

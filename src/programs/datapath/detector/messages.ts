@@ -1,0 +1,66 @@
+/** What detectors say to each other, in one UDP datagram each: JSON, so that a newer one may say more. Pure. */
+
+export type Message =
+  /** Does your datapath live? */
+  | { readonly kind: 'ask' }
+  /** `absent`: whoever answers takes the asker for dead or silent, or did a moment ago, where virtual addresses are concerned. */
+  | { readonly kind: 'answer'; readonly absent: boolean }
+  /** What a watcher found of a node; `for`: milliseconds that it has been so. */
+  | {
+      readonly kind: 'report';
+      readonly about: string;
+      readonly state: PeerState;
+      readonly for: number;
+    }
+  /** The datapath ends and comes back. */
+  | { readonly kind: 'pause'; readonly for: number };
+
+/** `lost`: its kernel doesn't answer; `silent`: its datapath doesn't. */
+export type PeerState = 'well' | 'lost' | 'silent';
+
+const version = 1;
+const states: readonly unknown[] = ['well', 'lost', 'silent'];
+/** Bytes: two names of nodes have at most 253 each. */
+export const longestMessage = 1024;
+
+export function encodeMessage(from: string, message: Message): Buffer {
+  return Buffer.from(JSON.stringify({ v: version, from, ...message }));
+}
+
+/** Undefined for what is no message of a version that we know. */
+export function decodeMessage(
+  datagram: Buffer,
+): { readonly from: string; readonly message: Message } | undefined {
+  if (datagram.length > longestMessage) return undefined;
+  let body: Readonly<Record<string, unknown>>;
+  try {
+    body = JSON.parse(datagram.toString('utf8')) as typeof body;
+  } catch {
+    return undefined;
+  }
+  if (body === null || typeof body !== 'object' || body['v'] !== version) return undefined;
+  const { from } = body;
+  if (typeof from !== 'string') return undefined;
+  const message = readMessage(body);
+  return message === undefined ? undefined : { from, message };
+}
+
+function readMessage(body: Readonly<Record<string, unknown>>): Message | undefined {
+  const milliseconds = typeof body['for'] === 'number' && body['for'] >= 0 ? body['for'] : undefined;
+  switch (body['kind']) {
+    case 'ask':
+      return { kind: 'ask' };
+    case 'answer':
+      return { kind: 'answer', absent: body['absent'] === true };
+    case 'pause':
+      return milliseconds === undefined ? undefined : { kind: 'pause', for: milliseconds };
+    case 'report': {
+      const { about, state } = body;
+      if (typeof about !== 'string' || !states.includes(state) || milliseconds === undefined)
+        return undefined;
+      return { kind: 'report', about, state: state as PeerState, for: milliseconds };
+    }
+    default:
+      return undefined;
+  }
+}
