@@ -14,6 +14,7 @@ import { type BGPNeighbor, bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { type IPAddressPool, ipAddressPoolKind } from '#api/kinds/ipaddresspool.ts';
 import { type IPPool, ipPoolKind } from '#api/kinds/ippool.ts';
+import { l2AdvertisementKind } from '#api/kinds/l2advertisement.ts';
 import { metallbGroup } from '#api/kinds/metallbparts.ts';
 import { type QoSPolicy, qosPolicyKind } from '#api/kinds/qospolicy.ts';
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
@@ -30,6 +31,7 @@ import { readAddressPool } from '#model/addresspool.ts';
 import { readAdminNetworkPolicy, readBaselineAdminNetworkPolicy } from '#model/adminnetworkpolicy.ts';
 import { type BlockClaimModel, readBlockClaim } from '#model/blockclaim.ts';
 import { readClusterNetworkPolicy } from '#model/clusternetworkpolicy.ts';
+import { type L2AdvertisementModel, readL2Advertisement } from '#model/l2advertisement.ts';
 import type { AddressPoolModel } from '#model/loadbalancer.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { readNetworkPolicy } from '#model/networkpolicy.ts';
@@ -70,6 +72,11 @@ export type SeenClaim = Seen<BlockClaimModel> & {
 
 /** `balancer`: of a Service of type LoadBalancer that is ours to serve, or was. */
 export type SeenService = Seen<ServiceModel> & { readonly balancer?: SeenBalancer };
+
+/** `places`: names of nodes with an endpoint that is ready or serving, of no node: ''. */
+export type SeenSlice = Seen<never> & {
+  readonly places?: { readonly service: string; readonly nodes: readonly string[] };
+};
 
 export type SeenAddressPool = Seen<AddressPoolModel> & {
   readonly status:
@@ -116,8 +123,10 @@ export type Caches = {
   readonly services: Informer<SeenService>;
   /** Empty where the cluster doesn't serve the kind. */
   readonly addressPools: Informer<SeenAddressPool>;
-  /** Without values: only what is wrong with slices matters here. */
-  readonly slices: Informer<Seen<never>>;
+  /** Empty where the cluster doesn't serve the kind. */
+  readonly l2Advertisements: Informer<Seen<L2AdvertisementModel>>;
+  /** Without values: only what is wrong with slices matters here, and where endpoints are. */
+  readonly slices: Informer<SeenSlice>;
   /** With the index `namespace`. */
   readonly policies: Informer<SeenQoSPolicy>;
   readonly neighbors: Informer<BGPNeighbor>;
@@ -204,10 +213,27 @@ export function startCaches(
         ...readAddressPool(pool),
       }),
     }),
-    slices: watch<KubeObject, never>(endpointSliceType, (slice) => ({
-      value: undefined,
-      problems: readEndpointSlice(slice).problems,
-    })),
+    l2Advertisements: startInformer<KubeObject, Seen<L2AdvertisementModel>>(client, l2AdvertisementKind, {
+      log,
+      mayBeAbsent: true,
+      transform: (object) => ({ ref: referenceTo(object), ...readL2Advertisement(object) }),
+    }),
+    slices: startInformer<KubeObject, SeenSlice>(client, endpointSliceType, {
+      ...quiet,
+      transform: (object) => {
+        const { value, problems } = readEndpointSlice(object);
+        const able = value?.endpoints.filter(({ ready, serving }) => ready || serving) ?? [];
+        const nodes = [...new Set(able.map(({ node = '' }) => node))].sort();
+        return {
+          ref: referenceTo(object),
+          value: undefined,
+          problems,
+          ...(value === undefined || loadBalancers === undefined
+            ? {}
+            : { places: { service: value.service, nodes } }),
+        };
+      },
+    }),
     neighbors: startInformer<BGPNeighbor>(client, bgpNeighborKind, { log }),
     policies: startInformer<QoSPolicy, SeenQoSPolicy>(client, qosPolicyKind, {
       log,

@@ -12,6 +12,7 @@ import { createThinned } from '#telemetry/thinned.ts';
 import type { ServedLoadBalancers } from '../flags.ts';
 import { nodeOfLease } from '../node-lease.ts';
 import type { LeaseSighting, LeaseTimes } from './abandoned.ts';
+import { createAnnouncers } from './announcers.ts';
 import { createBalancers } from './balancers/balancers.ts';
 import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
@@ -82,7 +83,8 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     { client, caches, served: options.loadBalancers, recorder, registry, log },
     () => passes.wake(),
   );
-  const more = () => [...policyStatus.problems(), ...balancers.problems()];
+  const announcers = createAnnouncers(client, caches, isAlive, log, () => passes.wake());
+  const more = () => [...policyStatus.problems(), ...balancers.problems(), ...announcers.problems()];
   const findings = followFindings(caches, options, more, () => passes.wake());
 
   const pass = async (): Promise<void> => {
@@ -142,6 +144,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
         qosStatus.run(signal),
         policyStatus.run(signal),
         balancers.run(signal),
+        ...(options.loadBalancers === undefined ? [] : [announcers.run(signal)]),
       ]);
       isLeading = false;
       for (const kind of policyStatus.pending().keys()) pending.remove({ kind });

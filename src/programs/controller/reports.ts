@@ -94,6 +94,8 @@ export function followFindings(
         }
         case 'IPAddressPool':
           return caches.addressPools.get(namespace, name)?.ref;
+        case 'L2Advertisement':
+          return caches.l2Advertisements.get(namespace, name)?.ref;
         case 'BGPNeighbor': {
           const neighbor = neighbors.get('', name);
           return neighbor && referenceTo(neighbor);
