@@ -1,7 +1,7 @@
 /** What is said of an announced prefix, as one number: the metric of its kernel route, by which BGP's filters know it. */
 import type { AnnouncementIntent } from './loadbalancer.ts';
 
-/** Neither a metric that routes of blocks have (0; 1024 for IPv6), nor one that FRR reads as a distance (its high byte). */
+/** Neither a metric that routes of blocks have, nor one that FRR reads as a distance (its high byte). */
 const first = 0x1_0000;
 const count = 0x100_0000 - first;
 

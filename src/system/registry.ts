@@ -139,8 +139,14 @@ export const routes = {
   ),
   announcedTable: entry(
     110,
-    'what this node announces by BGP, one route a block: FRR redistributes the table (`ip route show table 110`)',
+    'what this node announces by BGP, one route a block or a Service address: FRR redistributes the table (`ip route show table 110`)',
   ),
+  blockMetric: entry(
+    110,
+    'of announced blocks in that table: below all numbers of classes of announced Service addresses',
+  ),
+  blockTag: entry(110, "tag of announced blocks inside FRR's BGP; never leaves the node"),
+  serviceTag: entry(111, "tag of announced Service addresses inside FRR's BGP; never leaves the node"),
 } as const;
 
 /** UDP and TCP ports on a node. */

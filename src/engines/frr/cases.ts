@@ -12,6 +12,35 @@ export const router: BGPNeighborIntent = {
   importPrefixes: [],
 };
 
+/** A BGPPeer, as its reader makes it. */
+export const peer = (name: string, extra: Partial<BGPNeighborIntent> = {}): BGPNeighborIntent => ({
+  ...router,
+  origin: { kind: 'BGPPeer', namespace: 'metallb-system', name },
+  gracefulRestart: false,
+  servicesOnly: true,
+  ...extra,
+});
+
+const service = { kind: 'Service', namespace: 'shop', name: 'web' };
+/** One announcement of each kind that there is. */
+export const announcements: NodeIntent['announcements'] = {
+  '10.9.0.1/32': { origin: service, communities: [] },
+  '10.9.0.2/32': { origin: service, communities: [] },
+  'fd09::1/128': { origin: service, communities: ['65000:200', '65000:30'] },
+  '10.9.1.0/24': {
+    origin: service,
+    communities: ['65000:1:2', '65000:1:10', '65535:65281', '65535:65282', '65000:7'],
+    localPreference: 150,
+  },
+  '10.9.0.3/32': {
+    origin: service,
+    neighbors: ['BGPPeer/metallb-system/one'],
+    communities: ['65000:1'],
+    others: [{ neighbors: ['BGPPeer/metallb-system/two', 'tor'], communities: [], localPreference: 50 }],
+  },
+  '10.9.0.4/32': { origin: service, neighbors: ['BGPPeer/metallb-system/two'], communities: [] },
+};
+
 const subnet = (cidrs: readonly string[], mode: 'overlay' | 'routed') => ({
   origin: { kind: 'Subnet', name: mode },
   cidrs,
@@ -108,5 +137,69 @@ export const cases: Readonly<Record<string, NodeIntent>> = {
       mesh: { clusterID: '10.0.0.1', client: false },
     },
   }),
+  services: {
+    ...intentWith({
+      tor: router,
+      'mesh/node2/4': {
+        ...router,
+        origin: { kind: 'BGPNeighbor', name: 'mesh' },
+        address: '192.168.66.12',
+        peerASN: 'internal',
+        mesh: { client: false },
+      },
+      'BGPPeer/metallb-system/one': peer('one', { address: '192.168.66.2', families: [4, 6] }),
+      'BGPPeer/metallb-system/two': peer('two', { address: 'fd66::2', families: [6] }),
+    }),
+    announcements,
+  },
+  'peer-everything-set': intentWith({
+    'BGPPeer/metallb-system/far': peer('far', {
+      address: '10.99.0.1',
+      port: 1179,
+      shownASN: 64_600,
+      routerID: '9.9.9.9',
+      sourceAddress: '192.168.66.77',
+      password: 'a-Secret!#?"1',
+      bfd: {
+        receiveInterval: 100,
+        transmitInterval: 120,
+        detectMultiplier: 4,
+        passive: true,
+        minimumTTL: 9,
+      },
+      timers: { keepalive: 0, hold: 0 },
+      connectTime: 10,
+      multiHop: true,
+      gracefulRestart: true,
+    }),
+    'BGPPeer/metallb-system/near': peer('near', {
+      address: '192.168.66.3',
+      bfd: { receiveInterval: 300, transmitInterval: 300, detectMultiplier: 3, echoInterval: 70 },
+    }),
+    [`BGPPeer/metallb-system/${'n'.repeat(50)}`]: peer('n'.repeat(50), {
+      address: '192.168.66.4',
+      peerASN: 'internal',
+      bfd: { receiveInterval: 300, transmitInterval: 300, detectMultiplier: 3, echoInterval: 50 },
+    }),
+    'BGPPeer/metallb-system/unnumbered': peer('unnumbered', {
+      address: '',
+      interface: 'eth0',
+      peerASN: 'external',
+      families: [4, 6],
+    }),
+  }),
+  vrf: {
+    ...intentWith({
+      'BGPPeer/metallb-system/red': peer('red', { vrf: 'red', localASN: 64_700 }),
+      'BGPPeer/metallb-system/red6': peer('red6', {
+        vrf: 'red',
+        localASN: 64_700,
+        address: 'fd66::1',
+        families: [4, 6],
+      }),
+      tor: router,
+    }),
+    announcements,
+  },
   'no-ipv4': intentWith({ six: { ...router, address: 'fd66::1', families: [6] } }, ['fd66::11']),
 };

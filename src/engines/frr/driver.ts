@@ -1,9 +1,10 @@
 /** The engine: holds one node's BGP sessions in FRR, which runs on by itself, whatever becomes of this process. */
+import { readFileSync } from 'node:fs';
 import type { Engine, Report } from '#engines/engine.ts';
 import type { BGPSession } from '#intent/handover.ts';
-import type { IntentChange, NodeIntent } from '#intent/node.ts';
 import { type Frr, openFrr } from './frr.ts';
-import { type LoweredIntent, lower, type Problem } from './lower.ts';
+import { createIntake } from './intake.ts';
+import { lower, type Problem, peerKey } from './lower.ts';
 import { type Line, printObjects } from './objects.ts';
 import { plan, printOperation } from './plan.ts';
 import type { PeerState } from './sessions.ts';
@@ -13,6 +14,8 @@ export type FrrEngineOptions = {
   readonly directory: string;
   /** Prefixes that no router may attract, such as the cluster's Service ranges. */
   readonly serviceRanges?: readonly string[] | undefined;
+  /** Whether the node has a device of that name. */
+  readonly hasDevice?: ((name: string) => boolean) | undefined;
   /** The engine has done, by itself, what it could not before. */
   readonly onRepair?: ((cause: string, report: Report) => void) | undefined;
   readonly onError?: ((error: unknown) => void) | undefined;
@@ -32,16 +35,10 @@ export function createFrrEngine(options: FrrEngineOptions): FrrEngine {
 /** Milliseconds between two looks at the sessions, and between two tries while FRR doesn't answer. */
 const lookMs = 1_000;
 
-const domains = ['self', 'subnets', 'bgpNeighbors'] as const;
-
 /** The engine over any FRR; tests use the one of fake.ts. */
 export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'directory'> = {}): FrrEngine {
-  const intent: { [D in keyof LoweredIntent]: Record<string, NodeIntent[D][string]> } = {
-    self: {},
-    subnets: {},
-    bgpNeighbors: {},
-  };
-  const { serviceRanges = [] } = options;
+  const { intent, take } = createIntake();
+  const { serviceRanges = [], hasDevice = isDevice } = options;
   /** Nothing is taken away before a whole intent came: what is there may be right. */
   let whole = false;
   let closed = false;
@@ -59,12 +56,12 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
 
   const converge = async (): Promise<Report> => {
     if (!whole) return { operations: [], problems: [] };
-    const { value, problems } = lower(intent, serviceRanges);
+    const { value, problems } = lower(intent, serviceRanges, hasDevice);
     const all = printObjects(value);
     const wantsNothing = all.length === 0;
     // Without BFD, so that sessions of a daemon that is started again stand without our help.
     if (!wantsNothing) frr.keep(withBFD(all, []));
-    const established = wantsNothing ? [] : standing(await frr.peers());
+    const established = wantsNothing ? [] : standing(await frr.peers(vrfs()));
     guarded = established.join();
     const wanted = withBFD(all, established);
     const entries = Object.keys(intent.bgpNeighbors).map((key) => `bgpNeighbors/${key}`);
@@ -80,11 +77,17 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
     return { operations: done.operations, problems: [...problems, ...done.problems] };
   };
 
-  /** Addresses of neighbors whose session stands, of those that are to have BFD. */
+  const vrfs = (): readonly string[] => [
+    ...new Set(Object.values(intent.bgpNeighbors).flatMap(({ vrf }) => vrf ?? [])),
+  ];
+
+  /** Neighbors whose session stands, of those that are to have BFD. */
   const standing = (peers: ReadonlyMap<string, PeerState> | undefined): string[] =>
     Object.values(intent.bgpNeighbors)
-      .filter(({ address, bfd }) => bfd !== undefined && peers?.get(address)?.state === 'Established')
-      .map(({ address }) => address)
+      .filter(
+        (neighbor) => neighbor.bfd !== undefined && peers?.get(peerKey(neighbor))?.state === 'Established',
+      )
+      .map(peerKey)
       .sort();
 
   const executed = async (
@@ -114,26 +117,31 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
 
   /** The neighbor that a command is about, else the engine as a whole. */
   const entryOf = (command: string): string => {
-    const address = /\bneighbor (\S+)/.exec(command)?.[1];
-    const key = Object.keys(intent.bgpNeighbors).find(
-      (each) => intent.bgpNeighbors[each]?.address === address,
-    );
+    const name = /\bneighbor (\S+)/.exec(command)?.[1];
+    const key = Object.keys(intent.bgpNeighbors).find((each) => {
+      const { address, interface: device } = intent.bgpNeighbors[each]!;
+      return (device ?? address) === name;
+    });
     return key === undefined ? 'frr' : `bgpNeighbors/${key}`;
   };
 
   const look = async (): Promise<void> => {
     if (Object.keys(intent.bgpNeighbors).length === 0 && known.length === 0) return;
-    const peers = await frr.peers();
+    const peers = await frr.peers(vrfs());
     const next = Object.entries(intent.bgpNeighbors)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([neighbor, { address }]): BGPSession => {
+      .map(([neighbor, entry]): BGPSession => {
+        const address = entry.interface ?? entry.address;
         const missing: PeerState = { state: 'Unknown', received: 0, sent: 0, message: 'FRR does not answer' };
-        const state = peers?.get(address) ?? missing;
+        const state = peers?.get(peerKey(entry)) ?? missing;
         const before = known.find((each) => each.neighbor === neighbor && each.address === address);
         return { neighbor, address, ...state, ...sameSince(before?.since, state.since) };
       });
     if (standing(peers).join() !== guarded) await converge();
-    for (const { address } of next.filter(isForgotten)) await frr.restart(address);
+    for (const { neighbor } of next.filter(isForgotten)) {
+      const entry = intent.bgpNeighbors[neighbor];
+      if (entry !== undefined) await frr.restart(entry.interface ?? entry.address, entry.vrf);
+    }
     if (JSON.stringify(next) === JSON.stringify(known)) return;
     known = next;
     options.onSessions?.();
@@ -172,7 +180,7 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
     name: 'frr',
     apply: (change) => {
       // Pods, peers and blocks are nothing to FRR: they must not wait for it.
-      if (!take(intent, change) && whole) return Promise.resolve({ operations: [], problems: [] });
+      if (!take(change) && whole) return Promise.resolve({ operations: [], problems: [] });
       if (change.replace) whole = true;
       return inTurn(converge);
     },
@@ -193,24 +201,6 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
   };
 }
 
-/** Takes a change in; false when nothing in it is for this engine. */
-function take(intent: Record<string, Record<string, unknown>>, change: IntentChange): boolean {
-  const before = JSON.stringify(relevant(intent));
-  for (const domain of domains) {
-    const records = intent[domain]!;
-    const removed = change.replace ? Object.keys(records) : (change.remove[domain] ?? []);
-    for (const name of removed) delete records[name];
-    Object.assign(records, change.put[domain]);
-  }
-  return change.replace || JSON.stringify(relevant(intent)) !== before;
-}
-
-/** Of the node's own entry only the addresses count: not its blocks, which come and go. */
-function relevant(intent: Record<string, Record<string, unknown>>): unknown {
-  const self = Object.values(intent['self'] ?? {}) as { readonly addresses: readonly string[] }[];
-  return [self.map(({ addresses }) => addresses), intent['subnets'], intent['bgpNeighbors']];
-}
-
 /** FRR says how long a session has stood, in whole seconds: the moment it began moves by one back and forth. */
 function sameSince(before: string | undefined, now: string | undefined): { readonly since?: string } {
   if (now === undefined) return {};
@@ -223,8 +213,15 @@ function sameSince(before: string | undefined, now: string | undefined): { reado
  * for the other forever. So BFD comes when a session stands, and goes with it.
  */
 function withBFD(lines: readonly Line[], established: readonly string[]): Line[] {
-  return lines.filter(({ text }) => {
-    const address = /^neighbor (\S+) bfd\b/.exec(text)?.[1];
-    return address === undefined || established.includes(address);
+  return lines.filter(({ text, context }) => {
+    const name = /^neighbor (\S+) bfd\b/.exec(text)?.[1];
+    const vrf = / vrf (\S+)$/.exec(context[0] ?? '')?.[1];
+    return name === undefined || established.includes(vrf === undefined ? name : `${vrf}/${name}`);
   });
+}
+
+function isDevice(name: string): boolean {
+  return readFileSync('/proc/net/dev', 'utf8')
+    .split('\n')
+    .some((line) => line.trimStart().startsWith(`${name}:`));
 }

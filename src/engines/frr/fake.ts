@@ -58,20 +58,22 @@ export function createFakeFrr(): FakeFrr {
     if (command === 'no bgp default ipv4-unicast') return put(command);
     if (command.startsWith('no ')) return remove(operation, command.slice(3));
     const neighbor = /^neighbor (\S+) (.*)$/.exec(command);
-    if (neighbor !== null && !neighbor[2]!.startsWith('remote-as ')) {
-      const known = [...lines.values()].some(({ text }) =>
-        text.startsWith(`neighbor ${neighbor[1]} remote-as `),
+    if (neighbor !== null && !/^(interface )?remote-as /.test(neighbor[2]!)) {
+      const known = [...lines.values()].some(
+        ({ text }) =>
+          text.startsWith(`neighbor ${neighbor[1]} remote-as `) ||
+          text.startsWith(`neighbor ${neighbor[1]} interface remote-as `),
       );
       if (!known) return 'Specify remote-as or peer-group commands first';
     }
     if (command.startsWith('router bgp ')) {
       const other = [...lines.values()].find(
-        ({ text }) => text.startsWith('router bgp ') && text !== command,
+        ({ text }) => text.startsWith('router bgp ') && text !== command && vrfOf(text) === vrfOf(command),
       );
       if (other !== undefined) return `BGP is already running: ${other.text}`;
     }
     const value =
-      /^(neighbor \S+ (?:remote-as|description|port|password|update-source|timers connect|bfd profile)|bgp (?:router-id|cluster-id)|receive-interval|transmit-interval|detect-multiplier) /.exec(
+      /^(neighbor \S+ (?:(?:interface )?remote-as|description|port|password|update-source|local-as|timers connect|bfd profile)|bgp (?:router-id|cluster-id|route-map delay-timer)|receive-interval|transmit-interval|detect-multiplier|minimum-ttl|echo \S+-interval|(?:match|set) (?:metric|tag|community|large-community|local-preference)) /.exec(
         command,
       )?.[0] ?? /^neighbor \S+ timers (?=\d)/.exec(command)?.[0];
     const map = /^(neighbor \S+ route-map) \S+ (in|out)$/.exec(command);
@@ -108,4 +110,8 @@ export function createFakeFrr(): FakeFrr {
       left = count;
     },
   };
+}
+
+function vrfOf(text: string): string | undefined {
+  return / vrf (\S+)$/.exec(text)?.[1];
 }

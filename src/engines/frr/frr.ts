@@ -14,10 +14,10 @@ export type Frr = {
   read(): Promise<readonly Line[] | undefined>;
   /** In order; for each what FRR said against it. One that fails stops none behind it. Rejects when a daemon goes away. */
   execute(operations: readonly Operation[]): Promise<readonly (string | undefined)[]>;
-  /** By address; undefined while bgpd doesn't answer. */
-  peers(): Promise<ReadonlyMap<string, PeerState> | undefined>;
-  /** Begins the session with that address anew. */
-  restart(address: string): Promise<void>;
+  /** By `peerKey`, of the main table and of these VRFs; undefined while bgpd doesn't answer. */
+  peers(vrfs?: readonly string[]): Promise<ReadonlyMap<string, PeerState> | undefined>;
+  /** Begins the session with that address, or on that interface, anew. */
+  restart(name: string, vrf?: string): Promise<void>;
 };
 
 const daemons: readonly Daemon[] = ['bfdd', 'bgpd'];
@@ -77,15 +77,24 @@ export function openFrr(directory: string): Frr {
       }
       return outcomes;
     },
-    async peers() {
+    async peers(vrfs = []) {
       if (!existsSync(socket('bgpd'))) return undefined;
-      const answer = await within('bgpd', (vty) => vty.command('show bgp neighbors json')).catch(
-        () => undefined,
-      );
-      return answer === undefined ? undefined : readPeers(answer.text);
+      const places: readonly (readonly [string, string])[] = [
+        ['', 'show bgp neighbors json'],
+        ...vrfs.map((vrf) => [`${vrf}/`, `show bgp vrf ${vrf} neighbors json`] as const),
+      ];
+      const peers = new Map<string, PeerState>();
+      for (const [before, command] of places) {
+        const answer = await within('bgpd', (vty) => vty.command(command)).catch(() => undefined);
+        if (answer === undefined) return undefined;
+        for (const [name, state] of readPeers(answer.text)) peers.set(`${before}${name}`, state);
+      }
+      return peers;
     },
-    async restart(address) {
-      await within('bgpd', (vty) => vty.command(`clear bgp ${address}`));
+    async restart(name, vrf) {
+      await within('bgpd', (vty) =>
+        vty.command(`clear bgp ${vrf === undefined ? '' : `vrf ${vrf} `}${name}`),
+      );
     },
   };
 }

@@ -1,21 +1,22 @@
 /** NodeIntent ─► the objects that FRR must hold; pure. Blocks and pods don't come into it: those are kernel routes. */
+import { createHash } from 'node:crypto';
 import type { BGPNeighborIntent, ImportPrefix, NodeIntent, SelfIntent } from '#intent/node.ts';
+import { formatOrigin, type Origin } from '#intent/origin.ts';
 import { type Addr, addressBits, formatAddr, maxValue, parseAddr } from '#net/addr.ts';
 import { comparePrefix, formatPrefix, type Prefix, parsePrefix } from '#net/prefix.ts';
 import { routes } from '#system/registry.ts';
+import { classesOf, exportMap } from './classes.ts';
 import type { FrrObject, PrefixList } from './objects.ts';
 
-export type LoweredIntent = Pick<NodeIntent, 'self' | 'subnets' | 'bgpNeighbors'>;
+export type LoweredIntent = Pick<NodeIntent, 'self' | 'subnets' | 'bgpNeighbors' | 'announcements'>;
 export type Problem = { readonly entry: string; readonly reason: string };
 
 /** Names of what all neighbors share. */
 const names = {
   /** Routes that this AS began: own ones and those of other nodes. Never what a router taught: nodes give no transit. */
   own: 'netloom-own',
-  /** What is announced is tagged on its way into BGP, for `export`; the tag never leaves the node. */
+  /** What is announced is tagged on its way into BGP, for the maps out; the tag never leaves the node. */
   announced: 'netloom-announced',
-  /** To routers: own routes only. Another node's, with this one as next hop, would make a loop. */
-  export: 'netloom-out',
   meshExport: 'netloom-mesh-out',
   /** Never taken from anybody but nodes: overlay and underlay Subnets, and Service ranges. */
   guarded: 'netloom-guarded',
@@ -23,111 +24,197 @@ const names = {
   mesh: 'netloom-mesh',
 } as const;
 
-const announcedTag = routes.announcedTable.value;
+/** A filter that changes is applied so soon. */
+const filterSeconds = 1;
 
-/** Nothing at all while the node has no neighbor. `serviceRanges`: prefixes that no router may attract. */
+/**
+ * Nothing at all while the node has no neighbor. `serviceRanges`: prefixes that no router may attract. `hasDevice`: whether the node has a
+ * device of that name.
+ */
 export function lower(
   intent: LoweredIntent,
   serviceRanges: readonly string[],
+  hasDevice: (name: string) => boolean = () => true,
 ): { readonly value: readonly FrrObject[]; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
   const self = Object.values(intent.self)[0];
   const entries = Object.entries(intent.bgpNeighbors).sort(([a], [b]) => (a < b ? -1 : 1));
-  const asn = entries[0]?.[1].localASN;
-  if (self === undefined || asn === undefined) return { value: [], problems };
-  const addresses = new Set<string>();
-  const usable = entries.filter(([key, { localASN, address }]) => {
-    const reason =
-      localASN === asn
-        ? addresses.has(address)
-          ? `another neighbor has the address ${address}`
-          : undefined
-        : `says AS ${localASN} for this node, another neighbor AS ${asn}`;
-    addresses.add(address);
-    if (reason !== undefined) problems.push({ entry: `bgpNeighbors/${key}`, reason });
-    return reason === undefined;
-  });
+  if (self === undefined || entries.length === 0) return { value: [], problems };
+  const usable = usableAmong(entries, hasDevice, problems);
+  if (usable.length === 0) return { value: [], problems };
   const subnets = Object.values(intent.subnets);
   const cidrsOf = (routed: boolean) =>
     subnets.filter(({ mode }) => (mode === 'routed') === routed).flatMap(({ cidrs }) => cidrs);
   const guarded = [...cidrsOf(false), ...serviceRanges];
+  const classes = classesOf(intent.announcements);
+  problems.push(...classes.problems);
+  const routers = usable.filter(([, { mesh }]) => mesh === undefined);
+  const routerID =
+    usable.find(([, neighbor]) => neighbor.routerID !== undefined)?.[1].routerID ?? routerIDOf(self);
   const value = [
     ...wholePrefixLists(names.guarded, guarded),
     ...wholePrefixLists(names.pods, cidrsOf(true)),
-    ...usable.flatMap(([key, { mesh, importPrefixes }]) =>
-      mesh === undefined ? importLists(importName(key), importPrefixes) : [],
-    ),
+    ...routers.flatMap(([key, { importPrefixes }]) => importLists(importName(key), importPrefixes)),
     { kind: 'pathList', name: names.own, expression: '^$' },
-    { kind: 'routeMap', name: names.announced, entries: [{ action: 'permit', set: `tag ${announcedTag}` }] },
-    { kind: 'routeMap', name: names.export, entries: [{ action: 'permit', match: `tag ${announcedTag}` }] },
+    { kind: 'filterDelay', seconds: filterSeconds },
+    {
+      kind: 'routeMap',
+      name: names.announced,
+      entries: [
+        {
+          action: 'permit',
+          matches: [`metric ${routes.blockMetric.value}`],
+          sets: [`tag ${routes.blockTag.value}`, 'metric 0'],
+        },
+        { action: 'permit', sets: [`tag ${routes.serviceTag.value}`] },
+      ],
+    },
+    ...routers.map(([key, { servicesOnly }]) =>
+      exportMap(exportName(key), key, servicesOnly !== true, classes.value),
+    ),
     {
       kind: 'routeMap',
       name: names.meshExport,
-      entries: [{ action: 'permit', match: `as-path ${names.own}` }],
+      entries: [
+        // Every node announces addresses of Services itself, if it may.
+        { action: 'deny', matches: [`tag ${routes.serviceTag.value}`] },
+        { action: 'permit', matches: [`as-path ${names.own}`] },
+      ],
     },
     ...(usable.some(([, { mesh }]) => mesh !== undefined)
       ? [{ kind: 'routeMap', name: names.mesh, entries: matchBoth('permit', names.pods) } as const]
       : []),
-    ...usable.flatMap(([key, { mesh }]) => {
-      const entries = [...matchBoth('deny', names.guarded), ...matchBoth('permit', importName(key))];
-      return mesh === undefined ? [{ kind: 'routeMap', name: importName(key), entries } as const] : [];
-    }),
+    ...routers.map(
+      ([key]) =>
+        ({
+          kind: 'routeMap',
+          name: importName(key),
+          entries: [...matchBoth('deny', names.guarded), ...matchBoth('permit', importName(key))],
+        }) as const,
+    ),
     ...bfdProfiles(usable),
-    {
-      kind: 'speaker',
-      asn,
-      routerID: routerIDOf(self),
-      clusterID: usable.find(([, { mesh }]) => mesh?.clusterID !== undefined)?.[1].mesh?.clusterID,
-      table: routes.announcedTable.value,
-      announcedMap: names.announced,
-    },
+    ...speakers(usable, routerID),
     ...usable.map(([key, neighbor]) => neighborObject(key, neighbor, self)),
   ] satisfies readonly FrrObject[];
   return { value, problems };
 }
 
+type Entry = readonly [string, BGPNeighborIntent];
+
+function usableAmong(
+  entries: readonly Entry[],
+  hasDevice: (name: string) => boolean,
+  problems: Problem[],
+): Entry[] {
+  const asns = new Map<string, number>();
+  const places = new Set<string>();
+  return entries.filter(([key, { localASN, vrf, address, interface: device }]) => {
+    const missing = [vrf, device].find((name) => name !== undefined && !hasDevice(name));
+    const asn = asns.get(vrf ?? '') ?? localASN;
+    const place = peerKey({ vrf, address, interface: device });
+    const reason =
+      missing !== undefined
+        ? `the node has no ${missing === vrf ? 'VRF' : 'device'} ${missing}`
+        : localASN !== asn
+          ? `says AS ${localASN} for this node, another neighbor AS ${asn}`
+          : places.has(place)
+            ? `another neighbor has the ${device === undefined ? 'address' : 'interface'} ${device ?? address}`
+            : undefined;
+    if (reason !== undefined) {
+      problems.push({ entry: `bgpNeighbors/${key}`, reason });
+      return false;
+    }
+    asns.set(vrf ?? '', asn);
+    places.add(place);
+    return true;
+  });
+}
+
+/** What FRR calls a neighbor: `address`, `interface`, in a VRF with `VRF/` before. */
+export function peerKey({
+  vrf,
+  address,
+  interface: device,
+}: Pick<BGPNeighborIntent, 'vrf' | 'address' | 'interface'>): string {
+  return `${vrf === undefined ? '' : `${vrf}/`}${device ?? address}`;
+}
+
+/** What a VRF announces is the main table's speaker's, who must be there for it. */
+function speakers(entries: readonly Entry[], routerID: string): FrrObject[] {
+  const groups = Map.groupBy(entries, ([, { vrf }]) => vrf);
+  const order = [undefined, ...[...groups.keys()].filter((vrf) => vrf !== undefined)];
+  return order.map((vrf) => {
+    const own = groups.get(vrf) ?? [];
+    return {
+      kind: 'speaker',
+      asn: (own[0] ?? entries[0]!)[1].localASN,
+      vrf,
+      routerID,
+      clusterID: own.find(([, { mesh }]) => mesh?.clusterID !== undefined)?.[1].mesh?.clusterID,
+      table: routes.announcedTable.value,
+      announcedMap: names.announced,
+    };
+  });
+}
+
 function neighborObject(key: string, neighbor: BGPNeighborIntent, self: SelfIntent): FrrObject {
-  const { address, localASN, peerASN, port, families, password, bfd, timers, multiHop, mesh, origin } =
+  const { address, vrf, localASN, peerASN, port, families, password, bfd, timers, multiHop, mesh, origin } =
     neighbor;
+  const { connectTime, shownASN, servicesOnly, sourceAddress, interface: device } = neighbor;
   const six = address.includes(':');
+  const external = peerASN === 'external' || (typeof peerASN === 'number' && peerASN !== localASN);
+  const own = self.addresses.find((each) => each.includes(':') === six);
   return {
     kind: 'neighbor',
     asn: localASN,
-    address,
-    description: `${origin.kind} ${key}`,
+    vrf,
+    address: device ?? address,
+    unnumbered: device !== undefined,
+    description: key.startsWith(`${origin.kind}/`) ? formatOrigin(origin) : `${origin.kind} ${key}`,
     remoteAS: peerASN,
     port,
     families,
     password,
-    bfdProfile: bfd === undefined ? undefined : profileName(origin.name),
+    bfdProfile: bfd === undefined ? undefined : profileName(origin),
     timers,
+    connectTime,
+    shownAS: shownASN,
     multiHop,
-    updateSource: self.addresses.find((own) => own.includes(':') === six),
-    allowOwnAS: peerASN === 'external' || (typeof peerASN === 'number' && peerASN !== localASN),
+    // What upstream does for such peers, whose users may count on it.
+    anywhere: servicesOnly === true && six && external && !multiHop,
+    gracefulRestart: neighbor.gracefulRestart !== false,
+    updateSource: sourceAddress ?? (servicesOnly === true ? undefined : own),
+    allowOwnAS: servicesOnly !== true && external,
     reflectorClient: mesh?.client === true,
     importMap: mesh === undefined ? importName(key) : names.mesh,
-    exportMap: mesh === undefined ? names.export : names.meshExport,
+    exportMap: mesh === undefined ? exportName(key) : names.meshExport,
   };
 }
 
-function bfdProfiles(entries: readonly (readonly [string, BGPNeighborIntent])[]): FrrObject[] {
+function bfdProfiles(entries: readonly Entry[]): FrrObject[] {
   const byName = new Map<string, FrrObject>();
   for (const [, { bfd, origin }] of entries) {
     if (bfd === undefined) continue;
-    const name = profileName(origin.name);
+    const name = profileName(origin);
     byName.set(name, { kind: 'bfdProfile', name, ...bfd });
   }
   return [...byName.values()];
 }
 
-const profileName = (neighbor: string): string => `netloom-${neighbor}`;
+/** bfdd keeps 63 characters of a name. */
+function profileName({ kind, namespace, name }: Origin): string {
+  const text = namespace === undefined ? `netloom-${name}` : `netloom-${kind}/${namespace}/${name}`;
+  if (text.length <= 63) return text;
+  return `${text.slice(0, 50)}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
+}
 const importName = (key: string): string => `netloom-in-${key}`;
+const exportName = (key: string): string => `netloom-out-${key}`;
 
 /** A list that isn't there matches nothing, which is what an empty one must do. */
 function matchBoth(action: 'permit' | 'deny', list: string) {
   return [
-    { action, match: `ip address prefix-list ${list}` },
-    { action, match: `ipv6 address prefix-list ${list}` },
+    { action, matches: [`ip address prefix-list ${list}`] },
+    { action, matches: [`ipv6 address prefix-list ${list}`] },
   ] as const;
 }
 

@@ -26,8 +26,10 @@ export type RouteMap = {
   readonly name: string;
   readonly entries: readonly {
     readonly action: 'permit' | 'deny';
-    readonly match?: string;
-    readonly set?: string;
+    /** Default: ten times its position. */
+    readonly sequence?: number;
+    readonly matches?: readonly string[];
+    readonly sets?: readonly string[];
   }[];
 };
 
@@ -37,12 +39,19 @@ export type BFDProfile = {
   readonly receiveInterval: number;
   readonly transmitInterval: number;
   readonly detectMultiplier: number;
+  readonly echoInterval?: number | undefined;
+  readonly passive?: true | undefined;
+  readonly minimumTTL?: number | undefined;
 };
+
+/** Seconds until a filter that changed is applied to what is there; FRR's own is five. */
+export type FilterDelay = { readonly kind: 'filterDelay'; readonly seconds: number };
 
 /** The BGP instance. Announces what stands in a kernel table. */
 export type Speaker = {
   readonly kind: 'speaker';
   readonly asn: number;
+  readonly vrf?: string | undefined;
   readonly routerID: string;
   readonly clusterID?: string | undefined;
   readonly table: number;
@@ -53,7 +62,10 @@ export type Speaker = {
 export type Neighbor = {
   readonly kind: 'neighbor';
   readonly asn: number;
+  readonly vrf?: string | undefined;
+  /** Address, or interface on whose link it is. */
   readonly address: string;
+  readonly unnumbered: boolean;
   readonly description: string;
   readonly remoteAS: number | 'internal' | 'external';
   readonly port: number;
@@ -61,7 +73,14 @@ export type Neighbor = {
   readonly password?: string | undefined;
   readonly bfdProfile?: string | undefined;
   readonly timers?: { readonly keepalive: number; readonly hold: number } | undefined;
+  readonly connectTime?: number | undefined;
+  /** AS number that it sees instead of the speaker's. */
+  readonly shownAS?: number | undefined;
   readonly multiHop: boolean;
+  /** Its address need be on no network of the node. */
+  readonly anywhere: boolean;
+  /** False: it is not asked to keep routes while FRR restarts. */
+  readonly gracefulRestart: boolean;
   readonly updateSource?: string | undefined;
   /** Its own AS in a path is no loop: nodes behind other routers have it, too. */
   readonly allowOwnAS: boolean;
@@ -71,7 +90,7 @@ export type Neighbor = {
   readonly exportMap: string;
 };
 
-export type FrrObject = PrefixList | PathList | RouteMap | BFDProfile | Speaker | Neighbor;
+export type FrrObject = PrefixList | PathList | RouteMap | BFDProfile | FilterDelay | Speaker | Neighbor;
 
 /** Seconds until a lost session is tried again; FRR's own is two minutes. */
 const connectSeconds = 5;
@@ -88,14 +107,16 @@ function printObject(object: FrrObject): Line[] {
     case 'pathList':
       return [bgpd([], `bgp as-path access-list ${object.name} seq 5 permit ${object.expression}`)];
     case 'routeMap':
-      return object.entries.flatMap(({ action, match, set }, index) => {
-        const head = `route-map ${object.name} ${action} ${10 * (index + 1)}`;
+      return object.entries.flatMap(({ action, sequence, matches = [], sets = [] }, index) => {
+        const head = `route-map ${object.name} ${action} ${sequence ?? 10 * (index + 1)}`;
         return [
           bgpd([], head),
-          ...(match === undefined ? [] : [bgpd([head], `match ${match}`)]),
-          ...(set === undefined ? [] : [bgpd([head], `set ${set}`)]),
+          ...matches.map((match) => bgpd([head], `match ${match}`)),
+          ...sets.map((set) => bgpd([head], `set ${set}`)),
         ];
       });
+    case 'filterDelay':
+      return [bgpd([], `bgp route-map delay-timer ${object.seconds}`)];
     case 'bfdProfile':
       return printProfile(object);
     case 'speaker':
@@ -123,15 +144,27 @@ function printProfile(profile: BFDProfile): Line[] {
     ...(profile.detectMultiplier === 3 ? [] : [inside(`detect-multiplier ${profile.detectMultiplier}`)]),
     ...(profile.transmitInterval === 300 ? [] : [inside(`transmit-interval ${profile.transmitInterval}`)]),
     ...(profile.receiveInterval === 300 ? [] : [inside(`receive-interval ${profile.receiveInterval}`)]),
+    ...(profile.passive === undefined ? [] : [inside('passive-mode')]),
+    ...(profile.minimumTTL === undefined || profile.minimumTTL === 254
+      ? []
+      : [inside(`minimum-ttl ${profile.minimumTTL}`)]),
+    ...(profile.echoInterval === undefined ? [] : [inside('echo-mode')]),
+    ...(profile.echoInterval === undefined || profile.echoInterval === 50
+      ? []
+      : ['transmit', 'receive'].map((way) => inside(`echo ${way}-interval ${profile.echoInterval}`))),
   ];
 }
 
-const routerContext = (asn: number): string => `router bgp ${asn}`;
+const routerContext = ({ asn, vrf }: Pick<Speaker, 'asn' | 'vrf'>): string =>
+  `router bgp ${asn}${vrf === undefined ? '' : ` vrf ${vrf}`}`;
 const families = { 4: 'address-family ipv4 unicast', 6: 'address-family ipv6 unicast' } as const;
 
-function printSpeaker({ asn, routerID, clusterID, table, announcedMap }: Speaker): Line[] {
-  const router = routerContext(asn);
-  const redistribute = `redistribute table-direct ${table} route-map ${announcedMap}`;
+function printSpeaker(speaker: Speaker): Line[] {
+  const { vrf, routerID, clusterID, table, announcedMap } = speaker;
+  const router = routerContext(speaker);
+  // FRR 10.3 reads a table in its main instance only.
+  const source =
+    vrf === undefined ? `redistribute table-direct ${table} route-map ${announcedMap}` : 'import vrf default';
   return [
     bgpd([], router),
     bgpd([router], `bgp router-id ${routerID}`),
@@ -141,16 +174,17 @@ function printSpeaker({ asn, routerID, clusterID, table, announcedMap }: Speaker
     bgpd([router], 'bgp graceful-restart preserve-fw-state'),
     // A neighbor that is away must not keep the others waiting for six minutes after a restart.
     bgpd([router], 'bgp graceful-restart select-defer-time 10'),
-    bgpd([router, families[4]], redistribute),
-    bgpd([router, families[6]], redistribute),
+    bgpd([router, families[4]], source),
+    bgpd([router, families[6]], source),
   ];
 }
 
 function printNeighbor(neighbor: Neighbor): Line[] {
-  const { address, password, bfdProfile, timers, updateSource } = neighbor;
-  const router = routerContext(neighbor.asn);
+  const { address, password, bfdProfile, timers, updateSource, shownAS } = neighbor;
+  const router = routerContext(neighbor);
   const settings = [
-    `remote-as ${neighbor.remoteAS}`,
+    `${neighbor.unnumbered ? 'interface ' : ''}remote-as ${neighbor.remoteAS}`,
+    ...(shownAS === undefined ? [] : [`local-as ${shownAS} no-prepend replace-as`]),
     `description ${neighbor.description}`,
     ...(neighbor.port === 179 ? [] : [`port ${neighbor.port}`]),
     ...(bfdProfile === undefined ? [] : ['bfd', `bfd profile ${bfdProfile}`]),
@@ -158,7 +192,9 @@ function printNeighbor(neighbor: Neighbor): Line[] {
     ...(neighbor.multiHop ? ['ebgp-multihop'] : []),
     ...(updateSource === undefined ? [] : [`update-source ${updateSource}`]),
     ...(timers === undefined ? [] : [`timers ${timers.keepalive} ${timers.hold}`]),
-    `timers connect ${connectSeconds}`,
+    `timers connect ${neighbor.connectTime ?? connectSeconds}`,
+    ...(neighbor.anywhere ? ['disable-connected-check'] : []),
+    ...(neighbor.gracefulRestart ? [] : ['graceful-restart-disable']),
   ];
   const carried = [
     'activate',

@@ -40,8 +40,11 @@ export function plan(actual: readonly Line[], wanted: readonly Line[]): Operatio
   const singles: Operation[] = [];
   const leave = (line: Line, neighbor: string): void => {
     const command = `no neighbor ${neighbor}`;
-    leaving.set(neighbor, { daemon: line.daemon, context: line.context.slice(0, 1), command });
+    const context = line.context.slice(0, 1);
+    leaving.set(key(line.daemon, [...context, neighbor]), { daemon: line.daemon, context, command });
   };
+  const isWanted = (line: Line, neighbor: string): boolean =>
+    wanted.some((other) => neighborOf(other) === neighbor && other.context[0] === line.context[0]);
   // Told one by one, so that each hears that it is over; from the end of an instance it would wait for a restart.
   for (const line of gone) {
     const neighbor = neighborOf(line);
@@ -52,8 +55,7 @@ export function plan(actual: readonly Line[], wanted: readonly Line[]): Operatio
     const setting = settingOf(line);
     if (setting !== undefined && replaced.has(setting)) continue;
     const neighbor = neighborOf(line);
-    if (neighbor !== undefined && !wanted.some((other) => neighborOf(other) === neighbor))
-      leave(line, neighbor);
+    if (neighbor !== undefined && !isWanted(line, neighbor)) leave(line, neighbor);
     else singles.push(removal(line));
   }
   // `no neighbor X bfd` takes the profile along, so the longer one goes first.
@@ -96,11 +98,14 @@ function neighborOf({ text }: Line): string | undefined {
 /** What a line sets, if only one value can stand. */
 function settingOf({ daemon, context, text }: Line): string | undefined {
   const setting =
-    /^neighbor \S+ (?:remote-as|description|port|password|update-source|timers connect|bfd profile|timers(?= \d))/.exec(
+    /^neighbor \S+ (?:(?:interface )?remote-as|description|port|password|update-source|local-as|timers connect|bfd profile|timers(?= \d))/.exec(
       text,
     )?.[0] ??
-    /^bgp (?:router-id|cluster-id)/.exec(text)?.[0] ??
-    /^(?:receive-interval|transmit-interval|detect-multiplier)/.exec(text)?.[0] ??
+    /^bgp (?:router-id|cluster-id|route-map delay-timer)/.exec(text)?.[0] ??
+    /^(?:receive-interval|transmit-interval|detect-multiplier|minimum-ttl|echo \S+-interval)/.exec(
+      text,
+    )?.[0] ??
+    /^(?:match|set) (?:metric|tag|community|large-community|local-preference)/.exec(text)?.[0] ??
     text.replace(/^(neighbor \S+ route-map) \S+ (in|out)$/, '$1 $2');
   return setting === text ? undefined : key(daemon, [...context, setting]);
 }
@@ -125,4 +130,5 @@ export function parseConfig(text: string, daemon: Daemon): Line[] {
   return lines;
 }
 
-const ours = /^(bfd$|router bgp |route-map |ip prefix-list |ipv6 prefix-list |bgp as-path access-list )/;
+const ours =
+  /^(bfd$|router bgp |route-map |ip prefix-list |ipv6 prefix-list |bgp as-path access-list |bgp route-map delay-timer )/;

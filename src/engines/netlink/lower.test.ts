@@ -144,11 +144,11 @@ describe('lower', () => {
       },
       {},
       [
-        'ip route replace unreachable 10.245.1.0/26 table 110 proto 110',
+        'ip route replace unreachable 10.245.1.0/26 metric 110 table 110 proto 110',
         'ip route replace unreachable 10.245.1.0/26 metric 4278198272 proto 110',
-        'ip route replace unreachable 10.245.9.9/32 table 110 proto 110',
+        'ip route replace unreachable 10.245.9.9/32 metric 110 table 110 proto 110',
         'ip route replace unreachable 10.245.9.9/32 metric 4278198272 proto 110',
-        'ip -6 route replace unreachable fd10:245:0:1::/122 table 110 proto 110',
+        'ip -6 route replace unreachable fd10:245:0:1::/122 metric 110 table 110 proto 110',
         'ip -6 route replace unreachable fd10:245:0:1::/122 metric 4278198272 proto 110',
       ],
     ],
@@ -367,7 +367,7 @@ describe('lower', () => {
     );
     const told = lines(value).filter((line) => line.includes('9.9/32'));
     expect(told).toEqual([
-      'ip route replace unreachable 10.245.9.9/32 table 110 proto 110',
+      'ip route replace unreachable 10.245.9.9/32 metric 110 table 110 proto 110',
       'ip route replace unreachable 10.245.9.9/32 metric 4278198272 proto 110',
     ]);
   });

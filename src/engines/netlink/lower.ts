@@ -147,7 +147,12 @@ function ownBlocks(self: SelfIntent, subnets: NodeIntent['subnets']): NetlinkObj
   const all = [...self.blocks, ...(self.singles ?? [])];
   const routed = all.filter(({ subnet }) => subnets[subnet]?.mode === 'routed');
   return routed.flatMap(({ cidr: destination }): NetlinkObject[] => [
-    { kind: 'route', destination, table: routes.announcedTable.value },
+    {
+      kind: 'route',
+      destination,
+      metric: routes.blockMetric.value,
+      table: routes.announcedTable.value,
+    },
     { kind: 'route', destination, metric: routes.unreachableMetric.value },
   ]);
 }
