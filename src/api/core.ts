@@ -48,6 +48,7 @@ export type Node = KubeObject & {
 /** Only ever read for a value that another object refers to. */
 export type Secret = KubeObject & {
   readonly metadata: ObjectMeta;
+  readonly type?: string;
   /** Values in base64. */
   readonly data?: Readonly<Record<string, string>>;
 };

@@ -49,8 +49,8 @@ async function freshIntent({ client, lab }: Cluster, node: string): Promise<Node
     node,
     silentLog,
     {
-      loadBalancers: {},
       externalIPs: false,
+      loadBalancers: {},
       nodePortAddresses: (primary) => primary,
       endpoints: () => endpointsOf(lab, node),
     },

@@ -202,10 +202,7 @@ function entriesOf(
 }
 
 /** An address that was taken out of its pool, or lost it, stays with its Service; so does what is said of a pool of that name. */
-export function poolNamed(
-  name: string | undefined,
-  pools: L2Snapshot['pools'],
-): NamedPool | undefined {
+export function poolNamed(name: string | undefined, pools: L2Snapshot['pools']): NamedPool | undefined {
   if (name === undefined || pools.size === 0) return undefined;
   for (const pool of pools.values()) if (pool.name === name) return pool;
   return { name, labels: {} };

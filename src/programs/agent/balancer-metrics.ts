@@ -28,10 +28,15 @@ export function registerBalancerMetrics(registry: Registry, node: string): Balan
     help: 'Prefixes that a peer is told now.',
     labels: ['peer', 'vrf'],
   });
+  const watched = registry.gauge({
+    name: 'metallb_bfd_session_up',
+    help: '1 while the BFD session with a peer is up, else 0; where BFD is asked for.',
+    labels: ['peer', 'vrf'],
+  });
   const addresses = new Map<string, string>();
   const routes = new Map<string, string>();
   let status: Pick<DatapathStatus, 'answering' | 'bgp'> = { bgp: [] };
-  const told = [announced, up, prefixes].map((gauge) => {
+  const told = [announced, up, prefixes, watched].map((gauge) => {
     let known: readonly Series[] = [];
     return (series: readonly Series[]): void => {
       for (const { labels } of known) gauge.remove(labels);
@@ -46,10 +51,11 @@ export function registerBalancerMetrics(registry: Registry, node: string): Balan
       value: 1,
     });
     const isTold = bgp.some(({ state }) => state === 'Established');
-    const sessions = bgp.map(({ address, state, sent }) => ({
+    const sessions = bgp.map(({ address, state, sent, bfd }) => ({
       labels: { peer: address, vrf: '' },
       isUp: state === 'Established',
       sent,
+      bfd,
     }));
     const all: readonly (readonly Series[])[] = [
       [
@@ -58,6 +64,9 @@ export function registerBalancerMetrics(registry: Registry, node: string): Balan
       ],
       sessions.map(({ labels, isUp }) => ({ labels, value: isUp ? 1 : 0 })),
       sessions.map(({ labels, isUp, sent }) => ({ labels, value: isUp ? sent : 0 })),
+      sessions.flatMap(({ labels, bfd }) =>
+        bfd === undefined ? [] : [{ labels, value: bfd === 'Up' ? 1 : 0 }],
+      ),
     ];
     for (const [index, tell] of told.entries()) tell(all[index] ?? []);
   });

@@ -7,7 +7,7 @@ import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { readAddressPool } from '#model/addresspool.ts';
 import { readL2Advertisement } from '#model/l2advertisement.ts';
-import type { LoadBalancerModel } from '#model/loadbalancer.ts';
+import type { AddressPoolModel, LoadBalancerModel } from '#model/loadbalancer.ts';
 import { readLoadBalancer } from '#model/loadbalancerservice.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Read } from '#model/problem.ts';
@@ -22,6 +22,8 @@ export type BalancerFeed = {
   setNode(name: string, node: NodeModel | undefined): void;
   setService(key: string, service: LoadBalancerModel | undefined): void;
   setSlice(key: string, slice: EndpointSliceModel | undefined): void;
+  /** Told each pool. */
+  onPool(handler: (key: string, pool: AddressPoolModel | undefined) => void): void;
   /** What changed since the last flush. */
   flush(): Delta | undefined;
   /** Services that have the address. */
@@ -54,6 +56,7 @@ export function startBalancerFeed(
   const services = new Map<string, LoadBalancerModel>();
   const byAddress = new Map<string, Set<string>>();
   const informers: Informer<object>[] = [];
+  const poolHandlers: ((key: string, pool: AddressPoolModel | undefined) => void)[] = [];
 
   const watch = <Raw extends KubeObject, M extends object>(
     type: ResourceType,
@@ -78,11 +81,10 @@ export function startBalancerFeed(
     informers.push(informer);
   };
   if (served !== undefined) {
-    watch<IPAddressPool, NonNullable<ReturnType<typeof readAddressPool>['value']>>(
-      ipAddressPoolKind,
-      readAddressPool,
-      l2.setPool,
-    );
+    watch<IPAddressPool, AddressPoolModel>(ipAddressPoolKind, readAddressPool, (key, pool) => {
+      l2.setPool(key, pool);
+      for (const handler of poolHandlers) handler(key, pool);
+    });
     watch<L2Advertisement & KubeObject, NonNullable<ReturnType<typeof readL2Advertisement>['value']>>(
       l2AdvertisementKind,
       readL2Advertisement,
@@ -92,6 +94,7 @@ export function startBalancerFeed(
 
   return {
     synced: Promise.all(informers.map(({ synced }) => synced)).then(() => {}),
+    onPool: (handler) => void poolHandlers.push(handler),
     setNode: (name, model) => l2.setNode(name, model),
     setService(key, service) {
       for (const address of services.get(key)?.assigned ?? []) {

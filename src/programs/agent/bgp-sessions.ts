@@ -1,4 +1,5 @@
-/** A node's sessions with each BGPNeighbor, summed up; pure. */
+/** A node's sessions with each BGPNeighbor and BGPPeer, summed up; pure. */
+import { peerKey } from '#compile/bgp/peers.ts';
 import type { BGPSession } from '#intent/handover.ts';
 import type { Problem } from '#model/problem.ts';
 
@@ -17,15 +18,20 @@ export type NodeSessions = {
 /** States in the order in which a session goes through them (RFC 4271 §8.2.2). */
 const progress = ['Unknown', 'Idle', 'Connect', 'Active', 'OpenSent', 'OpenConfirm', 'Established'];
 
-/** By name of the BGPNeighbor; a mesh has several sessions, and is as good as its worst. */
+/** By name of the BGPNeighbor, or `BGPPeer/namespace/name`; a mesh has several sessions, and is as good as its worst. */
 export function sessionsByNeighbor(
   sessions: readonly BGPSession[],
   problems: readonly Problem[] = [],
 ): ReadonlyMap<string, NodeSessions> {
-  const groups = Map.groupBy(sessions, ({ neighbor }) => neighbor.split('/', 1)[0] ?? neighbor);
+  const groups = Map.groupBy(sessions, ({ neighbor }) =>
+    neighbor.startsWith('BGPPeer/') ? neighbor : (neighbor.split('/', 1)[0] ?? neighbor),
+  );
   const none = { state: 'Refused', sessions: 0, established: 0, received: 0, sent: 0 };
   return new Map([
-    ...problems.map(({ object, message }): [string, NodeSessions] => [object.name, { ...none, message }]),
+    ...problems.flatMap(({ object: { kind, namespace, name }, message }): [string, NodeSessions][] => {
+      if (kind !== 'BGPNeighbor' && kind !== 'BGPPeer') return [];
+      return [[kind === 'BGPPeer' ? peerKey(namespace ?? '', name) : name, { ...none, message }]];
+    }),
     ...[...groups].map(([name, own]): [string, NodeSessions] => [name, sumOf(own)]),
   ]);
 }

@@ -1,5 +1,7 @@
-/** Tells of this node's BGP sessions in the status of each BGPNeighbor: a write when a session comes or goes, none besides. */
+/** Tells of this node's BGP sessions in the status of each BGPNeighbor and BGPPeer: a write when a session comes or goes, none besides. */
 import { bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
+import { bgpPeerKind } from '#api/kinds/bgppeer.ts';
+import type { ResourceType } from '#api/object.ts';
 import type { BGPSession } from '#intent/handover.ts';
 import { backoffDelay } from '#kube/backoff.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
@@ -46,7 +48,8 @@ export function startBGPStatus(client: Client, node: string, log: Log): BGPStatu
     const empty = { since: null, bfd: null, message: null };
     const body = { status: { sessions: { [node]: { ...empty, ...sessions } } } };
     try {
-      await client.patch(bgpNeighborKind, { name, subresource: 'status' }, { kind: 'merge', body });
+      const [type, target] = targetOf(name);
+      await client.patch(type, { ...target, subresource: 'status' }, { kind: 'merge', body });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -99,4 +102,14 @@ export function startBGPStatus(client: Client, node: string, log: Log): BGPStatu
       clearTimeout(timer);
     },
   };
+}
+
+/** `BGPPeer/namespace/name`, or the name of a BGPNeighbor. */
+function targetOf(
+  key: string,
+): readonly [ResourceType, { readonly name: string; readonly namespace?: string }] {
+  const [kind, namespace, name] = key.split('/');
+  if (kind !== 'BGPPeer' || namespace === undefined || name === undefined)
+    return [bgpNeighborKind, { name: key }];
+  return [bgpPeerKind, { namespace, name }];
 }

@@ -1,25 +1,39 @@
-/** What this node's BGP sessions are made of: BGPNeighbors, Nodes and the Secrets that hold passwords. */
+/** What this node's BGP sessions are made of: BGPNeighbors, BGPPeers, Nodes and the Secrets that hold passwords; and what it announces. */
 import { type Secret, secretType } from '#api/core.ts';
+import { type BFDProfile, bfdProfileKind } from '#api/kinds/bfdprofile.ts';
 import { type BGPNeighbor, bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
+import { type BGPPeer, bgpPeerKind } from '#api/kinds/bgppeer.ts';
 import { type Password, secretKey } from '#compile/bgp/compile.ts';
 import { createBGPCompiler } from '#compile/bgp/incremental.ts';
+import type { Delta as CompiledDelta } from '#compile/delta.ts';
+import type { NodeIntent } from '#intent/node.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
+import { type BFDProfileModel, readBFDProfile } from '#model/bfdprofile.ts';
 import { type BGPNeighborModel, readBGPNeighbor, type SecretReference } from '#model/bgpneighbor.ts';
+import { type BGPPeerModel, readBGPPeer } from '#model/bgppeer.ts';
+import type { EndpointSliceModel } from '#model/endpointslice.ts';
+import type { AddressPoolModel, LoadBalancerModel } from '#model/loadbalancer.ts';
 import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
+import { type AnnouncementFeed, startAnnouncementFeed } from './announcements.ts';
 import type { Delta } from './handover.ts';
 
 export type BGPFeed = {
   /** The neighbors are known; of passwords a session waits for its own. */
   readonly synced: Promise<void>;
   setNode(name: string, node: NodeModel | undefined): void;
+  setPool(key: string, pool: AddressPoolModel | undefined): void;
+  setBalancer(key: string, balancer: LoadBalancerModel | undefined): void;
+  setSlice(key: string, slice: EndpointSliceModel | undefined): void;
   /** What changed since the last flush. */
   flush(): Delta | undefined;
-  /** Of neighbors that this node has and doesn't use, as of the last flush. */
+  /** Of neighbors that this node has and doesn't use, and of what it can't announce, as of the last flush. */
   problems(): readonly Problem[];
+  readonly announced: AnnouncementFeed['announced'];
+  sessions(): NodeIntent['bgpNeighbors'];
   stop(): void;
 };
 
@@ -43,19 +57,72 @@ export function startBGPFeed(client: Client, node: string, log: Log, onChange: (
   });
   neighbors.onChange(({ key, new: neighbor }) => {
     compiler.setNeighbor(key, neighbor);
-    passwords.follow(neighbors.list().flatMap(({ password }) => password ?? []));
+    followPasswordsOfAll();
     onChange();
   });
+  const peers = startInformer<BGPPeer, BGPPeerModel>(client, bgpPeerKind, {
+    log,
+    mayBeAbsent: true,
+    equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
+    transform: (object) => {
+      const { value, problems } = readBGPPeer(object);
+      for (const { object: origin, field, code, message } of problems)
+        log.debug(message, { object: formatOrigin(origin), field, reason: code });
+      return value;
+    },
+  });
+  peers.onChange(({ key, new: peer }) => {
+    compiler.setPeer(key, peer);
+    followPasswordsOfAll();
+    onChange();
+  });
+  const profiles = startInformer<BFDProfile, BFDProfileModel>(client, bfdProfileKind, {
+    log,
+    mayBeAbsent: true,
+    transform: (object) => readBFDProfile(object).value,
+  });
+  profiles.onChange(({ key, new: profile }) => {
+    compiler.setProfile(key, profile);
+    onChange();
+  });
+  const announcements = startAnnouncementFeed(client, node, log, onChange);
+  const followPasswordsOfAll = (): void => {
+    const referring = [...neighbors.list(), ...peers.list()];
+    passwords.follow(referring.flatMap(({ password }) => (typeof password === 'object' ? [password] : [])));
+  };
   return {
-    synced: neighbors.synced,
-    setNode: compiler.setNode,
-    flush: () => compiler.flush() as Delta | undefined,
-    problems: compiler.problems,
+    synced: Promise.all([neighbors, peers, profiles, announcements].map(({ synced }) => synced)).then(
+      () => {},
+    ),
+    setNode(name, model) {
+      compiler.setNode(name, model);
+      if (name === node) announcements.setNode(model);
+    },
+    setPool: announcements.setPool,
+    setBalancer: announcements.setService,
+    setSlice: announcements.setSlice,
+    flush() {
+      const sessions = compiler.flush();
+      announcements.setNeighbors(compiler.sessions());
+      return joined(sessions, announcements.flush());
+    },
+    problems: () => [...compiler.problems(), ...announcements.problems()],
+    announced: announcements.announced,
+    sessions: compiler.sessions,
     stop() {
       neighbors.stop();
+      peers.stop();
+      profiles.stop();
+      announcements.stop();
       passwords.stop();
     },
   };
+}
+
+/** Two changes of different domains as one. */
+function joined(a: CompiledDelta | undefined, b: CompiledDelta | undefined): Delta | undefined {
+  if (a === undefined || b === undefined) return (a ?? b) as Delta | undefined;
+  return { put: { ...a.put, ...b.put }, remove: { ...a.remove, ...b.remove } } as Delta;
 }
 
 /** Watches each Secret by its name, one watch for each key that is referred to, and keeps nothing of it but that key's value. */
@@ -74,7 +141,9 @@ function followPasswords(
       log,
       namespace,
       fieldSelector: `metadata.name=${name}`,
-      transform: ({ data }) => {
+      transform: ({ data, type = 'Opaque' }) => {
+        if (reference.type !== undefined && reference.type !== type)
+          return missing(`is of type ${type}, not ${reference.type}`);
         const value =
           data !== undefined && Object.hasOwn(data, reference.key) ? data[reference.key] : undefined;
         return value === undefined

@@ -26,13 +26,13 @@ import { type PoolModel, readIPPool } from '#model/ippool.ts';
 import { type NamespaceModel, readNamespace } from '#model/namespace.ts';
 import { type NodeModel, readNode } from '#model/node.ts';
 import { isIdle, type PodModel } from '#model/pod.ts';
-import type { Problem, Read } from '#model/problem.ts';
+import type { Read } from '#model/problem.ts';
 import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
 import { type EndpointSliceModel, readEndpointSlice } from '#model/service.ts';
 import { readSubnet, type SubnetModel } from '#model/subnet.ts';
 import type { Log } from '#telemetry/log.ts';
 import { type BalancerFeed, type BothServices, readBoth, startBalancerFeed } from './balancers.ts';
-import { startBGPFeed } from './bgp.ts';
+import { type BGPFeed, startBGPFeed } from './bgp.ts';
 import type { FeedChange, FeedOptions } from './feed-options.ts';
 import type { Delta } from './handover.ts';
 import { type OwnPods, startOwnPods } from './own-pods.ts';
@@ -50,10 +50,9 @@ export type Feed = {
   /** Subnets and IPPools that are served. */
   served(): PlacementInputs;
   claims(): readonly BlockClaimModel[];
-  /** Of BGPNeighbors that this node has and doesn't use. */
-  bgpProblems(): readonly Problem[];
   /** Services of type LoadBalancer that have the address. */
   servicesAt: BalancerFeed['servicesAt'];
+  readonly bgp: Pick<BGPFeed, 'announced' | 'problems' | 'sessions'>;
   /** Nodes of the cluster. */
   nodeCount(): number;
   /** This node's pods, and where each takes its addresses from. */
@@ -91,6 +90,7 @@ export function startFeed(
   const qos = createQosCompiler();
   const bgp = startBGPFeed(client, node, log, () => gather());
   const balancers = startBalancerFeed(client, node, log, options.loadBalancers, () => gather());
+  balancers.onPool(bgp.setPool);
   const policy = startPolicyFeed(client, node, log, options.endpoints, () => gather());
   let own: SelfIntent | undefined;
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
@@ -240,11 +240,13 @@ export function startFeed(
     (key, both) => {
       services.setService(key, both?.service);
       balancers.setService(key, both?.balancer);
+      bgp.setBalancer(key, both?.balancer);
     },
   );
   const slices = watch<KubeObject, EndpointSliceModel>(endpointSliceType, readEndpointSlice, (key, slice) => {
     services.setSlice(key, slice);
     balancers.setSlice(key, slice);
+    bgp.setSlice(key, slice);
   });
   const pods = startOwnPods(client, node, log);
   pods.onChange(({ key, new: pod }) => {
@@ -286,8 +288,8 @@ export function startFeed(
     },
     served: () => topology.served(),
     claims: () => claims.list(),
-    bgpProblems: () => bgp.problems(),
     servicesAt: (address) => balancers.servicesAt(address),
+    bgp,
     nodeCount: () => nodes.list().length,
     pods,
     policies: policy,

@@ -45,8 +45,8 @@ beforeAll(async () => {
     },
   };
   const options = {
-    loadBalancers: {},
     externalIPs: false,
+    loadBalancers: {},
     nodePortAddresses: () => [],
     endpoints: async () => [],
   };

@@ -53,6 +53,8 @@ import { podIntents } from './pod-intents.ts';
 import { reportPods } from './pod-problems.ts';
 import { registerPolicyMetrics } from './policy-metrics.ts';
 import { handedSelf } from './self.ts';
+import { startServiceBGPStatus } from './service-bgp-status.ts';
+import { serviceStatuses } from './service-peers.ts';
 
 const program = { name: 'netloom-agent', summary: 'tells this node what its network must be' };
 const flags = readFlags(program, {
@@ -167,7 +169,7 @@ const feed = startFeed(
     handSelf();
     if (pods) handPods();
     claims.poke();
-    bgpStatus.set(bgpSessions, feed.bgpProblems());
+    tellOfBGP();
   },
 );
 const names = followNames(datapath, (answer) => feed.policies.setNames(answer), log);
@@ -191,7 +193,7 @@ const bgpStatus = startBGPStatus(client, node, log);
 let bgpSessions: readonly BGPSession[] = [];
 handover.onStatus(({ bgp }) => {
   bgpSessions = bgp;
-  bgpStatus.set(bgp, feed.bgpProblems());
+  tellOfBGP();
 });
 const l2Status =
   loadBalancers === undefined
@@ -200,6 +202,11 @@ const l2Status =
 handover.onStatus(({ answering = [] }) => {
   if (opened) l2Status?.set(answering);
 });
+const tellOfBGP = (): void => {
+  bgpStatus.set(bgpSessions, feed.bgp.problems());
+  serviceStatus.set(serviceStatuses(feed.bgp.announced(), feed.bgp.sessions(), bgpSessions));
+};
+const serviceStatus = startServiceBGPStatus(client, () => feed.self(), node, log);
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
 handover.onStatus(tellOfAudit(recorder, lookAt(client, log)));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
@@ -259,6 +266,7 @@ const stop = async (): Promise<void> => {
   claims.stop();
   bgpStatus.stop();
   l2Status?.stop();
+  serviceStatus.stop();
   names.stop();
   handover.close();
   reporting.stop();

@@ -64,6 +64,7 @@ const policyRules = [
 
 const agentRules = [
   ...policyRules,
+  ...loadBalancerRules.agent,
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'ippools', 'qospolicies', 'bgpneighbors'], verbs: watch },

@@ -1,0 +1,81 @@
+/** What this node announces by BGP is made of: BGPAdvertisements, Communities, and what the feed tells of Services and pools. */
+import { type BGPAdvertisement, bgpAdvertisementKind } from '#api/kinds/bgpadvertisement.ts';
+import { type Community, communityKind } from '#api/kinds/community.ts';
+import type { KubeObject, ResourceType } from '#api/object.ts';
+import { type AnnouncementCompiler, createAnnouncementCompiler } from '#compile/loadbalancer/bgp.ts';
+import { formatOrigin } from '#intent/origin.ts';
+import type { Client } from '#kube/client.ts';
+import { type Informer, startInformer } from '#kube/informer.ts';
+import { type BGPAdvertisementModel, readBGPAdvertisement } from '#model/bgpadvertisement.ts';
+import { type CommunityModel, readCommunity } from '#model/community.ts';
+import type { Read } from '#model/problem.ts';
+import type { Log } from '#telemetry/log.ts';
+
+export type AnnouncementFeed = Pick<
+  AnnouncementCompiler,
+  'announced' | 'flush' | 'problems' | 'setNeighbors' | 'setNode' | 'setPool' | 'setService' | 'setSlice'
+> & {
+  /** Resolved at once where the cluster doesn't serve the kinds. */
+  readonly synced: Promise<void>;
+  stop(): void;
+};
+
+/** `onChange` is told when there may be something to flush. */
+export function startAnnouncementFeed(
+  client: Client,
+  node: string,
+  log: Log,
+  onChange: () => void,
+): AnnouncementFeed {
+  const compiler = createAnnouncementCompiler(node);
+  const follow = <Raw extends KubeObject, M extends object>(
+    type: ResourceType,
+    read: (object: Raw) => Read<M>,
+    set: (key: string, model: M | undefined) => void,
+  ): Informer<M> => {
+    const informer = startInformer<Raw, M>(client, type, {
+      log,
+      mayBeAbsent: true,
+      equal: (a, b) => JSON.stringify(a, readable) === JSON.stringify(b, readable),
+      transform: (object) => {
+        const { value, problems } = read(object);
+        for (const { object: origin, field, code, message } of problems)
+          log.debug(message, { object: formatOrigin(origin), field, reason: code });
+        return value;
+      },
+    });
+    informer.onChange(({ key, new: model }) => {
+      set(key, model);
+      onChange();
+    });
+    return informer;
+  };
+  const all = [
+    follow<BGPAdvertisement, BGPAdvertisementModel>(
+      bgpAdvertisementKind,
+      readBGPAdvertisement,
+      compiler.setAdvertisement,
+    ),
+    follow<Community, CommunityModel>(communityKind, readCommunity, compiler.setCommunity),
+  ];
+  const { announced, flush, problems, setNeighbors, setNode, setPool, setService, setSlice } = compiler;
+  return {
+    announced,
+    flush,
+    problems,
+    setNeighbors,
+    setNode,
+    setPool,
+    setService,
+    setSlice,
+    synced: Promise.all(all.map((informer) => informer.synced)).then(() => {}),
+    stop() {
+      for (const informer of all) informer.stop();
+    },
+  };
+}
+
+/** Names of communities are a map. */
+function readable(_: string, value: unknown): unknown {
+  return value instanceof Map ? [...value] : value;
+}
