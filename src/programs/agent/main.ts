@@ -47,7 +47,7 @@ import { type Delta, startHandover } from './handover.ts';
 import { createInForce } from './in-force.ts';
 import { startL2Status } from './l2-status.ts';
 import { followNames } from './learnt-names.ts';
-import { tellOfKubeProxy } from './node-events.ts';
+import { lookAtNode, tellOfAbsentNodes, tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
 import { podIntents } from './pod-intents.ts';
 import { reportPods } from './pod-problems.ts';
@@ -208,6 +208,7 @@ const tellOfBGP = (): void => {
 };
 const serviceStatus = startServiceBGPStatus(client, () => feed.self(), node, log);
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
+handover.onStatus(tellOfAbsentNodes(recorder, lookAtNode(client)));
 handover.onStatus(tellOfAudit(recorder, lookAt(client, log)));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
 let wire: DatapathStatus['wire'] | undefined;

@@ -191,6 +191,7 @@ export function createDetector(options: DetectorOptions): Detector {
       await new Promise((resolve) => setImmediate(resolve));
     },
     close() {
+      if (closed) return;
       closed = true;
       clearInterval(timer);
       for (const socket of echoSockets.values()) socket.close();

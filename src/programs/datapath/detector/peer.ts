@@ -124,10 +124,18 @@ export function isUnreachable({ echoes, heardAt, watched }: Peer, now: number): 
   return echoes.lost >= lostInRow && now - heardAt > window;
 }
 
-/** Whether what this node finds may be told: of a node that it never reached it knows nothing. */
-export function mayTell(peer: Peer, state: PeerState): boolean {
-  if (state === 'lost') return peer.echoes.seen || peer.inherited;
-  return state !== 'silent' || peer.hasAnswered;
+/**
+ * Whether what this node finds may be told: of a node that it never reached it knows nothing, unless another watcher says the same, which
+ * may have.
+ */
+export function mayTell(peer: Peer, state: PeerState, now: number): boolean {
+  if (state === 'well') return true;
+  const known = state === 'lost' ? peer.echoes.seen || peer.inherited : peer.hasAnswered;
+  return known || [...peer.reports.values()].some((report) => report.state === state && holds(report, now));
+}
+
+export function holds(report: Report, now: number): boolean {
+  return now - report.heardAt < times.reportHolds;
 }
 
 /** Our loop stood still for so long: nothing of that time counts. */

@@ -1,7 +1,7 @@
 /** What a node takes another for: what a majority of its watchers says, and what it finds itself; pure. */
 
 import type { PeerState } from './messages.ts';
-import { findingOf, isUnreachable, mayTell, type Peer, times, type Verdict } from './peer.ts';
+import { findingOf, holds, isUnreachable, mayTell, type Peer, times, type Verdict } from './peer.ts';
 import { majorityOf } from './ring.ts';
 
 export type Judge = {
@@ -36,10 +36,10 @@ function vote(peer: Peer, watcher: string, self: string, now: number): PeerState
   if (watcher === self) {
     const found = findingOf(peer, now);
     // Until ten were answered it isn't back.
-    return mayTell(peer, found) && !(found === 'well' && peer.echoes.gone) ? found : undefined;
+    return mayTell(peer, found, now) && !(found === 'well' && peer.echoes.gone) ? found : undefined;
   }
   const report = peer.reports.get(watcher);
-  return report !== undefined && now - report.heardAt < times.reportHolds ? report.state : undefined;
+  return report !== undefined && holds(report, now) ? report.state : undefined;
 }
 
 /** Never more of so many nodes at once: more than that is rather a fault of the network between, or of ours. */

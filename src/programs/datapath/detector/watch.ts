@@ -146,7 +146,7 @@ export function createWatch(self: string, sure: boolean): Watch {
     const found = findingOf(peer, now);
     // Between three lost and ten answered nothing new is said.
     const state = found === 'well' && peer.echoes.gone ? peer.told : found;
-    if (state !== peer.told && (state === 'well' || mayTell(peer, state))) {
+    if (state !== peer.told && mayTell(peer, state, now)) {
       peer.told = state;
       peer.tellAt = times.repeat.map((delay) => now + delay);
     }
