@@ -80,8 +80,8 @@ export function createDetector(options: DetectorOptions): Detector {
     const list = addresses.get(name) ?? [];
     return list[turn % list.length];
   };
-  const sendMessage = (to: string, datagram: Buffer): void => {
-    const address = addressOf(to, watch.turn(to));
+  const sendMessage = (to: string, datagram: Buffer, way?: string): void => {
+    const address = way ?? addressOf(to, watch.turn(to));
     // The send fails where the network does: that is what the detector is for.
     if (address !== undefined) links.get(familyOf(address))?.socket.send(datagram, port, address, () => {});
   };
@@ -97,13 +97,14 @@ export function createDetector(options: DetectorOptions): Detector {
       next();
     });
   };
-  const send = (outgoing: readonly Outgoing[]): void => {
+  /** `way`: the address that a question came from, which the answer goes to. */
+  const send = (outgoing: readonly Outgoing[], way?: string): void => {
     for (const out of outgoing) {
       if (out.kind === 'echo') {
         const address = addressOf(out.to, watch.turn(out.to));
         if (address !== undefined) echoSockets.get(familyOf(address))?.send(address, out.number);
       } else if (out.kind === 'broadcast') void broadcast(out.message);
-      else sendMessage(out.to, encodeMessage(node, out.message));
+      else sendMessage(out.to, encodeMessage(node, out.message), way);
     }
   };
   const news = (): void => {
@@ -123,7 +124,7 @@ export function createDetector(options: DetectorOptions): Detector {
       const read = decodeMessage(datagram);
       // Only from the node's own address: what pods send to this port the filter drops.
       if (read === undefined || nameOf.get(from) !== read.from) return;
-      send(watch.heard(read.from, read.message, performance.now()));
+      send(watch.heard(read.from, read.message, performance.now()), from);
       news();
     });
     try {
