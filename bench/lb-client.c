@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +19,8 @@ enum { FLOWS = 2048 };
 static const us_t patience = 1000000;
 static struct { int fd; us_t sent, answered; } flows[FLOWS];
 static unsigned head, tail;
+static struct pollfd ears[FLOWS + 1];
+static int which[FLOWS];
 
 static void die(const char *what) {
   fprintf(stderr, "client: %s: %s\n", what, strerror(errno));
@@ -57,38 +58,40 @@ int main(int argc, char **argv) {
   else return fprintf(stderr, "client: no address: %s\n", argv[1]), 2;
   four->sin_port = htons(atoi(argv[2]));
   us_t every = atoll(argv[3]), start = now(), next = start, until = atoll(argv[4]) * 1000;
-  int ready = epoll_create1(0), ended = 0;
-  struct epoll_event all[64], input = {.events = EPOLLIN, .data.u32 = FLOWS};
-  if (until == 0 && epoll_ctl(ready, EPOLL_CTL_ADD, 0, &input) < 0) die("standard input");
+  int ended = 0;
   for (;;) {
     us_t at = now();
     if (until > 0 && at >= start + until) ended = 1;
     if (!ended && at >= next && head - tail < FLOWS) {
       int i = head++ % FLOWS, fd = socket(to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-      struct epoll_event heard = {.events = EPOLLIN, .data.u32 = i};
       if (fd < 0) die("socket");
       flows[i].fd = fd, flows[i].sent = at, flows[i].answered = 0;
       /* Without a route it is lost, as for anybody. */
       if (connect(fd, (void *)&to, size) == 0) send(fd, &at, sizeof at, 0);
-      epoll_ctl(ready, EPOLL_CTL_ADD, fd, &heard);
       next += every;
       if (next < at) next = at + every;
     }
     settle(at);
     if (ended && tail == head) return 0;
+    /* poll and no epoll: tcc takes struct epoll_event for larger than it is. */
+    int count = 0;
+    for (unsigned each = tail; each != head; each++) {
+      int i = each % FLOWS;
+      if (flows[i].answered != 0) continue;
+      which[count] = i;
+      ears[count].fd = flows[i].fd;
+      ears[count++].events = POLLIN;
+    }
+    ears[count].fd = until == 0 && !ended ? 0 : -1;
+    ears[count].events = POLLIN;
     us_t left = ended ? 10000 : next - now();
     struct timespec wait = {0, (left > 0 ? left : 0) * 1000};
-    int count = 0;
-    struct pollfd poller = {.fd = ready, .events = POLLIN};
-    if (ppoll(&poller, 1, &wait, NULL) > 0) count = epoll_wait(ready, all, 64, 0);
+    if (ppoll(ears, count + 1, &wait, NULL) <= 0) continue;
+    char data[64];
     for (int n = 0; n < count; n++) {
-      unsigned i = all[n].data.u32;
-      char data[64];
-      if (i == FLOWS) {
-        if (read(0, data, sizeof data) <= 0) ended = 1, epoll_ctl(ready, EPOLL_CTL_DEL, 0, NULL);
-      } else if (recv(flows[i].fd, data, sizeof data, 0) > 0) {
-        if (flows[i].answered == 0) flows[i].answered = now();
-      }
+      /* An ICMP error is taken off the socket, and no answer. */
+      if (ears[n].revents != 0 && recv(ears[n].fd, data, sizeof data, 0) > 0) flows[which[n]].answered = now();
     }
+    if (ears[count].revents != 0 && read(0, data, sizeof data) <= 0) ended = 1;
   }
 }

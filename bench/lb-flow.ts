@@ -59,7 +59,12 @@ export async function startClient(lab: Lab, machine: string, address: string, po
   let sent: Sent[] = [];
   let complaint = '';
   child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const ended = new Promise<void>((resolve) =>
+    child.once('close', (code, signal) => {
+      complaint += `the client ended: ${code ?? signal}`;
+      resolve();
+    }),
+  );
   createInterface({ input: child.stdout }).on('line', (line) => {
     const one = parseSent(line);
     if (one !== undefined) sent.push(one);
