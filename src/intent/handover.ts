@@ -7,6 +7,7 @@
  *     GET  /v1/problems                       → 200 EngineProblem[]
  *     GET  /v1/audit                          → 200 WouldDrop[], the latest last
  *     GET  /v1/names      ?instance=I&after=N&wait=S → 200 NamesAnswer; waits while `revision` is N in the process `instance`
+ *     GET  /v1/policy-counters                → 200 PolicyCount[], of the rules in force on the node
  *     POST /v1/wire                           → 200 WireReport[], found out now
  */
 import type { EndpointIntent, Protocol } from './node.ts';
@@ -140,6 +141,17 @@ export type AbsentNode = {
   readonly since: string;
   /** Of all nodes that found it this one is to tell the cluster. */
   readonly teller?: true;
+};
+
+/** What a rule of a policy decided on this node, once for each of its pods that was an end of it. */
+export type PolicyCount = {
+  /** The policy, with its rule; without a rule, that it isolates. Absent: no policy speaks of it. */
+  readonly policy?: Origin;
+  readonly direction?: 'ingress' | 'egress';
+  /** `audit`: passed, and would be denied. */
+  readonly verdict: 'allow' | 'deny' | 'audit';
+  /** First packets since the rule came into force here; one that is sent again is one more. */
+  readonly connections: number;
 };
 
 /** Connections of one kind that pass only since a policy against them is in audit mode. */

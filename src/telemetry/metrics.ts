@@ -11,7 +11,11 @@ export type MetricOptions = {
   readonly maxSeries?: number | undefined;
 };
 
-export type Counter = { inc(labels?: Labels, by?: number): void };
+export type Counter = {
+  inc(labels?: Labels, by?: number): void;
+  /** The series of what is no more must go. */
+  remove(labels?: Labels): void;
+};
 export type Gauge = {
   set(value: number, labels?: Labels): void;
   add(by: number, labels?: Labels): void;
@@ -66,11 +70,12 @@ export function createRegistry(): Registry {
 
   return {
     counter(options) {
-      const { series } = metric('counter', options);
+      const { series, all } = metric('counter', options);
       return {
         inc(labels, by = 1) {
           if (by >= 0) series(labels).value += by;
         },
+        remove: (labels) => void all.delete(labelValues(options, labels).join('\0')),
       };
     },
     gauge(options) {

@@ -7,12 +7,14 @@ import { inNamespace } from '#system/namespace.ts';
 import { inSlices } from '#system/steps.ts';
 import { type Conntrack, createConntrack, staleFlows } from './conntrack.ts';
 import { renewDnsPorts } from './dns-answers.ts';
+import { guardsFirst } from './guards-first.ts';
 import { createLedger, type Difference, type Ledger } from './ledger.ts';
 import { claimsOfService, placesOfService } from './lower-service.ts';
 import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
-import { type Element, type Operation, printOperation, type Ruleset } from './objects.ts';
+import { type Element, type Operation, printOperation } from './objects.ts';
 import { forgetLearnt, openings, plan, planChange } from './plan.ts';
 import type { Concerned } from './policy-index.ts';
+import type { RuleCount } from './rule-counters.ts';
 import { type Nft, NftError, openNftSession } from './session.ts';
 import { timedSets } from './sets.ts';
 import { staticChains } from './static.ts';
@@ -57,6 +59,8 @@ export type NftablesEngine = Engine & {
    * Throws NftError.
    */
   holdDnsAnswers(): Promise<void>;
+  /** Of each rule that is in force on the node. Throws NftError. */
+  ruleCounts(): Promise<readonly RuleCount[]>;
 };
 
 /**
@@ -217,6 +221,15 @@ export function createNftablesEngine(
       inTurn(async () => {
         if (known && ledger.context().names) await nft.commit(renewDnsPorts());
       }),
+    async ruleCounts() {
+      // A node without policy starts no process for it.
+      if (ledger.rules().size === 0) return [];
+      const counts = await nft.readCounters();
+      return [...ledger.rules().values()].map((rule) => ({
+        ...rule,
+        connections: counts.get(rule.name) ?? 0,
+      }));
+    },
     unchanged: () => known && monitor?.isCurrent() === true,
     cleanup: () =>
       inTurn(async () => {
@@ -248,37 +261,6 @@ type Repaired = {
   /** There was no table at all. */
   readonly wasGone: boolean;
 };
-
-/** Loads of this many statements are split: the guards stand in milliseconds, Services follow. */
-const splitAbove = 40;
-const guardSets =
-  /^(?:nodes|podSubnets|routedSubnets|masqueraded|allowedFrom|podAddresses|hairpin|tunnelBlocks|tunnelSources)/;
-
-/**
- * The transactions that build the table from nothing. What the guards know comes before the guards: the kernel shows new elements of
- * an interval set only a moment after the chains of the same transaction, and packets of that moment would be dropped.
- */
-function guardsFirst(
-  actual: Ruleset | undefined,
-  operations: readonly Operation[],
-): readonly (readonly Operation[])[] {
-  if (actual !== undefined) return [operations];
-  const known = operations.filter(
-    (operation) =>
-      operation.op === 'addTable' ||
-      operation.op === 'addSet' ||
-      (operation.op === 'addElements' && guardSets.test(operation.set)),
-  );
-  const sets = new Set(known);
-  const rest = operations.filter((operation) => !sets.has(operation));
-  // Restricted pods are restricted from the first moment: what of policy isn't there yet is denied to them.
-  const elements = rest.filter(
-    (operation) => operation.op === 'addElements' && !/^(?:in|e)gressClasses/.test(operation.set),
-  );
-  if (elements.length <= splitAbove) return [known, rest];
-  const later = new Set<Operation>(elements);
-  return [known, rest.filter((operation) => !later.has(operation)), elements];
-}
 
 /** A remembered backend holds while its service still has affinity and that backend. Key: `address . protocol . port . client`. */
 function stillValid(ledger: Ledger): (element: Element) => boolean {

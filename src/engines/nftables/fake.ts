@@ -10,6 +10,8 @@ export type FakeNft = Nft & {
   readonly transactions: readonly (readonly Operation[])[];
   /** What the packet path would learn. */
   learn(set: string, key: string, data: string): void;
+  /** What packets would count. */
+  count(counter: string, packets: number): void;
   /** As `nft flush ruleset` by somebody else. */
   flush(): void;
   /** The next commit throws: `before` it takes effect or `after`. */
@@ -27,6 +29,7 @@ export function createFakeNft(): FakeNft {
   let table: State | undefined;
   let failure: 'before' | 'after' | undefined;
   const transactions: (readonly Operation[])[] = [];
+  const counted = new Map<string, number>();
   return {
     transactions,
     async commit(operations) {
@@ -43,7 +46,12 @@ export function createFakeNft(): FakeNft {
     },
     read: async () => (table === undefined ? undefined : copy(table)),
     readElements: async (set) => new Map(table?.elements.get(set)),
+    readCounters: async () =>
+      new Map([...(table?.counters ?? [])].map((name) => [name, counted.get(name) ?? 0])),
     close: async () => {},
+    count(counter, packets) {
+      counted.set(counter, (counted.get(counter) ?? 0) + packets);
+    },
     learn(set, key, data) {
       const elements = table?.elements.get(set);
       if (elements !== undefined && !elements.has(key)) elements.set(key, data);

@@ -13,6 +13,9 @@ export type RuleCounter = {
   readonly origin?: Origin;
 };
 
+/** `connections`: first packets that the rule decided; one that is sent again is one more. */
+export type RuleCount = RuleCounter & { readonly connections: number };
+
 /** A name of the table that is a rule's counter. */
 export const isRuleCounter = (name: string) => name.startsWith(prefix);
 

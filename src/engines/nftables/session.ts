@@ -13,6 +13,8 @@ export interface Nft {
   read(): Promise<Ruleset | undefined>;
   /** Key and data of a map's elements. */
   readElements(map: string): Promise<ReadonlyMap<string, string>>;
+  /** Packets of each counter of the table. */
+  readCounters(): Promise<ReadonlyMap<string, number>>;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,18 @@ export function openNftSession(command: readonly string[] = []): NftSession {
       const parser = createListingParser();
       await list(`map ${tableName} ${map}`, parser.line);
       return parser.end().elements.get(map) ?? new Map();
+    },
+    async readCounters() {
+      const counts = new Map<string, number>();
+      let name = '';
+      const line = (text: string) => {
+        name = /^\s*counter (\w+) \{/.exec(text)?.[1] ?? name;
+        const packets = /^\s*packets (\d+) /.exec(text)?.[1];
+        if (packets !== undefined) counts.set(name, Number(packets));
+      };
+      // With state: it is what is asked for.
+      await commands.list(['-p', '-y', 'list', 'counters', 'table', ...tableName.split(' ')], line);
+      return counts;
     },
     close: () => commands.close(),
   };

@@ -6,12 +6,11 @@
  *   routed) pods 10.246.NODE.x; pods of a cross-subnet Subnet 10.247.NODE.x, those of node 3 behind a router.
  */
 import { closeSync } from 'node:fs';
-import type { Engine } from '#engines/engine.ts';
 import { emptyIntent, type IntentChange, type NodeIntent, type ServiceIntent } from '#intent/node.ts';
 import { macBytes, parseMac } from '#net/mac.ts';
 import { bind, send } from '#system/libc.ts';
 import { socketIn } from '#system/namespace.ts';
-import { createNftablesEngine, type ForeignChange } from './driver.ts';
+import { createNftablesEngine, type ForeignChange, type NftablesEngine } from './driver.ts';
 import { type Box, octet, type Pod, pods, type Shell, serve, wire } from './testnet-wiring.ts';
 
 export { type Box, pods } from './testnet-wiring.ts';
@@ -20,7 +19,7 @@ const origin = { kind: 'Test', name: 'testnet' };
 
 export type Testnet = {
   readonly box: Box;
-  readonly engines: readonly [Engine, Engine];
+  readonly engines: readonly [NftablesEngine, NftablesEngine];
   readonly foreign: ForeignChange[];
   /** Runs a shell script in a namespace (`n1`, `r`, a pod's name); gives its output, throws when it fails. */
   sh(where: string, script: string): Promise<string>;

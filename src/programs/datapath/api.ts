@@ -6,6 +6,7 @@ import type {
   EngineProblem,
   IntentAnswer,
   NamesAnswer,
+  PolicyCount,
   Refusal,
   WireReport,
   WouldDrop,
@@ -25,6 +26,8 @@ export type Api = {
   audited(): readonly WouldDrop[];
   /** What pods were told of names; waits as `PolicyNames.answer`. */
   names(instance: string | null, after: number, milliseconds: number): Promise<NamesAnswer>;
+  /** What rules of policies decided. */
+  policyCounts(): Promise<readonly PolicyCount[]>;
   probeWire(): Promise<readonly WireReport[]>;
 };
 
@@ -76,6 +79,8 @@ async function route(
       return send(response, 200, api.problems());
     case 'GET /v1/audit':
       return send(response, 200, api.audited());
+    case 'GET /v1/policy-counters':
+      return send(response, 200, await api.policyCounts());
     // What is learnt is handed over at once: an answer waits for it.
     case 'GET /v1/names': {
       const { searchParams } = url;
@@ -88,7 +93,7 @@ async function route(
       return refuse(
         response,
         404,
-        'try POST /v1/intent or /v1/wire, GET /v1/status, /v1/endpoints, /v1/problems, /v1/audit or /v1/names',
+        'try POST /v1/intent or /v1/wire, GET /v1/status, /v1/endpoints, /v1/problems, /v1/audit, /v1/names or /v1/policy-counters',
         api,
       );
   }

@@ -2,25 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:net';
 import { applyRecord } from '#compile/ipam/state.ts';
-import type { Engine } from '#engines/engine.ts';
-import type {
-  AnsweredAddress,
-  BGPSession,
-  DatapathStatus,
-  EngineProblem,
-  IntentAnswer,
-} from '#intent/handover.ts';
-import type { IntentChange, SelfIntent, SubnetMode } from '#intent/node.ts';
+import type { DatapathStatus, EngineProblem, IntentAnswer } from '#intent/handover.ts';
+import type { IntentChange, SelfIntent } from '#intent/node.ts';
 import { numbers } from '#system/registry.ts';
-import type { Log } from '#telemetry/log.ts';
-import type { Registry } from '#telemetry/metrics.ts';
 import { createAddresses } from './addresses.ts';
 import { type Api, createApiServer } from './api.ts';
 import { createPolicyAudit } from './audit/audit.ts';
 import { withheldProblem, withheldStatus } from './beside-kube-proxy.ts';
 import { createCniCalls } from './cni/calls.ts';
 import { createCniServer } from './cni/server.ts';
-import { type Detector, type DetectorOptions, noDetector } from './detector/detector.ts';
+import { noDetector } from './detector/detector.ts';
 import { createEffective } from './effective.ts';
 import { createEngineSet, type Repair } from './engines.ts';
 import { createHealthChecks } from './health-checks.ts';
@@ -28,40 +19,13 @@ import { createIntentHolder, mergeChanges } from './intent.ts';
 import { listen } from './listen.ts';
 import { createPolicyNames } from './names/names.ts';
 import { observe, observeWaits } from './observe.ts';
+import type { DatapathOptions } from './options.ts';
 import { createPods, endpointOf } from './pods.ts';
+import { createPolicyCounts } from './policy-counts.ts';
 import { createSignal } from './signal.ts';
 import { startAddresses } from './start.ts';
-import type { PlaceOf } from './wire/ask.ts';
 import { createWireReports } from './wire/reports.ts';
 import { createWire } from './wire/wire.ts';
-
-export type DatapathOptions = {
-  readonly node: string;
-  readonly engines: readonly Engine[];
-  /** MTU of a pod's interface in a Subnet of a mode; throws while the node has no underlay device. */
-  readonly mtuOf: (mode: SubnetMode) => number;
-  /** Where an address of an underlay Subnet is on the wire. */
-  readonly placeOf: PlaceOf;
-  /** Finds out which nodes live; absent: all do. */
-  readonly detect?: (options: Pick<DetectorOptions, 'node' | 'onChange'>) => Detector;
-  /** Sessions with BGP neighbors as they are now. */
-  readonly bgpSessions?: () => readonly BGPSession[];
-  /** Virtual addresses that are answered for now. */
-  readonly answering?: () => readonly AnsweredAddress[];
-  readonly journal: string;
-  /** File of what pods were told of names. */
-  readonly learntNames: string;
-  /** Asks the kernel to hold DNS answers to pods with rules for names for three seconds more. */
-  readonly holdDnsAnswers?: () => Promise<void>;
-  readonly cniSocket: string;
-  readonly datapathSocket: string;
-  /** Called once, when every engine holds the first intent: from then on ADD works. */
-  readonly onReady: () => Promise<void>;
-  /** Why Services are not held; undefined: they are. */
-  readonly servicesWithheld: () => string | undefined;
-  readonly log: Log;
-  readonly metrics: Registry;
-};
 
 export type Datapath = {
   status(): DatapathStatus;
@@ -123,6 +87,11 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     const delta = effective.live(holder.intent, holder.generation, lives());
     if (delta !== undefined) void engines.apply(delta);
   };
+  const policyCounts = createPolicyCounts({
+    read: options.ruleCounts ?? (() => Promise.resolve([])),
+    log,
+    metrics,
+  });
   const onWaited = observeWaits(metrics);
   const pods = createPods({ addresses, engines, holder, signal, notReady, mtuOf, wire, onWaited, log });
   for (const { found, assignment } of adopted) pods.adopt(found, assignment);
@@ -262,6 +231,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
       absent: detector.absent(),
       wouldDrop: audit.news(),
     }),
+    policyCounts: () => policyCounts.now(),
     probeWire: () => wireReports.probe(),
     endpoints: () => pods.endpoints(),
     audited: () => audit.recent(),

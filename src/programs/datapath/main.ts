@@ -136,6 +136,7 @@ datapath = await startDatapath({
   placeOf: (address) => netlink.wireOf(address),
   learntNames: runFile(paths.learntNames.value),
   holdDnsAnswers: () => nftables.holdDnsAnswers(),
+  ruleCounts: () => nftables.ruleCounts(),
   journal: join(flags['state-dir'], basename(paths.journal.value)),
   cniSocket: runFile(paths.cniSocket.value),
   datapathSocket: runFile(paths.datapathSocket.value),
