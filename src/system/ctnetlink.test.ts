@@ -74,4 +74,16 @@ describe('tracked flows', () => {
       [`mark=${0x2001}`, `mark=${0x4000}`, `mark=${1 | bit}`, `mark=${bit}`].sort(),
     );
   });
+
+  it('are found in a large table as in a small one', async () => {
+    const script = `for i in $(seq 0 249); do for j in $(seq 0 17); do
+      echo "-I -s 172.16.$j.$i -d 172.17.0.1 -p udp --sport 1 --dport 2 -t 600"; done; done | conntrack -R -`;
+    const made = await box.exec(['sh', '-c', script]);
+    expect(made).toMatchObject({ code: 0 });
+    const targets = async (...addresses: string[]) =>
+      (await seen(addresses)).map(({ targetPort }) => targetPort);
+    expect(await targets('10.0.0.1')).toEqual([53, 8080]);
+    expect(await targets('10.0.0.1', 'fd00::2')).toEqual([53, 443, 8080]);
+    expect(await targets('172.16.3.7')).toEqual([2]);
+  });
 });

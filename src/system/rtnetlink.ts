@@ -63,7 +63,10 @@ export type RouteSocket = {
    * meanwhile. A message lives only while `read` runs.
    */
   dump<T>(request: Request, read: (message: Message) => T | undefined): T[];
-  /** As `dump`, with `pause` between two datagrams. Nothing else may use the socket until it is done. */
+  /**
+   * As `dump`, with `pause` between two datagrams, and with the kernel's work for the first one done on a pool thread: where little is found,
+   * that is all of it, however much it looked through. Nothing else may use the socket until it is done.
+   */
   dumpPaced<T>(
     request: Request,
     read: (message: Message) => T | undefined,
@@ -131,14 +134,14 @@ export function openNetlinkSocket(protocol: number, namespace?: string): RouteSo
     return errors.map((error, index) => ({ error, replies: replies[index]! }));
   }
 
-  /** Reads one dump, datagram by datagram. Its return value says whether the objects changed while it ran. */
+  const dumpOf = (query: Request) => batchesOf([{ ...query, flags: query.flags | flag.DUMP }])[0]!;
+
+  /** Reads one dump that was asked for, datagram by datagram. Its return value says whether the objects changed while it ran. */
   function* dumpSteps<T>(
-    query: Request,
+    first: number,
     read: (message: Message) => T | undefined,
     into: T[],
   ): Generator<void, boolean> {
-    const { data, first } = batchesOf([{ ...query, flags: query.flags | flag.DUMP }])[0]!;
-    send(fd, data);
     let interrupted = false;
     for (;;) {
       const datagram = receiveScratch(fd);
@@ -186,7 +189,9 @@ export function openNetlinkSocket(protocol: number, namespace?: string): RouteSo
     dump: (query, read) => {
       for (let attempt = 0; attempt < dumpAttempts; attempt++) {
         const found: NonNullable<ReturnType<typeof read>>[] = [];
-        const steps = dumpSteps(query, read, found);
+        const { data, first } = dumpOf(query);
+        send(fd, data);
+        const steps = dumpSteps(first, read, found);
         let step = steps.next();
         while (step.done !== true) step = steps.next();
         if (!step.value) return found;
@@ -195,7 +200,9 @@ export function openNetlinkSocket(protocol: number, namespace?: string): RouteSo
     },
     dumpPaced: async (query, read, pause) => {
       const found: NonNullable<ReturnType<typeof read>>[] = [];
-      const steps = dumpSteps(query, read, found);
+      const { data, first } = dumpOf(query);
+      await sendAsync(fd, data);
+      const steps = dumpSteps(first, read, found);
       let step = steps.next();
       for (; step.done !== true; step = steps.next()) await pause();
       // On a busy machine the next slow read would be disturbed as well; an undivided one is over sooner.
