@@ -5,6 +5,7 @@ import type { Answer } from '#compile/answers/why.ts';
 import { eventually } from '#lab/eventually.ts';
 import type { Probed } from '#programs/cli/answers/probe.ts';
 import { run as diff } from '#programs/cli/diff.ts';
+import { run as policyCommand } from '#programs/cli/policy.ts';
 import { run as why } from '#programs/cli/why.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { service, startPods } from './pods.ts';
@@ -69,6 +70,45 @@ test.each([
       [6, outcome, true],
     ]);
   }, 30_000);
+});
+
+test('netloom policy tells what each rule decided', async () => {
+  const rows = async (...node: readonly string[]) => {
+    const lines: string[] = [];
+    const values = {
+      name: cluster.name,
+      output: 'text',
+      ...(node[0] === undefined ? {} : { node: node[0] }),
+    };
+    expect(
+      await policyCommand({ values, operands: [], out: (line) => lines.push(line), progress: () => {} }),
+    ).toBe(0);
+    return lines.map((line) => line.split(/ {2,}/));
+  };
+  await eventually(async () => {
+    await ask('friend', 'server', 'tcp/8080');
+    await ask('stranger', 'server', 'tcp/8080');
+    const all = await rows();
+    const name = 'NetworkPolicy default/server';
+    expect(all).toContainEqual([
+      name,
+      'spec.ingress[0]',
+      'ingress',
+      'allow',
+      expect.stringMatching(/^\d+$/),
+      '1',
+    ]);
+    expect(all).toContainEqual([
+      name,
+      'isolates, and no rule allows',
+      'ingress',
+      'deny',
+      expect.stringMatching(/^\d+$/),
+      '1',
+    ]);
+  }, 30_000);
+  expect((await rows('node2')).flat().join()).not.toContain('default/server');
+  await expect(rows('node9')).rejects.toThrow('--node: Netloom runs on no node node9');
 });
 
 test('without a lab nothing is sent', async () => {

@@ -209,6 +209,17 @@ export const commands: readonly Command[] = [
     load: () => import('./diff.ts'),
   },
   {
+    name: ['policy'],
+    summary: 'tell how many connections each rule of each policy decided, and which rules nothing met',
+    options: {
+      name: clusterOption,
+      node: { type: 'string', value: 'NAME', summary: 'of this node only' },
+      output: outputOption('text', 'json'),
+    },
+    examples: ['./netloom policy', './netloom policy --node node1 -o json'],
+    load: () => import('./policy.ts'),
+  },
+  {
     name: ['import'],
     summary:
       "print another network's Subnets, pools, BGP peers and pods' annotations as Netloom's, and tell what has no equal (then the exit code is 1)",

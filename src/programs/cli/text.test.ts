@@ -7,6 +7,7 @@ import { findingLines } from './doctor.ts';
 import { subnetFindings } from './doctor-network.ts';
 import { kernelSuffices } from './doctor-probes.ts';
 import { statusLines } from './lab-status.ts';
+import { policyLines, sumsOf } from './policy.ts';
 import { readiness } from './readiness.ts';
 import { countTests, summaryLine } from './testcount.ts';
 import { explanationLines } from './why-ip.ts';
@@ -204,4 +205,26 @@ test('what a packet did, and whether the model said so', () => {
     'packet tcp/80 to 10.0.0.1: answered, NOT as the model says',
     'packet udp/53 to 10.0.0.1: silent, which tells nothing',
   ]);
+});
+
+test('what rules decided is summed over nodes, and says what nothing met', () => {
+  const web = { kind: 'NetworkPolicy', namespace: 'shop', name: 'web' };
+  const rule = { ...web, rule: 'spec.ingress[0]' };
+  const one = { policy: rule, direction: 'ingress', verdict: 'allow', connections: 3 } as const;
+  const sums = sumsOf([
+    [one, { policy: web, direction: 'ingress', verdict: 'deny', connections: 0 }],
+    [
+      { ...one, connections: 4 },
+      { verdict: 'allow', direction: 'egress', connections: 9 },
+    ],
+    [{ ...one, verdict: 'audit' }],
+  ]);
+  expect(policyLines(sums)).toEqual([
+    'POLICY                  RULE                          DIRECTION  VERDICT     CONNECTIONS  NODES',
+    'NetworkPolicy shop/web  isolates, and no rule allows  ingress    deny        never        1',
+    'NetworkPolicy shop/web  spec.ingress[0]               ingress    allow       7            2',
+    'NetworkPolicy shop/web  spec.ingress[0]               ingress    would deny  3            1',
+    'no policy                                             egress     allow       9            1',
+  ]);
+  expect(policyLines([])).toEqual(['no policy is in force on these nodes']);
 });

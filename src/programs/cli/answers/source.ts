@@ -15,19 +15,20 @@ export type Source = {
   readonly lab?: Lab;
 };
 
-/** Of the lab that is named, of none but $KUBECONFIG (undefined), or of lab default. */
+/** Of the lab that is asked for; undefined: $KUBECONFIG says which cluster. */
 export async function kubeconfigPath(invocation: Invocation): Promise<string | undefined> {
-  return (await labOf(invocation))?.kubeconfigPath;
+  return (await labAsked(invocation))?.kubeconfigPath;
 }
 
-async function labOf(invocation: Invocation): Promise<Lab | undefined> {
+/** Undefined: the cluster of the kubeconfig. */
+export async function labAsked(invocation: Invocation): Promise<Lab | undefined> {
   const { name } = invocation.values;
-  const byKubeconfig = name === undefined && (process.env.KUBECONFIG ?? '') !== '';
-  return byKubeconfig ? undefined : openLab(name === undefined ? 'default' : labName(invocation));
+  if (name === undefined && (process.env.KUBECONFIG ?? '') !== '') return undefined;
+  return openLab(name === undefined ? 'default' : labName(invocation));
 }
 
 export async function clusterSource(invocation: Invocation): Promise<Source> {
-  const lab = await labOf(invocation);
+  const lab = await labAsked(invocation);
   const config = await loadKubeconfig(lab === undefined ? {} : { path: lab.kubeconfigPath });
   const client = createClient(config);
   try {
