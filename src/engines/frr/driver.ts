@@ -37,7 +37,8 @@ const lookMs = 1_000;
 
 /** The engine over any FRR; tests use the one of fake.ts. */
 export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'directory'> = {}): FrrEngine {
-  const { intent, take } = createIntake();
+  const intake = createIntake();
+  const { intent } = intake;
   const { serviceRanges = [], hasDevice = isDevice } = options;
   /** Nothing is taken away before a whole intent came: what is there may be right. */
   let whole = false;
@@ -180,7 +181,7 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
     name: 'frr',
     apply: (change) => {
       // Pods, peers and blocks are nothing to FRR: they must not wait for it.
-      if (!take(change) && whole) return Promise.resolve({ operations: [], problems: [] });
+      if (!intake.take(change) && whole) return Promise.resolve({ operations: [], problems: [] });
       if (change.replace) whole = true;
       return inTurn(converge);
     },

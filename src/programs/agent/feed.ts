@@ -90,7 +90,7 @@ export function startFeed(
   const qos = createQosCompiler();
   const bgp = startBGPFeed(client, node, log, () => gather());
   const balancers = startBalancerFeed(client, node, log, options.loadBalancers, () => gather());
-  balancers.onPool(bgp.setPool);
+  balancers.onPool((key, pool) => bgp.setPool(key, pool));
   const policy = startPolicyFeed(client, node, log, options.endpoints, () => gather());
   let own: SelfIntent | undefined;
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;

@@ -137,7 +137,7 @@ const handPods = (): void => {
 
 const policyMetrics = registerPolicyMetrics(registry, () => feed.policies);
 const balancerMetrics = registerBalancerMetrics(registry, node);
-handover.onStatus(balancerMetrics.setStatus);
+handover.onStatus((status) => balancerMetrics.setStatus(status));
 const inForce = createInForce(() => datapath.problems(), policyMetrics.held);
 handover.onAnswer(inForce.answered);
 handover.onStatus(inForce.setStatus);

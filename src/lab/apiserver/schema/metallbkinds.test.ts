@@ -23,7 +23,7 @@ const isAdded = (fact: string) =>
  * knows no operator without values; 0 as a port is v1beta1's for the usual one.
  */
 const isLoosened = (fact: string, version: string) =>
-  /^\.spec\.peerPort minimum: /.test(fact) ||
+  fact.startsWith('.spec.peerPort minimum: ') ||
   (version === 'v1beta1' &&
     (/^\.spec (required|rules)/.test(fact) ||
       /^\.spec\.nodeSelectors\[\](\.matchExpressions(\[\](\.values)?)?)? /.test(fact)));
