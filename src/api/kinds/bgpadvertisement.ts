@@ -1,5 +1,5 @@
 /** BGPAdvertisement (MetalLB): how addresses of pools are announced by BGP. */
-import { conditionsSchema, type ObjectOf } from '../kind.ts';
+import { conditionsSchema, type ObjectOf, readyColumns } from '../kind.ts';
 import { metallbGroup, metallbSelectorsSchema, textsSchema } from './metallbparts.ts';
 
 export const bgpAdvertisementKind = {
@@ -59,6 +59,7 @@ export const bgpAdvertisementKind = {
     { name: 'IPAddressPool Selectors', type: 'string', jsonPath: '.spec.ipAddressPoolSelectors' },
     { name: 'Peers', type: 'string', jsonPath: '.spec.peers' },
     { name: 'Node Selectors', type: 'string', jsonPath: '.spec.nodeSelectors', priority: 10 },
+    ...readyColumns,
   ],
 } as const;
 

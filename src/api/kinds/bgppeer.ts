@@ -1,5 +1,5 @@
 /** BGPPeer (MetalLB): a router that nodes announce addresses of Services to. */
-import { conditionsSchema, type ObjectOf } from '../kind.ts';
+import { conditionsSchema, type ObjectOf, readyColumns } from '../kind.ts';
 import { metallbGroup, metallbSelectorsSchema } from './metallbparts.ts';
 
 const asn = (description: string, minimum = 0) =>
@@ -138,6 +138,7 @@ export const bgpPeerKind = {
     { name: 'ASN', type: 'string', jsonPath: '.spec.peerASN' },
     { name: 'BFD Profile', type: 'string', jsonPath: '.spec.bfdProfile' },
     { name: 'Multi Hops', type: 'string', jsonPath: '.spec.ebgpMultiHop' },
+    ...readyColumns,
   ],
 } as const;
 

@@ -179,7 +179,7 @@ function lengthProblem(
   return undefined;
 }
 
-function preferenceProblem(
+export function preferenceProblem(
   younger: BGPAdvertisementModel,
   older: BGPAdvertisementModel,
   prefix: string,

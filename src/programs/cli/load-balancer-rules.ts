@@ -19,6 +19,11 @@ export const loadBalancerRules = {
     { apiGroups: [metallbGroup], resources: ['configurationstates'], verbs: ['get', 'create', 'delete'] },
     { apiGroups: [metallbGroup], resources: ['configurationstates/status'], verbs: ['patch'] },
     ...bgpKinds,
+    {
+      apiGroups: [metallbGroup],
+      resources: ['bgppeers/status', 'bgpadvertisements/status', 'communities/status'],
+      verbs: ['patch'],
+    },
   ],
   agent: [
     { apiGroups: [metallbGroup], resources: ['ipaddresspools', 'l2advertisements'], verbs: watch },

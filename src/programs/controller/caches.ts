@@ -58,6 +58,7 @@ import {
   wireAnnotation,
 } from '../node-lease.ts';
 import { balancerOf, type SeenBalancer } from './balancers/seen.ts';
+import { type BGPCaches, startBGPCaches } from './bgp-kinds.ts';
 
 /** An object as it was read. */
 export type Seen<M> = { readonly ref: ObjectReference; readonly problems: readonly Problem[] } & Pick<
@@ -113,7 +114,7 @@ export type NodeLease = {
   readonly reach: PolicyReach;
 };
 
-export type Caches = {
+export type Caches = BGPCaches & {
   readonly subnets: Informer<Subnet>;
   readonly pools: Informer<IPPool>;
   readonly claims: Informer<SeenClaim>;
@@ -235,6 +236,7 @@ export function startCaches(
       },
     }),
     neighbors: startInformer<BGPNeighbor>(client, bgpNeighborKind, { log }),
+    ...startBGPCaches(client, log),
     policies: startInformer<QoSPolicy, SeenQoSPolicy>(client, qosPolicyKind, {
       log,
       indexers: { namespace: ({ ref }) => [ref.namespace ?? ''] },

@@ -14,6 +14,7 @@ import { nodeOfLease } from '../node-lease.ts';
 import type { LeaseSighting, LeaseTimes } from './abandoned.ts';
 import { createAnnouncers } from './announcers.ts';
 import { createBalancers } from './balancers/balancers.ts';
+import { reconcileBGPKinds } from './bgp-kinds.ts';
 import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
 import { reconcileNeighbors } from './neighbors.ts';
@@ -118,6 +119,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     await reconcilePools(client, pools, uses, problems, now, poolPace, log);
     const nodes = caches.nodes.list().flatMap(({ value }) => value ?? []);
     await reconcileNeighbors(client, caches.neighbors.list(), nodes, problems, now, log);
+    await reconcileBGPKinds(client, caches, nodes, problems, now, log);
     const times = { ...leaseTimes, startedAt, now: performance.now() };
     await freeAbandoned(client, caches, sightings, times, log);
     await endKeeps(client, caches, now, log);

@@ -28,26 +28,36 @@ export function neighborStatus(
   const having = nodes
     .filter((node) => neighbor !== undefined && hasNeighbor(neighbor, node))
     .map((node) => node.name);
-  const known = new Set(having);
-  const stale = Object.keys(sessions).filter((node) => !known.has(node));
+  const own = problems.filter(({ object }) => object.kind === 'BGPNeighbor' && object.name === name);
   const standing = having.filter((node) => sessions[node]?.state === 'Established');
   const summary = `${standing.length}/${having.length}`;
-  const own = problems.filter(({ object }) => object.kind === 'BGPNeighbor' && object.name === name);
-  return { summary, stale, ready: readyOf(own, having, sessions) };
+  return { summary, ...sessionStatus(own, having, sessions, 'spec.nodeSelector') };
+}
+
+/** Of a BGPNeighbor or BGPPeer that these nodes have. `field`: what says which nodes. */
+export function sessionStatus(
+  problems: readonly Problem[],
+  having: readonly string[],
+  sessions: Sessions,
+  field: string,
+): Pick<NeighborStatus, 'ready' | 'stale'> {
+  const known = new Set(having);
+  const stale = Object.keys(sessions).filter((node) => !known.has(node));
+  return { stale, ready: readyOf(problems, having, sessions, field) };
 }
 
 function readyOf(
   problems: readonly Problem[],
   having: readonly string[],
   sessions: Sessions,
+  field: string,
 ): NeighborStatus['ready'] {
   const no = { type: 'Ready', status: 'False' } as const;
   if (problems.length > 0) {
     const message = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
     return { ...no, reason: problems[0]?.code ?? 'Invalid', message };
   }
-  if (having.length === 0)
-    return { ...no, reason: 'NoNode', message: 'spec.nodeSelector: no node has this neighbor' };
+  if (having.length === 0) return { ...no, reason: 'NoNode', message: `${field}: no node has this neighbor` };
   const down = having.filter((node) => sessions[node]?.state !== 'Established').sort();
   if (down.length === 0)
     return { type: 'Ready', status: 'True', reason: 'Established', message: 'every session stands' };

@@ -1,15 +1,14 @@
 /** Tells the cluster what is wrong with its objects: each problem once, and its end. */
-import type { BGPNeighbor } from '#api/kinds/bgpneighbor.ts';
-import { conflicts } from '#compile/bgp/conflicts.ts';
+import type { KubeObject } from '#api/object.ts';
 import { createServiceCompiler, nowhere } from '#compile/services/compile.ts';
-import { readBGPNeighbor } from '#model/bgpneighbor.ts';
+import type { Informer } from '#kube/informer.ts';
 import { readIPPool } from '#model/ippool.ts';
-import type { NodeModel } from '#model/node.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import type { ObjectReference, ProblemReporter } from '#telemetry/problems.ts';
 import { nodeOfLease } from '../node-lease.ts';
-import { type Caches, policyCaches, referenceTo, type Seen } from './caches.ts';
+import { bgpProblems } from './bgp-kinds.ts';
+import { type Caches, policyCaches, referenceTo } from './caches.ts';
 import { carryProblems, type WireByNode } from './carried.ts';
 import { topologyProblems } from './findings.ts';
 
@@ -62,7 +61,9 @@ export function followFindings(
     note(`Namespace ${key}`, space?.problems ?? []);
     onChange();
   });
+  const { bgpPeers, bgpAdvertisements, communities } = caches;
   for (const cache of [subnets, pools, claims, nodes, neighbors]) cache.onChange(onChange);
+  for (const cache of [bgpPeers, bgpAdvertisements, communities]) cache.onChange(onChange);
 
   return {
     problems() {
@@ -76,7 +77,7 @@ export function followFindings(
       return [
         ...topologyProblems(topology),
         ...carryProblems(given(topology.subnets), given(topology.claims), wireByNode(caches)),
-        ...neighborProblems(neighbors.list(), nodes.list()),
+        ...bgpProblems(caches, neighbors.list(), given(caches.addressPools.list()), given(nodes.list())),
         ...[...faulty.values()].flat(),
         ...compiler.problems(),
         ...moreProblems(),
@@ -100,6 +101,12 @@ export function followFindings(
           const neighbor = neighbors.get('', name);
           return neighbor && referenceTo(neighbor);
         }
+        case 'BGPPeer':
+          return referenceIn(bgpPeers, namespace, name);
+        case 'BGPAdvertisement':
+          return referenceIn(bgpAdvertisements, namespace, name);
+        case 'Community':
+          return referenceIn(communities, namespace, name);
         case 'BlockClaim':
           return claims.get('', name)?.ref;
         case 'Node':
@@ -127,6 +134,15 @@ export function followFindings(
   };
 }
 
+function referenceIn(
+  cache: Informer<KubeObject>,
+  namespace: string | undefined,
+  name: string,
+): ObjectReference | undefined {
+  const object = cache.get(namespace, name);
+  return object && referenceTo(object);
+}
+
 /** What nodes told with their leases of the physical network. */
 export function wireByNode({ leases }: Pick<Caches, 'leases'>): WireByNode {
   return new Map(leases.list().map(({ name, wire }) => [nodeOfLease(name) ?? name, wire]));
@@ -134,18 +150,6 @@ export function wireByNode({ leases }: Pick<Caches, 'leases'>): WireByNode {
 
 function given<T>(reads: readonly Read<T>[]): T[] {
   return reads.flatMap(({ value }) => (value === undefined ? [] : [value]));
-}
-
-function neighborProblems(neighbors: readonly BGPNeighbor[], nodes: readonly Seen<NodeModel>[]): Problem[] {
-  const reads = neighbors.map(readBGPNeighbor);
-  const values = reads.flatMap(({ value }) => value ?? []);
-  return [
-    ...reads.flatMap(({ problems }) => problems),
-    ...conflicts(
-      values,
-      nodes.flatMap(({ value }) => value ?? []),
-    ),
-  ];
 }
 
 /** Brings the reporter to these problems and no others; an object that is gone takes its problems with it. */
