@@ -238,6 +238,33 @@ describe('BGPAdvertisements', () => {
   });
 });
 
+test('a BFDProfile watches a session, and the objects and figures say so', async () => {
+  const four = (spec: object) =>
+    cluster.client.patch(bgpPeerKind, { name: 'four', namespace }, { kind: 'merge', body: { spec } });
+  await four({ bfdProfile: 'fast' });
+  await eventually(async () => {
+    const sessions = (await peerStatus('four'))?.sessions;
+    expect(sessions?.['node1']).toMatchObject({
+      state: 'Refused',
+      message: `BFDProfile ${namespace}/fast does not exist`,
+    });
+  }, waitMs);
+  await cluster.apply(metallb('BFDProfile', 'fast', { receiveInterval: 200, transmitInterval: 200 }));
+  await eventually(async () => {
+    const sessions = (await peerStatus('four'))?.sessions;
+    for (const each of ['node1', 'node2'])
+      expect(sessions?.[each]).toMatchObject({ state: 'Established', bfd: 'Up' });
+    const metrics = await on('node1', 'curl -sS http://127.0.0.1:9470/metrics | grep ^metallb');
+    expect(metrics).toMatch(/^metallb_bfd_session_up\{peer="192\.168\.66\.1"\} 1$/m);
+  }, waitMs);
+  await four({ bfdProfile: null });
+  await eventually(async () => {
+    const sessions = (await peerStatus('four'))?.sessions;
+    expect(sessions?.['node1']).toMatchObject({ state: 'Established' });
+    expect(sessions?.['node1']?.bfd).toBeUndefined();
+  }, waitMs);
+}, 120_000);
+
 test('a password comes from a Secret of the right type; until then the object says what is missing', async () => {
   const address = await made('kept', 'wide');
   await told(`${address}/32`, 'node1', 'node2');

@@ -135,7 +135,11 @@ beforeAll(async () => {
     started.push(box.spawn(['unshare', '-m', 'sh', '-c', run], { netns: name }));
   }
   for (const child of started) for (const stream of [child.stdout, child.stderr]) stream.resume();
-  engine = createFrrEngine({ directory: `/proc/${box.pid}/root${directory}`, serviceRanges });
+  engine = createFrrEngine({
+    directory: `/proc/${box.pid}/root${directory}`,
+    serviceRanges,
+    hasDevice: (name) => name === 'eth1',
+  });
   await eventually(async () => {
     const put = intentWith({ [first!]: one, [second!]: two });
     const { problems } = await engine.apply({ generation: 1, replace: true, put, remove: {} });
@@ -231,6 +235,41 @@ it('a thousand Services come and go: FRR is told nothing, and no session ends', 
   expect(await vtysh('show running-config')).toBe(config);
   expect(await established()).toEqual(before);
 });
+
+it('a router is found on an interface, without an address', async () => {
+  const config = [
+    'configure terminal',
+    'router bgp 65000',
+    'neighbor eth0 interface remote-as external',
+    'address-family ipv4 unicast',
+    'neighbor eth0 activate',
+    'exit-address-family',
+    'address-family ipv6 unicast',
+    'neighbor eth0 activate',
+  ];
+  await sh(`vtysh --vty_socket /run/r1 ${config.map((line) => `-c '${line}'`).join(' ')}`, 'r1');
+  const found = { 'BGPPeer/m/found': peer('found', { address: '', interface: 'eth1', families: [4, 6] }) };
+  const report = await engine.apply({
+    generation: 3,
+    replace: false,
+    put: { bgpNeighbors: found },
+    remove: {},
+  });
+  expect(report.problems).toEqual([]);
+  await eventually(() => {
+    const session = engine.sessions().find(({ neighbor }) => neighbor === 'BGPPeer/m/found');
+    expect(session).toMatchObject({ address: 'eth1', state: 'Established', sent: 2 });
+  }, 30_000);
+  expect(await engine.resync()).toEqual({ operations: [], problems: [] });
+  const gone = await engine.apply({
+    generation: 4,
+    replace: false,
+    put: {},
+    remove: { bgpNeighbors: ['BGPPeer/m/found'] },
+  });
+  expect(gone.problems).toEqual([]);
+  expect(await engine.resync()).toEqual({ operations: [], problems: [] });
+}, 60_000);
 
 it('a VRF or device that is missing is told', async () => {
   const problems = async (put: Partial<NodeIntent>) =>
