@@ -196,9 +196,9 @@ export const paths = {
     '/run/netloom/names.json',
     'which addresses pods were told for names that policies allow',
   ),
-  plannedRestart: entry(
-    '/run/netloom/planned-restart',
-    'until when a datapath that was stopped is back: the other nodes know, and need not be asked whether they miss it',
+  absentNodes: entry(
+    '/run/netloom/absent-nodes.json',
+    'which nodes the datapath found dead or silent, and until when a planned restart is over: for its next process',
   ),
   datapathSocket: entry('/run/netloom/datapath.sock', 'the agent hands intents to the datapath here'),
   stateDirectory: entry('/var/lib/netloom', 'the address journal; survives a reboot'),

@@ -129,7 +129,7 @@ datapath = await startDatapath({
   engines: [netlink, services, tc, frr, l2],
   servicesWithheld: () => services.withheld(),
   detect: (options) =>
-    createDetector({ ...options, restartFile: runFile(paths.plannedRestart.value), log, metrics }),
+    createDetector({ ...options, memoryFile: runFile(paths.absentNodes.value), log, metrics }),
   bgpSessions: () => frr.sessions(),
   answering: () => l2.announcing(),
   mtuOf: (mode: SubnetMode) => netlink.podMtu(mode),

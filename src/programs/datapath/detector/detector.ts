@@ -1,7 +1,7 @@
 /** The detector of this node on the real network: echoes by raw sockets, messages by UDP, and the clock for `watch.ts`. */
 
 import { createSocket, type Socket } from 'node:dgram';
-import { closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { AbsentNode } from '#intent/handover.ts';
 import { everybodyLives, type Liveness } from '#intent/liveness.ts';
 import type { NodeIntent } from '#intent/node.ts';
@@ -11,10 +11,12 @@ import { ports } from '#system/registry.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
 import { createThinned } from '#telemetry/thinned.ts';
+import { readMemory, writeMemory } from './memory.ts';
 import { decodeMessage, encodeMessage, type Message } from './messages.ts';
+import type { Outgoing } from './outgoing.ts';
 import { times } from './peer.ts';
 import { createTold } from './told.ts';
-import { createWatch, type Outgoing } from './watch.ts';
+import { createWatch } from './watch.ts';
 
 export type Detector = {
   /** The node's own addresses and the others, whenever one of them is another; undefined: not known yet. */
@@ -31,8 +33,8 @@ export type Detector = {
 
 export type DetectorOptions = {
   readonly node: string;
-  /** File that stands while a planned restart goes on: the others know of it. */
-  readonly restartFile: string;
+  /** File of what the next process of this node is to know. */
+  readonly memoryFile: string;
   /** One of the livenesses is another one. */
   readonly onChange: () => void;
   /** Of the node's network; default: this process's own. */
@@ -62,8 +64,8 @@ const retryMs = 1_000;
 const lineEveryMs = 60_000;
 
 export function createDetector(options: DetectorOptions): Detector {
-  const { node, onChange, namespace, restartFile, log, metrics } = options;
-  const watch = createWatch(node, wasPlanned(restartFile));
+  const { node, onChange, namespace, memoryFile, log, metrics } = options;
+  const watch = createWatch(node, readMemory(memoryFile));
   const told = createTold(node, watch, log, metrics);
   const cantListen = createThinned(lineEveryMs);
   const echoSockets = new Map<4 | 6, EchoSocket>();
@@ -111,6 +113,7 @@ export function createDetector(options: DetectorOptions): Detector {
     told.tell();
     if (revision === watch.revision()) return;
     revision = watch.revision();
+    writeMemory(memoryFile, watch.liveness());
     onChange();
   };
 
@@ -185,7 +188,7 @@ export function createDetector(options: DetectorOptions): Detector {
     addressLiveness: () => watch.addressLiveness(),
     absent: () => told.absent(),
     async pause(milliseconds) {
-      writeFileSync(restartFile, `${Date.now() + milliseconds}\n`);
+      writeMemory(memoryFile, watch.liveness(), Date.now() + milliseconds);
       // Twice, since a datagram may be lost.
       for (let times = 0; times < 2; times++) await broadcast({ kind: 'pause', for: milliseconds });
       // What was given to a socket is sent before this comes back from the loop.
@@ -199,17 +202,6 @@ export function createDetector(options: DetectorOptions): Detector {
       for (const { socket } of links.values()) socket.close();
     },
   };
-}
-
-/** Once: a later start is another one. */
-function wasPlanned(file: string): boolean {
-  try {
-    const until = Number(readFileSync(file, 'utf8'));
-    rmSync(file, { force: true });
-    return Date.now() < until;
-  } catch {
-    return false;
-  }
 }
 
 function familyOf(address: string): 4 | 6 {

@@ -12,6 +12,8 @@ export type Message =
       readonly state: PeerState;
       readonly for: number;
     }
+  /** The datapath has begun: who found something says it again. */
+  | { readonly kind: 'hello' }
   /** The datapath ends and comes back. */
   | { readonly kind: 'pause'; readonly for: number };
 
@@ -49,7 +51,8 @@ function readMessage(body: Readonly<Record<string, unknown>>): Message | undefin
   const milliseconds = typeof body['for'] === 'number' && body['for'] >= 0 ? body['for'] : undefined;
   switch (body['kind']) {
     case 'ask':
-      return { kind: 'ask' };
+    case 'hello':
+      return { kind: body['kind'] };
     case 'answer':
       return { kind: 'answer', absent: body['absent'] === true };
     case 'pause':

@@ -61,6 +61,8 @@ export const times = {
   deaf: 700,
   /** Reports are repeated since datagrams get lost, and kept up for nodes that come later. */
   repeat: [0, 100, 300, 1_000],
+  /** A node that begins says so twice. */
+  greet: [0, 300],
   keepUp: 10_000,
   reportHolds: 25_000,
   /** A node that is back answers for virtual addresses after this. */
@@ -107,6 +109,12 @@ export function check(peer: Peer, now: number): void {
     Object.assign(peer, { nextEcho: now, nextAsk: now, answeredAt: now });
   }
   peer.checkedUntil = now + times.check;
+}
+
+/** As the last process of this node knew it: until it answers. */
+export function remember(peer: Peer, verdict: 'dead' | 'silent', now: number): void {
+  Object.assign(peer, { verdict, absentAt: now, hasAnswered: true, answeredAt: now - times.silent });
+  if (verdict === 'dead') Object.assign(peer.echoes, { gone: true, seen: true, lost: lostInRow });
 }
 
 /** What this node itself finds. */

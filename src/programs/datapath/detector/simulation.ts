@@ -1,7 +1,8 @@
 /** Detectors of several nodes on a network that tests cut, slow down and lie on, in steps of simulated time. */
 import { longestMessage, type Message } from './messages.ts';
+import type { Outgoing } from './outgoing.ts';
 import { times } from './peer.ts';
-import { createWatch, type Outgoing, type Watch } from './watch.ts';
+import { createWatch, type Watch } from './watch.ts';
 
 export type World = {
   readonly names: readonly string[];
@@ -24,6 +25,8 @@ export type World = {
   /** Of all packets so many are lost, 0 to 1. */
   lose(share: number): void;
   pause(node: string, milliseconds: number): void;
+  /** A new process without any memory. */
+  restart(node: string): void;
   connected(a: string, b: string): boolean;
   /** Who takes it for dead. */
   deadFor(node: string): string[];
@@ -39,7 +42,7 @@ const step = 10;
 export function createWorld(count: number, random: () => number = () => 0.5): World {
   const names = Array.from({ length: count }, (_, i) => `node${i + 1}`);
   let now = 1_000;
-  const watches = new Map(names.map((name) => [name, createWatch(name, false)]));
+  const watches = new Map(names.map((name) => [name, createWatch(name)]));
   for (const [name, watch] of watches) {
     const others = names.filter((other) => other !== name);
     watch.setNodes(others, now);
@@ -111,6 +114,14 @@ export function createWorld(count: number, random: () => number = () => 0.5): Wo
     },
     pause: (node, milliseconds) =>
       send(node, [{ kind: 'broadcast', message: { kind: 'pause', for: milliseconds } }]),
+    restart(node) {
+      const watch = createWatch(node);
+      watch.setNodes(
+        names.filter((other) => other !== node),
+        now,
+      );
+      watches.set(node, watch);
+    },
     connected,
     deadFor: (node) => names.filter((name) => watches.get(name)!.liveness().dead.has(node)),
     silentFor: (node) => names.filter((name) => watches.get(name)!.liveness().silent.has(node)),

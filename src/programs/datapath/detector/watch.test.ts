@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ringOf, targetsOf, watchersOf } from './ring.ts';
 import { createWorld, type World } from './simulation.ts';
+import { createWatch } from './watch.ts';
 
 /** Milliseconds in which a node that answers nobody is dead for all. */
 const bound = 900;
@@ -140,6 +141,34 @@ test('two neighbours on the ring that die with the third are found, by those beh
   for (const name of others(world, ...dying))
     expect(world.watch(name).liveness().dead).toEqual(new Set(dying));
   for (const name of dying) expect(world.watch(name).liveness().dead).toEqual(new Set());
+});
+
+test('a datapath that begins anew is told who is dead', () => {
+  const world = createWorld(6);
+  world.run(3_000);
+  world.cut('node6');
+  world.run(20_000);
+  for (const name of others(world, 'node6')) {
+    world.restart(name);
+    until(world, () => world.watch(name).liveness().dead.has('node6'), bound);
+    world.run(3_000);
+  }
+  expect(world.deadFor('node6')).toEqual(others(world, 'node6'));
+  world.cut('node6', false);
+  until(world, () => world.deadFor('node6').length === 0, 3_000);
+});
+
+test('what was dead or silent for the last process is so for the next one, until it answers', () => {
+  const watch = createWatch('a', { sure: true, dead: ['b', 'gone'], silent: ['c'] });
+  watch.setNodes(['b', 'c', 'd'], 0);
+  const absent = { dead: new Set(['b']), silent: new Set(['c']), isolated: false };
+  expect(watch.liveness()).toEqual(absent);
+  expect(watch.addressLiveness()).toEqual(absent);
+  watch.tick(50);
+  expect(watch.liveness()).toEqual(absent);
+  watch.heard('c', { kind: 'answer', absent: false }, 60);
+  watch.tick(100);
+  expect(watch.liveness().silent).toEqual(new Set());
 });
 
 test('whoever reaches a node that the others lost keeps it', () => {

@@ -7,26 +7,21 @@
 import type { Liveness } from '#intent/liveness.ts';
 import { echoAnswered, echoSent, judgeEchoes } from './echoes.ts';
 import type { Message, PeerState } from './messages.ts';
+import { type Outgoing, probe, reportOf, tell } from './outgoing.ts';
 import {
   check,
   findingOf,
   forgive,
   isLookedAt,
-  mayTell,
   never,
   newPeer,
   type Peer,
+  remember,
   times,
   type Verdict,
 } from './peer.ts';
 import { type Ring, ringOf, targetsOf, watchersOf } from './ring.ts';
 import { mostDead, verdictOf } from './verdict.ts';
-
-export type Outgoing =
-  | { readonly kind: 'echo'; readonly to: string; readonly number: number }
-  | { readonly kind: 'message'; readonly to: string; readonly message: Message }
-  /** To all nodes. */
-  | { readonly kind: 'broadcast'; readonly message: Message };
 
 export type Change = {
   readonly node: string;
@@ -63,14 +58,24 @@ export type Watch = {
   firstWatcher(node: string): string | undefined;
 };
 
-/** `sure`: the others can't miss this node, since it was away only for a planned restart. */
-export function createWatch(self: string, sure: boolean): Watch {
+/** What an earlier process of this node knew. */
+export type Memory = {
+  /** The others can't miss this node, since it was away only for a planned restart. */
+  readonly sure: boolean;
+  readonly dead: readonly string[];
+  readonly silent: readonly string[];
+};
+
+export const noMemory: Memory = { sure: false, dead: [], silent: [] };
+
+export function createWatch(self: string, memory: Memory = noMemory): Watch {
   let ring: Ring = ringOf([self]);
   const peers = new Map<string, Peer>();
   /** By number of the echo. */
   const sentTo = new Map<number, string>();
   let numbers = 0;
   let lastTick: number | undefined;
+  let greetAt: readonly number[] = [];
   let isolated = false;
   /** Anybody. */
   let heardAt = never;
@@ -107,7 +112,7 @@ export function createWatch(self: string, sure: boolean): Watch {
   const setNodes = (names: Iterable<string>, now: number): void => {
     const all = [self, ...names];
     if (all.length === ring.order.length && all.every((name) => ring.places.has(name))) return;
-    if (ring.order.length === 1 && !sure) confirmBy = now + times.confirm;
+    const isFirst = ring.order.length === 1;
     ring = ringOf(all);
     for (const [name, peer] of peers) {
       if (ring.places.has(name)) continue;
@@ -117,46 +122,28 @@ export function createWatch(self: string, sure: boolean): Watch {
     for (const name of ring.order) if (name !== self && !peers.has(name)) peers.set(name, newPeer(name, now));
     for (const peer of peers.values())
       for (const watcher of peer.reports.keys()) if (!ring.places.has(watcher)) peer.reports.delete(watcher);
+    if (isFirst) begin(now);
     setTargets(now, false);
     refresh(now);
   };
-
-  const probe = (peer: Peer, now: number): Outgoing[] => {
-    const out: Outgoing[] = [];
-    const { name, verdict, echoes } = peer;
-    if (now >= peer.nextEcho) {
-      numbers++;
-      echoSent(echoes, numbers, now);
-      sentTo.set(numbers, name);
-      const rest = verdict === 'dead' && echoes.answered === 0;
-      const step = rest ? times.deadEcho : peer.watched ? times.echo : times.checkEcho;
-      // Steps of the clock, not of our ticks: else each echo comes a little later.
-      peer.nextEcho = Math.max(peer.nextEcho + step, now + step - times.tick / 2);
-      out.push({ kind: 'echo', to: name, number: numbers });
+  /** The first time that this node hears of others. */
+  const begin = (now: number): void => {
+    if (!memory.sure) confirmBy = now + times.confirm;
+    greetAt = times.greet.map((delay) => now + delay);
+    for (const verdict of ['dead', 'silent'] as const) {
+      for (const peer of memory[verdict].flatMap((name) => peers.get(name) ?? [])) {
+        look(peer, now);
+        remember(peer, verdict, now);
+        news.push({ node: peer.name, from: 'well', to: verdict, milliseconds: 0, by: [] });
+      }
     }
-    // Packets get lost, too: with a doubt comes another question, whose answer ends it.
-    const doubt = echoes.lost > 0 && verdict !== 'dead' && out.length > 0;
-    if (now >= peer.nextAsk || doubt) {
-      peer.nextAsk = now + (peer.watched ? times.ask : times.checkAsk);
-      out.push({ kind: 'message', to: name, message: { kind: 'ask' } });
-    }
-    return out;
   };
-  const tell = (peer: Peer, now: number): Outgoing[] => {
-    const found = findingOf(peer, now);
-    // Between three lost and ten answered nothing new is said.
-    const state = found === 'well' && peer.echoes.gone ? peer.told : found;
-    if (state !== peer.told && mayTell(peer, state, now)) {
-      peer.told = state;
-      peer.tellAt = times.repeat.map((delay) => now + delay);
-    }
-    const due = peer.tellAt.filter((at) => at <= now);
-    if (due.length === 0) return [];
-    peer.tellAt = peer.tellAt.filter((at) => at > now);
-    if (peer.tellAt.length === 0 && peer.told !== 'well') peer.tellAt = [now + times.keepUp];
-    const since = peer.told === 'silent' ? peer.answeredAt : peer.echoes.aliveAt;
-    const report = { about: peer.name, state: peer.told, for: Math.max(0, Math.round(now - since)) };
-    return [{ kind: 'broadcast', message: { kind: 'report', ...report } }];
+
+  const sendEcho = (peer: Peer, now: number): Outgoing => {
+    numbers++;
+    echoSent(peer.echoes, numbers, now);
+    sentTo.set(numbers, peer.name);
+    return { kind: 'echo', to: peer.name, number: numbers };
   };
 
   const judgeIsolation = (now: number): void => {
@@ -233,8 +220,12 @@ export function createWatch(self: string, sure: boolean): Watch {
         lost += Math.max(0, peer.echoes.lost - before);
       }
       judgeIsolation(now);
+      if (greetAt.some((at) => at <= now)) {
+        greetAt = greetAt.filter((at) => at > now);
+        out.push({ kind: 'broadcast', message: { kind: 'hello' } });
+      }
       for (const peer of active) {
-        if (isLookedAt(peer, now)) out.push(...probe(peer, now));
+        if (isLookedAt(peer, now)) out.push(...probe(peer, now, sendEcho));
         if (peer.watched && !isolated) out.push(...tell(peer, now));
       }
       heldBack = 0;
@@ -268,6 +259,10 @@ export function createWatch(self: string, sure: boolean): Watch {
           peer.missesUsAt = message.absent ? now : never;
           if (!message.absent) confirmBy = never;
           break;
+        case 'hello':
+          return [...active]
+            .filter(({ watched, told }) => watched && told !== 'well' && !isolated)
+            .map((about) => ({ kind: 'message', to: from, message: reportOf(about, now) }));
         case 'pause':
           peer.pausedUntil = now + Math.min(message.for, times.longestPause);
           break;
