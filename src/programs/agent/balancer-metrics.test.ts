@@ -12,17 +12,12 @@ const session = (address: string, state: string, sent: number): BGPSession => ({
   sent,
 });
 const service = (name: string) => ({ origin: { kind: 'Service', namespace: 'shop', name } }) as const;
-const since = '2026-01-01T00:00:00Z';
 
 test('announced addresses and sessions, as they are now', () => {
   const registry = createRegistry();
   const metrics = registerBalancerMetrics(registry, 'node1');
   metrics.handedOver({
     put: {
-      virtualAddresses: {
-        '192.168.66.240': { ...service('web'), candidates: ['node1'] },
-        '192.168.66.241': { ...service('db'), candidates: ['node2'] },
-      },
       announcements: {
         '198.51.100.7/32': { ...service('api'), communities: [] },
         '198.51.100.64/26': { ...service('all'), communities: [] },
@@ -31,8 +26,7 @@ test('announced addresses and sessions, as they are now', () => {
     remove: {},
   });
   metrics.setStatus({
-    answering: [{ address: '192.168.66.240', interfaces: ['eth0'], since }],
-    bgp: [session('192.168.66.1', 'Established', 2), session('fd66::1', 'Active', 0)],
+    bgp: [{ ...session('192.168.66.1', 'Established', 2), bfd: 'Up' }, session('fd66::1', 'Active', 0)],
   });
   const lines = () =>
     registry
@@ -41,13 +35,13 @@ test('announced addresses and sessions, as they are now', () => {
       .filter((line) => line.startsWith('metallb_'))
       .sort();
   expect(lines()).toEqual([
+    'metallb_bfd_session_up{peer="192.168.66.1",vrf=""} 1',
     'metallb_bgp_announced_prefixes_total{peer="192.168.66.1",vrf=""} 2',
     'metallb_bgp_announced_prefixes_total{peer="fd66::1",vrf=""} 0',
     'metallb_bgp_session_up{peer="192.168.66.1",vrf=""} 1',
     'metallb_bgp_session_up{peer="fd66::1",vrf=""} 0',
     'metallb_speaker_announced{protocol="bgp",service="shop/all",node="node1",ip="198.51.100.64/26"} 1',
     'metallb_speaker_announced{protocol="bgp",service="shop/api",node="node1",ip="198.51.100.7"} 1',
-    'metallb_speaker_announced{protocol="layer2",service="shop/web",node="node1",ip="192.168.66.240"} 1',
   ]);
   metrics.handedOver({ put: {}, remove: { announcements: ['198.51.100.64/26', '198.51.100.7/32'] } });
   metrics.setStatus({ bgp: [session('192.168.66.1', 'Established', 0)] });
