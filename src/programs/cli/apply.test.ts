@@ -97,6 +97,18 @@ test.each([
   await client.delete(crdType, name);
 });
 
+test.each([
+  ['has installed', { labels: {} }],
+  ['has put over ours', { annotations: { 'controller-gen.kubebuilder.io/version': 'v0.19.0' } }],
+])('a definition that MetalLB %s is left as it is', async (_, metadata) => {
+  const pool = crdOf(ipAddressPoolKind);
+  await client.create(crdType, changed(pool, metadata));
+  const { said, found } = await apply(pool);
+  expect(said).toEqual([`${pool.metadata.name}: there already and not Netloom's, left as it is`]);
+  expect(columns(found)).toEqual([]);
+  await client.delete(crdType, pool.metadata.name);
+});
+
 test('kinds of netloom.dev are always Netloom’s', async () => {
   const subnet = crdOf(subnetKind);
   await client.create(crdType, changed(subnet, { labels: {} }));

@@ -199,6 +199,11 @@ describe('one controller', () => {
       ]);
     });
     await client.delete(ipAddressPoolKind, 'p', { namespace: 'default' });
+    await eventually(async () =>
+      expect(await kubectl.good('describe', 'service', 'b')).toMatch(
+        /Warning\s+AddressKept .*203\.0\.113\.2 is no longer in/,
+      ),
+    );
     await make(pool('q', ['203.0.113.3/32']));
     await make(service('c'));
     await has('c', '203.0.113.3');

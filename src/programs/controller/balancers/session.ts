@@ -106,8 +106,9 @@ export async function runSession(
     // Without a pool nothing of a Service is touched.
     if (pools.some(({ value }) => value !== undefined)) await writeAll();
     const own = services.list().flatMap(({ balancer }) => balancer?.problems ?? []);
-    const problems =
-      pools.length === 0 ? [] : [...pools.flatMap((each) => each.problems), ...book.problems(), ...own];
+    const asked = pools.length === 0 ? [] : [...pools.flatMap((each) => each.problems), ...own];
+    // With the last pool gone its Services are told all the same that theirs is.
+    const problems = [...asked, ...book.problems()];
     if (await told({ problems, usage: book.usage() })) setTimeout(() => passes.wake(), soonMs).unref();
   };
   const passes = createPasses(
