@@ -15,7 +15,7 @@ process.exit(0);
 async function list(from: Client): Promise<void> {
   let token: string | undefined;
   do {
-    token = (await from.list(serviceType, { limit: 100, continue: token })).continue;
+    token = (await from.list(serviceType, { limit: 500, continue: token })).continue;
   } while (token !== undefined);
 }
 

@@ -196,6 +196,8 @@ export function startCaches(
     nodes: watch<Node, NodeModel>(nodeType, readNode),
     services: startInformer<KubeObject, SeenService>(client, serviceType, {
       ...quiet,
+      // Addresses are given when all are known, and a page costs more than what is on it.
+      pageSize: 500,
       transform: (object) => {
         const balancer = balancerOf(object, loadBalancers);
         return {

@@ -3,6 +3,7 @@ import type { Condition, KubeObject } from '#api/object.ts';
 import type { LoadBalancerModel } from '#model/loadbalancer.ts';
 import { hasLeftovers, loadBalancerAnnotations, readLoadBalancer } from '#model/loadbalancerservice.ts';
 import type { Problem } from '#model/problem.ts';
+import { canonicalAddr } from '#net/addr.ts';
 import type { ServedLoadBalancers } from '../../flags.ts';
 
 export type SeenBalancer = {
@@ -43,7 +44,9 @@ export function balancerOf(
   };
 }
 
-/** Addresses that the status names, whoever wrote them. */
+/** Addresses that the status names, whoever wrote them; canonical. */
 export function shownBy(balancer: SeenBalancer | undefined): readonly string[] {
-  return (balancer?.ingress ?? []).flatMap((each) => (each as { readonly ip?: string }).ip ?? []);
+  return (balancer?.ingress ?? []).flatMap(
+    (each) => canonicalAddr((each as { readonly ip?: string }).ip ?? '') ?? [],
+  );
 }
