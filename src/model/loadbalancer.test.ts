@@ -181,12 +181,14 @@ describe('readLoadBalancer', () => {
 
   test('what was written on it is left over when it is no load balancer any more', () => {
     const annotations = { 'metallb.io/ip-allocated-from-pool': 'p' };
-    expect(
-      [
-        service({}, annotations),
-        service({ type: 'ClusterIP' }, annotations),
-        service({ type: 'ClusterIP' }),
-      ].map(hasLeftovers),
-    ).toEqual([false, true, false]);
+    const waited = { conditions: [{ type: 'netloom.dev/AddressAllocated' }] };
+    const over = { type: 'ClusterIP' };
+    const objects = [
+      service({}, annotations),
+      service(over, annotations),
+      service(over),
+      service(over, {}, waited),
+    ];
+    expect(objects.map(hasLeftovers)).toEqual([false, true, false, true]);
   });
 });

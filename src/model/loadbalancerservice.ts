@@ -18,6 +18,14 @@ export const loadBalancerAnnotations = {
   announcer: 'netloom.dev/announcer',
 } as const;
 
+/** Conditions that a Service has while something is wrong with its addresses. */
+export const loadBalancerConditions = {
+  /** An address of it is in no pool. */
+  inPool: 'netloom.dev/AddressInPool',
+  /** It has not all that it asks for. */
+  allocated: 'netloom.dev/AddressAllocated',
+} as const;
+
 const oldPrefix = 'metallb.universe.tf/';
 
 /** core/v1 Service, cut to what is read here. */
@@ -34,7 +42,10 @@ type Raw = {
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly { readonly protocol?: string; readonly port?: number }[];
   };
-  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] };
+    readonly conditions?: readonly { readonly type?: string }[];
+  };
 };
 
 /** `onlyClass`: serve this class and no other, as --load-balancer-class says. */
@@ -90,11 +101,14 @@ export function readLoadBalancer(object: KubeObject, { onlyClass }: ClassChoice)
 
 /** Whether a Service that is no load balancer any more still says what was written on it when it was one. */
 export function hasLeftovers(object: KubeObject): boolean {
-  const { spec = {} } = object as Raw;
+  const { spec = {}, status = {} } = object as Raw;
+  if (spec.type === 'LoadBalancer') return false;
   const annotations = object.metadata.annotations ?? {};
+  const { from, announcer } = loadBalancerAnnotations;
+  const own: readonly string[] = Object.values(loadBalancerConditions);
   return (
-    spec.type !== 'LoadBalancer' &&
-    [loadBalancerAnnotations.from, loadBalancerAnnotations.announcer].some((name) => name in annotations)
+    [from, announcer].some((name) => name in annotations) ||
+    (status.conditions ?? []).some(({ type = '' }) => own.includes(type))
   );
 }
 

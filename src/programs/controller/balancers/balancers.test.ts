@@ -170,6 +170,22 @@ describe('one controller', () => {
       expect(text).toMatch(/Warning\s+NoFreeAddress .*no address that they can have is free for 1 Service/);
     });
     expect(registry.text()).toContain('netloom_allocator_services_waiting{pool="p"} 1');
+    await eventually(async () =>
+      expect((await read('b'))['status']).toMatchObject({
+        conditions: [
+          {
+            type: 'netloom.dev/AddressAllocated',
+            status: 'False',
+            reason: 'AllocationFailed',
+            message: 'no free IPv4 address in IPAddressPool p',
+          },
+        ],
+      }),
+    );
+    await make(service('c'));
+    await eventually(async () => expect((await read('c'))['status']).toHaveProperty('conditions'));
+    await change('c', { spec: { type: 'ClusterIP' } });
+    await eventually(async () => expect((await read('c'))['status']).not.toHaveProperty('conditions'));
     await client.delete(serviceType, 'a', { namespace: 'default' });
     await has('b', '203.0.113.1');
     await eventually(async () =>
@@ -247,20 +263,25 @@ describe('one controller', () => {
   });
 
   test('what is not ours is not touched: without a pool, and of another class', async () => {
-    await lead();
-    await make(service('a', {}, { 'metallb.io/loadBalancerIPs': 'x' }));
+    const { registry } = await lead();
+    const made = await make(service('a', {}, { 'metallb.io/loadBalancerIPs': 'x' }));
     await make(service('other', { loadBalancerClass: 'example.com/other' }));
-    await client.patch(
-      serviceType,
-      { name: 'other', namespace: 'default', subresource: 'status' },
-      { kind: 'merge', body: { status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } } } },
+    const body = { status: { loadBalancer: { ingress: [{ ip: '198.51.100.0' }] } } };
+    const target = { name: 'other', namespace: 'default', subresource: 'status' };
+    const other = await client.patch<KubeObject>(serviceType, target, { kind: 'merge', body });
+    // By the time that the rest of the controller tells of a Service that came later, nothing was written on this one.
+    await make(service('late', { externalIPs: ['240.0.0.1'] }));
+    await eventually(() =>
+      expect(registry.text()).toMatch(/problems\{code="ForbiddenAddress",severity="error"\} 1/),
     );
-    const before = (await read('a')).metadata.resourceVersion;
+    expect((await read('a')).metadata.resourceVersion).toBe(made.metadata.resourceVersion);
+    expect(registry.text()).not.toContain('InvalidAddress');
     await make(pool('p', ['198.51.100.0/29']));
-    await make(service('b'));
-    await has('b', '198.51.100.0');
-    await has('other', '198.51.100.1');
-    expect((await read('a')).metadata.resourceVersion).toBe(before);
+    await has('late', '198.51.100.0');
+    await eventually(() =>
+      expect(registry.text()).toMatch(/problems\{code="InvalidAddress",severity="error"\} 1/),
+    );
+    expect((await read('other')).metadata.resourceVersion).toBe(other.metadata.resourceVersion);
   });
 
   test('what another implementation gave stays until there is something to replace it', async () => {

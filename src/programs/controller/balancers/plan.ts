@@ -3,10 +3,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '#api/object.ts';
 import type { Allocation } from '#compile/loadbalancer/choose.ts';
 import { type NewCondition, removeCondition, setCondition } from '#kube/conditions.ts';
+import { loadBalancerConditions } from '#model/loadbalancerservice.ts';
+import type { Problem } from '#model/problem.ts';
 import { type SeenBalancer, shownBy } from './seen.ts';
 
-/** On a Service: False while an address of it is in no pool. */
-export const inPoolCondition = 'netloom.dev/AddressInPool';
+const conditionTypes = {
+  AddressKept: loadBalancerConditions.inPool,
+  AllocationFailed: loadBalancerConditions.allocated,
+} as const;
 
 export type ServiceWrite = {
   readonly key: string;
@@ -23,8 +27,8 @@ export type Situation = {
   readonly wanted: (key: string) => Allocation | undefined;
   /** Services whose status names an address. */
   readonly showing: (address: string) => Iterable<string>;
-  /** Why an address of a Service is in no pool. */
-  readonly stranded: (key: string) => string | undefined;
+  /** What is wrong with a Service's addresses. */
+  readonly problems: (key: string) => readonly Problem[];
   readonly now: Date;
 };
 
@@ -83,12 +87,25 @@ function writeOf(
 
 const none: readonly Condition[] = [];
 
-function conditionsOf(key: string, seen: SeenBalancer, { stranded, now }: Situation): readonly Condition[] {
-  const held = seen.conditions ?? none;
-  const message = seen.model === undefined ? undefined : stranded(key);
-  if (message === undefined) return removeCondition(held, inPoolCondition);
-  const condition: NewCondition = { type: inPoolCondition, status: 'False', reason: 'AddressKept', message };
-  return setCondition(held, condition, now);
+function conditionsOf(
+  key: string,
+  { conditions = none, model, problems: unread }: SeenBalancer,
+  { problems, now }: Situation,
+): readonly Condition[] {
+  const wrong = model === undefined ? [] : [...unread, ...problems(key)];
+  return Object.entries(conditionTypes).reduce((list, [code, type]) => {
+    // What can't be read is asked for in vain, too.
+    const own = wrong.filter(
+      (each) => (each.code === 'AddressKept' ? 'AddressKept' : 'AllocationFailed') === code,
+    );
+    const [first] = own;
+    if (first === undefined) return removeCondition(list, type);
+    const message = own
+      .map(({ field, message: text }) => (field === '' ? text : `${field}: ${text}`))
+      .join('; ');
+    const condition: NewCondition = { type, status: 'False', reason: first.code, message };
+    return setCondition(list, condition, now);
+  }, conditions);
 }
 
 /** The datapath takes what is sent to the address as it came (KEP-1860). */

@@ -1,7 +1,8 @@
 /** One process' time as the one that allocates: from the takeover of the journal until the signal aborts or another one takes over. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '#api/object.ts';
-import { type AllocationBook, createAllocationBook } from '#compile/loadbalancer/book.ts';
+import { createAllocationBook } from '#compile/loadbalancer/book.ts';
 import type { PoolUsage } from '#compile/loadbalancer/usage.ts';
 import { isOlder } from '#kube/cache.ts';
 import type { Client } from '#kube/client.ts';
@@ -62,7 +63,7 @@ export async function runSession(
   const due = new Set<string>();
   const failing = createThinned(30_000);
   let poolsText = '';
-  let stranded: ReadonlyMap<string, string> = new Map();
+  let wrong: ReadonlyMap<string, readonly Problem[]> = new Map();
   let superseded: unknown;
   const over = new AbortController();
 
@@ -72,10 +73,10 @@ export async function runSession(
     if (text !== poolsText) book.setPools(models);
     poolsText = text;
     for (const key of book.settle()) due.add(key);
-    const before = stranded;
-    stranded = strandedOf(book);
-    for (const key of [...before.keys(), ...stranded.keys()])
-      if (before.get(key) !== stranded.get(key)) due.add(key);
+    const before = wrong;
+    wrong = ofServices(book.problems());
+    for (const key of new Set([...before.keys(), ...wrong.keys()]))
+      if (!isDeepStrictEqual(before.get(key), wrong.get(key))) due.add(key);
   };
   const written = (write: ServiceWrite, now: KubeObject): void => {
     view.wrote(write.key, balancerOf(now, served));
@@ -92,7 +93,7 @@ export async function runSession(
         seen: (key) => view.seen(key),
         wanted: (key) => book.get(key),
         showing: (address) => view.showing(address),
-        stranded: (key) => stranded.get(key),
+        problems: (key) => wrong.get(key) ?? [],
         now: new Date(),
       });
       for (const key of settled) due.delete(key);
@@ -175,11 +176,9 @@ function tellOf(
   if (lost.length > 0) tell('IPReleased', 'Release', lost.join(' and '));
 }
 
-function strandedOf(book: AllocationBook): ReadonlyMap<string, string> {
-  const told = book
-    .problems()
-    .filter(({ object, code }) => code === 'AddressKept' && object.kind === 'Service');
-  return new Map(told.map(({ object, message }) => [`${object.namespace}/${object.name}`, message]));
+function ofServices(problems: readonly Problem[]): ReadonlyMap<string, readonly Problem[]> {
+  const own = problems.filter(({ object }) => object.kind === 'Service');
+  return Map.groupBy(own, ({ object }) => `${object.namespace}/${object.name}`);
 }
 
 /** Equal for pools that say the same: a pool's status is written often. */
