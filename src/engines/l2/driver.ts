@@ -134,8 +134,9 @@ export function createEngine(kernel: Kernel, options: L2EngineOptions = {}): L2E
         : [{ entry: `virtualAddresses/${address}`, reason }];
     });
 
-  const finish = async (operations: readonly Operation[]): Promise<string[]> => {
-    const isDue = operations.length > 0 || actual?.answering !== renewal.answers();
+  /** `takesOver`: nobody knows how long the kernel still answers by what the last process said. */
+  const finish = async (operations: readonly Operation[], takesOver = false): Promise<string[]> => {
+    const isDue = takesOver || operations.length > 0 || actual?.answering !== renewal.answers();
     // In the same transaction as what is held: an address is answered for from its first moment.
     await commit(wanted.objects.size > 0 && isDue ? [...operations, renewal.operation()] : operations);
     return operations.flatMap(printOperation);
@@ -188,12 +189,13 @@ export function createEngine(kernel: Kernel, options: L2EngineOptions = {}): L2E
     refused = undefined;
     const stands = actual?.answering === true && actual.held.size > 0;
     const found = new Set(begun || !stands ? [] : [...actual!.held.values()].map(({ address }) => address));
-    if (!begun) renewal.begin(stands);
+    const takesOver = !begun;
+    if (takesOver) renewal.begin(stands);
     begun = true;
     wanted.relower(links);
     let operations: readonly string[];
     try {
-      operations = await finish(plan(actual, wanted.objects));
+      operations = await finish(plan(actual, wanted.objects), takesOver);
     } catch (error) {
       operations = await rebuild(error);
     }

@@ -249,6 +249,10 @@ describe('the process', () => {
     expect(await answered()).toBe(yes);
     const second = await run('n1,n2', v4, v6);
     expect(await answered()).toBe(yes);
+    // By now it is the successor that renews.
+    expect(await left()).toBeLessThanOrEqual(renewalTimes.timeoutSeconds);
+    const deadline = performance.now() + 2 * renewalTimes.renewMs;
+    while (performance.now() < deadline) expect(await answered()).toBe(yes);
     await second.signal('KILL');
     await second.gone;
     await clean();

@@ -73,7 +73,9 @@ export function createRenewal(options: {
 
   return {
     begin(stands) {
-      silentUntil = stands ? Number.NEGATIVE_INFINITY : performance.now() + times.returnMs;
+      const now = performance.now();
+      silentUntil = stands ? Number.NEGATIVE_INFINITY : now + times.returnMs;
+      if (stands) renewedAt = now;
     },
     answers,
     operation,
