@@ -15,6 +15,8 @@ import { systemNamespace } from '../node-lease.ts';
 export type L2Status = {
   /** What the datapath answers for now. The first call is also when what an earlier process wrote is looked at. */
   set(answering: readonly AnsweredAddress[]): void;
+  /** Other Services may have the addresses by now. */
+  servicesChanged(): void;
   stop(): void;
 };
 
@@ -38,7 +40,7 @@ export function startL2Status(options: L2StatusOptions): L2Status {
   /** Names of what the API has of this node; unknown until it was listed. */
   let written: Map<string, string> | undefined;
   let wanted = new Map<string, Told>();
-  let answering: readonly AnsweredAddress[] = [];
+  let answering: readonly AnsweredAddress[] | undefined;
   let known = new Set<string>();
   const failing = createThinned(lineEveryMs);
   let failures = 0;
@@ -56,7 +58,7 @@ export function startL2Status(options: L2StatusOptions): L2Status {
   let series: readonly Record<'protocol' | 'service' | 'node' | 'ip', string>[] = [];
   registry.onCollect(() => {
     for (const each of series) announced.remove(each);
-    series = answering.flatMap(({ address }) =>
+    series = (answering ?? []).flatMap(({ address }) =>
       servicesAt(address).map(({ key }) => ({ protocol: 'layer2', service: key, node, ip: address })),
     );
     for (const each of series) announced.set(1, each);
@@ -78,7 +80,12 @@ export function startL2Status(options: L2StatusOptions): L2Status {
   };
 
   const pass = async (): Promise<void> => {
-    written ??= await listOwn(client, node);
+    if (written === undefined) {
+      written = await listOwn(client, node);
+      // Of what the process before this one told nothing is news.
+      for (const [key, { service }] of wanted) if (written.has(statusName(service, node))) known.add(key);
+    }
+    tell();
     for (const name of written.keys()) {
       if ([...wanted.values()].some(({ service }) => statusName(service, node) === name)) continue;
       await remove(client, name);
@@ -121,13 +128,21 @@ export function startL2Status(options: L2StatusOptions): L2Status {
       });
   };
 
+  const look = (): void => {
+    // Before the datapath's first word nothing is known to be over.
+    if (answering === undefined) return;
+    const now = toldBy(answering, servicesAt);
+    const isSame = JSON.stringify([...now]) === JSON.stringify([...wanted]);
+    wanted = now;
+    if (!isSame || written === undefined) run();
+  };
+
   return {
     set(now) {
       answering = now;
-      wanted = toldBy(now, servicesAt);
-      tell();
-      run();
+      look();
     },
+    servicesChanged: look,
     stop() {
       stopped = true;
       clearTimeout(timer);

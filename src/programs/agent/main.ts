@@ -170,6 +170,7 @@ const feed = startFeed(
     if (pods) handPods();
     claims.poke();
     tellOfBGP();
+    l2Status?.servicesChanged();
   },
 );
 const names = followNames(datapath, (answer) => feed.policies.setNames(answer), log);
