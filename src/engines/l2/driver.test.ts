@@ -132,6 +132,17 @@ describe('the engine on a kernel that refuses what dangles', () => {
     await engine.close();
   });
 
+  it('knows its interfaces also when the first address comes long after the start', async () => {
+    const kernel = machine();
+    const engine = createEngine(kernel, { times });
+    await engine.apply(whole({}));
+    kernel.setLink('eth0', undefined);
+    kernel.setLink('eth2', {});
+    await engine.apply(delta({ '10.0.0.60': entry() }));
+    expect(engine.announcing()).toMatchObject([{ interfaces: ['eth1', 'eth2'] }]);
+    await engine.close();
+  });
+
   it('says why an address can not be answered for', async () => {
     const kernel = machine();
     kernel.setLink('port', { master: 1 });

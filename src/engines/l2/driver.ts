@@ -148,6 +148,8 @@ export function createEngine(kernel: Kernel, options: L2EngineOptions = {}): L2E
     if (!whole) return { operations: [], problems: [] };
     if (!known || change.replace || refused !== undefined) return repairNow();
     const before = new Map(lowered);
+    // While nothing is held nobody watches the interfaces.
+    if (watching === undefined) links = kernel.links();
     const ids = wanted.relower(links, touched);
     let operations: readonly string[];
     try {
