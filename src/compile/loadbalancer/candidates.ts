@@ -34,22 +34,58 @@ export function advertisementsOf(
   return { taking: sharedAndSelected ? [] : taking, sharedAndSelected };
 }
 
-/** In no order. */
-export function eligibleNodes(
-  { local }: Pick<LoadBalancerModel, 'local'>,
-  endpoints: EndpointPlaces,
+/** Nodes that some of the advertisements takes, in no order; kept for each set of advertisements, since few sets serve all Services. */
+export type Eligibility = {
+  readonly of: (advertisements: readonly L2AdvertisementModel[]) => readonly EligibleNode[];
+  /** Looks at the nodes again; whether any set of advertisements has other nodes now. */
+  readonly renew: () => boolean;
+};
+
+/** `nodes` may change; then `renew`. Advertisements under one name must not. */
+export function createEligibility(nodes: ReadonlyMap<string, NodeModel>): Eligibility {
+  type Known = { readonly taking: readonly L2AdvertisementModel[]; eligible: readonly EligibleNode[] };
+  const known = new Map<string, Known>();
+  return {
+    of(taking) {
+      const key = taking.map(({ origin }) => `${origin.namespace}/${origin.name}`).join(' ');
+      const found = known.get(key) ?? { taking, eligible: eligibleNodes(taking, nodes.values()) };
+      known.set(key, found);
+      return found.eligible;
+    },
+    renew() {
+      let isChanged = false;
+      for (const each of known.values()) {
+        const now = eligibleNodes(each.taking, nodes.values());
+        isChanged ||= JSON.stringify(now) !== JSON.stringify(each.eligible);
+        each.eligible = now;
+      }
+      return isChanged;
+    },
+  };
+}
+
+function eligibleNodes(
   advertisements: readonly L2AdvertisementModel[],
   nodes: Iterable<NodeModel>,
 ): readonly EligibleNode[] {
-  if (!endpoints.any || advertisements.length === 0) return [];
   const eligible: EligibleNode[] = [];
   for (const node of nodes) {
-    if (!mayAnnounce(node) || (local && !endpoints.nodes.has(node.name))) continue;
+    if (!mayAnnounce(node)) continue;
     const labels = node.labels ?? {};
     const taking = advertisements.filter((each) => takesNode(each, labels));
     if (taking.length > 0) eligible.push({ node: node.name, weight: weightOf(taking, labels) });
   }
-  return eligible;
+  return eligible.sort((a, b) => (a.node < b.node ? -1 : 1));
+}
+
+/** Of these, those that may for one Service. */
+export function eligibleFor(
+  { local }: Pick<LoadBalancerModel, 'local'>,
+  endpoints: EndpointPlaces,
+  eligible: readonly EligibleNode[],
+): readonly EligibleNode[] {
+  if (!endpoints.any) return [];
+  return local ? eligible.filter(({ node }) => endpoints.nodes.has(node)) : eligible;
 }
 
 /**

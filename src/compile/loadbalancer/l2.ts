@@ -8,9 +8,11 @@ import type { Problem } from '#model/problem.ts';
 import { createDeltaOutput, type Delta } from '../delta.ts';
 import {
   advertisementsOf,
+  createEligibility,
+  type Eligibility,
   type EligibleNode,
   type EndpointPlaces,
-  eligibleNodes,
+  eligibleFor,
   inOrder,
   interfacesOn,
   mostCandidates,
@@ -37,11 +39,11 @@ export type ServiceAnswers = { readonly answers: readonly Answer[]; readonly pro
 
 type NamedPool = Pick<AddressPoolModel, 'name' | 'labels'>;
 
-type World = Pick<L2Snapshot, 'pools' | 'advertisements' | 'nodes'>;
+export type World = Pick<L2Snapshot, 'pools' | 'advertisements'> & { readonly eligibility: Eligibility };
 
 export function answersOf(
   service: LoadBalancerModel,
-  { pools, advertisements, nodes }: World,
+  { pools, advertisements, eligibility }: World,
   endpoints: EndpointPlaces,
 ): ServiceAnswers {
   const answers: Answer[] = [];
@@ -51,7 +53,8 @@ export function answersOf(
     if (pool === undefined) continue;
     const { taking, sharedAndSelected } = advertisementsOf(service, pool, advertisements.values());
     refused ||= sharedAndSelected;
-    const eligible = eligibleNodes(service, endpoints, taking, nodes.values());
+    if (taking.length === 0) continue;
+    const eligible = eligibleFor(service, endpoints, eligibility.of(taking));
     if (eligible.length > 0) answers.push({ address, taking, eligible });
   }
   return { answers, problems: refused ? [sharedProblem(service)] : [] };
@@ -68,8 +71,9 @@ export function compileL2(
   const slices = Map.groupBy(snapshot.slices.values(), ({ service }) => service);
   const virtualAddresses: Record<string, VirtualAddressIntent> = {};
   const problems: Problem[] = [];
+  const world = { ...snapshot, eligibility: createEligibility(snapshot.nodes) };
   for (const [key, service] of inKeyOrder(snapshot.services)) {
-    const found = answersOf(service, snapshot, endpointPlaces(slices.get(key) ?? []));
+    const found = answersOf(service, world, endpointPlaces(slices.get(key) ?? []));
     problems.push(...found.problems);
     for (const [address, entry] of entriesOf(service, found.answers, snapshot.nodes.get(self)))
       virtualAddresses[address] ??= entry;
@@ -103,7 +107,9 @@ export function createL2Compiler(self: string): L2Compiler {
   const problemsBy = new Map<string, readonly Problem[]>();
   const dirty = new Set<string>();
   const output = createDeltaOutput();
+  let eligibility = createEligibility(nodes);
   let allDirty = false;
+  let nodesDirty = false;
 
   const recompile = (key: string, touched: Set<string>): void => {
     for (const address of entriesBy.get(key)?.keys() ?? []) {
@@ -117,7 +123,11 @@ export function createL2Compiler(self: string): L2Compiler {
       return;
     }
     const own = [...(slicesOf.get(key) ?? [])].flatMap((each) => slices.get(each) ?? []);
-    const { answers, problems } = answersOf(service, { pools, advertisements, nodes }, endpointPlaces(own));
+    const { answers, problems } = answersOf(
+      service,
+      { pools, advertisements, eligibility },
+      endpointPlaces(own),
+    );
     const entries = entriesOf(service, answers, nodes.get(self));
     entriesBy.set(key, entries);
     if (problems.length > 0) problemsBy.set(key, problems);
@@ -141,7 +151,10 @@ export function createL2Compiler(self: string): L2Compiler {
     setNode: (name, node) => {
       const before = nodes.get(name);
       store(nodes, name, node);
-      if (relevant(before) !== relevant(node)) allDirty = true;
+      if (relevant(before) === relevant(node)) return;
+      nodesDirty = true;
+      // Its labels say on which interfaces.
+      if (name === self) allDirty = true;
     },
     setService(key, service) {
       store(services, key, service);
@@ -160,6 +173,10 @@ export function createL2Compiler(self: string): L2Compiler {
     },
     flush() {
       const touched = new Set<string>();
+      // Most changes of a node's labels are nothing to any advertisement.
+      if (nodesDirty && !allDirty) allDirty = eligibility.renew();
+      if (allDirty) eligibility = createEligibility(nodes);
+      nodesDirty = false;
       for (const key of allDirty ? new Set([...services.keys(), ...dirty]) : dirty) recompile(key, touched);
       dirty.clear();
       allDirty = false;

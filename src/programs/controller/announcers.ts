@@ -1,5 +1,6 @@
 /** Chooses for each Service that is answered for on a segment the node that does so, and writes it on the Service. */
 import { serviceType } from '#api/core.ts';
+import { createEligibility } from '#compile/loadbalancer/candidates.ts';
 import { type Answer, answersOf } from '#compile/loadbalancer/l2.ts';
 import { type Announced, spread } from '#compile/loadbalancer/spread.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
@@ -144,7 +145,7 @@ function announcements(
     advertisements: new Map(
       advertisements.flatMap(({ ref, value }) => (value ? [[`${ref.namespace}/${ref.name}`, value]] : [])),
     ),
-    nodes: byName(nodes),
+    eligibility: createEligibility(byName(nodes)),
   };
   const problems = advertisements.flatMap((each) => each.problems);
   const services = caches.services.list().flatMap(({ balancer }) => balancer?.model ?? []);
