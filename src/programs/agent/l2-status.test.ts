@@ -118,6 +118,21 @@ test('each Service that is answered for has a status of its own, with its interf
   expect(events).toHaveLength(4);
 });
 
+test('what a node wrote that answers no more goes when another one does, whether that node lives or not', async () => {
+  start('n3').set([at('192.0.2.2', 'eth0')]);
+  await eventually(async () => expect(await told()).toHaveLength(3));
+  start('n1').set([at('192.0.2.1', 'eth0'), at('192.0.2.2', 'eth7')]);
+  await eventually(async () =>
+    expect(await told()).toEqual([
+      'n1 shop/shared-a: n1 shop/shared-a eth7',
+      'n1 shop/shared-b: n1 shop/shared-b eth7',
+      'n1 shop/web: n1 shop/web eth0',
+    ]),
+  );
+  status!.set([at('192.0.2.1', 'eth0')]);
+  await eventually(async () => expect(await told()).toHaveLength(1));
+});
+
 test('what an earlier process wrote goes when it is so no more, and what other nodes wrote stays', async () => {
   start('n2').set([at('192.0.2.2', 'eth0')]);
   await eventually(async () => expect(await told()).toHaveLength(3));

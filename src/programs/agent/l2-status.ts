@@ -95,7 +95,9 @@ export function startL2Status(options: L2StatusOptions): L2Status {
       const name = statusName(service, node);
       const text = JSON.stringify(interfaces);
       if (written.get(name) === text) continue;
-      await write(client, { node, service, interfaces, isThere: written.has(name) });
+      const isThere = written.has(name);
+      await write(client, { node, service, interfaces, isThere });
+      if (!isThere) await removeOthers(client, node, service);
       written.set(name, text);
     }
   };
@@ -216,6 +218,21 @@ async function write(
   };
   const target = { name, namespace: systemNamespace, subresource: 'status' } as const;
   await client.patch(serviceL2StatusKind, target, { kind: 'merge', body: { status } });
+}
+
+/** Of a node that is dead nobody else takes it back, and one answers at a time. */
+async function removeOthers(client: Client, node: string, service: LoadBalancerModel): Promise<void> {
+  const { namespace, name } = nameOf(service);
+  const labels = [
+    `${metallbLabels.serviceName}=${name}`,
+    `${metallbLabels.serviceNamespace}=${namespace}`,
+    `${metallbLabels.node}!=${node}`,
+  ];
+  const { items } = await client.list(serviceL2StatusKind, {
+    namespace: systemNamespace,
+    labelSelector: labels.join(','),
+  });
+  for (const { metadata } of items) await remove(client, metadata.name);
 }
 
 async function remove(client: Client, name: string): Promise<void> {
