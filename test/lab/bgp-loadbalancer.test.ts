@@ -256,6 +256,9 @@ test('a BFDProfile watches a session, and the objects and figures say so', async
       expect(sessions?.[each]).toMatchObject({ state: 'Established', bfd: 'Up' });
     const metrics = await on('node1', 'curl -sS http://127.0.0.1:9470/metrics | grep ^metallb');
     expect(metrics).toMatch(/^metallb_bfd_session_up\{peer="192\.168\.66\.1",vrf=""\} 1$/m);
+    const counted = await on('node1', 'curl -sS http://127.0.0.1:9471/metrics | grep ^metallb');
+    expect(counted).toMatch(/^metallb_bgp_updates_total\{peer="192\.168\.66\.1",vrf=""\} [1-9]/m);
+    expect(counted).toMatch(/^metallb_bfd_control_packet_input\{peer="192\.168\.66\.1",vrf=""\} [1-9]/m);
   }, waitMs);
   await four({ bfdProfile: null });
   await eventually(async () => {
@@ -310,6 +313,6 @@ test('a password comes from a Secret of the right type; until then the object sa
   await eventually(async () => {
     const metrics = await on('node1', 'curl -sS http://127.0.0.1:9470/metrics | grep ^metallb');
     expect(metrics).toMatch(/^metallb_bgp_session_up\{peer="192\.168\.66\.1",vrf=""\} 1$/m);
-    expect(metrics).toMatch(/^metallb_bgp_announced_prefixes_total\{peer="192\.168\.66\.1"\} [1-9]/m);
+    expect(metrics).toMatch(/^metallb_bgp_announced_prefixes_total\{peer="192\.168\.66\.1",vrf=""\} [1-9]/m);
   }, waitMs);
 }, 120_000);

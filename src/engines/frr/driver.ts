@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { Engine, Report } from '#engines/engine.ts';
 import type { BGPSession } from '#intent/handover.ts';
-import { type Frr, openFrr } from './frr.ts';
+import type { Counters } from './counters.ts';
+import { type Frr, openFrr, type Peer } from './frr.ts';
 import { createIntake } from './intake.ts';
 import { lower, type Problem, peerKey } from './lower.ts';
 import { type Line, printObjects } from './objects.ts';
@@ -26,6 +27,8 @@ export type FrrEngineOptions = {
 export type FrrEngine = Engine & {
   /** As last seen, by key of the neighbor. */
   sessions(): readonly BGPSession[];
+  /** As last seen, by address or interface of the neighbor. */
+  counters(): { readonly bgp: ReadonlyMap<string, Counters>; readonly bfd: ReadonlyMap<string, Counters> };
 };
 
 export function createFrrEngine(options: FrrEngineOptions): FrrEngine {
@@ -49,6 +52,7 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
   let guarded = '';
   let tail: Promise<unknown> = Promise.resolve();
   let known: readonly BGPSession[] = [];
+  let counted: ReturnType<FrrEngine['counters']> = { bgp: new Map(), bfd: new Map() };
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = tail.then(work);
     tail = result.catch(() => {});
@@ -83,10 +87,11 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
   ];
 
   /** Neighbors whose session stands, of those that are to have BFD. */
-  const standing = (peers: ReadonlyMap<string, PeerState> | undefined): string[] =>
+  const standing = (peers: ReadonlyMap<string, Peer> | undefined): string[] =>
     Object.values(intent.bgpNeighbors)
       .filter(
-        (neighbor) => neighbor.bfd !== undefined && peers?.get(peerKey(neighbor))?.state === 'Established',
+        (neighbor) =>
+          neighbor.bfd !== undefined && peers?.get(peerKey(neighbor))?.state.state === 'Established',
       )
       .map(peerKey)
       .sort();
@@ -134,10 +139,15 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
       .map(([neighbor, entry]): BGPSession => {
         const address = entry.interface ?? entry.address;
         const missing: PeerState = { state: 'Unknown', received: 0, sent: 0, message: 'FRR does not answer' };
-        const state = peers?.get(peerKey(entry)) ?? missing;
+        const state = peers?.get(peerKey(entry))?.state ?? missing;
         const before = known.find((each) => each.neighbor === neighbor && each.address === address);
         return { neighbor, address, ...state, ...sameSince(before?.since, state.since) };
       });
+    const isWatched = Object.values(intent.bgpNeighbors).some(({ bfd }) => bfd !== undefined);
+    counted = {
+      bgp: new Map([...(peers ?? [])].map(([name, { counters }]) => [name, counters])),
+      bfd: isWatched ? await frr.watched() : new Map(),
+    };
     if (standing(peers).join() !== guarded) await converge();
     for (const { neighbor } of next.filter(isForgotten)) {
       const entry = intent.bgpNeighbors[neighbor];
@@ -199,6 +209,7 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
       await tail;
     },
     sessions: () => known,
+    counters: () => counted,
   };
 }
 

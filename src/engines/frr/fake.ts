@@ -99,6 +99,7 @@ export function createFakeFrr(): FakeFrr {
     read: async () => (running ? [...lines.values()] : undefined),
     execute: async (operations) => operations.map(one),
     peers: async () => (running ? new Map() : undefined),
+    watched: async () => new Map(),
     restart: async () => {},
     dump: () => [...lines.values()].map(identity).toSorted(),
     kept: () => files,

@@ -2,10 +2,14 @@
 import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readIfExists, unlinkIfExists, writeFileAtomic } from '#system/files.ts';
+import { type Counters, readMessages, readPackets } from './counters.ts';
 import { type Daemon, type Line, printFile, redact } from './objects.ts';
 import { type Operation, parseConfig } from './plan.ts';
 import { type PeerState, readPeers } from './sessions.ts';
 import { openVty, type Vty } from './vty.ts';
+
+/** A session as FRR has it, and what it has counted of it. */
+export type Peer = { readonly state: PeerState; readonly counters: Counters };
 
 export type Frr = {
   /** What daemons start from, now and after a crash; undefined: they are to end. Says whether anything was different. */
@@ -15,7 +19,9 @@ export type Frr = {
   /** In order; for each what FRR said against it. One that fails stops none behind it. Rejects when a daemon goes away. */
   execute(operations: readonly Operation[]): Promise<readonly (string | undefined)[]>;
   /** By `peerKey`, of the main table and of these VRFs; undefined while bgpd doesn't answer. */
-  peers(vrfs?: readonly string[]): Promise<ReadonlyMap<string, PeerState> | undefined>;
+  peers(vrfs?: readonly string[]): Promise<ReadonlyMap<string, Peer> | undefined>;
+  /** By address; empty while bfdd doesn't answer. */
+  watched(): Promise<ReadonlyMap<string, Counters>>;
   /** Begins the session with that address, or on that interface, anew. */
   restart(name: string, vrf?: string): Promise<void>;
 };
@@ -83,13 +89,20 @@ export function openFrr(directory: string): Frr {
         ['', 'show bgp neighbors json'],
         ...vrfs.map((vrf) => [`${vrf}/`, `show bgp vrf ${vrf} neighbors json`] as const),
       ];
-      const peers = new Map<string, PeerState>();
+      const peers = new Map<string, Peer>();
       for (const [before, command] of places) {
         const answer = await within('bgpd', (vty) => vty.command(command)).catch(() => undefined);
         if (answer === undefined) return undefined;
-        for (const [name, state] of readPeers(answer.text)) peers.set(`${before}${name}`, state);
+        const messages = readMessages(answer.text);
+        for (const [name, state] of readPeers(answer.text))
+          peers.set(`${before}${name}`, { state, counters: messages.get(name) ?? {} });
       }
       return peers;
+    },
+    async watched() {
+      const command = 'show bfd peers counters json';
+      const answer = await within('bfdd', (vty) => vty.command(command)).catch(() => undefined);
+      return readPackets(answer?.text ?? '');
     },
     async restart(name, vrf) {
       await within('bgpd', (vty) =>

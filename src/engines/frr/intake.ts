@@ -7,7 +7,7 @@ import type { LoweredIntent } from './lower.ts';
 export type Intake = {
   readonly intent: LoweredIntent;
   /** Takes a change in; false when nothing in it is for FRR. */
-  take(change: IntentChange): boolean;
+  readonly take: (change: IntentChange) => boolean;
 };
 
 const domains = ['self', 'subnets', 'bgpNeighbors', 'announcements'] as const;

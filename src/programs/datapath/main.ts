@@ -19,6 +19,7 @@ import { registerProcessMetrics } from '#telemetry/process.ts';
 import { commonFlags, logOf, readFlags } from '../flags.ts';
 import { version } from '../version.ts';
 import { besideKubeProxy } from './beside-kube-proxy.ts';
+import { registerBGPCounters } from './bgp-counters.ts';
 import { type Datapath, startDatapath } from './datapath.ts';
 import { createDetector } from './detector/detector.ts';
 import { periodic as periodically } from './engines.ts';
@@ -116,6 +117,7 @@ const frr = createFrrEngine({
   onError: (error) => log.error('frr', { error }),
   onSessions: () => datapath?.statusChanged(),
 });
+registerBGPCounters(metrics, () => frr.counters());
 
 const l2 = createL2Engine({
   onRepair: (repair) => datapath?.repaired('l2', repair),
