@@ -67,7 +67,7 @@ export type AnnouncementCompiler = {
   readonly flush: () => Delta | undefined;
   /** As of the last flush. */
   readonly problems: () => readonly Problem[];
-  /** By Service: its prefixes, with what is said of them. */
+  /** By Service: its prefixes, with what is said of them, as of the last flush. The same map while nothing in it is other. */
   readonly announced: () => ReadonlyMap<string, ReadonlyMap<string, AnnouncementIntent>>;
 };
 
@@ -90,6 +90,7 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
   let routers = '';
   let sayings: ReturnType<typeof sayingsOf> = { value: [], problems: [] };
   let allDirty = true;
+  let announced: ReadonlyMap<string, ReadonlyMap<string, AnnouncementIntent>> | undefined;
 
   const recompile = (key: string, touched: Set<string>): void => {
     for (const prefix of prefixesBy.get(key) ?? []) {
@@ -151,6 +152,7 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
       dirty.clear();
       allDirty = false;
       const keys = routersAmong(neighbors);
+      if (touched.size > 0) announced = undefined;
       for (const prefix of touched) {
         const by = saidOf.get(prefix);
         if (by?.size === 0) saidOf.delete(prefix);
@@ -166,8 +168,8 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
         ...sayings.problems,
         ...[...problemsBy.keys()].sort().flatMap((prefix) => problemsBy.get(prefix) ?? []),
       ]),
-    announced: () =>
-      new Map(
+    announced() {
+      announced ??= new Map(
         [...prefixesBy].flatMap(([key, prefixes]) => {
           const own = prefixes.flatMap((prefix): (readonly [string, AnnouncementIntent])[] => {
             const entry = entries.get(prefix);
@@ -175,7 +177,9 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
           });
           return own.length === 0 ? [] : [[key, new Map(own)] as const];
         }),
-      ),
+      );
+      return announced;
+    },
   };
 }
 

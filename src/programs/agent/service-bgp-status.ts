@@ -98,7 +98,7 @@ export function startServiceBGPStatus(
 
   return {
     set(services) {
-      if (wanted !== undefined && sameText(wanted, services)) return;
+      if (wanted === services || (wanted !== undefined && sameText(wanted, services))) return;
       wanted = services;
       again(gatherMs);
     },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { BGPSession } from '#intent/handover.ts';
 import type { AnnouncementIntent } from '#intent/loadbalancer.ts';
 import type { BGPNeighborIntent } from '#intent/node.ts';
-import { serviceStatuses } from './service-peers.ts';
+import { rememberingServiceStatuses, serviceStatuses } from './service-peers.ts';
 
 const neighbor = (name: string, families: readonly (4 | 6)[] = [4]): BGPNeighborIntent => ({
   origin: { kind: 'BGPPeer', namespace: 'm', name },
@@ -61,4 +61,18 @@ test.each<[string, ReturnType<typeof announced>, readonly BGPSession[], object |
   ['nobody', announced(['10.9.0.1/32', { neighbors: [] }]), both, undefined],
 ])('%s', (_, services, sessions, expected) => {
   expect(serviceStatuses(services, neighbors, sessions).get('n/s')).toEqual(expected);
+});
+
+test('a question that was just answered costs nothing', () => {
+  const answer = rememberingServiceStatuses();
+  const services = announced(['10.9.0.1/32', {}]);
+  const first = answer(services, neighbors, both);
+  expect(
+    answer(
+      services,
+      neighbors,
+      both.map((each) => ({ ...each, sent: 5 })),
+    ),
+  ).toBe(first);
+  expect(answer(services, neighbors, both.slice(1)).get('n/s')).toEqual({ peers: ['two'], down: ['one'] });
 });

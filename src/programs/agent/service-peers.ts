@@ -10,6 +10,21 @@ export type ServicePeers = {
   readonly down: readonly string[];
 };
 
+export type ServiceStatuses = typeof serviceStatuses;
+
+/** The same answer for the same question, which is asked with every status of the datapath while Services are many. */
+export function rememberingServiceStatuses(): ServiceStatuses {
+  let asked: readonly unknown[] = [];
+  let answer: ReturnType<ServiceStatuses> = new Map();
+  return (announced, neighbors, sessions) => {
+    const now = [announced, neighbors, sessions.map(({ neighbor, state }) => `${neighbor} ${state}`).join()];
+    if (now.some((each, index) => each !== asked[index]))
+      answer = serviceStatuses(announced, neighbors, sessions);
+    asked = now;
+    return answer;
+  };
+}
+
 /** By `namespace/name` of the Service. One that nobody is to be told of is not here. */
 export function serviceStatuses(
   announced: ReadonlyMap<string, ReadonlyMap<string, AnnouncementIntent>>,
