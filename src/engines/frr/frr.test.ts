@@ -43,12 +43,15 @@ const whole = (intent: NodeIntent): IntentChange => ({
 });
 const neighbors = (bgpNeighbors: Readonly<Record<string, BGPNeighborIntent>>, remove: string[] = []) =>
   engine.apply({ generation: 2, replace: false, put: { bgpNeighbors }, remove: { bgpNeighbors: remove } });
-const established = (count = 1) =>
+/** The session with `tor`, not what an intent before had. */
+const established = () =>
   eventually(() => {
     const sessions = engine.sessions();
-    if (sessions.filter(({ state }) => state === 'Established').length !== count)
-      throw new Error(JSON.stringify(sessions));
-    return sessions;
+    const tor = sessions.filter(
+      ({ neighbor, state, since }) => neighbor === 'tor' && state === 'Established' && since !== undefined,
+    );
+    if (tor.length !== 1) throw new Error(JSON.stringify(sessions));
+    return tor;
   }, 30_000);
 
 const routerConfig = `
