@@ -5,7 +5,7 @@ import type { DatapathStatus } from '#intent/handover.ts';
 import { eventually } from '#lab/eventually.ts';
 import { type Cluster, isLong, startCluster } from './cluster.ts';
 import { type Asking, startAsking } from './failover-traffic.ts';
-import { askDatapath, serviceIPs, startPods } from './pods.ts';
+import { askDatapath, isReady, serviceIPs, startPods, systemPodOn } from './pods.ts';
 
 let cluster: Cluster;
 const asking: Asking[] = [];
@@ -147,3 +147,60 @@ test('a busy machine kills nobody', async () => {
   };
   await Promise.all([burning, lookWhile()]);
 });
+
+const virtual = '192.168.66.100';
+
+async function answering(): Promise<string[]> {
+  const nodes = await cluster.lab.nodes();
+  const found = await Promise.all(
+    nodes.map(async (node) => {
+      const { answering = [] } = await askDatapath<DatapathStatus>(cluster.lab, node, '/v1/status');
+      return answering.some(({ address }) => address === virtual) ? [node] : [];
+    }),
+  );
+  return found.flat();
+}
+
+test("a balancer's address moves from a node that dies, back to it, and stays through a planned restart", async () => {
+  const metadata = { name: 'wire', namespace: 'default' };
+  const kind = (name: string, spec: object): KubeObject =>
+    ({ apiVersion: 'metallb.io/v1beta1', kind: name, metadata, spec }) as KubeObject;
+  await cluster.apply(kind('IPAddressPool', { addresses: [`${virtual}/32`] }), kind('L2Advertisement', {}), {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'balanced', namespace: 'default' },
+    spec: { type: 'LoadBalancer', selector: { app: 'web' }, ports: [{ port: 81, targetPort: 8081 }] },
+  } as KubeObject);
+  const vip = await startAsking(cluster.lab, { where: 'outside' }, [
+    { id: 'balanced', kind: 'requests', host: virtual, port: 81 },
+  ]);
+  asking.push(vip);
+  await vip.reaches(all, 30_000);
+  const [first = '', ...more] = await answering();
+  expect(more).toEqual([]);
+
+  let since = Date.now();
+  await cluster.lab.cutCable(first);
+  await vip.answeredBy(
+    all.filter((name) => name !== `web-${first}`),
+    soon,
+  );
+  tell(`announcer ${first} cut`, since);
+  const left = (await answering()).filter((node) => node !== first);
+  expect(left).toHaveLength(1);
+  await cluster.lab.plugCable(first);
+  await eventually(async () => expect(await answering()).toEqual([first]), soon);
+  await back();
+
+  since = Date.now();
+  const { metadata: old } = await systemPodOn(cluster.client, first);
+  await cluster.kubectl('delete', 'pod', '-n', 'netloom-system', old.name);
+  await eventually(async () => {
+    const pod = await systemPodOn(cluster.client, first);
+    expect(pod.metadata.uid).not.toBe(old.uid);
+    expect(isReady(pod)).toBe(true);
+  }, 60_000);
+  await vip.reaches(all, soon);
+  await eventually(async () => expect(await answering()).toEqual([first]), soon);
+  expect([...vip.lastFailure(since)]).toEqual([['balanced', undefined]]);
+}, 180_000);
