@@ -188,8 +188,10 @@ test("a balancer's address moves from a node that dies, back to it, and stays th
   tell(`announcer ${first} cut`, since);
   const left = (await answering()).filter((node) => node !== first);
   expect(left).toHaveLength(1);
+  since = Date.now();
   await cluster.lab.plugCable(first);
   await eventually(async () => expect(await answering()).toEqual([first]), soon);
+  tell(`announcer ${first} back`, since);
   await back();
 
   since = Date.now();

@@ -22,7 +22,9 @@ export function probe(peer: Peer, now: number, sendEcho: (peer: Peer, now: numbe
   // Packets get lost, too: with a doubt comes another question, whose answer ends it.
   const doubt = echoes.lost > 0 && verdict !== 'dead' && out.length > 0;
   if (now >= peer.nextAsk || doubt) {
-    peer.nextAsk = now + (peer.watched ? times.ask : times.checkAsk);
+    // Who is missed takes over the moment that it isn't any more: nobody answers for its addresses meanwhile.
+    const isMissed = now - peer.missesUsAt < times.missed;
+    peer.nextAsk = now + (isMissed ? times.echo : peer.watched ? times.ask : times.checkAsk);
     out.push({ kind: 'message', to: name, message: { kind: 'ask' } });
   }
   return out;

@@ -1,10 +1,12 @@
 /** Detectors on a simulated network: who is found dead, how soon, and who never is. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { heldHere } from '#compile/loadbalancer/leader.ts';
 import { ringOf, targetsOf, watchersOf } from './ring.ts';
 import { createWorld, type World } from './simulation.ts';
 import { createWatch } from './watch.ts';
 
+const origin = { kind: 'Test', name: 'address' };
 /** Milliseconds in which a node that answers nobody is dead for all. */
 const bound = 900;
 
@@ -141,6 +143,29 @@ test('two neighbours on the ring that die with the third are found, by those beh
   for (const name of others(world, ...dying))
     expect(world.watch(name).liveness().dead).toEqual(new Set(dying));
   for (const name of dying) expect(world.watch(name).liveness().dead).toEqual(new Set());
+});
+
+test('when two nodes that were parted meet again one of them answers for an address all the time', () => {
+  for (const candidates of [
+    ['node1', 'node2'],
+    ['node2', 'node1'],
+  ]) {
+    const world = createWorld(2);
+    const holders = () =>
+      world.names.filter((name) =>
+        heldHere({ candidates, origin }, world.watch(name).addressLiveness(), name),
+      );
+    world.run(3_000);
+    expect(holders()).toEqual([candidates[0]]);
+    world.part('node1', 'node2');
+    until(world, () => holders().length === 2, bound);
+    world.part('node1', 'node2', false);
+    until(world, () => holders().length === 1, 2_000);
+    world.run(4_000, () => expect(holders()).toHaveLength(1));
+    // The rest of both is over at nearly the same moment.
+    world.run(3_000);
+    expect(holders()).toEqual([candidates[0]]);
+  }
 });
 
 test('a datapath that begins anew is told who is dead', () => {

@@ -179,6 +179,9 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
     if (moved) setTargets(now, true);
   };
 
+  /** Two that missed each other (a cluster of two was parted) would both fall silent: one of them goes on. */
+  const yields = (other: string): boolean => forAddresses.dead.has(other) && self < other;
+
   /** The sets as others read them, made anew only where something is another. */
   const refresh = (now: number): void => {
     const all = [...active];
@@ -256,8 +259,8 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
         case 'answer':
           peer.answeredAt = now;
           peer.hasAnswered = true;
-          peer.missesUsAt = message.absent ? now : never;
-          if (!message.absent) confirmBy = never;
+          peer.missesUsAt = message.absent && !yields(from) ? now : never;
+          if (peer.missesUsAt === never) confirmBy = never;
           break;
         case 'hello':
           return [...active]
