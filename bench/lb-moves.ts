@@ -141,13 +141,21 @@ async function moved(ground: Ground, before: string): Promise<void> {
   }, 30_000);
 }
 
+const leaves = 'ToBeDeletedByClusterAutoscaler';
+
+/** As a cluster's autoscaler takes a node out: it says so, then sends the pods away. */
 async function drain(ground: Ground, node: string): Promise<void> {
+  await kubectl(ground, 'taint', 'node', node, `${leaves}=1:NoSchedule`);
   await kubectl(ground, 'drain', node, '--ignore-daemonsets', '--force', '--delete-emptydir-data');
 }
 
 /** The pods of a drained node come back with it. */
 async function uncordon(ground: Ground): Promise<void> {
-  for (const node of nodes) await kubectl(ground, 'uncordon', node);
+  for (const node of nodes) {
+    await kubectl(ground, 'uncordon', node);
+    // Of nodes that don't have it there is nothing to take away.
+    await kubectl(ground, 'taint', 'node', node, `${leaves}-`).catch(() => {});
+  }
   await ground.apply(...echoes);
 }
 
