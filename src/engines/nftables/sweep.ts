@@ -24,7 +24,7 @@ export type Sweeper = {
 };
 
 /** From the end of one sweep to the next: at least so many milliseconds, and so many times as long as it took. Changes in a row cost one. */
-const rest = { ms: 50, times: 4 };
+const rest = { ms: 100, times: 4 };
 const secondLookMs = 1_000;
 /** More addresses than this (a pod's) and all entries are read: the kernel would look through all of them twice for each. */
 const singleAddresses = 2;
