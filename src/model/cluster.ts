@@ -40,6 +40,8 @@ export type ClusterModel = {
   readonly workloads: ReadonlyMap<string, Workload>;
   /** Addresses that stand for ones that nobody has yet. */
   readonly invented: ReadonlySet<string>;
+  /** Addresses by name that DNS answers told pods of one node, where they were asked of it: no object has them. */
+  readonly names?: ReadonlyMap<string, ReadonlySet<string>>;
 };
 
 /** API group and kind of what is read. Workloads are read as the pods that they make (overlay.ts). */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
 import type { NamesAnswer } from '#intent/handover.ts';
 import { eventually } from '#lab/eventually.ts';
+import { run as why } from '#programs/cli/why.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { askDatapath, isReady, type PodAt, startPods, systemPodOn } from './pods.ts';
 
@@ -81,6 +82,11 @@ test('the first connection after the cluster DNS has told passes at once, to tha
   const near = servers[0]!;
   expect(Object.keys(names)).toEqual([known]);
   expect(names[known]?.addresses.toSorted()).toEqual([near.ipv4, near.ipv6].sort());
+  const lines: string[] = [];
+  const asked = { values: { name: cluster.name, output: 'text' }, progress: () => {} };
+  const operands = ['default/client', near.ipv4, 'tcp/8080'];
+  expect(await why({ ...asked, operands, out: (line) => lines.push(line) })).toBe(0);
+  expect(lines.join('\n')).toContain(`its node was told ${near.ipv4} for ${known}`);
 }, 60_000);
 
 /** Speaks once in a while for seven seconds: longer than the cluster DNS's answers are good for (5 s). Whether each word came back. */

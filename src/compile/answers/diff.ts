@@ -35,8 +35,9 @@ export type DiffOptions = { readonly reasons?: boolean; readonly observed?: read
 
 /** A cluster as policy sees it. */
 export function snapshotOf(cluster: ClusterModel, { podPrefixes }: Gates = gatesOf(cluster)): PolicySnapshot {
-  const { policies, pods, namespaces, nodes, tunnelAddresses } = cluster;
-  return { policies, pods, namespaces, nodes, tunnelAddresses, podPrefixes };
+  const { policies, pods, namespaces, nodes, tunnelAddresses, names } = cluster;
+  const told = names === undefined ? {} : { names };
+  return { policies, pods, namespaces, nodes, tunnelAddresses, podPrefixes, ...told };
 }
 
 export function diffClusters(

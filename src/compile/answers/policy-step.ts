@@ -2,7 +2,7 @@
 import { formatOrigin, type Origin } from '#intent/origin.ts';
 import type { PolicyDirection } from '#model/policy.ts';
 import { judge } from '../policy/decide.ts';
-import { flowPeer, peerMiss } from '../policy/peer.ts';
+import { flowPeer, namesTaking, peerMiss } from '../policy/peer.ts';
 import type { PolicyEnd, PolicyFlow, PolicySnapshot, PolicyStep } from '../policy/snapshot.ts';
 import type { Party } from './parties.ts';
 
@@ -58,7 +58,7 @@ export function judgedStep(
     subject,
     outcome: outcomes[verdict],
     ...(origin === undefined ? {} : { origin }),
-    text: textOf(snapshot, subject, direction, { verdict, origin, steps, isDefault }),
+    text: textOf(snapshot, subject, direction, { verdict, origin, steps, isDefault, flow }),
     isolatedBy,
     ...(near === undefined ? {} : { nearest: near }),
     asked: steps,
@@ -74,13 +74,14 @@ type Told = {
   readonly origin: Origin | undefined;
   readonly steps: readonly PolicyStep[];
   readonly isDefault: boolean;
+  readonly flow: PolicyFlow;
 };
 
 function textOf(
   snapshot: PolicySnapshot,
   subject: string,
   direction: PolicyDirection,
-  { verdict, origin, steps, isDefault }: Told,
+  { verdict, origin, steps, isDefault, flow }: Told,
 ): string {
   if (isDefault) {
     const names = steps
@@ -93,12 +94,28 @@ function textOf(
     return `isolated by ${names.join(', ')}${audit}: ${why}`;
   }
   if (origin !== undefined)
-    return `by ${formatOrigin(origin)}${verdict === 'audit' ? ', in audit mode' : ''}`;
+    return `by ${formatOrigin(origin)}${verdict === 'audit' ? ', in audit mode' : ''}${byName(snapshot, direction, flow, steps)}`;
   const exempt = steps.find(({ tier, outcome }) => tier === 'network' && outcome === 'accept');
   if (exempt !== undefined) return exempt.because;
   return steps.length === 0
     ? `no policy selects ${subject} for ${direction}`
     : 'no rule of the policies that select it says otherwise';
+}
+
+/** An address says nothing to who wrote a name. */
+function byName(
+  snapshot: PolicySnapshot,
+  direction: PolicyDirection,
+  flow: PolicyFlow,
+  steps: readonly PolicyStep[],
+): string {
+  const step = steps.find(({ outcome, rule }) => outcome === 'accept' && rule !== undefined);
+  const rule = snapshot.policies
+    .get(step?.policy ?? '')
+    ?.[direction]?.find(({ field }) => field === step?.rule);
+  const peer = flowPeer(snapshot, direction === 'egress' ? flow.to : flow.from, flow.family);
+  const names = rule === undefined ? [] : namesTaking(snapshot, rule, peer);
+  return names.length === 0 ? '' : `: its node was told ${peer.address ?? peer.text} for ${names.join(', ')}`;
 }
 
 /** Rather one that takes the peer, and lacks the port: it is what the author meant for them. */

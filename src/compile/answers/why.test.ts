@@ -96,8 +96,14 @@ function cluster(text: string): ClusterModel {
   return value;
 }
 
-function ask(text: string, from: string, to: string, port?: string): Answer {
-  const model = cluster(text);
+function ask(
+  text: string,
+  from: string,
+  to: string,
+  port?: string,
+  more: Partial<ClusterModel> = {},
+): Answer {
+  const model = { ...cluster(text), ...more };
   const question = readQuestion(model, { from, to, ...(port === undefined ? {} : { port }) });
   if ('refused' in question) throw new Error(question.refused);
   const answer = explain(model, question.value);
@@ -231,4 +237,36 @@ test.each([
 ])('%s to %s %s: %s', (from, to, port, refused) => {
   const words = { from, to, ...(port === undefined ? {} : { port }) };
   expect(readQuestion(cluster(base), words)).toEqual({ refused });
+});
+
+test('an address that a rule takes by its name is told with the name', () => {
+  const byName = `
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: { name: names }
+spec:
+  tier: Admin
+  priority: 1
+  subject: { namespaces: {} }
+  egress:
+    - { name: packages, action: Accept, to: [{ domainNames: ["*.example.org"] }, { networks: [198.51.100.9/32] }] }
+    - { name: rest, action: Deny, to: [{ networks: [0.0.0.0/0, "::/0"] }] }
+`;
+  const names = new Map([
+    ['a.example.org', new Set(['198.51.100.7', '198.51.100.9'])],
+    ['b.example.org', new Set(['198.51.100.7'])],
+    ['c.example.com', new Set(['198.51.100.8'])],
+  ]);
+  const told = (to: string, more: Partial<ClusterModel> = { names }) =>
+    ask(base + byName, 'shop/web', to, 'tcp/443', more).paths[0]?.steps[0];
+  const policy = 'by ClusterNetworkPolicy names spec.egress';
+  expect(told('198.51.100.7')).toMatchObject({
+    outcome: 'allowed',
+    text: `${policy}[0] (packages): its node was told 198.51.100.7 for a.example.org, b.example.org`,
+  });
+  expect(told('198.51.100.9')).toMatchObject({ text: `${policy}[0] (packages)` });
+  expect(told('198.51.100.8')).toMatchObject({ outcome: 'denied', text: `${policy}[1] (rest)` });
+  // Without the node's word nobody knows.
+  expect(told('198.51.100.7', {})).toMatchObject({ outcome: 'denied' });
 });

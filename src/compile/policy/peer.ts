@@ -84,15 +84,35 @@ function missOf(
       return cidrMiss(snapshot, peer, denies, at);
     case 'name': {
       if (at.itself) return `${at.text} is itself, and needs no name`;
-      const told = [...(snapshot.names ?? [])].some(
-        ([name, addresses]) => nameMatches(peer.pattern, name) && addresses.has(at.address ?? ''),
-      );
-      if (told) return undefined;
+      if (toldAs(snapshot, peer, at).length > 0) return undefined;
       return snapshot.names === undefined
         ? `whether pods were told ${at.text} for ${peer.pattern} is known on their node only`
         : `no pod was told ${at.text} for ${peer.pattern}`;
     }
   }
+}
+
+function toldAs(
+  { names }: PolicySnapshot,
+  { pattern }: PolicyPeer & { readonly kind: 'name' },
+  { address = '' }: FlowPeer,
+): string[] {
+  return [...(names ?? [])].flatMap(([name, addresses]) =>
+    nameMatches(pattern, name) && addresses.has(address) ? [name] : [],
+  );
+}
+
+/** The names by which alone a rule takes this peer: pods were told its address for them. None where it is taken without. */
+export function namesTaking(snapshot: PolicySnapshot, rule: PolicyRule, peer: FlowPeer): readonly string[] {
+  const peers = rule.peers ?? [];
+  const byName = peers.flatMap((each) => (each.kind === 'name' ? toldAs(snapshot, each, peer) : []));
+  const others = peers.filter(({ kind }) => kind !== 'name');
+  if (
+    byName.length === 0 ||
+    (others.length > 0 && peerMiss(snapshot, { ...rule, peers: others }, peer) === undefined)
+  )
+    return [];
+  return [...new Set(byName)].sort();
 }
 
 /**

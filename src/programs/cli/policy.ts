@@ -1,21 +1,10 @@
 /** `netloom policy`: what each rule of each policy decided, summed over the nodes. */
-import { podType } from '#api/core.ts';
-import type { KubeObject } from '#api/object.ts';
 import type { PolicyCount } from '#intent/handover.ts';
 import { formatOrigin } from '#intent/origin.ts';
-import { createClient } from '#kube/client.ts';
-import { loadKubeconfig } from '#kube/kubeconfig.ts';
-import type { Lab } from '#lab/client.ts';
-import { run as runProgram } from '#system/process.ts';
-import { paths } from '#system/registry.ts';
+import { askDatapath, nodePodsOf } from './answers/datapaths.ts';
 import { labAsked } from './answers/source.ts';
 import { columns } from './columns.ts';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
-
-const nodePods = 'app.kubernetes.io/name=netloom,app.kubernetes.io/component=node';
-
-type NodePod = { readonly node: string; readonly namespace: string; readonly name: string };
-type PodObject = KubeObject & { readonly spec?: { readonly nodeName?: string } };
 
 /** A rule over all nodes where it is in force. */
 export type RuleSum = PolicyCount & { readonly nodes: number };
@@ -39,7 +28,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const counts = await Promise.all(
     wanted.map(async (pod) => {
       try {
-        return await countsOf(lab, pod);
+        return await askDatapath<readonly PolicyCount[]>(lab, pod, '/v1/policy-counters');
       } catch (error) {
         failed = true;
         progress(`node ${pod.node}: ${error instanceof Error ? error.message : String(error)}`);
@@ -84,33 +73,4 @@ export function policyLines(sums: readonly RuleSum[]): string[] {
     ];
   });
   return columns([['POLICY', 'RULE', 'DIRECTION', 'VERDICT', 'CONNECTIONS', 'NODES'], ...rows]);
-}
-
-async function nodePodsOf(lab: Lab | undefined): Promise<readonly NodePod[]> {
-  const client = createClient(await loadKubeconfig(lab === undefined ? {} : { path: lab.kubeconfigPath }));
-  try {
-    const { items } = await client.list<PodObject>(podType, { labelSelector: nodePods });
-    return items.flatMap(({ metadata, spec }) =>
-      spec?.nodeName === undefined
-        ? []
-        : [{ node: spec.nodeName, namespace: metadata.namespace ?? '', name: metadata.name }],
-    );
-  } finally {
-    client.close();
-  }
-}
-
-/** The socket is on the node: in a lab it is entered, elsewhere kubectl reaches into the datapath's container. */
-async function countsOf(
-  lab: Lab | undefined,
-  { node, namespace, name }: NodePod,
-): Promise<readonly PolicyCount[]> {
-  const url = 'http://datapath/v1/policy-counters';
-  const curl = ['curl', '-sS', '--fail', '--unix-socket', paths.datapathSocket.value, url];
-  const { code, stdout, stderr } =
-    lab === undefined
-      ? await runProgram(['kubectl', 'exec', '-n', namespace, name, '-c', 'datapath', '--', ...curl])
-      : await lab.exec(node, curl);
-  if (code !== 0) throw new Error(stderr.trim() || `exit code ${code}`);
-  return JSON.parse(stdout) as readonly PolicyCount[];
 }

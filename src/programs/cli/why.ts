@@ -1,9 +1,11 @@
 /** `netloom why`: whether one may open a connection to another, and what decides it. */
 import { type AskedEnd, type Question, readQuestion } from '#compile/answers/question.ts';
 import { type Answer, explain } from '#compile/answers/why.ts';
+import type { NamesAnswer } from '#intent/handover.ts';
 import type { ClusterModel } from '#model/cluster.ts';
 import { readCluster } from '#model/cluster.ts';
 import { overlay } from '#model/overlay.ts';
+import { askDatapath, nodePodsOf } from './answers/datapaths.ts';
 import { objectsIn } from './answers/objects.ts';
 import { type Probed, probedLines, probeQuestion } from './answers/probe.ts';
 import { clusterSource, problemLine, type Source } from './answers/source.ts';
@@ -18,9 +20,10 @@ export async function run(invocation: Invocation): Promise<number> {
   if (files !== undefined && probe === true)
     throw new UsageError('netloom why: --probe sends packets, and files have no pods to send from');
   const source = typeof files === 'string' ? await fromFiles(files) : await clusterSource(invocation);
-  const { value: cluster, problems } = readCluster(source.objects);
+  const { value, problems } = readCluster(source.objects);
   for (const problem of problems) progress(problemLine(problem));
-  const question = asked(cluster, operands);
+  const question = asked(value, operands);
+  const cluster = files === undefined ? await withNames(source, value, question, progress) : value;
   const answer = explain(cluster, question);
   if (answer === undefined) throw new UsageError(nothingInCommon(operands));
   const probes = probe === true ? await probed(source, cluster, question) : undefined;
@@ -32,6 +35,32 @@ export async function run(invocation: Invocation): Promise<number> {
     ])
       out(line);
   return codeOf(answer, probes);
+}
+
+/** What pods are told of names only their node knows; without its word, no rule by name takes an address. */
+async function withNames(
+  { lab }: Source,
+  cluster: ClusterModel,
+  { from }: Question,
+  progress: (line: string) => void,
+): Promise<ClusterModel> {
+  const node = from.kind === 'pod' ? from.pod.node : undefined;
+  const asksNames = [...cluster.policies.values()].some(({ egress = [] }) =>
+    egress.some(({ peers = [] }) => peers.some(({ kind }) => kind === 'name')),
+  );
+  if (node === undefined || !asksNames) return cluster;
+  try {
+    if (lab !== undefined && process.getuid?.() !== 0) throw new Error('a lab is entered as root; use sudo');
+    const pod = (await nodePodsOf(lab)).find((each) => each.node === node);
+    if (pod === undefined) throw new Error('Netloom does not run there');
+    const { names } = await askDatapath<NamesAnswer>(lab, pod, '/v1/names?wait=0');
+    const told = Object.entries(names).map(([name, { addresses }]) => [name, new Set(addresses)] as const);
+    return { ...cluster, names: new Map(told) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    progress(`what pods of node ${node} were told of names is not known: ${reason}`);
+    return cluster;
+  }
 }
 
 async function fromFiles(path: string): Promise<Source> {
