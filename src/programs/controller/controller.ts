@@ -30,6 +30,8 @@ import { createPace, reconcileSubnets } from './subnets.ts';
 
 export type ControllerOptions = {
   readonly client: Client;
+  /** For writes of Services' addresses; default: the same. */
+  readonly addresses?: Client;
   readonly caches: Caches;
   readonly recorder: Recorder;
   readonly registry: Registry;
@@ -81,7 +83,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
   };
   const policyStatus = createPolicyStatus(client, caches, isAlive, log, () => passes.wake());
   const balancers = createBalancers(
-    { client, caches, served: options.loadBalancers, recorder, registry, log },
+    { client: options.addresses ?? client, caches, served: options.loadBalancers, recorder, registry, log },
     () => passes.wake(),
   );
   const announcers = createAnnouncers(client, caches, isAlive, log, () => passes.wake());

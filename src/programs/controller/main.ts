@@ -62,6 +62,13 @@ const registry = createRegistry();
 registerProcessMetrics(registry, { program: 'controller', version });
 const config = await loadConfig({ path: flags.kubeconfig });
 const client = createClient({ ...config, onRequest: requestMetrics(registry, config.server) });
+// Thousands of Services that are made at once are thousands of writes; nothing else of the controller must wait behind them.
+const addresses = createClient({
+  ...config,
+  requestsPerSecond: 200,
+  burst: 400,
+  onRequest: requestMetrics(registry, config.server),
+});
 const recorder = createRecorder(client, {
   controller: 'netloom.dev/controller',
   instance: flags.identity,
@@ -86,6 +93,7 @@ const health = await startHealthServer({
 });
 const controller = startController({
   client,
+  addresses,
   caches,
   recorder,
   registry,
@@ -106,6 +114,7 @@ const stop = async (): Promise<void> => {
   await recorder.stop();
   await health.close();
   client.close();
+  addresses.close();
   process.exit(0);
 };
 let election: ReturnType<typeof startElection> | undefined;
