@@ -162,8 +162,21 @@ export const decision: fc.Arbitrary<PolicyDecisionIntent> = fc
   .tuple(rowsOf('tcp'), rowsOf('udp'), rowsOf('sctp'), rowsOf('other'))
   .map((all) => ({ rows: all.flat() }));
 
+const announcedPrefixes = [
+  '203.0.113.1/32',
+  '203.0.113.0/24',
+  '203.0.113.128/25',
+  '2001:db8::1/128',
+  '2001:db8::/64',
+];
+
 /** Each entry has addresses of its own, as the contract says; which one of two it is, is of the key. */
 const policy = {
+  announcements: fc.dictionary(
+    fc.constantFrom(...announcedPrefixes),
+    fc.constant({ origin, communities: [] }),
+    { maxKeys: 4, noNullPrototype: true },
+  ),
   policySubjects: fc.dictionary(fc.constantFrom('d/a', 'd/b', 'd/c'), subject, {
     maxKeys: 3,
     noNullPrototype: true,
@@ -197,6 +210,7 @@ const policy = {
   ),
 };
 const policyKeys = {
+  announcements: announcedPrefixes,
   policySubjects: ['d/a', 'd/b', 'd/c'],
   policyDecisions: ['1/0', '3/0', '3/16', '4095/1048575'],
   policyAddresses: ['pod d/1', 'pod d/2', 'pod d/3'],

@@ -14,6 +14,7 @@ import {
 } from '#intent/node.ts';
 import type { PolicyAddressIntent, PolicyDecisionIntent, PolicyPrefixIntent } from '#intent/policy.ts';
 import type { Steps } from '#system/steps.ts';
+import { isAggregate, lowerAggregates, lowerAnnouncement } from './announced.ts';
 import { changedKeys, type Entries } from './changed.ts';
 import { type Claims, release, take, winnerOf } from './claims.ts';
 import {
@@ -83,6 +84,7 @@ type Single =
   | 'services'
   | 'endpoints'
   | 'bgpNeighbors'
+  | 'announcements'
   | 'policyDecisions'
   | 'policyAddresses'
   | 'policyPrefixes';
@@ -92,6 +94,7 @@ const singles: readonly Single[] = [
   'services',
   'endpoints',
   'bgpNeighbors',
+  'announcements',
   'policyDecisions',
   'policyAddresses',
   'policyPrefixes',
@@ -117,6 +120,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
     if (domain === 'peers') return lowerPeer(entry as PeerIntent, owns);
     if (domain === 'services') return lowerService(entry as ServiceIntent, owns);
     if (domain === 'bgpNeighbors') return lowerNeighbor(entry as NodeIntent['bgpNeighbors'][string]);
+    if (domain === 'announcements') return lowerAnnouncement(key);
     if (domain === 'policyDecisions') return lowerDecision(key, entry as PolicyDecisionIntent);
     if (domain === 'policyAddresses') return lowerAddresses(entry as PolicyAddressIntent);
     if (domain === 'policyPrefixes') return lowerPrefix(key, entry as PolicyPrefixIntent);
@@ -128,8 +132,8 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
 
   function change(change: IntentChange): Difference {
     const changed = changedKeys(entries, change);
-    const subnetsBefore =
-      changed.subnets.size > 0 ? lowerSubnets(Object.fromEntries(entries.subnets)) : undefined;
+    const isWhole = changed.subnets.size > 0 || [...changed.announcements.keys()].some(isAggregate);
+    const togetherBefore = isWhole ? together() : undefined;
     const contextBefore = JSON.stringify(context());
     const before = new Map<string, unknown>();
     const winnersBefore = new Map<string, string | undefined>();
@@ -217,13 +221,11 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       }
       problems.push(...lowered.problems.map((reason) => ({ entry: id, reason })));
     }
-    if (subnetsBefore !== undefined) {
-      const subnetsAfter = lowerSubnets(Object.fromEntries(entries.subnets));
-      removed.push(...subnetsBefore.elements);
-      added.push(...subnetsAfter.elements);
-      problems.push(
-        ...subnetsAfter.problems.map(({ name, reason }) => ({ entry: `subnets/${name}`, reason })),
-      );
+    if (togetherBefore !== undefined) {
+      const after = together();
+      removed.push(...togetherBefore.elements);
+      added.push(...after.elements);
+      problems.push(...after.problems);
     }
     const chains = netNames(references, 'chain', removedChains, addedChains);
     const counters = netNames(references, 'counter', removedCounters, addedCounters);
@@ -242,10 +244,10 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
   }
 
   function* wanted(): Steps<Wanted> {
-    const subnets = lowerSubnets(Object.fromEntries(entries.subnets));
-    const elements: Element[] = [...lowerServiceRanges(serviceRanges), ...subnets.elements];
+    const whole = together();
+    const elements: Element[] = [...lowerServiceRanges(serviceRanges), ...whole.elements];
     const chains = new Set<string>();
-    const problems = subnets.problems.map(({ name, reason }) => ({ entry: `subnets/${name}`, reason }));
+    const problems = [...whole.problems];
     for (const domain of singles) {
       for (const [key, entry] of entries[domain]) {
         const lowered = lower(domain, key, entry, winner);
@@ -258,6 +260,15 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
     return { elements, chains: [...chains], counters: [...rules.keys()], problems };
   }
 
+  /** What interval sets hold: an entry's elements are of all entries. */
+  function together(): Pick<Wanted, 'elements' | 'problems'> {
+    const subnets = lowerSubnets(Object.fromEntries(entries.subnets));
+    return {
+      elements: [...subnets.elements, ...lowerAggregates(entries.announcements.keys())],
+      problems: subnets.problems.map(({ name, reason }) => ({ entry: `subnets/${name}`, reason })),
+    };
+  }
+
   function context(): StaticContext {
     const self = entries.self.values().next().value as SelfIntent | undefined;
     return {
@@ -266,6 +277,7 @@ export function createLedger(serviceRanges: readonly string[] = []): Ledger {
       routed: [...entries.subnets.values()].some((subnet) => subnet.mode !== 'overlay'),
       policy: entries.policySubjects.size > 0,
       audits,
+      announces: entries.announcements.size > 0,
       names: [...entries.policySubjects.values()].some(({ names }) => names !== undefined),
     };
   }

@@ -37,6 +37,7 @@ const context = {
   routed: true,
   policy: true,
   audits: true,
+  announces: true,
   names: true,
 };
 

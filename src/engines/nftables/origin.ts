@@ -5,6 +5,7 @@
 import type { NodeIntent } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
 import type { PolicyRowIntent } from '#intent/policy.ts';
+import { lowerAggregates, lowerAnnouncement } from './announced.ts';
 import { lowerEndpoint, lowerNeighbor, lowerPeer, lowerSelf, lowerSubnets } from './lower.ts';
 import { lowerDecision } from './lower-decision.ts';
 import { lowerAddresses, lowerPrefix, lowerSubject, podOf } from './lower-policy.ts';
@@ -46,6 +47,9 @@ export function originsOf(intent: NodeIntent, element: Element): readonly Elemen
   } else {
     visit('self', intent.self, (self) => among(lowerSelf(self).elements));
     visit('peers', intent.peers, (peer) => among(lowerPeer(peer, () => true).elements));
+    visit('announcements', intent.announcements, (_, prefix) =>
+      among([...lowerAnnouncement(prefix).elements, ...lowerAggregates([prefix])]),
+    );
     visit('bgpNeighbors', intent.bgpNeighbors, (neighbor) => among(lowerNeighbor(neighbor).elements));
     visit('endpoints', intent.endpoints, (endpoint) => among(lowerEndpoint(endpoint).elements));
     found.push(...policyOrigins(intent, element));

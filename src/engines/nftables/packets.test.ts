@@ -213,6 +213,34 @@ describe('sources', () => {
   });
 
   it.each(families)(
+    'what routers send for an announced address and no Service takes does not go back to them, IPv%i',
+    async (family) => {
+      const [single, aggregate, other] =
+        family === 4
+          ? ['203.0.113.77', '203.0.113.128/25', '203.0.113.129']
+          : ['2001:db8:77::77', '2001:db8:77:80::/64', '2001:db8:77:80::1'];
+      const change = (put: IntentChange['put'], remove: IntentChange['remove']) =>
+        net.engines[0].apply({ generation: 1, replace: false, put, remove });
+      const mac = await macOf('n1');
+      const send = (to: string) => net.inject('r', 'br0', udpPacket({ from: underlay(1, family), to }), mac);
+      const dropped = async () => net.counter(1, 'droppedOutside');
+      const before = await dropped();
+      await send(single);
+      const prefix = `${single}/${family === 4 ? 32 : 128}`;
+      const entry = { origin: { kind: 'Service', namespace: 'x', name: 'web' }, communities: [] };
+      await change({ announcements: { [prefix]: entry, [aggregate]: entry } }, {});
+      try {
+        expect(await dropped()).toBe(before);
+        await send(single);
+        await send(other);
+        await eventually(async () => expect(await dropped()).toBe(before + 2));
+      } finally {
+        await change({}, { announcements: [prefix, aggregate] });
+      }
+    },
+  );
+
+  it.each(families)(
     'a pod of a cross-subnet Subnet is believed where its own route leads and nowhere else, IPv%i',
     async (family) => {
       const far = family === 4 ? '10.247.3.77' : 'fd10:247:0:3::77';

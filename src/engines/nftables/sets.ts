@@ -76,6 +76,8 @@ const familySets: readonly NamedSet[] = families.flatMap((family): NamedSet[] =>
     set('crossSubnets', address, 'interval'),
     set('masqueraded', address, 'interval'),
     set('bgpSpeakers', frontend),
+    set('announced', address),
+    set('aggregates', address, 'interval'),
     set('allowedFrom', `${address} . ${address}`, 'interval'),
     set('privateSubnets', address, 'interval'),
     set('privateFrom', `${address} . ${address}`, 'interval'),

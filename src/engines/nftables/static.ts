@@ -22,6 +22,8 @@ export type StaticContext = {
   readonly policy?: boolean | undefined;
   /** Whether policy lets something through that is to be told of. */
   readonly audits?: boolean | undefined;
+  /** Routers are told of addresses of Services. */
+  readonly announces?: boolean | undefined;
   /** Whether policy allows names to a pod of this node. */
   readonly names?: boolean | undefined;
 };
@@ -95,7 +97,21 @@ function serviceChains(): Chain[] {
   ];
 }
 
-function filterChains({ policy }: StaticContext): Chain[] {
+/** Translated packets have another destination by now. */
+function unserved(): Rule[] {
+  const dropped = 'counter name "droppedOutside" drop';
+  return [
+    rule(
+      `ip daddr @announced4 ${dropped}`,
+      'no Service is at this port: it would go back to the router, which would send it here again',
+    ),
+    rule(`ip6 daddr @announced6 ${dropped}`),
+    rule(`ip daddr @aggregates4 ${dropped}`, 'no Service has this address of an announced prefix'),
+    rule(`ip6 daddr @aggregates6 ${dropped}`),
+  ];
+}
+
+function filterChains({ policy, announces }: StaticContext): Chain[] {
   const priority = hookPriorities.filter.value;
   const inside: Rule[] = [
     rule(`${fromOurs} accept`),
@@ -164,6 +180,7 @@ function filterChains({ policy }: StaticContext): Chain[] {
         "masqueraded it would speak BGP to a router with the node's address",
       ),
       rule(`${fromPod} ip6 daddr . meta l4proto . th dport @bgpSpeakers6 counter name "droppedSource" drop`),
+      ...(announces ? unserved() : []),
       rule('goto arriving'),
     ]),
     chain('forwardItself', [...(policy ? judgedItself() : []), ...onward]),
