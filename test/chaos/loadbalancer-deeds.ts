@@ -49,9 +49,9 @@ export type Deed = {
 const mostServices = 24;
 let made = 0;
 
-const serviceComes: Deed = {
+export const serviceComes: Deed = {
   name: 'Service comes',
-  weight: 8,
+  weight: 10,
   run: async (cluster, { services }, random) => {
     if (services.size >= mostServices) return undefined;
     const from = random.of(['segment', 'fabric'] as const);

@@ -36,7 +36,7 @@ export async function wrongAtTheEnd(
         `${address} is answered by ${said(by)}; ${owner?.metadata.name ?? 'it is free'}: ${said(may)}`,
       );
   }
-  for (const address of [...owners.keys(), ...routed(routes.keys())]) {
+  for (const address of new Set([...owners.keys(), ...routed(routes.keys())])) {
     if (poolOf(address) !== 'fabric') continue;
     const owner = owners.get(address);
     const prefix = `${address}/${address.includes(':') ? 128 : 32}`;

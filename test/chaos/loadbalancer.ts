@@ -8,7 +8,7 @@ import { eventually } from '#lab/eventually.ts';
 import { openNeighbors } from '#lab/neighbors.ts';
 import { type Cluster, startCluster } from '../lab/cluster.ts';
 import { isReady, type PodObject } from '../lab/pods.ts';
-import { deeds, emptyWorld, mend, type Random, type World } from './loadbalancer-deeds.ts';
+import { deeds, emptyWorld, mend, type Random, serviceComes, type World } from './loadbalancer-deeds.ts';
 import { segmentAddresses, wrongAtTheEnd } from './loadbalancer-end.ts';
 import { apps, echo, ground, nodes, placesOf, pool } from './loadbalancer-objects.ts';
 import { startWatch } from './loadbalancer-watch.ts';
@@ -43,8 +43,10 @@ export async function chaosOfBalancers(
       progress(line);
     };
     try {
+      await fill(cluster, world, random);
       await operate(cluster, world, random, performance.now() + minutes * 60_000, tell);
       await mend(cluster, world);
+      await fill(cluster, world, random);
       tell('all is mended');
       await eventually(() => expectReady(cluster), settleMs, 500);
       const wrong = await settled(() => wrongAtTheEnd(cluster, neighbors, world));
@@ -55,6 +57,13 @@ export async function chaosOfBalancers(
   } finally {
     await cluster.down();
   }
+}
+
+/** So many there are at the beginning, and at least at the end. */
+const fewest = 10;
+
+async function fill(cluster: Cluster, world: World, random: Random): Promise<void> {
+  while (world.services.size < fewest) await serviceComes.run(cluster, world, random);
 }
 
 async function operate(
