@@ -74,6 +74,15 @@ const objects: BalancerObjects = {
       },
     } as KubeObject,
   ],
+  nodes: ['node1', 'node2', 'node3'].map(
+    (name) =>
+      ({
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name },
+        status: { conditions: [{ type: 'Ready', status: name === 'node2' ? 'Unknown' : 'True' }] },
+      }) as KubeObject,
+  ),
   pools: [
     { apiVersion: 'metallb.io/v1beta1', kind: 'IPAddressPool', metadata: { name: 'lan' } } as KubeObject,
   ],
@@ -111,6 +120,7 @@ test('who announces what, to whom and since when, and why others wait', () => {
     'shop/idle is announced by nobody: no advertisement takes it, or it has no endpoint that could answer',
     'shop/new has no address: AddressPoolExhausted: pool lan has no free address',
     'shop/web at node2: BGPPeer tor-b: no session',
+    'node2 is not ready: what stands here is what it said last',
     'BGPPeer tor-b has no session with node2: Down, hold timer expired',
   ]);
 });

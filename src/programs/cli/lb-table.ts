@@ -13,6 +13,7 @@ export type BalancerObjects = {
   readonly peers: readonly KubeObject[];
   readonly pools: readonly KubeObject[];
   readonly events: readonly KubeObject[];
+  readonly nodes: readonly KubeObject[];
 };
 
 export type Announcer = {
@@ -47,6 +48,8 @@ export type DownSession = {
 export type BalancerAnswer = {
   readonly balancers: readonly Balancer[];
   readonly down: readonly DownSession[];
+  /** Nodes that announce something by what they said last, and have not been heard of since. */
+  readonly lost: readonly string[];
 };
 
 const poolAnnotations = ['metallb.io/ip-allocated-from-pool', 'metallb.universe.tf/ip-allocated-from-pool'];
@@ -63,7 +66,13 @@ export function balancersOf(objects: BalancerObjects, only?: string): BalancerAn
   const down = objects.peers
     .flatMap(downSessions)
     .filter(({ node }) => only === undefined || asked.size === 0 || asked.has(node));
-  return { balancers, down };
+  const ready = new Set(objects.nodes.filter(isReady).map(({ metadata }) => metadata.name));
+  return { balancers, down, lost: [...asked].filter((node) => !ready.has(node)).sort() };
+}
+
+function isReady({ status }: KubeObject): boolean {
+  const { conditions = [] } = (status ?? {}) as { readonly conditions?: readonly Condition[] };
+  return conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True');
 }
 
 type ServiceSpec = { readonly type?: string; readonly loadBalancerClass?: string };
@@ -185,7 +194,7 @@ function downSessions({ kind, metadata, ...rest }: KubeObject): DownSession[] {
 }
 
 /** What people read. `now`: milliseconds since the epoch. */
-export function balancerLines({ balancers, down }: BalancerAnswer, now: number): string[] {
+export function balancerLines({ balancers, down, lost }: BalancerAnswer, now: number): string[] {
   if (balancers.length === 0) return ['there is no Service of type LoadBalancer'];
   const rows = balancers.flatMap(({ service, addresses, pool = '-', announcers }) => {
     const own = [service, addresses.join(',') || '-', pool];
@@ -207,6 +216,7 @@ export function balancerLines({ balancers, down }: BalancerAnswer, now: number):
     ...balancers.flatMap(({ service, announcers }) =>
       announcers.flatMap(({ node, wrong }) => wrong.map((text) => `${service} at ${node}: ${text}`)),
     ),
+    ...lost.map((node) => `${node} is not ready: what stands here is what it said last`),
     ...down.map(
       ({ peer, node, state, message }) =>
         `${peer} has no session with ${node}: ${state}${message === undefined ? '' : `, ${message}`}`,

@@ -1,5 +1,5 @@
 /** `netloom lb`: who announces balancers' addresses, to whom and since when, and why a Service waits for one. */
-import { serviceType } from '#api/core.ts';
+import { nodeType, serviceType } from '#api/core.ts';
 import { bgpNeighborKind } from '#api/kinds/bgpneighbor.ts';
 import { bgpPeerKind } from '#api/kinds/bgppeer.ts';
 import { ipAddressPoolKind } from '#api/kinds/ipaddresspool.ts';
@@ -52,7 +52,7 @@ export async function balancerObjects(client: Client): Promise<BalancerObjects> 
       throw error;
     }
   };
-  const [services, l2, bgp, metallbPeers, neighbors, pools, events] = await Promise.all([
+  const [services, l2, bgp, metallbPeers, neighbors, pools, events, nodes] = await Promise.all([
     all(serviceType),
     all(announcementKinds.l2),
     all(announcementKinds.bgp),
@@ -60,6 +60,7 @@ export async function balancerObjects(client: Client): Promise<BalancerObjects> 
     all(bgpNeighborKind),
     all(ipAddressPoolKind),
     all(eventType),
+    all(nodeType),
   ]);
-  return { services, l2, bgp, peers: [...metallbPeers, ...neighbors], pools, events };
+  return { services, l2, bgp, peers: [...metallbPeers, ...neighbors], pools, events, nodes };
 }
