@@ -5,7 +5,7 @@ import { routerRoutes } from '#lab/router-table.ts';
 import { type Row, row } from '#programs/cli/bench/row.ts';
 import { imageKubectl } from '#programs/cli/kubectl.ts';
 import { run as runProgram } from '#system/process.ts';
-import { leaderOf } from './lb-failover.ts';
+import { type Extent, leaderOf } from './lb-failover.ts';
 import { outageOf, startClient } from './lb-flow.ts';
 import {
   balanced,
@@ -79,11 +79,7 @@ const moves: readonly Move[] = [
   },
 ];
 
-export async function plannedMoves(
-  ground: Ground,
-  runs: number,
-  progress: (line: string) => void,
-): Promise<Row[]> {
+export async function plannedMoves(ground: Ground, { runs, quick, progress }: Extent): Promise<Row[]> {
   await ground.apply(
     ...commonObjects,
     ...peers(true),
@@ -91,7 +87,7 @@ export async function plannedMoves(
     balanced({ name: bgp.service, pool: 'fabric', address: bgp.address }),
   );
   const rows: Row[] = [];
-  for (const move of moves) {
+  for (const move of quick ? moves.filter(({ back }) => back === undefined) : moves) {
     let lost = 0;
     let sent = 0;
     for (let run = 0; run < runs; run++) {

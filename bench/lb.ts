@@ -18,14 +18,14 @@ export const loadBalancer: Bench = {
       const runs = quick ? 1 : 20;
       return [
         ...allocated,
-        ...(await nodeDeaths(ground, runs, progress)),
+        ...(await nodeDeaths(ground, { runs, quick, progress })),
         ...(await announcements(ground, {
           sizes: quick ? [10] : [10, 1_000],
           runs: quick ? 3 : 20,
           changes: quick ? 50 : 1_000,
           progress,
         })),
-        ...(await plannedMoves(ground, runs, progress)),
+        ...(await plannedMoves(ground, { runs, quick, progress })),
       ];
     } finally {
       await ground.close();
