@@ -1,11 +1,21 @@
 /** From the request that makes a Service to its route on the router, or the first answer to ARP; and whether sessions live through churn. */
 import { createInterface } from 'node:readline';
 import type { KubeObject } from '#api/object.ts';
-import { routerSessions } from '#lab/router-table.ts';
+import { eventually } from '#lab/eventually.ts';
+import { routerRoutes, routerSessions } from '#lab/router-table.ts';
 import { type Row, row } from '#programs/cli/bench/row.ts';
 import { median } from '#programs/cli/bench/statistics.ts';
 import { paths } from '#system/registry.ts';
-import { addressOf, balanced, commonObjects, type Ground, nodes, peers, type Wish } from './lb-ground.ts';
+import {
+  addressOf,
+  balanced,
+  commonObjects,
+  datapathOf,
+  type Ground,
+  nodes,
+  peers,
+  type Wish,
+} from './lb-ground.ts';
 
 export type AnnounceOptions = {
   readonly sizes: readonly number[];
@@ -32,7 +42,7 @@ export async function announcements(ground: Ground, options: AnnounceOptions): P
       for (const size of sizes) {
         await grow(ground, pool, there, size);
         there = size;
-        await addressOf(ground, `${pool}-${size - 1}`);
+        await quiet(ground, pool, size);
         const way = pool === 'fabric-many' ? routes.until : answerOf(ground);
         const samples: number[] = [];
         for (let run = 0; run < runs; run++) samples.push(await oneService(ground, pool, run, way));
@@ -79,8 +89,8 @@ async function oneService(ground: Ground, pool: Wish['pool'], run: number, until
   const { at, stop } = await until(address);
   try {
     const start = Date.now();
-    await ground.apply(service);
-    return (await at) - start;
+    const [seen] = await Promise.all([at, ground.apply(service)]);
+    return seen - start;
   } finally {
     stop();
     await ground.remove(service);
@@ -141,6 +151,28 @@ async function each(count: number, from: number, work: (index: number) => Promis
 async function grow(ground: Ground, pool: Wish['pool'], from: number, to: number): Promise<void> {
   await each(to, from, (index) => ground.apply(balanced({ name: `${pool}-${index}`, pool })));
   await each(to, from, async (index) => void (await addressOf(ground, `${pool}-${index}`)));
+}
+
+/** Nothing of what was made before is still on its way. */
+async function quiet({ lab }: Ground, pool: Wish['pool'], size: number): Promise<void> {
+  const prefix = pool === 'fabric-many' ? '172.21.' : '172.20.';
+  const announced = async (): Promise<number> => {
+    if (pool === 'fabric-many')
+      return [...(await routerRoutes(lab)).values()].filter(
+        (route) => route.prefix.startsWith(prefix) && route.via.length === nodes.length,
+      ).length;
+    const all = await Promise.all(nodes.map((node) => datapathOf(lab, node)));
+    return all.flatMap(({ answering = [] }) => answering).filter(({ address }) => address.startsWith(prefix))
+      .length;
+  };
+  await eventually(
+    async () => {
+      const found = await announced();
+      if (found !== size) throw new Error(`${found} of ${size} Services of ${pool} are announced`);
+    },
+    300_000,
+    500,
+  );
 }
 
 async function shrink(ground: Ground, pool: Wish['pool'], count: number): Promise<void> {
