@@ -38,14 +38,22 @@ export async function startWatch(
   /** By address: when each node was heard last, and since when more than one is. */
   const heard = new Map<string, Map<string, number>>();
   const since = new Map<string, number>();
+  const told = new Set<string>();
   const asking = await neighbors.watch(segment, askEach, ({ address, node, at }) => {
     const nodes = heard.get(address) ?? new Map<string, number>();
     heard.set(address, nodes.set(node, at));
     const now = [...nodes].filter(([, last]) => at - last < 2 * askEach).map(([name]) => name);
     if (now.length < 2) since.delete(address);
     else if (!since.has(address)) since.set(address, at);
-    else if (at - (since.get(address) ?? at) > longestDouble)
-      faults.add(`${address} is answered by ${now.sort().join(' and ')} for more than ${longestDouble} ms`);
+    else if (
+      at - (since.get(address) ?? at) > longestDouble &&
+      !told.has(`${address} ${now.sort().join()}`)
+    ) {
+      told.add(`${address} ${now.join()}`);
+      faults.add(
+        `${address} is answered by ${now.join(' and ')} for more than ${longestDouble} ms, until after ${clock(at)}`,
+      );
+    }
   });
   return {
     services: () => informer.list(),
@@ -56,6 +64,9 @@ export async function startWatch(
     },
   };
 }
+
+/** Of the day, as the deeds are told with. `at`: milliseconds since the epoch. */
+export const clock = (at: number): string => new Date(at).toISOString().slice(11, 23);
 
 /** Addresses of two Services that don't share. */
 export function doubled(services: readonly BalancedService[]): string[] {

@@ -11,7 +11,7 @@ import { isReady, type PodObject } from '../lab/pods.ts';
 import { deeds, emptyWorld, mend, type Random, serviceComes, type World } from './loadbalancer-deeds.ts';
 import { segmentAddresses, wrongAtTheEnd } from './loadbalancer-end.ts';
 import { apps, echo, ground, nodes, placesOf, pool } from './loadbalancer-objects.ts';
-import { startWatch } from './loadbalancer-watch.ts';
+import { clock, startWatch } from './loadbalancer-watch.ts';
 
 export type ChaosResult = {
   readonly deeds: number;
@@ -38,7 +38,8 @@ export async function chaosOfBalancers(
     await cluster.apply(...ground, pool('segment', true), pool('fabric', true), ...pods);
     const watch = await startWatch(cluster, neighbors, segmentAddresses());
     const history: string[] = [];
-    const tell = (line: string): void => {
+    const tell = (text: string): void => {
+      const line = `${clock(Date.now())} ${text}`;
       history.push(line);
       progress(line);
     };
