@@ -14,7 +14,7 @@ export type StaleFlow = {
 };
 
 export interface Conntrack {
-  /** Deletes these flows; cost: one walk of the kernel's table each, in one process. */
+  /** Deletes these flows. Cost: a walk of the kernel's table for each of a few; of many one a family, and one for each that is there. */
   forget(flows: readonly StaleFlow[]): Promise<void>;
   /** Deletes the UDP flows to a frontend whose backend is none of the service's; `serviceAt` takes a `frontendKey`. */
   prune(serviceAt: (frontend: string) => ServiceIntent | undefined): Promise<void>;
@@ -48,6 +48,8 @@ export function staleFlows(
   return flows;
 }
 
+/** As many walks as a listing of both families costs. */
+const few = 2;
 /** A walk of a full table takes seconds. */
 const timeoutMs = 30_000;
 
@@ -63,25 +65,37 @@ export function createConntrack(command: readonly string[] = []): Conntrack {
     if (code !== 0 && !/flow entries have been deleted/.test(stderr))
       throw new Error(`conntrack: exit ${code}: ${stderr.trim()}`);
   };
+  const listed = async (): Promise<readonly StaleFlow[]> => {
+    const flows: StaleFlow[] = [];
+    for (const family of ['ipv4', 'ipv6']) {
+      const list = [...command, 'conntrack', '-L', '-p', 'udp', '-f', family];
+      const listing = await must(list, { timeoutMs });
+      for (const line of listing.split('\n')) {
+        const flow = readFlow(line);
+        if (flow !== undefined) flows.push(flow);
+      }
+    }
+    return flows;
+  };
   return {
-    // What is no address never became a flow, and must not become an argument.
-    forget: (flows) => remove(flows.filter(isPlain).map(deleteLine)),
+    async forget(flows) {
+      // What is no address never became a flow, and must not become an argument.
+      const lines = flows.filter(isPlain).map(deleteLine);
+      if (lines.length <= few) return remove(lines);
+      // A thousand new Services are as many frontends, and hardly any of them has a flow.
+      const there = new Set((await listed()).map(deleteLine));
+      await remove(lines.filter((line) => there.has(line)));
+    },
     async prune(serviceAt) {
       const lines: string[] = [];
-      for (const family of ['ipv4', 'ipv6']) {
-        const list = [...command, 'conntrack', '-L', '-p', 'udp', '-f', family];
-        const listing = await must(list, { timeoutMs });
-        for (const line of listing.split('\n')) {
-          const flow = readFlow(line);
-          if (flow === undefined) continue;
-          const service = serviceAt(frontendKey(flow.address, 'udp', flow.port));
-          const { backend } = flow;
-          if (service === undefined || backend === undefined) continue;
-          const places = placesOfService(service);
-          if (places.length === 0) continue;
-          const known = places.some((each) => each.address === backend.address && each.port === backend.port);
-          if (!known) lines.push(deleteLine(flow));
-        }
+      for (const flow of await listed()) {
+        const service = serviceAt(frontendKey(flow.address, 'udp', flow.port));
+        const { backend } = flow;
+        if (service === undefined || backend === undefined) continue;
+        const places = placesOfService(service);
+        if (places.length === 0) continue;
+        const known = places.some((each) => each.address === backend.address && each.port === backend.port);
+        if (!known) lines.push(deleteLine(flow));
       }
       await remove([...new Set(lines)]);
     },
