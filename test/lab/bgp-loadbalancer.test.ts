@@ -168,7 +168,10 @@ describe('a Service with an address', () => {
     const local = { externalTrafficPolicy: 'Local', selector: { app: 'only' } };
     const address = await made('local', 'wide', local);
     await told(`${address}/32`, 'node2');
-    expect(await on('outside', `curl -sS -m 3 http://${address}/`)).toContain('192.168.66.200');
+    // The router's own kernel has a route a moment after its BGP.
+    await eventually(async () =>
+      expect(await on('outside', `curl -sS -m 3 http://${address}/`)).toContain('192.168.66.200'),
+    );
     await cluster.apply(pod('only1', 'node1', 'only'));
     await told(`${address}/32`, 'node1', 'node2');
     await kubectl('delete', 'pod', 'only2', '--wait=true');
