@@ -221,6 +221,24 @@ describe('the datapath of the node that answers', () => {
   });
 });
 
+describe('the agent of the node that answers', () => {
+  test('stands still: the node gives way to one that knows more, and comes back to it', async () => {
+    const before = await leaderOf(web4);
+    const pid = (await on(before, 'pgrep -o -f programs/agent/main.ts')).trim();
+    await on(before, `kill -STOP ${pid}`);
+    try {
+      await kubectl('label', 'node', before, `${excluded}=`);
+      await eventually(async () => expect(await leaderOf(web4)).not.toBe(before), 30_000);
+      expect(await leaderOf(web6)).not.toBe(before);
+      expect(await leaderOf(web4)).not.toBe(before);
+    } finally {
+      await on(before, `kill -CONT ${pid}`);
+      await kubectl('label', 'node', before, `${excluded}-`);
+    }
+    await eventually(async () => expect(await announcer('web')).toBe(await leaderOf(web4)), 30_000);
+  });
+});
+
 /** Requests one after the other in both families, each asking for the address anew; those that failed. */
 async function requestsWhile(work: () => Promise<void>): Promise<readonly string[]> {
   const stop = '/tmp/l2-stop';

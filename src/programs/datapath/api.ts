@@ -19,6 +19,8 @@ import type { Signal } from './signal.ts';
 export type Api = {
   accept(change: IntentChange): Promise<IntentAnswer | { readonly refused: string }>;
   generation(): number;
+  /** Somebody waits for news of the status, as an agent does all its life; the result is called when it ends. */
+  onWaiting(): () => void;
   status(): DatapathStatus;
   endpoints(): readonly EndpointStatus[];
   problems(): readonly EngineProblem[];
@@ -68,6 +70,7 @@ async function route(
     case 'GET /v1/status': {
       const after = url.searchParams.get('after');
       if (after !== null) {
+        response.once('close', api.onWaiting());
         await signal.wait(Number(after), waitOf(url));
         await new Promise((resolve) => setTimeout(resolve, gather));
       }

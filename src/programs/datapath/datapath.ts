@@ -9,6 +9,7 @@ import { createAddresses } from './addresses.ts';
 import { type Api, createApiServer } from './api.ts';
 import { createPolicyAudit } from './audit/audit.ts';
 import { withheldProblem, withheldStatus } from './beside-kube-proxy.ts';
+import { createAddressClaims } from './claims.ts';
 import { createCniCalls } from './cni/calls.ts';
 import { createCniServer } from './cni/server.ts';
 import { noDetector } from './detector/detector.ts';
@@ -77,15 +78,31 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     log,
     metrics,
   });
-  const detector = (options.detect ?? noDetector)({ node, onChange: () => livenessChanged() });
-  const lives = () => ({ nodes: detector.liveness(), addresses: detector.addressLiveness() });
+  const detector = (options.detect ?? noDetector)({
+    node,
+    onChange: () => livenessChanged(),
+    onMessage: (from, message) => claims.heard(from, message),
+  });
+  const claims = createAddressClaims({
+    node,
+    broadcast: (message) => detector.broadcast(message),
+    onChange: () => livenessChanged(),
+    log,
+  });
+  const lives = () => ({
+    nodes: detector.liveness(),
+    addresses: detector.addressLiveness(),
+    yielded: claims.yielded(),
+  });
   const effective = createEffective(node, lives());
   let accepting = false;
   const livenessChanged = (): void => {
     signal.notify();
     if (accepting) return;
     const delta = effective.live(holder.intent, holder.generation, lives());
-    if (delta !== undefined) void engines.apply(delta);
+    if (delta === undefined) return;
+    claims.setHeld(effective.held());
+    void engines.apply(delta);
   };
   const policyCounts = createPolicyCounts({
     read: options.ruleCounts ?? (() => Promise.resolve([])),
@@ -148,6 +165,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     const held = names.take();
     // An engine that hears of a whole intent for the first time reads the machine and plans the difference.
     const applied = engines.apply(effectiveOf(isFirst ? holder.whole() : complete));
+    claims.setHeld(effective.held());
     signal.notify();
     const { problems, failed } = await applied;
     if (failed.length === 0) held();
@@ -210,6 +228,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   const api: Api = {
     accept,
     generation: () => holder.generation,
+    onWaiting: () => claims.listened(),
     status: () => ({
       node,
       instance,
@@ -264,6 +283,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     async close() {
       await detector.pause(restartMs);
       detector.close();
+      claims.close();
       for (const [server] of servers) {
         server.close();
         if ('closeAllConnections' in server) (server.closeAllConnections as () => void)();

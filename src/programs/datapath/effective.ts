@@ -15,6 +15,8 @@ export type Effective = {
   take(change: IntentChange, intent: NodeIntent): IntentChange;
   /** What another liveness changes; undefined: nothing. */
   live(intent: NodeIntent, generation: number, lives: Lives): IntentChange | undefined;
+  /** Virtual addresses that the engines have. */
+  held(): ReadonlySet<string>;
 };
 
 export type Lives = {
@@ -22,6 +24,8 @@ export type Lives = {
   readonly nodes: Liveness;
   /** For virtual addresses. */
   readonly addresses: Liveness;
+  /** By virtual address: a node that has the better claim to it. */
+  readonly yielded?: ReadonlyMap<string, string>;
 };
 
 export function createEffective(self: string, first: Lives): Effective {
@@ -33,7 +37,10 @@ export function createEffective(self: string, first: Lives): Effective {
 
   const isHeld = (address: string, { virtualAddresses }: NodeIntent): boolean => {
     const entry = virtualAddresses[address];
-    return entry !== undefined && heldHere(entry, lives.addresses, self);
+    if (entry === undefined || !heldHere(entry, lives.addresses, self)) return false;
+    const other = lives.yielded?.get(address);
+    const { dead, silent } = lives.addresses;
+    return other === undefined || dead.has(other) || silent.has(other);
   };
   /** Services of the intent in which a backend became another one than before. */
   const changedServices = (intent: NodeIntent, before: Addresses): Record<string, ServiceIntent> => {
@@ -107,6 +114,7 @@ export function createEffective(self: string, first: Lives): Effective {
       const remove = gone.length === 0 ? {} : { virtualAddresses: gone };
       return { generation, replace: false, put, remove };
     },
+    held: () => held,
   };
 }
 

@@ -26,6 +26,8 @@ export type Detector = {
   /** For virtual addresses: a node that is back rests a while before it counts. */
   addressLiveness(): Liveness;
   absent(): readonly AbsentNode[];
+  /** To all other nodes. */
+  broadcast(message: Message): void;
   /** The datapath ends, and is back within so many milliseconds. Resolves when the others were told. */
   pause(milliseconds: number): Promise<void>;
   close(): void;
@@ -37,6 +39,8 @@ export type DetectorOptions = {
   readonly memoryFile: string;
   /** One of the livenesses is another one. */
   readonly onChange: () => void;
+  /** Another node said this. */
+  readonly onMessage?: ((from: string, message: Message) => void) | undefined;
   /** Of the node's network; default: this process's own. */
   readonly namespace?: string | undefined;
   readonly log: Log;
@@ -50,6 +54,7 @@ export function noDetector(): Detector {
     liveness: () => everybodyLives,
     addressLiveness: () => everybodyLives,
     absent: () => [],
+    broadcast: () => {},
     pause: () => Promise.resolve(),
     close: () => {},
   };
@@ -128,6 +133,7 @@ export function createDetector(options: DetectorOptions): Detector {
       // Only from the node's own address: what pods send to this port the filter drops.
       if (read === undefined || nameOf.get(from) !== read.from) return;
       send(watch.heard(read.from, read.message, performance.now()), from);
+      options.onMessage?.(read.from, read.message);
       news();
     });
     try {
@@ -187,6 +193,7 @@ export function createDetector(options: DetectorOptions): Detector {
     liveness: () => watch.liveness(),
     addressLiveness: () => watch.addressLiveness(),
     absent: () => told.absent(),
+    broadcast: (message) => void broadcast(message),
     async pause(milliseconds) {
       writeMemory(memoryFile, watch.liveness(), Date.now() + milliseconds);
       // Twice, since a datagram may be lost.

@@ -15,7 +15,15 @@ export type Message =
   /** The datapath has begun: who found something says it again. */
   | { readonly kind: 'hello' }
   /** The datapath ends and comes back. */
-  | { readonly kind: 'pause'; readonly for: number };
+  | { readonly kind: 'pause'; readonly for: number }
+  /** Virtual addresses that the sender answers for, and for how many milliseconds it has; `informed`: its agent lives. */
+  | {
+      readonly kind: 'claim';
+      readonly informed: boolean;
+      readonly held: readonly (readonly [address: string, age: number])[];
+    }
+  /** Those that it answers for no longer. */
+  | { readonly kind: 'release'; readonly addresses: readonly string[] };
 
 /** `lost`: its kernel doesn't answer; `silent`: its datapath doesn't. */
 export type PeerState = 'well' | 'lost' | 'silent';
@@ -63,7 +71,21 @@ function readMessage(body: Readonly<Record<string, unknown>>): Message | undefin
         return undefined;
       return { kind: 'report', about, state: state as PeerState, for: milliseconds };
     }
+    case 'claim': {
+      const { held } = body;
+      if (!Array.isArray(held) || !held.every(isHeld)) return undefined;
+      return { kind: 'claim', informed: body['informed'] === true, held };
+    }
+    case 'release': {
+      const { addresses } = body;
+      if (!Array.isArray(addresses) || !addresses.every((each) => typeof each === 'string')) return undefined;
+      return { kind: 'release', addresses };
+    }
     default:
       return undefined;
   }
+}
+
+function isHeld(each: unknown): each is [string, number] {
+  return Array.isArray(each) && typeof each[0] === 'string' && typeof each[1] === 'number' && each[1] >= 0;
 }

@@ -1,0 +1,86 @@
+/** Virtual addresses that two nodes take for theirs: told to the others, and given way for. */
+import type { Log } from '#telemetry/log.ts';
+import { createClaims } from './detector/claims.ts';
+import type { Message } from './detector/messages.ts';
+
+export type AddressClaims = {
+  setHeld(addresses: ReadonlySet<string>): void;
+  heard(from: string, message: Message): void;
+  /** An agent listens, until the result is called. */
+  listened(): () => void;
+  /** By address: who has the better claim. */
+  yielded(): ReadonlyMap<string, string>;
+  close(): void;
+};
+
+export type AddressClaimsOptions = {
+  readonly node: string;
+  readonly broadcast: (message: Message) => void;
+  /** What is given way for is another. */
+  readonly onChange: () => void;
+  readonly log: Log;
+};
+
+/** An agent asks again within this. */
+const informedMs = 5_000;
+const lookMs = 100;
+
+export function createAddressClaims({ node, broadcast, onChange, log }: AddressClaimsOptions): AddressClaims {
+  const claims = createClaims(node);
+  let listening = 0;
+  let heardAt = Number.NEGATIVE_INFINITY;
+  let known: ReadonlyMap<string, string> = new Map();
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  const look = (): void => {
+    const now = performance.now();
+    claims.setInformed(listening > 0 || now - heardAt < informedMs);
+    const next = claims.yielded(now);
+    if (JSON.stringify([...next]) !== JSON.stringify([...known])) {
+      for (const [address, other] of next)
+        if (known.get(address) !== other)
+          log.info('another node has the better claim to a virtual address', { address, node: other });
+      known = next;
+      onChange();
+    }
+    for (const message of claims.due(now)) broadcast(message);
+    settle();
+  };
+  const settle = (): void => {
+    if (claims.isAwake() && !closed) {
+      timer ??= setInterval(look, lookMs);
+      timer.unref();
+    } else {
+      clearInterval(timer);
+      timer = undefined;
+    }
+  };
+
+  return {
+    setHeld(addresses) {
+      claims.setHeld(addresses, performance.now());
+      settle();
+    },
+    heard(from, message) {
+      if (message.kind !== 'claim' && message.kind !== 'release') return;
+      claims.heard(from, message, performance.now());
+      look();
+    },
+    listened() {
+      listening += 1;
+      let over = false;
+      return () => {
+        if (over) return;
+        over = true;
+        listening -= 1;
+        heardAt = performance.now();
+      };
+    },
+    yielded: () => known,
+    close() {
+      closed = true;
+      settle();
+    },
+  };
+}

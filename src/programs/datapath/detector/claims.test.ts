@@ -1,0 +1,114 @@
+/** Two nodes that take one address for theirs: one goes on, whichever datagrams are lost. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Claims, claimTimes, createClaims } from './claims.ts';
+
+const address = '192.168.66.240';
+const one: ReadonlySet<string> = new Set([address]);
+const none: ReadonlySet<string> = new Set();
+
+type Node = { readonly name: string; readonly claims: Claims; wants: boolean; holds: boolean };
+type World = { readonly nodes: readonly Node[]; readonly step: (loses?: () => boolean) => void; now: number };
+
+function world(...names: readonly string[]): World {
+  const nodes = names.map((name): Node => ({ name, claims: createClaims(name), wants: false, holds: false }));
+  const settle = (now: number): void => {
+    for (const node of nodes) {
+      node.holds = node.wants && !node.claims.yielded(now).has(address);
+      node.claims.setHeld(node.holds ? one : none, now);
+    }
+  };
+  const made: World = {
+    nodes,
+    now: 0,
+    step(loses = () => false) {
+      made.now += 100;
+      settle(made.now);
+      for (const from of nodes)
+        for (const message of from.claims.due(made.now))
+          for (const to of nodes) if (to !== from && !loses()) to.claims.heard(from.name, message, made.now);
+      settle(made.now);
+    },
+  };
+  return made;
+}
+const holders = ({ nodes }: World) => nodes.filter(({ holds }) => holds).map(({ name }) => name);
+const run = (made: World, milliseconds: number, loses?: () => boolean): void => {
+  for (let i = 0; i < milliseconds / 100; i++) made.step(loses);
+};
+
+test('who took over later goes on, and who was before takes it back when it is let go', () => {
+  const made = world('a', 'b');
+  const [a, b] = made.nodes as [Node, Node];
+  a.wants = true;
+  run(made, 60_000);
+  b.wants = true;
+  made.step();
+  expect(holders(made)).toEqual(['b']);
+  run(made, 60_000);
+  expect(holders(made)).toEqual(['b']);
+  b.wants = false;
+  made.step();
+  made.step();
+  expect(holders(made)).toEqual(['a']);
+});
+
+test('whose agent lives goes on before one without, in whichever order they took over', () => {
+  for (const first of [0, 1]) {
+    const made = world('a', 'b');
+    made.nodes[1]!.claims.setInformed(true);
+    made.nodes[first]!.wants = true;
+    run(made, 5_000);
+    made.nodes[1 - first]!.wants = true;
+    run(made, 300);
+    expect(holders(made)).toEqual(['b']);
+    run(made, 60_000);
+    expect(holders(made)).toEqual(['b']);
+  }
+});
+
+test('at the same moment the lesser name goes on', () => {
+  const made = world('b', 'a');
+  for (const node of made.nodes) node.wants = true;
+  made.step();
+  expect(holders(made)).toEqual(['a']);
+  run(made, 60_000);
+  expect(holders(made)).toEqual(['a']);
+});
+
+test('of whom nothing is heard any more holds nothing', () => {
+  const made = world('a', 'b');
+  const [a, b] = made.nodes as [Node, Node];
+  a.wants = true;
+  run(made, 1_000);
+  b.wants = true;
+  run(made, 1_000);
+  expect(holders(made)).toEqual(['b']);
+  run(made, claimTimes.forgotten + claimTimes.every, () => true);
+  expect(holders(made)).toContain('a');
+});
+
+test('with every other datagram lost there is exactly one in the end', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat({ max: 2 }), fc.boolean(), fc.nat({ max: 40 })), {
+        minLength: 1,
+        maxLength: 12,
+      }),
+      fc.array(fc.boolean(), { minLength: 20, maxLength: 60 }),
+      fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+      (deeds, losses, informed) => {
+        const made = world('a', 'b', 'c');
+        for (const [index, node] of made.nodes.entries()) node.claims.setInformed(informed[index]!);
+        let at = 0;
+        for (const [index, wants, steps] of deeds) {
+          made.nodes[index]!.wants = wants;
+          run(made, steps * 100, () => losses[at++ % losses.length]!);
+        }
+        run(made, 2 * claimTimes.forgotten);
+        const wanting = made.nodes.some(({ wants }) => wants);
+        expect(holders(made)).toHaveLength(wanting ? 1 : 0);
+      },
+    ),
+  );
+});
