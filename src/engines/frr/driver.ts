@@ -37,6 +37,8 @@ export function createFrrEngine(options: FrrEngineOptions): FrrEngine {
 
 /** Milliseconds between two looks at the sessions, and between two tries while FRR doesn't answer. */
 const lookMs = 1_000;
+/** A session that is Idle for so long is not going to be tried. */
+const forgottenMs = 4_000;
 
 /** The engine over any FRR; tests use the one of fake.ts. */
 export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'directory'> = {}): FrrEngine {
@@ -52,6 +54,8 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
   let guarded = '';
   let tail: Promise<unknown> = Promise.resolve();
   let known: readonly BGPSession[] = [];
+  /** By neighbor. */
+  const idleSince = new Map<string, number>();
   let counted: ReturnType<FrrEngine['counters']> = { bgp: new Map(), bfd: new Map() };
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = tail.then(work);
@@ -149,7 +153,7 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
       bfd: isWatched ? await frr.watched() : new Map(),
     };
     if (standing(peers).join() !== guarded) await converge();
-    for (const { neighbor } of next.filter(isForgotten)) {
+    for (const { neighbor } of forgotten(next)) {
       const entry = intent.bgpNeighbors[neighbor];
       if (entry !== undefined) await frr.restart(entry.interface ?? entry.address, entry.vrf);
     }
@@ -160,12 +164,18 @@ export function createEngine(frr: Frr, options: Omit<FrrEngineOptions, 'director
 
   /**
    * FRR 10.3 puts a session off while its BFD is down, and does not come back to it when BFD is taken away. One that is to be tried leaves
-   * Idle within a second.
+   * Idle within a second, and each new beginning has as long as the first one.
    */
-  const isForgotten = ({ neighbor, address, state, bfd }: BGPSession): boolean =>
-    state === 'Idle' &&
-    bfd === undefined &&
-    known.some((each) => each.neighbor === neighbor && each.address === address && each.state === 'Idle');
+  const forgotten = (sessions: readonly BGPSession[]): readonly BGPSession[] => {
+    const now = performance.now();
+    const idle = sessions.filter(({ state, bfd }) => state === 'Idle' && bfd === undefined);
+    const keys = new Set(idle.map(({ neighbor }) => neighbor));
+    for (const neighbor of idleSince.keys()) if (!keys.has(neighbor)) idleSince.delete(neighbor);
+    for (const neighbor of keys) if (!idleSince.has(neighbor)) idleSince.set(neighbor, now);
+    const long = idle.filter(({ neighbor }) => now - idleSince.get(neighbor)! >= forgottenMs);
+    for (const { neighbor } of long) idleSince.set(neighbor, now);
+    return long;
+  };
 
   let timer: NodeJS.Timeout | undefined;
   const tick = (): void => {
