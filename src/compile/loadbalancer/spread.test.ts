@@ -85,6 +85,12 @@ describe('the spread of announcers', () => {
     );
   });
 
+  it('leaves what somebody moved by hand, while no node comes', () => {
+    const all = services(5, nodesOf(3), () => 'n1');
+    expect(moved(all, spread(all, new Set(), false))).toBe(0);
+    expect(evenly(loads(spread(all, new Set(), true), nodesOf(3)))).toBeLessThanOrEqual(1);
+  });
+
   it('moves only what a node had when that goes', () => {
     fc.assert(
       fc.property(size, ({ nodes, services: count }) => {

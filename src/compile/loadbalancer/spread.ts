@@ -18,10 +18,13 @@ export type Announced = {
  *
  * `absent`: nodes from which nothing was heard lately. They get nothing new, and keep what they have: who answers meanwhile the nodes
  * settle among themselves, and when they are back nothing has to move.
+ *
+ * `hasJoined`: a node came since the last time. Otherwise who has none and who has many is somebody's wish, and stays.
  */
 export function spread(
   all: readonly Announced[],
   absent: ReadonlySet<string> = new Set(),
+  hasJoined = true,
 ): ReadonlyMap<string, string | undefined> {
   const places = new Map<string, string | undefined>();
   const options = new Map<string, readonly string[]>();
@@ -44,7 +47,7 @@ export function spread(
     places.set(key, place);
     if (place !== undefined) count(place, 1);
   }
-  if (hasNewcomer(load)) even(places, options, load);
+  if (hasJoined && hasNewcomer(load)) even(places, options, load);
   return places;
 }
 

@@ -41,6 +41,8 @@ export function createAnnouncers(
   const failing = createThinned(lineEveryMs);
   let problems: readonly Problem[] = [];
   let dirty = true;
+  /** Nodes that could announce something, as of the last pass. */
+  let known: ReadonlySet<string> | undefined;
 
   const pass = async (): Promise<void> => {
     const nodes = caches.nodes.list().flatMap(({ value }) => value ?? []);
@@ -54,7 +56,10 @@ export function createAnnouncers(
       nodes.filter(({ name }) => !gone.includes(name)),
     );
     tell(found.problems);
-    const places = spread(found.announced, new Set(absentSince.keys()));
+    const eligible = new Set(found.announced.flatMap((each) => each.eligible.map(({ node }) => node)));
+    const hasJoined = known !== undefined && [...eligible].some((node) => !known?.has(node));
+    known = eligible;
+    const places = spread(found.announced, new Set(absentSince.keys()), hasJoined);
     for (const { key, services } of found.announced) {
       const place = places.get(key);
       // Without anybody who may it stays as it is: whoever had it has it again.
@@ -103,6 +108,7 @@ export function createAnnouncers(
       dirty = true;
       await passes.run(signal);
       problems = [];
+      known = undefined;
       absentSince.clear();
     },
     problems: () => problems,
