@@ -1,23 +1,8 @@
 /** For tests: pools and Services as they may stand beside each other, small enough that they meet. */
 import type { AddressPoolModel, LoadBalancerModel } from '#model/loadbalancer.ts';
-import { parseRange } from '#net/range.ts';
+import { balancerModel } from './testing.ts';
 
-export function pool(
-  name: string,
-  addresses: readonly string[],
-  extra: Partial<AddressPoolModel> = {},
-): AddressPoolModel {
-  return {
-    origin: { kind: 'IPAddressPool', namespace: 'metallb-system', name },
-    name,
-    created: '2026-01-01T00:00:00Z',
-    labels: {},
-    ranges: addresses.map((text) => parseRange(text)!),
-    autoAssign: true,
-    avoidsBuggyAddresses: false,
-    ...extra,
-  };
-}
+export { poolModel as pool } from './testing.ts';
 
 /** `shop/web`: created in the order of the numbers given. */
 export function service(
@@ -27,19 +12,12 @@ export function service(
 ): LoadBalancerModel {
   const [namespace = '', name = ''] = key.split('/');
   return {
+    ...balancerModel(name, []),
     origin: { kind: 'Service', namespace, name },
     key,
     namespace,
     uid: `${key} ${order}`,
     created: new Date(Date.UTC(2026, 0, 1, 0, 0, order)).toISOString(),
-    labels: {},
-    families: [4],
-    familyPolicy: 'SingleStack',
-    local: false,
-    selector: `app=${name}`,
-    ports: [{ protocol: 'tcp', port: 80 }],
-    assigned: [],
-    deleted: false,
     ...extra,
   };
 }

@@ -10,6 +10,7 @@ import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
 import { createDeltaOutput, type Delta } from '../delta.ts';
 import { endpointPlaces } from './l2.ts';
+import { store } from './maps.ts';
 import {
   type AnnouncingWorld,
   entryOf,
@@ -19,6 +20,7 @@ import {
   type Saying,
   sayingsOf,
 } from './sayings.ts';
+import { createServiceSlices } from './slices.ts';
 
 /** Services and slices by `namespace/name`. */
 export type AnnouncementSnapshot = AnnouncingWorld & {
@@ -77,8 +79,7 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
   const advertisements = new Map<string, BGPAdvertisementModel>();
   const communities = new Map<string, CommunityModel>();
   const services = new Map<string, LoadBalancerModel>();
-  const slices = new Map<string, EndpointSliceModel>();
-  const slicesOf = new Map<string, Set<string>>();
+  const slices = createServiceSlices();
   const prefixesBy = new Map<string, readonly string[]>();
   const saidOf = new Map<string, Map<string, readonly Saying[]>>();
   const entries = new Map<string, AnnouncementIntent>();
@@ -99,7 +100,7 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
     }
     prefixesBy.delete(key);
     const service = services.get(key);
-    const own = [...(slicesOf.get(key) ?? [])].flatMap((each) => slices.get(each) ?? []);
+    const own = slices.of(key);
     if (service === undefined || !isServed(service, own, self)) return;
     const found = prefixesOf(service, pools, sayings.value);
     if (found.size > 0) prefixesBy.set(key, [...found.keys()]);
@@ -135,15 +136,7 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
       dirty.add(key);
     },
     setSlice(key, slice) {
-      const before = slices.get(key);
-      if (before !== undefined) {
-        slicesOf.get(before.service)?.delete(key);
-        dirty.add(before.service);
-      }
-      store(slices, key, slice);
-      if (slice === undefined) return;
-      slicesOf.set(slice.service, (slicesOf.get(slice.service) ?? new Set()).add(key));
-      dirty.add(slice.service);
+      for (const service of slices.set(key, slice)) dirty.add(service);
     },
     flush() {
       const touched = new Set<string>(allDirty ? saidOf.keys() : []);
@@ -223,9 +216,4 @@ function withoutRepeats(problems: readonly Problem[]): readonly Problem[] {
     else if (!seen.has(id)) seen.set(id, problem);
   }
   return [...seen.values()];
-}
-
-function store<T>(map: Map<string, T>, key: string, value: T | undefined): void {
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
 }

@@ -17,7 +17,9 @@ import {
   interfacesOn,
   mostCandidates,
 } from './candidates.ts';
+import { index, store } from './maps.ts';
 import { poolOf } from './scope.ts';
+import { createServiceSlices } from './slices.ts';
 
 /** Pools, advertisements and nodes by their names, Services and slices by `namespace/name`. */
 export type L2Snapshot = {
@@ -100,8 +102,7 @@ export function createL2Compiler(self: string): L2Compiler {
   const advertisements = new Map<string, L2AdvertisementModel>();
   const nodes = new Map<string, NodeModel>();
   const services = new Map<string, LoadBalancerModel>();
-  const slices = new Map<string, EndpointSliceModel>();
-  const slicesOf = new Map<string, Set<string>>();
+  const slices = createServiceSlices();
   const entriesBy = new Map<string, ReadonlyMap<string, VirtualAddressIntent>>();
   const wanting = new Map<string, Set<string>>();
   const problemsBy = new Map<string, readonly Problem[]>();
@@ -122,7 +123,7 @@ export function createL2Compiler(self: string): L2Compiler {
       problemsBy.delete(key);
       return;
     }
-    const own = [...(slicesOf.get(key) ?? [])].flatMap((each) => slices.get(each) ?? []);
+    const own = slices.of(key);
     const { answers, problems } = answersOf(
       service,
       { pools, advertisements, eligibility },
@@ -161,15 +162,7 @@ export function createL2Compiler(self: string): L2Compiler {
       dirty.add(key);
     },
     setSlice(key, slice) {
-      const before = slices.get(key);
-      if (before !== undefined) {
-        index(slicesOf, before.service, key, false);
-        dirty.add(before.service);
-      }
-      store(slices, key, slice);
-      if (slice === undefined) return;
-      index(slicesOf, slice.service, key, true);
-      dirty.add(slice.service);
+      for (const service of slices.set(key, slice)) dirty.add(service);
     },
     flush() {
       const touched = new Set<string>();
@@ -242,15 +235,4 @@ function relevant(node: NodeModel | undefined): string {
 
 function inKeyOrder<T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] {
   return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function index(map: Map<string, Set<string>>, key: string, value: string, isIn: boolean): void {
-  const values = map.get(key) ?? new Set();
-  if (isIn) map.set(key, values.add(value));
-  else if (values.delete(value) && values.size === 0) map.delete(key);
-}
-
-function store<T>(map: Map<string, T>, key: string, value: T | undefined): void {
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
 }
