@@ -3,13 +3,13 @@ import { type BGPAdvertisement, bgpAdvertisementKind } from '#api/kinds/bgpadver
 import { type Community, communityKind } from '#api/kinds/community.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { type AnnouncementCompiler, createAnnouncementCompiler } from '#compile/loadbalancer/bgp.ts';
-import { formatOrigin } from '#intent/origin.ts';
 import type { Client } from '#kube/client.ts';
-import { type Informer, startInformer } from '#kube/informer.ts';
+import type { Informer } from '#kube/informer.ts';
 import { type BGPAdvertisementModel, readBGPAdvertisement } from '#model/bgpadvertisement.ts';
 import { type CommunityModel, readCommunity } from '#model/community.ts';
 import type { Read } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
+import { followModels } from './follow-models.ts';
 
 export type AnnouncementFeed = Pick<
   AnnouncementCompiler,
@@ -33,22 +33,10 @@ export function startAnnouncementFeed(
     read: (object: Raw) => Read<M>,
     set: (key: string, model: M | undefined) => void,
   ): Informer<M> => {
-    const informer = startInformer<Raw, M>(client, type, {
-      log,
-      mayBeAbsent: true,
-      equal: (a, b) => JSON.stringify(a, readable) === JSON.stringify(b, readable),
-      transform: (object) => {
-        const { value, problems } = read(object);
-        for (const { object: origin, field, code, message } of problems)
-          log.debug(message, { object: formatOrigin(origin), field, reason: code });
-        return value;
-      },
-    });
-    informer.onChange(({ key, new: model }) => {
+    return followModels({ client, log, mayBeAbsent: true }, type, read, (key, model) => {
       set(key, model);
       onChange();
     });
-    return informer;
   };
   const all = [
     follow<BGPAdvertisement, BGPAdvertisementModel>(
@@ -73,9 +61,4 @@ export function startAnnouncementFeed(
       for (const informer of all) informer.stop();
     },
   };
-}
-
-/** Names of communities are a map. */
-function readable(_: string, value: unknown): unknown {
-  return value instanceof Map ? [...value] : value;
 }

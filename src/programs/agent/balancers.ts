@@ -4,7 +4,7 @@ import { type L2Advertisement, l2AdvertisementKind } from '#api/kinds/l2advertis
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { createL2Compiler } from '#compile/loadbalancer/l2.ts';
 import type { Client } from '#kube/client.ts';
-import { type Informer, startInformer } from '#kube/informer.ts';
+import type { Informer } from '#kube/informer.ts';
 import { readAddressPool } from '#model/addresspool.ts';
 import { readL2Advertisement } from '#model/l2advertisement.ts';
 import type { AddressPoolModel, LoadBalancerModel } from '#model/loadbalancer.ts';
@@ -14,8 +14,8 @@ import type { Read } from '#model/problem.ts';
 import { type EndpointSliceModel, readService, type ServiceModel } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ServedLoadBalancers } from '../flags.ts';
+import { followModels } from './follow-models.ts';
 import type { Delta } from './handover.ts';
-import { logProblem } from './policies.ts';
 
 export type BalancerFeed = {
   readonly synced: Promise<void>;
@@ -58,24 +58,14 @@ export function startBalancerFeed(
   const informers: Informer<object>[] = [];
   const poolHandlers: ((key: string, pool: AddressPoolModel | undefined) => void)[] = [];
 
+  const from = { client, log, mayBeAbsent: true };
   const watch = <Raw extends KubeObject, M extends object>(
     type: ResourceType,
     read: (object: Raw) => Read<M>,
     set: (key: string, model: M | undefined) => void,
   ): void => {
-    const informer = startInformer<Raw, M>(client, type, {
-      log,
-      mayBeAbsent: true,
-      // Statuses are written to the very objects that are watched.
-      equal: (a, b) => JSON.stringify(a, asText) === JSON.stringify(b, asText),
-      transform: (object) => {
-        const { value, problems } = read(object);
-        for (const problem of problems) logProblem(log, problem);
-        return value;
-      },
-    });
-    informer.onChange((change) => {
-      set(change.key, change.new);
+    const informer = followModels(from, type, read, (key, model) => {
+      set(key, model);
       onChange();
     });
     informers.push(informer);
@@ -117,6 +107,3 @@ export function startBalancerFeed(
     },
   };
 }
-
-/** Ranges are numbers that JSON has no word for. */
-const asText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);

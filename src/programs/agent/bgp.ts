@@ -7,7 +7,6 @@ import { type Password, secretKey } from '#compile/bgp/compile.ts';
 import { createBGPCompiler } from '#compile/bgp/incremental.ts';
 import type { Delta as CompiledDelta } from '#compile/delta.ts';
 import type { NodeIntent } from '#intent/node.ts';
-import { formatOrigin } from '#intent/origin.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { type BFDProfileModel, readBFDProfile } from '#model/bfdprofile.ts';
@@ -19,6 +18,7 @@ import type { NodeModel } from '#model/node.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
 import { type AnnouncementFeed, startAnnouncementFeed } from './announcements.ts';
+import { followModels } from './follow-models.ts';
 import type { Delta } from './handover.ts';
 
 export type BGPFeed = {
@@ -44,38 +44,25 @@ export function startBGPFeed(client: Client, node: string, log: Log, onChange: (
     compiler.setPassword(key, password);
     onChange();
   });
-  const neighbors = startInformer<BGPNeighbor, BGPNeighborModel>(client, bgpNeighborKind, {
-    log,
-    // A session's state is written to the status of the very object that is watched.
-    equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
-    transform: (object) => {
-      const { value, problems } = readBGPNeighbor(object);
-      for (const { object: origin, field, code, message } of problems)
-        log.debug(message, { object: formatOrigin(origin), field, reason: code });
-      return value;
-    },
-  });
-  neighbors.onChange(({ key, new: neighbor }) => {
-    compiler.setNeighbor(key, neighbor);
-    followPasswordsOfAll();
-    onChange();
-  });
-  const peers = startInformer<BGPPeer, BGPPeerModel>(client, bgpPeerKind, {
-    log,
-    mayBeAbsent: true,
-    equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
-    transform: (object) => {
-      const { value, problems } = readBGPPeer(object);
-      for (const { object: origin, field, code, message } of problems)
-        log.debug(message, { object: formatOrigin(origin), field, reason: code });
-      return value;
-    },
-  });
-  peers.onChange(({ key, new: peer }) => {
-    compiler.setPeer(key, peer);
-    followPasswordsOfAll();
-    onChange();
-  });
+  const told = <M>(set: (key: string, model: M | undefined) => void) => {
+    return (key: string, model: M | undefined): void => {
+      set(key, model);
+      followPasswordsOfAll();
+      onChange();
+    };
+  };
+  const neighbors = followModels<BGPNeighbor, BGPNeighborModel>(
+    { client, log, mayBeAbsent: false },
+    bgpNeighborKind,
+    readBGPNeighbor,
+    told(compiler.setNeighbor),
+  );
+  const peers = followModels<BGPPeer, BGPPeerModel>(
+    { client, log, mayBeAbsent: true },
+    bgpPeerKind,
+    readBGPPeer,
+    told(compiler.setPeer),
+  );
   const profiles = startInformer<BFDProfile, BFDProfileModel>(client, bfdProfileKind, {
     log,
     mayBeAbsent: true,
