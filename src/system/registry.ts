@@ -166,6 +166,26 @@ export const ports = {
   agentMetrics: entry(9470, 'agent: /metrics, /healthz, /readyz'),
   datapathMetrics: entry(9471, 'datapath: /metrics, /healthz, /readyz'),
   controllerMetrics: entry(9472, 'controller: /metrics, /healthz, /readyz'),
+  gatewayFeed: entry(
+    9474,
+    "a gateway's pod: the controller says here what to hold, by TLS with the instance's own key",
+  ),
+  gatewayMetrics: entry(9475, "a gateway's pod: /metrics, /healthz, /readyz"),
+} as const;
+
+/**
+ * Listening sockets of a gateway's pod, by kind: `base + slot`, open from the start, so that a new port needs no reload. The instance's
+ * Service maps ports to them. Those that expect a PROXY header are `gatewayProxyOffset` higher.
+ */
+export const gatewaySlots = {
+  http: entry({ base: 10_000, count: 32 }, 'HTTP/1.1 and h2c'),
+  https: entry({ base: 10_100, count: 32 }, 'TLS that ends at nginx'),
+  tls: entry(
+    { base: 10_200, count: 16 },
+    'ports whose listeners differ by server name: some pass TLS through',
+  ),
+  tcp: entry({ base: 10_300, count: 64 }, 'TCP listeners'),
+  udp: entry({ base: 10_400, count: 64 }, 'UDP listeners'),
 } as const;
 
 /** Other numbers. */
@@ -173,6 +193,10 @@ export const numbers = {
   vni: entry(0x6e6c, 'VXLAN network identifier of the cluster ("nl")'),
   vxlanOverhead4: entry(50, 'bytes: outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8'),
   vxlanOverhead6: entry(70, 'bytes: outer Ethernet 14 + IPv6 40 + UDP 8 + VXLAN 8'),
+  gatewayProxyOffset: entry(
+    1000,
+    'added to the ports of a gateway: the same sockets once more, for clients that send a PROXY header',
+  ),
   addressRestSeconds: entry(30, 'a freed address rests: longer than any node needs to hear of it'),
   wiringVersion: entry(
     1,
@@ -183,6 +207,10 @@ export const numbers = {
 /** Files and sockets on a node. */
 export const paths = {
   runDirectory: entry('/run/netloom', 'sockets; gone after a reboot, like everything they speak of'),
+  gatewayDirectory: entry(
+    '/run/netloom-gateway',
+    "a gateway's pod: sockets between its two containers, what nginx holds, as a file, and its temporary files",
+  ),
   cniSocket: entry('/run/netloom/cni.sock', 'the CNI executable speaks to the datapath here'),
   nftLink: entry(
     '/run/netloom/netloom-nft',

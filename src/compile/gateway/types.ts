@@ -1,0 +1,176 @@
+/** What the parts of this folder hand to each other: what is known, who is attached where, and what is said of it. */
+import type { GatewayIntent, GatewayPortIntent, GatewayPortKind } from '#intent/gateway.ts';
+import type {
+  AuthorityModel,
+  BackendServiceModel,
+  BackendTLSPolicyModel,
+  CertificateModel,
+  GatewayClassModel,
+  GatewayModel,
+  ListenerModel,
+  ListenerSetModel,
+  ObjectReference,
+  ParentReference,
+  ReferenceGrantModel,
+  RouteModel,
+} from '#model/gateway/types.ts';
+import type { Labels } from '#model/selector.ts';
+import type { EndpointSliceModel } from '#model/service.ts';
+
+/** Our controller's name in GatewayClasses and in the status of routes. */
+export const controllerName = 'netloom.dev/gateway';
+
+/** Kinds of objects that decide what gateways hold, with the model of each. Slices are by their own key, all others by `key`. */
+export type GatewayInputs = {
+  readonly class: GatewayClassModel;
+  readonly gateway: GatewayModel;
+  readonly listenerSet: ListenerSetModel;
+  /** By `KIND/namespace/name`. */
+  readonly route: RouteModel;
+  readonly grant: ReferenceGrantModel;
+  readonly tlsPolicy: BackendTLSPolicyModel;
+  readonly service: BackendServiceModel;
+  readonly slice: EndpointSliceModel;
+  readonly certificate: CertificateModel;
+  /** By `KIND/namespace/name`: ConfigMap or Secret. */
+  readonly authority: AuthorityModel;
+  /** Labels by name. */
+  readonly namespace: Labels;
+};
+
+export type GatewayInput = keyof GatewayInputs;
+
+/** The whole, by kind and key. */
+export type GatewaySnapshot = { readonly [K in GatewayInput]: ReadonlyMap<string, GatewayInputs[K]> };
+
+/** metav1.Condition without what only the API server's object tells (observedGeneration, time). */
+export type GatewayCondition = {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+};
+
+/** A listener of a Gateway or of a ListenerSet that is taken by it. */
+export type Listener = {
+  /** As in GatewayIntent.listeners. */
+  readonly key: string;
+  readonly gateway: string;
+  /** The object that it stands in, and its namespace, which `Same` means. */
+  readonly owner: {
+    readonly kind: 'Gateway' | 'ListenerSet';
+    readonly key: string;
+    readonly namespace: string;
+  };
+  readonly model: ListenerModel;
+  /** Key in GatewayIntent.ports. */
+  readonly port: string;
+  readonly portKind: GatewayPortKind;
+  /** False: it is in conflict or refused, and nothing is served by it. Routes may be attached to it all the same. */
+  readonly served: boolean;
+  readonly conditions: readonly GatewayCondition[];
+  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
+};
+
+/** Where one parentRef of a route leads. */
+export type Attachment = {
+  readonly parent: ParentReference;
+  /** Of the Gateway that it belongs to in the end. */
+  readonly gateway: string;
+  /** Listeners that take the route, each with the hostnames that both have; `['']` means any. Empty: not accepted. */
+  readonly listeners: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[];
+  /** `Accepted`; where `ResolvedRefs` comes from what else the route says, it is added later. */
+  readonly accepted: GatewayCondition;
+};
+
+/** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */
+export type RouteEntries = {
+  readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
+  /** Service ports that it sends to, as keys in GatewayIntent.backends. */
+  readonly backends: readonly string[];
+  /** `ResolvedRefs`, `PartiallyInvalid` and what else is said beside `Accepted`. */
+  readonly conditions: readonly GatewayCondition[];
+};
+
+/** Whether somebody may refer to an object of another namespace; always within one's own. */
+export type Permits = (
+  from: { readonly group: string; readonly kind: string; readonly namespace: string },
+  to: ObjectReference,
+) => boolean;
+
+/** The status of one object, whole: what is missing in it is removed, except what other controllers wrote. */
+export type GatewayStatus =
+  | { readonly kind: 'GatewayClass'; readonly key: string; readonly conditions: readonly GatewayCondition[] }
+  | {
+      readonly kind: 'Gateway' | 'ListenerSet';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      readonly listeners: readonly ListenerStatus[];
+      /** Of Gateways: ListenerSets that are attached. */
+      readonly attachedListenerSets?: number;
+    }
+  | {
+      readonly kind: 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute' | 'UDPRoute';
+      readonly key: string;
+      /** Of parents that are ours. */
+      readonly parents: readonly {
+        readonly parent: ParentReference;
+        readonly conditions: readonly GatewayCondition[];
+      }[];
+    }
+  | {
+      readonly kind: 'BackendTLSPolicy';
+      readonly key: string;
+      /** The Gateways whose routes go to its targets. */
+      readonly ancestors: readonly {
+        readonly gateway: string;
+        readonly conditions: readonly GatewayCondition[];
+      }[];
+    };
+
+export type ListenerStatus = {
+  readonly name: string;
+  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
+  readonly attachedRoutes: number;
+  readonly conditions: readonly GatewayCondition[];
+};
+
+/**
+ * What only the running part knows and status needs: the addresses of an instance, whether its data plane is there, and what it holds.
+ * A Gateway that isn't here has none yet.
+ */
+export type InstanceFacts = {
+  readonly addresses: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
+  /** A sentence, while it has no data plane or no address. */
+  readonly waiting?: string;
+  /** Ports of its Service that lead to a listening socket already, by key in GatewayIntent.ports: they keep it. */
+  readonly slots?: ReadonlyMap<string, Pick<GatewayPortIntent, 'kind' | 'slot' | 'proxyProtocol'>>;
+};
+
+/** One instance's part of what changed: a delta on the last (see `DeltaOutput`). */
+export type GatewayChanges = {
+  /** By Gateway; `undefined`: the Gateway is gone or no longer ours. */
+  readonly instances: ReadonlyMap<
+    string,
+    | {
+        readonly put: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+        readonly remove: Readonly<Record<string, readonly string[]>>;
+      }
+    | undefined
+  >;
+  /** By `KIND/namespace/name`, those that changed; `undefined`: nothing of ours is to be in the object's status any more. */
+  readonly statuses: ReadonlyMap<string, GatewayStatus | undefined>;
+};
+
+/** The whole of it, change by change. */
+export type GatewayBook = {
+  /** `undefined` removes. */
+  set<K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined): void;
+  setFacts(gateway: string, facts: InstanceFacts | undefined): void;
+  /** What changed since the last call, at the cost of what was touched. */
+  settle(): GatewayChanges;
+  /** The whole intent of a Gateway: for a data plane that holds none or another generation. */
+  whole(gateway: string): GatewayIntent | undefined;
+  /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */
+  references(): ReadonlySet<string>;
+};
