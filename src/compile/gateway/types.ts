@@ -88,7 +88,7 @@ export type RouteEntries = {
   readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
   /** Service ports that it sends to, each way of speaking to one once. */
   readonly backends: readonly BackendUse[];
-  /** `ResolvedRefs`, `PartiallyInvalid` and what else is said beside `Accepted`. */
+  /** `ResolvedRefs`, `PartiallyInvalid`; `Accepted` (False, no rule can be served) is instead of the attachment's. */
   readonly conditions: readonly GatewayCondition[];
 };
 
@@ -100,6 +100,8 @@ export type BackendUse = {
   readonly service: string;
   readonly port: number;
   readonly protocol: GatewayBackendIntent['protocol'];
+  /** Key in GatewayIntent.identities: spoken to by TLS. Absent: plainly, also where a policy is in force (TLS that is passed through). */
+  readonly identity?: string;
 };
 
 /** What one `BackendUse` needs in a data plane; several may need the same identity. */
@@ -129,7 +131,10 @@ export type BackendTLS = {
   readonly authorities?: string;
 };
 
-/** In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each. */
+/**
+ * In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each, and only listeners that are served. Of a
+ * route that isn't accepted there are none: only what is said of its references is wanted.
+ */
 export type RouteEntriesOf = (
   route: RouteModel,
   attachments: readonly Attachment[],
@@ -147,7 +152,13 @@ export type Permits = (
 
 /** The status of one object, whole: what is missing in it is removed, except what other controllers wrote. */
 export type GatewayStatus =
-  | { readonly kind: 'GatewayClass'; readonly key: string; readonly conditions: readonly GatewayCondition[] }
+  | {
+      readonly kind: 'GatewayClass';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      /** Sorted, as the specification wants it. */
+      readonly supportedFeatures: readonly string[];
+    }
   | {
       readonly kind: 'Gateway' | 'ListenerSet';
       readonly key: string;
