@@ -131,7 +131,10 @@ export type BackendTLS = {
   readonly authorities?: string;
 };
 
-/** In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each. */
+/**
+ * In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each, and only listeners that are served. Of a
+ * route that isn't accepted there are none: only what is said of its references is wanted.
+ */
 export type RouteEntriesOf = (
   route: RouteModel,
   attachments: readonly Attachment[],
@@ -149,7 +152,13 @@ export type Permits = (
 
 /** The status of one object, whole: what is missing in it is removed, except what other controllers wrote. */
 export type GatewayStatus =
-  | { readonly kind: 'GatewayClass'; readonly key: string; readonly conditions: readonly GatewayCondition[] }
+  | {
+      readonly kind: 'GatewayClass';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      /** Sorted, as the specification wants it. */
+      readonly supportedFeatures: readonly string[];
+    }
   | {
       readonly kind: 'Gateway' | 'ListenerSet';
       readonly key: string;
@@ -192,9 +201,17 @@ export type InstanceFacts = {
   readonly addresses: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
   /** A sentence, while it has no data plane or no address. */
   readonly waiting?: string;
+  /**
+   * A sentence, while what `infrastructure.parametersRef` names can't be used: `Accepted` is False (InvalidParameters), and what is
+   * served stays served.
+   */
+  readonly invalidParameters?: string;
   /** Ports of its Service that lead to a listening socket already, by key in GatewayIntent.ports: they keep it. */
   readonly slots?: ReadonlyMap<string, Pick<GatewayPortIntent, 'kind' | 'slot' | 'proxyProtocol'>>;
 };
+
+/** How many listening sockets of each kind a pod has (`gatewaySlots` in the registry, which compile can't see). */
+export type GatewaySlots = Readonly<Record<GatewayPortKind, number>>;
 
 /** One instance's part of what changed: a delta on the last (see `DeltaOutput`). */
 export type GatewayChanges = {
@@ -211,7 +228,7 @@ export type GatewayChanges = {
   readonly statuses: ReadonlyMap<string, GatewayStatus | undefined>;
 };
 
-/** The whole of it, change by change. */
+/** The whole of it, change by change: `createGatewayBook(slots)` in book.ts. */
 export type GatewayBook = {
   /** `undefined` removes. */
   set<K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined): void;
