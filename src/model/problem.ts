@@ -42,6 +42,7 @@ export const problemCodes = [
   'NoInternalAddress',
   'NodeReplaced',
   'NotCarried',
+  'NotHeld',
   'NotSupported',
   'OutsideSubnet',
   'Overlap',

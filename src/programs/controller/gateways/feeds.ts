@@ -23,7 +23,7 @@ export type Feeds = {
   /** The Gateway's pods as they are now, and the key that they know. */
   setPods(gateway: string, pods: readonly InstancePod[], key: string | undefined): void;
   push(gateway: string, delta: Delta): void;
-  /** Whether a pod that is ready holds anything. */
+  /** Whether a pod that is ready holds what it was given, as far as is known. */
   isServing(gateway: string): boolean;
   /** Entries that pods can't hold, each once. */
   problems(gateway: string): GatewayAnswer['problems'];
@@ -33,7 +33,14 @@ export type Feeds = {
   stop(): void;
 };
 
-type Fed = { pod: InstancePod; readonly key: string; readonly feed: PodFeed; answer?: GatewayAnswer };
+type Fed = {
+  pod: InstancePod;
+  readonly key: string;
+  readonly feed: PodFeed;
+  /** Nothing else is known yet: it serves what it was given by whoever led before. */
+  isPresumed: boolean;
+  answer?: GatewayAnswer;
+};
 type Instance = { generation: number; readonly pods: Map<string, Fed>; readonly waiting: Set<() => void> };
 
 const lineEveryMs = 30_000;
@@ -68,6 +75,7 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
       holds(answer) {
         failing.over((times) => log.info("a gateway's pod takes changes again", { ...fields, failed: times }));
         fed.answer = answer;
+        fed.isPresumed = false;
         changed(gateway, instance);
       },
       lost(error) {
@@ -76,11 +84,12 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
           failing.happened((times) =>
             log.warn("a gateway's pod takes no changes and is tried again", { ...fields, error, times }),
           );
+        fed.isPresumed = false;
         changed(gateway, instance);
       },
       sent: (kind, milliseconds) => metrics.pushed(kind, milliseconds),
     });
-    const fed: Fed = { pod, key, feed };
+    const fed: Fed = { pod, key, feed, isPresumed: pod.isReady };
     return fed;
   };
   const end = (instance: Instance, uid: string): void => {
@@ -122,7 +131,7 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
     },
     isServing: (gateway) =>
       [...(instances.get(gateway)?.pods.values() ?? [])].some(
-        ({ pod, feed }) => pod.isReady && feed.held() !== undefined,
+        ({ pod, feed, isPresumed }) => pod.isReady && (isPresumed || feed.held() !== undefined),
       ),
     problems(gateway) {
       const found = new Map<string, GatewayAnswer['problems'][number]>();

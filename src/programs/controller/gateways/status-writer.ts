@@ -30,6 +30,8 @@ export type StatusWriterOptions = {
 export type StatusWriter = {
   /** What was decided, with the generation that it was decided on; `undefined`: nothing of ours is to be there. */
   decided(key: string, status: GatewayStatus | undefined, generation: number): void;
+  /** What was decided is so of this generation, too. */
+  observed(key: string, generation: number): void;
   /** The object is another one than before, or its addresses are. */
   touched(key: string): void;
   /** Whether anything is said of the object. */
@@ -131,6 +133,11 @@ export function startStatusWriter({
       if (status !== undefined) decisions.set(key, { status, generation });
       else if (decisions.delete(key)) leaving.add(key);
       queue.add(key);
+    },
+    observed(key, generation) {
+      const decision = decisions.get(key);
+      if (decision !== undefined) decisions.set(key, { ...decision, generation });
+      this.touched(key);
     },
     touched(key) {
       // An earlier leader may have ended before it took back what it had said.

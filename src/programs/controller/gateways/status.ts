@@ -1,4 +1,5 @@
 /** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
 import {
   controllerName,
@@ -9,7 +10,6 @@ import {
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
 import type { ParentReference } from '#model/gateway/types.ts';
-import { gatewayGroup } from './names.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {

@@ -1,0 +1,277 @@
+/** One leader's time with gateways: objects into the book; out of it changes for pods, statuses for objects, and what instances are to be. */
+import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { createGatewayBook } from '#compile/gateway/book.ts';
+import { controllerName, type GatewayChanges, type InstanceFacts } from '#compile/gateway/types.ts';
+import type { GatewayIntent, GatewayPortKind } from '#intent/gateway.ts';
+import { sleep } from '#kube/backoff.ts';
+import type { Client } from '#kube/client.ts';
+import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
+import type { Problem } from '#model/problem.ts';
+import { gatewaySlots } from '#system/registry.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { ObjectReference } from '#telemetry/problems.ts';
+import type { connectFeed } from '../../gateway/client.ts';
+import { createFeeds } from './feeds.ts';
+import { type Delta, foldDeltas, isEmptyDelta } from './fold.ts';
+import { type SeenObject, startInputs } from './inputs.ts';
+import { startInstanceCaches } from './instance-caches.ts';
+import { startInstances, type Wish } from './instances.ts';
+import type { GatewayCounts, GatewayMetrics } from './metrics.ts';
+import { createFaults } from './faults.ts';
+import { followReferences } from './references.ts';
+import { startStatusWriter } from './status-writer.ts';
+
+export type SessionOptions = {
+  readonly client: Client;
+  readonly image: string;
+  readonly connect: typeof connectFeed;
+  readonly metrics: GatewayMetrics;
+  readonly log: Log;
+  readonly onProblems: () => void;
+};
+
+export type GatewaySession = {
+  run(signal: AbortSignal): Promise<void>;
+  problems(): readonly Problem[];
+  referenceOf(object: Pick<ObjectReference, 'kind' | 'namespace' | 'name'>): ObjectReference | undefined;
+  counts(): GatewayCounts;
+  stop(): Promise<void>;
+};
+
+/** A certificate that is referred to for the first time is waited for: without it a listener would be told and served without. */
+const referencesWithinMs = 500;
+/** Statuses wait for what they tell of to be served, but no longer. */
+const servedWithinMs = 1_000;
+
+export function startSession(options: SessionOptions): GatewaySession {
+  const { client, image, connect, metrics, log, onProblems } = options;
+  const slots = Object.fromEntries(
+    Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
+  ) as Record<GatewayPortKind, number>;
+  const book = createGatewayBook(slots);
+  const classes = new Map<string, GatewayClassModel>();
+  const gateways = new Map<string, GatewayModel>();
+  /** Of Gateways that are ours to serve. */
+  const ports = new Map<string, GatewayIntent['ports']>();
+  const facts = new Map<string, InstanceFacts | undefined>();
+  const faults = createFaults();
+  /** What pods can't hold, as text. */
+  const unheld = new Map<string, string>();
+  let isStale = true;
+  let rouse = (): void => {};
+
+  const wake = (): void => {
+    isStale = true;
+    rouse();
+  };
+  /** Objects that were written to since statuses were last decided. */
+  const touched = new Set<string>();
+  const inputs = startInputs({
+    client,
+    log,
+    set(kind, key, value, seen) {
+      if (kind === 'class') put(classes, key, value as GatewayClassModel | undefined);
+      if (kind === 'gateway') {
+        put(gateways, key, value as GatewayModel | undefined);
+        instances.touch(key);
+      }
+      if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
+      book.set(kind, key, value);
+      wake();
+    },
+    touched(key) {
+      touched.add(key);
+      wake();
+    },
+  });
+  const note = (key: string, seen: SeenObject | undefined): void => {
+    if (faults.note(key, seen)) onProblems();
+  };
+  const references = followReferences({
+    client,
+    log,
+    set(kind, key, read, object) {
+      book.set(kind, key, read.value);
+      note(`${kind} ${key}`, object && { ref: faults.reference(object), ...read });
+      wake();
+    },
+  });
+  const lookAtFacts = (gateway: string): void => {
+    const now = instances.facts(gateway);
+    if (isDeepStrictEqual(facts.get(gateway), now)) return;
+    facts.set(gateway, now);
+    if (now === undefined) facts.delete(gateway);
+    book.setFacts(gateway, now);
+    statuses.touched(`Gateway/${gateway}`);
+    wake();
+  };
+  const feeds = createFeeds({
+    connect,
+    whole: (gateway) => book.whole(gateway),
+    onHeld(gateway) {
+      lookAtFacts(gateway);
+      const wrong = JSON.stringify(feeds.problems(gateway));
+      if (wrong === (unheld.get(gateway) ?? '[]')) return;
+      unheld.set(gateway, wrong);
+      onProblems();
+    },
+    metrics,
+    log,
+  });
+  const caches = startInstanceCaches(
+    client,
+    log,
+    (gateway) => instances.touch(gateway),
+    (instance) => instances.touchPods(instance),
+  );
+  const wish = (key: string): Wish | undefined => {
+    const gateway = gateways.get(key);
+    if (gateway === undefined) return undefined;
+    const { controllerName: controller = controllerName } = classes.get(gateway.className) ?? {};
+    return { gateway, ports: ports.get(key), isForeign: controller !== controllerName };
+  };
+  const instances = startInstances({ client, image, caches, feeds, wish, onFacts: lookAtFacts, log });
+  const statuses = startStatusWriter({
+    client,
+    object: (key) => inputs.object(key)?.status,
+    addresses: (gateway) => facts.get(gateway)?.addresses ?? [],
+    metrics,
+    log,
+  });
+
+  /** What the book says now, once what it newly refers to is known. */
+  const settle = async (): Promise<GatewayChanges> => {
+    const started = performance.now();
+    let changes = book.settle();
+    metrics.settled(performance.now() - started);
+    for (let fresh = references.refer(book.references()); fresh !== undefined; ) {
+      await Promise.race([fresh, sleep(referencesWithinMs)]);
+      changes = foldBooks(changes, book.settle());
+      fresh = references.refer(book.references());
+    }
+    return changes;
+  };
+  const push = ({ instances: changed }: GatewayChanges): void => {
+    for (const [gateway, delta] of changed) {
+      if (delta === undefined) ports.delete(gateway);
+      else {
+        const before = ports.get(gateway);
+        const after = portsAfter(before ?? {}, delta);
+        ports.set(gateway, after);
+        if (!isEmptyDelta(delta)) feeds.push(gateway, delta);
+        if (before !== undefined && isDeepStrictEqual(before, after)) continue;
+      }
+      instances.touch(gateway);
+    }
+  };
+  const tell = ({ statuses: decided }: GatewayChanges, generations: ReadonlyMap<string, number>): void => {
+    for (const [key, generation] of generations) {
+      if (decided.has(key)) statuses.decided(key, decided.get(key), generation);
+      else statuses.observed(key, generation);
+    }
+  };
+  /** Statuses follow one another as they were decided. */
+  let told: Promise<void> = Promise.resolve();
+
+  const pass = async (): Promise<void> => {
+    isStale = false;
+    if (hasOurs(classes, gateways)) {
+      inputs.watchBackends();
+      await inputs.synced();
+    }
+    const changes = await settle();
+    // The book and the caches are at the same point now.
+    const keys = [...touched, ...changes.statuses.keys()];
+    const generations = new Map(keys.map((key) => [key, inputs.object(key)?.status?.generation ?? 0]));
+    touched.clear();
+    push(changes);
+    const served = [...changes.instances.keys()]
+      .filter((gateway) => feeds.isServing(gateway))
+      .map((gateway) => feeds.reached(gateway, 'one', servedWithinMs));
+    const before = told;
+    told = Promise.all([before, ...served]).then(() => tell(changes, generations));
+  };
+
+  const notHeld = (gateway: string): readonly Problem[] => {
+    const [namespace = '', name = ''] = gateway.split('/');
+    const object = { kind: 'Gateway', namespace, name };
+    return feeds.problems(gateway).map(({ entry, reason }) => ({
+      object,
+      field: '',
+      code: 'NotHeld',
+      message: `its data plane can't hold ${entry}: ${reason}`,
+    }));
+  };
+
+  return {
+    async run(signal) {
+      signal.addEventListener('abort', () => rouse(), { once: true });
+      await Promise.all([inputs.synced(), caches.synced]);
+      for (const gateway of gateways.keys()) instances.touch(gateway);
+      while (!signal.aborted) {
+        await pass();
+        // All that one turn of the event loop brings is one change.
+        if (!isStale && !signal.aborted) await new Promise<void>((resolve) => (rouse = resolve));
+        await setImmediate();
+      }
+    },
+    problems: () => [
+      // What is wrong with objects of other controllers is theirs to say.
+      ...faults.problems((object) => {
+        const key = keyOf(object);
+        return inputs.object(key)?.status === undefined || statuses.speaksOf(key);
+      }),
+      ...[...ports.keys()].flatMap(notHeld),
+    ],
+    referenceOf: (object) =>
+      faults.referenceOf(object.kind, object.namespace, object.name) ?? inputs.object(keyOf(object))?.ref,
+    counts: () => ({
+      instances: ports.size,
+      waiting: [...ports.keys()].filter((key) => facts.get(key)?.waiting !== undefined).length,
+    }),
+    async stop() {
+      inputs.stop();
+      references.stop();
+      caches.stop();
+      feeds.stop();
+      await instances.stop();
+      await statuses.stop();
+    },
+  };
+}
+
+function keyOf({ kind, namespace, name }: Pick<ObjectReference, 'kind' | 'namespace' | 'name'>): string {
+  return namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
+}
+
+function put<V>(map: Map<string, V>, key: string, value: V | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}
+
+function hasOurs(
+  classes: ReadonlyMap<string, GatewayClassModel>,
+  gateways: ReadonlyMap<string, GatewayModel>,
+): boolean {
+  const own = new Set(
+    [...classes.values()].filter((each) => each.controllerName === controllerName).map(({ name }) => name),
+  );
+  return [...gateways.values()].some(({ className }) => own.has(className));
+}
+
+function portsAfter(before: GatewayIntent['ports'], { put, remove }: Delta): GatewayIntent['ports'] {
+  const gone = new Set(remove['ports']);
+  const kept = Object.entries(before).filter(([key]) => !gone.has(key));
+  return { ...Object.fromEntries(kept), ...(put['ports'] as GatewayIntent['ports'] | undefined) };
+}
+
+/** What both say, one after the other. */
+function foldBooks(first: GatewayChanges, second: GatewayChanges): GatewayChanges {
+  const instances = new Map(first.instances);
+  for (const [gateway, delta] of second.instances) {
+    const before = instances.get(gateway);
+    instances.set(gateway, delta === undefined || before === undefined ? delta : foldDeltas(before, delta));
+  }
+  return { instances, statuses: new Map([...first.statuses, ...second.statuses]) };
+}
