@@ -220,7 +220,7 @@ export const gatewayKind = {
       tls,
       defaultScope: {
         type: 'string',
-        description: 'Whether routes that ask for default Gateways get it. Netloom serves none of them.',
+        description: '`All`: routes with useDefaultGateways are attached to it.',
         enum: ['All', 'None'],
       },
     },

@@ -162,6 +162,6 @@ export const uniqueRuleNames = {
 
 export const useDefaultGatewaysSchema = {
   type: 'string',
-  description: 'Whether it is attached to default Gateways. Netloom has none: `All` is refused.',
+  description: '`All`: it is attached to default Gateways, too; see spec.defaultScope of Gateway.',
   enum: ['All', 'None'],
 } as const;
