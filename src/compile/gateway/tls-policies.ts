@@ -1,113 +1,207 @@
-/** BackendTLSPolicies: which is in force for a port of a Service, whether it can be kept to, and what is said of those that aren't. */
-import type { BackendServiceModel, BackendTLSPolicyModel } from '#model/gateway/types.ts';
-import { olderFirst } from './age.ts';
-import type { Asking } from './inputs.ts';
-import { condition } from './listener-conditions.ts';
-import { gatewayGroup } from './listener-protocols.ts';
-import { findAuthority } from './named-objects.ts';
+/** BackendTLSPolicies: whether one can be kept, which one is in force for a port of a Service, and what is said of it. */
+import type {
+  AuthorityModel,
+  BackendServiceModel,
+  BackendTLSPolicyModel,
+  ObjectReference,
+} from '#model/gateway/types.ts';
 import type { BackendTLS, GatewayCondition } from './types.ts';
 
-/** What is decided for one Service. */
-export type ServiceTLS = {
-  readonly byPort: ReadonlyMap<number, BackendTLS>;
-  /** By policy, of its targets that mean this Service: whether one is in force, or why none is. */
-  readonly verdicts: ReadonlyMap<string, 'inForce' | 'Conflicted' | 'TargetNotFound'>;
+/** What policies are judged by. */
+export type PolicyContext = {
+  readonly service: (key: string) => BackendServiceModel | undefined;
+  /** Those with a target that is the Service, in any order. */
+  readonly policies: (service: string) => readonly BackendTLSPolicyModel[];
+  /** By `KIND/namespace/name`. */
+  readonly authority: (key: string) => AuthorityModel | undefined;
 };
 
-/** By name of a port; '' for all that no other policy names. */
-type Sections = Map<string, BackendTLSPolicyModel>;
+type Finding = { readonly reason: string; readonly message: string };
 
-export function decideTLS(key: string, ask: Asking): ServiceTLS {
-  const service = ask.get('service', key);
-  const policies = [...ask.policiesOf(key)].sort(olderFirst);
-  const verdicts = new Map<string, 'inForce' | 'Conflicted' | 'TargetNotFound'>();
-  const sections: Sections = new Map();
-  for (const policy of policies) {
-    for (const section of sectionsOf(policy, key)) {
-      const verdict = !isThere(service, section)
-        ? 'TargetNotFound'
-        : sections.has(section)
-          ? 'Conflicted'
-          : 'inForce';
-      if (verdict === 'inForce') sections.set(section, policy);
-      // One target that is in force is enough; of two that aren't the conflict says more.
-      const known = verdicts.get(policy.key);
-      if (verdict === 'inForce' || known === undefined || (known === 'TargetNotFound' && verdict === 'Conflicted'))
-        verdicts.set(policy.key, verdict);
+/** The policy for a Service's port; undefined: none is in force, the port is spoken to plainly. */
+export function tlsOf(service: string, port: number, context: PolicyContext): BackendTLS | undefined {
+  const model = context.service(service);
+  if (model === undefined) return undefined;
+  const names = model.ports
+    .filter((each) => each.port === port && each.protocol.toUpperCase() === 'TCP')
+    .map(({ name }) => name);
+  const [policy] = inForce(service, names[0], context);
+  if (policy === undefined) return undefined;
+  const { authorities, invalid } = judge(policy, context);
+  return {
+    policy,
+    usable: invalid === undefined && (policy.wellKnown !== undefined || authorities !== undefined),
+    ...(authorities === undefined ? {} : { authorities }),
+  };
+}
+
+/** `Accepted` and `ResolvedRefs`, the same for every Gateway whose routes go to a target of the policy. */
+export function tlsPolicyConditions(
+  policy: BackendTLSPolicyModel,
+  context: PolicyContext,
+): readonly GatewayCondition[] {
+  const { invalid, missing } = judge(policy, context);
+  const nothing = missing.length > 0 && missing.length === policy.authorities.length;
+  const refused =
+    conflictOf(policy, context) ??
+    targetOf(policy, context) ??
+    invalid ??
+    (nothing ? { reason: 'NoValidCACertificate', message: textOf(missing) } : undefined);
+  const [first] = missing;
+  return [
+    refused === undefined
+      ? { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'Is in force' }
+      : { type: 'Accepted', status: 'False', ...refused },
+    first === undefined
+      ? {
+          type: 'ResolvedRefs',
+          status: 'True',
+          reason: 'ResolvedRefs',
+          message: 'All that it refers to is there',
+        }
+      : { type: 'ResolvedRefs', status: 'False', reason: first.reason, message: textOf(missing) },
+  ];
+}
+
+/** Services as `namespace/name`, authorities as `KIND/namespace/name`: when one changes, what the policy means does. */
+export function tlsPolicyReferences(policy: BackendTLSPolicyModel): {
+  readonly services: readonly string[];
+  readonly authorities: readonly string[];
+} {
+  const services = policy.targets.flatMap((target) =>
+    isService(target) ? [`${policy.namespace}/${target.name}`] : [],
+  );
+  return {
+    services: [...new Set(services)],
+    authorities: [...new Set(policy.authorities.filter(isAuthority).map(keyOf))],
+  };
+}
+
+/** All that apply to a port of the name, the one in force first: for the port before for the whole Service, then older before younger. */
+function inForce(
+  service: string,
+  port: string | undefined,
+  { policies }: PolicyContext,
+): readonly BackendTLSPolicyModel[] {
+  const of = (section: string | undefined) =>
+    policies(service).filter((policy) => targets(policy, service, section));
+  const own = port === undefined || port === '' ? [] : of(port);
+  return (own.length > 0 ? own : of(undefined)).toSorted(olderFirst);
+}
+
+function targets(policy: BackendTLSPolicyModel, service: string, section: string | undefined): boolean {
+  return policy.targets.some(
+    (target) =>
+      isService(target) &&
+      `${policy.namespace}/${target.name}` === service &&
+      (target.section ?? '') === (section ?? ''),
+  );
+}
+
+/**
+ * Whether its authorities are there. With some of several, connections are judged by those. Whether to take System beside authorities, or
+ * nothing at all, is nobody's to guess.
+ */
+function judge(
+  policy: BackendTLSPolicyModel,
+  { authority }: PolicyContext,
+): { readonly authorities?: string; readonly invalid?: Finding; readonly missing: readonly Finding[] } {
+  const found: string[] = [];
+  const missing: Finding[] = [];
+  for (const [index, reference] of policy.authorities.entries()) {
+    const field = `spec.validation.caCertificateRefs[${index}]`;
+    if (!isAuthority(reference)) {
+      const shown = reference.group === '' ? reference.kind : `${reference.group}/${reference.kind}`;
+      const message = `${field}: ${shown} holds no authorities; use a ConfigMap`;
+      missing.push({ reason: 'InvalidKind', message });
+      continue;
+    }
+    const model = authority(keyOf(reference));
+    if (model !== undefined) found.push(model.certificates);
+    else {
+      const message = `${field}: there is no ${reference.kind} ${reference.namespace}/${reference.name} with certificates in ca.crt`;
+      missing.push({ reason: 'InvalidCACertificateRef', message });
     }
   }
-  return { byPort: byPort(service, sections, ask), verdicts };
+  const invalid = invalidOf(policy);
+  return {
+    ...(found.length === 0 ? {} : { authorities: found.join('\n') }),
+    ...(invalid === undefined ? {} : { invalid }),
+    missing,
+  };
 }
 
-/** What a policy is to each ancestor, but for its conflicts with others. */
-export function judgePolicy(
-  policy: BackendTLSPolicyModel,
-  ask: Asking,
-): {
-  /** `Accepted` False. */
-  readonly refused?: GatewayCondition;
-  readonly resolvedRefs: GatewayCondition;
-  readonly authorities?: string;
-} {
-  const { authorities, wellKnown, namespace } = policy;
-  const resolved = condition('ResolvedRefs', 'True', 'ResolvedRefs', 'all that it names is there');
-  const refuse = (reason: string, message: string) => condition('Accepted', 'False', reason, message);
-  if (authorities.length === 0) {
-    if (wellKnown === 'System') return { resolvedRefs: resolved };
-    const message =
-      wellKnown === undefined
-        ? 'names neither caCertificateRefs nor wellKnownCACertificates'
-        : `wellKnownCACertificates "${wellKnown}" is not known; use System`;
-    return { resolvedRefs: resolved, refused: refuse('Invalid', message) };
+function invalidOf({ wellKnown, authorities }: BackendTLSPolicyModel): Finding | undefined {
+  const field = 'spec.validation';
+  if (wellKnown === undefined) {
+    if (authorities.length > 0) return undefined;
+    return {
+      reason: 'Invalid',
+      message: `${field}: needs caCertificateRefs or wellKnownCACertificates`,
+    };
   }
-  const from = { group: gatewayGroup, kind: 'BackendTLSPolicy', namespace };
-  const reasons = { kind: 'InvalidKind', object: 'InvalidCACertificateRef' };
-  const found = authorities.map((reference) => findAuthority(from, reference, reasons, ask));
-  const good = found.flatMap(({ value }) => (value === undefined ? [] : [value.certificates.trimEnd()]));
-  const bad = found.find(({ refused }) => refused !== undefined)?.refused;
-  const resolvedRefs = bad ? condition('ResolvedRefs', 'False', bad.reason, bad.message) : resolved;
-  if (good.length === 0) {
-    const message = 'there is nothing to judge the certificates of backends by';
-    return { resolvedRefs, refused: refuse('NoValidCACertificate', message) };
+  if (authorities.length > 0) {
+    return {
+      reason: 'Invalid',
+      message: `${field}: caCertificateRefs and wellKnownCACertificates exclude each other`,
+    };
   }
-  return { resolvedRefs, authorities: `${good.join('\n')}\n` };
+  if (wellKnown === 'System') return undefined;
+  return {
+    reason: 'Invalid',
+    message: `${field}.wellKnownCACertificates: "${wellKnown}" isn't known; use System`,
+  };
 }
 
-/** Keys of Services among a policy's targets. */
-export function targetServices({ namespace, targets }: BackendTLSPolicyModel): readonly string[] {
-  const keys = targets.flatMap(({ group, kind, name }) =>
-    group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],
-  );
-  return [...new Set(keys)];
+/** Only one that is in force nowhere is in conflict: of several targets each is looked at by itself. */
+function conflictOf(policy: BackendTLSPolicyModel, { policies }: PolicyContext): Finding | undefined {
+  const before = policy.targets.filter(isService).map((target) => {
+    const service = `${policy.namespace}/${target.name}`;
+    const [first] = policies(service)
+      .filter((each) => targets(each, service, target.section))
+      .toSorted(olderFirst);
+    return { target, first };
+  });
+  const won = before.some(({ first }) => first === undefined || first.key === policy.key);
+  const [lost] = before;
+  if (lost === undefined || won) return undefined;
+  const port = lost.target.section === undefined ? '' : ` port ${lost.target.section} of`;
+  const message = `BackendTLSPolicy ${lost.first?.key} is in force for${port} Service ${lost.target.name}, since it comes first`;
+  return { reason: 'Conflicted', message };
 }
 
-function sectionsOf({ namespace, targets }: BackendTLSPolicyModel, service: string): readonly string[] {
-  return targets
-    .filter(
-      ({ group, kind, name }) => group === '' && kind === 'Service' && `${namespace}/${name}` === service,
-    )
-    .map(({ section }) => section ?? '');
+function targetOf(policy: BackendTLSPolicyModel, { service }: PolicyContext): Finding | undefined {
+  const lacks = policy.targets.map((target, index) => {
+    const field = `spec.targetRefs[${index}]`;
+    if (!isService(target)) return `${field}: ${target.kind} can't be a target; use a Service`;
+    const model = service(`${policy.namespace}/${target.name}`);
+    if (model === undefined) return `${field}: there is no Service ${policy.namespace}/${target.name}`;
+    const { section } = target;
+    if (section === undefined || model.ports.some(({ name }) => name === section)) return undefined;
+    return `${field}.sectionName: Service ${target.name} has no port "${section}"`;
+  });
+  if (lacks.length === 0 || lacks.includes(undefined)) return undefined;
+  return { reason: 'TargetNotFound', message: lacks.join('; ') };
 }
 
-function isThere(service: BackendServiceModel | undefined, section: string): boolean {
-  return service !== undefined && (section === '' || service.ports.some(({ name }) => name === section));
+function isService({ group, kind }: { readonly group: string; readonly kind: string }): boolean {
+  return group === '' && kind === 'Service';
 }
 
-function byPort(
-  service: BackendServiceModel | undefined,
-  sections: Sections,
-  ask: Asking,
-): ServiceTLS['byPort'] {
-  const decided = new Map<number, BackendTLS>();
-  for (const { name, port, protocol } of service?.ports ?? []) {
-    const policy = sections.get(name) ?? sections.get('');
-    if (policy === undefined || protocol !== 'TCP' || decided.has(port)) continue;
-    const { refused, authorities } = judgePolicy(policy, ask);
-    decided.set(port, {
-      policy,
-      usable: refused === undefined,
-      ...(authorities === undefined ? {} : { authorities }),
-    });
-  }
-  return decided;
+/** cert-manager leaves authorities in Secrets. */
+function isAuthority({ group, kind }: ObjectReference): boolean {
+  return group === '' && (kind === 'ConfigMap' || kind === 'Secret');
+}
+
+function keyOf({ kind, namespace, name }: ObjectReference): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
+function textOf(findings: readonly Finding[]): string {
+  return findings.map(({ message }) => message).join('; ');
+}
+
+function olderFirst(a: BackendTLSPolicyModel, b: BackendTLSPolicyModel): number {
+  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }
