@@ -29,7 +29,7 @@ export function carry(client: Socket, target: Target, context: SecureContext, ca
     port,
     secureContext: context,
     servername: identity.hostname,
-    ALPNProtocols: [identity.h2 === true ? 'h2' : 'http/1.1'],
+    ...(identity.alpn !== undefined && { ALPNProtocols: [identity.alpn] }),
     allowHalfOpen: true,
     checkServerIdentity: (_, { raw }) => {
       const wrong = wrongIdentity(identity, raw);
@@ -56,10 +56,6 @@ export function carry(client: Socket, target: Target, context: SecureContext, ca
     connectDeadline,
   );
   upstream.once('secureConnect', () => {
-    if (identity.h2 === true && upstream.alpnProtocol !== false && upstream.alpnProtocol !== 'h2') {
-      fail(new Error(`it speaks ${upstream.alpnProtocol}, not h2`));
-      return;
-    }
     settle('connected');
     upstream.once('data', () => {
       heard = true;

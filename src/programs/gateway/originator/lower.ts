@@ -94,15 +94,15 @@ export function createLowering(directory: string): Lowering {
           count(uses, target.path, 1);
         }
       }
-      const backends: Record<string, GatewayBackendIntent> = { ...change.put.backends };
+      const backends = new Map(Object.entries(change.put.backends ?? {}));
       for (const key of touched) {
         const one = lowered.get(key)?.backend;
-        if (one !== undefined) backends[key] = one;
+        if (one !== undefined) backends.set(key, one);
       }
       const { identities: _put, ...put } = change.put;
       const { identities: _remove, ...remove } = change.remove;
       return {
-        change: { ...change, put: { ...put, backends }, remove },
+        change: { ...change, put: { ...put, backends: Object.fromEntries(backends) }, remove },
         opened: [...after.values()].filter(({ path }) => !before.has(path)),
         left: [...before].filter((path) => !uses.has(path)),
       };

@@ -87,8 +87,12 @@ export function createOriginator(options: OriginatorOptions): Originator {
     );
   };
 
-  const accept = (client: Socket, target: Target, connections: Set<Socket>): void => {
-    const context = contexts.of(target.identity);
+  const accept = (
+    client: Socket,
+    target: Target,
+    context: SecureContext | string,
+    connections: Set<Socket>,
+  ): void => {
     const policy = nameOf(target.identity);
     if (typeof context === 'string') {
       observed.outcome(policy, 'failed');
@@ -124,14 +128,19 @@ export function createOriginator(options: OriginatorOptions): Originator {
       const context = contexts.use(target.identity);
       const connections = new Set<Socket>();
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
-        accept(client, target, connections),
+        accept(client, target, context, connections),
       );
       const ready = listen(server, target.path).then(
         () => (typeof context === 'string' ? context : undefined),
-        (error: unknown) => `no socket for ${target.endpoint}: ${(error as Error).message}`,
+        (error: unknown) => {
+          // The next one who asks for it tries again.
+          listening.delete(target.path);
+          contexts.done(target.identity);
+          return `no socket for ${target.endpoint}: ${(error as Error).message}`;
+        },
       );
       listening.set(target.path, { server, connections, ready });
-      server.once('close', () => contexts.done(target.identity));
+      server.once('listening', () => server.once('close', () => contexts.done(target.identity)));
       observed.sockets.set(listening.size);
       return ready;
     },
@@ -155,7 +164,6 @@ export function createOriginator(options: OriginatorOptions): Originator {
 /** One of OpenSSL's contexts for all identities with the same authorities and the same certificate: names are looked at apart from it. */
 function createContexts(ofSystem: string | undefined): {
   use(identity: ResolvedIdentity): SecureContext | string;
-  of(identity: ResolvedIdentity): SecureContext | string;
   done(identity: ResolvedIdentity): void;
 } {
   const held = new Map<string, { readonly context: SecureContext | string; users: number }>();
@@ -169,7 +177,6 @@ function createContexts(ofSystem: string | undefined): {
       held.set(key, one);
       return one.context;
     },
-    of: (identity) => held.get(keyOf(identity))?.context ?? contextOf(identity, ofSystem),
     done(identity) {
       const key = keyOf(identity);
       const one = held.get(key);

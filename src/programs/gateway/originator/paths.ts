@@ -22,12 +22,12 @@ export function resolveIdentity(
     certificate: certificate.certificate,
     privateKey: certificate.privateKey,
   };
-  const { hostname, authorities = '', subjectAltNames = [], h2 = false } = identity;
+  const { hostname, authorities = '', subjectAltNames = [], alpn = '' } = identity;
   const fingerprint = digest([
     hostname,
     authorities,
     subjectAltNames.map(({ type, value }) => [type, value]),
-    h2,
+    alpn,
     client?.certificate ?? '',
     client?.privateKey ?? '',
   ]);
