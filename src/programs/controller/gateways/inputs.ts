@@ -14,12 +14,18 @@ import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
-import { readEndpointSlice } from '#model/service.ts';
+import { readBackendService } from '#model/gateway/backendservice.ts';
+import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
+import { readGateway } from '#model/gateway/gateway.ts';
+import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readListenerSet } from '#model/gateway/listenerset.ts';
+import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
+import { readRoute } from '#model/gateway/route.ts';
 import type { Problem, Read } from '#model/problem.ts';
+import { readEndpointSlice } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
 import { referenceTo } from '../caches.ts';
-import * as readers from './readers.ts';
 import type { HeldStatus } from './status.ts';
 import type { StatusObject } from './status-writer.ts';
 
@@ -70,21 +76,21 @@ const row = <K extends GatewayInput>(
 ): Row => ({ type, kind, read: read as Row['read'], hasStatus });
 
 const gatewayAPI: readonly Row[] = [
-  row(gatewayClassKind, 'class', readers.readGatewayClass),
-  row(gatewayKind, 'gateway', readers.readGateway),
-  row(listenerSetKind, 'listenerSet', readers.readListenerSet),
-  row(httpRouteKind, 'route', readers.readHTTPRoute),
-  row(grpcRouteKind, 'route', readers.readGRPCRoute),
-  row(tlsRouteKind, 'route', readers.readTLSRoute),
-  row(tcpRouteKind, 'route', readers.readTCPRoute),
-  row(udpRouteKind, 'route', readers.readUDPRoute),
-  row(referenceGrantKind, 'grant', readers.readReferenceGrant, false),
-  row(backendTLSPolicyKind, 'tlsPolicy', readers.readBackendTLSPolicy),
+  row(gatewayClassKind, 'class', readGatewayClass),
+  row(gatewayKind, 'gateway', readGateway),
+  row(listenerSetKind, 'listenerSet', readListenerSet),
+  row(httpRouteKind, 'route', readRoute),
+  row(grpcRouteKind, 'route', readRoute),
+  row(tlsRouteKind, 'route', readRoute),
+  row(tcpRouteKind, 'route', readRoute),
+  row(udpRouteKind, 'route', readRoute),
+  row(referenceGrantKind, 'grant', readReferenceGrant, false),
+  row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
 ];
 
-const namespaces = row(namespaceType, 'namespace', readers.readLabels, false);
+const namespaces = row(namespaceType, 'namespace', readLabels, false);
 const backends: readonly Row[] = [
-  row(serviceType, 'service', readers.readBackendService, false),
+  row(serviceType, 'service', readBackendService, false),
   row(endpointSliceType, 'slice', readEndpointSlice, false),
 ];
 
@@ -134,6 +140,11 @@ export function startInputs({ client, log, set, touched }: InputsOptions): Input
       for (const informer of informers.values()) informer.stop();
     },
   };
+}
+
+/** Labels that grants of namespaces are decided by. */
+function readLabels({ metadata }: KubeObject): Read<GatewayInputs['namespace']> {
+  return { value: metadata.labels ?? {}, problems: [] };
 }
 
 /** The spec of an object, its annotations and what is wrong with it: not its status. */

@@ -7,6 +7,7 @@ import { type Informer, startInformer } from '#kube/informer.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
 import { readCertificate } from '#model/gateway/certificate.ts';
 import type { Problem, Read } from '#model/problem.ts';
+import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import type { Log } from '#telemetry/log.ts';
 import { configMapType } from './kinds.ts';
 import { createNamedWatches } from './named-watches.ts';
@@ -43,8 +44,8 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
 
   const put = (kind: string, key: string, object: KubeObject | undefined): void => {
     const isTLS = object?.['type'] === 'kubernetes.io/tls';
-    if (kind === 'Secret') set('certificate', key, isTLS ? readCertificate(object) : nothing, object);
-    const read = object !== undefined && hasAuthority(object) ? readAuthority(object) : nothing;
+    if (kind === 'Secret') set('certificate', key, isTLS ? readCertificate(object, inspectCertificate) : nothing, object);
+    const read = object !== undefined && hasAuthority(object) ? readAuthority(object, inspectAuthority) : nothing;
     set('authority', `${kind}/${key}`, read, object);
   };
   const named = createNamedWatches(client, log, (type, key, object) => {
