@@ -63,7 +63,7 @@ test('it gets an address, says so, and answers there in both families', async ()
     listeners: [{ name: 'http', attachedRoutes: 1 }],
   });
   await answers('/hello', 200);
-  expect((await ask('/hello/there')).body).toContain('"pod":"hello-gateway');
+  expect((await ask('/hello/there')).body).toContain('"pod": "hello-gateway');
   expect((await ask('/hellothere')).code).toBe(404);
   await eventually(async () => expect((await ask('/hello', 'fd66::f5')).code).toBe(200));
 }, 120_000);

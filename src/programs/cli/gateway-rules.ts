@@ -25,6 +25,8 @@ const read = [
  */
 export const gatewayRules: readonly object[] = [
   { apiGroups: [gatewayGroup], resources: read, verbs: watch },
+  // Its finalizer, while a Gateway has it.
+  { apiGroups: [gatewayGroup], resources: ['gatewayclasses'], verbs: ['patch'] },
   {
     apiGroups: [gatewayGroup],
     resources: read.filter((name) => name !== 'referencegrants').map((name) => `${name}/status`),

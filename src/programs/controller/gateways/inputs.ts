@@ -167,6 +167,7 @@ function statusOf(type: ResourceType, { metadata, ...object }: KubeObject): Stat
     name: metadata.name,
     resourceVersion: metadata.resourceVersion ?? '',
     generation: metadata.generation ?? 0,
+    finalizers: metadata.finalizers ?? [],
     status: (object['status'] ?? {}) as HeldStatus,
   };
 }

@@ -12,6 +12,7 @@ import { gatewaySlots } from '#system/registry.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
 import type { connectFeed } from '../../gateway/client.ts';
+import { keepClasses } from './classes.ts';
 import { createFeeds } from './feeds.ts';
 import { type Delta, foldDeltas, isEmptyDelta } from './fold.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
@@ -59,6 +60,7 @@ export function startSession(options: SessionOptions): GatewaySession {
   /** What pods can't hold, as text. */
   const unheld = new Map<string, string>();
   let isStale = true;
+  let isSynced = false;
   let rouse = (): void => {};
 
   const wake = (): void => {
@@ -73,8 +75,10 @@ export function startSession(options: SessionOptions): GatewaySession {
     set(kind, key, value, seen) {
       if (kind === 'class') put(classes, key, value as GatewayClassModel | undefined);
       if (kind === 'gateway') {
+        const { className } = gateways.get(key) ?? {};
         put(gateways, key, value as GatewayModel | undefined);
         instances.touch(key);
+        for (const name of [className, gateways.get(key)?.className]) if (name !== undefined) kept.touch(name);
       }
       if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
       book.set(kind, key, value);
@@ -82,8 +86,18 @@ export function startSession(options: SessionOptions): GatewaySession {
     },
     touched(key) {
       touched.add(key);
+      if (key.startsWith('GatewayClass/')) kept.touch(key.slice(key.indexOf('/') + 1));
       wake();
     },
+  });
+  const kept = keepClasses({
+    client,
+    object: (name) =>
+      isSynced && classes.get(name)?.controllerName === controllerName
+        ? inputs.object(`GatewayClass/${name}`)?.status
+        : undefined,
+    isUsed: (name) => [...gateways.values()].some(({ className }) => className === name),
+    log,
   });
   const note = (key: string, seen: SeenObject | undefined): void => {
     if (faults.note(key, seen)) onProblems();
@@ -208,6 +222,8 @@ export function startSession(options: SessionOptions): GatewaySession {
     async run(signal) {
       signal.addEventListener('abort', () => rouse(), { once: true });
       await Promise.all([inputs.synced(), caches.synced]);
+      isSynced = true;
+      for (const name of classes.keys()) kept.touch(name);
       for (const gateway of gateways.keys()) instances.touch(gateway);
       while (!signal.aborted) {
         await pass();
@@ -237,6 +253,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       feeds.stop();
       await instances.stop();
       await statuses.stop();
+      await kept.stop();
     },
   };
 }

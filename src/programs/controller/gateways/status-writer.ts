@@ -15,6 +15,7 @@ export type StatusObject = {
   readonly name: string;
   readonly resourceVersion: string;
   readonly generation: number;
+  readonly finalizers: readonly string[];
   readonly status: HeldStatus;
 };
 
