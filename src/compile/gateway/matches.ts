@@ -12,7 +12,7 @@ import { rankOf } from './rank.ts';
 /** A rule's entry but for where it is served and what it does. */
 export type Match = Omit<GatewayRuleIntent, 'listener' | 'host' | 'action'>;
 
-/** Of one rule, in its order. A GRPCRoute's rule without matches takes all calls. */
+/** Of one rule, in its order. A GRPCRoute's rule without matches takes all calls, unless it has none that can be used. */
 export function matchesOf(route: HTTPRouteModel | GRPCRouteModel, rule: number): readonly Match[] {
   if (route.kind === 'HTTPRoute') {
     return (route.rules[rule]?.matches ?? []).map((match, index) => ({
@@ -21,7 +21,8 @@ export function matchesOf(route: HTTPRouteModel | GRPCRouteModel, rule: number):
     }));
   }
   const written = route.rules[rule]?.matches ?? [];
-  return (written.length === 0 ? [{ headers: [] }] : written).map((match, index) => ({
+  const isBare = written.length === 0 && route.rules[rule]?.unusable === undefined;
+  return (isBare ? [{ headers: [] }] : written).map((match, index) => ({
     path: callPath(match.method),
     ...valuesOf('headers', match.headers),
     rank: rankOf(route, match, { rule, match: index }),
