@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { secretType, serviceType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
 import type { InstanceFacts } from '#compile/gateway/types.ts';
-import type { GatewayPortIntent } from '#intent/gateway.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import { createWorkQueue, runWorkers } from '#kube/workqueue.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
@@ -23,14 +22,7 @@ import {
   type ReadParameters,
   readParameters,
 } from './parameters.ts';
-
-export type Wish = {
-  readonly gateway: GatewayModel;
-  /** Undefined: it is not ours to serve. */
-  readonly ports: Readonly<Record<string, GatewayPortIntent>> | undefined;
-  /** It is another controller's, and what we made for it is to go. */
-  readonly isForeign: boolean;
-};
+import type { Wish } from './wishes.ts';
 
 export type InstancesOptions = {
   readonly client: Client;

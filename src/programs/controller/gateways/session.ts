@@ -2,8 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { createGatewayBook } from '#compile/gateway/book.ts';
-import { controllerName, type GatewayChanges, type InstanceFacts } from '#compile/gateway/types.ts';
-import type { GatewayIntent, GatewayPortKind } from '#intent/gateway.ts';
+import type { GatewayChanges, InstanceFacts } from '#compile/gateway/types.ts';
+import type { GatewayPortKind } from '#intent/gateway.ts';
 import { sleep } from '#kube/backoff.ts';
 import type { Client } from '#kube/client.ts';
 import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
@@ -14,14 +14,15 @@ import type { ObjectReference } from '#telemetry/problems.ts';
 import type { connectFeed } from '../../gateway/client.ts';
 import { keepClasses } from './classes.ts';
 import { createFeeds } from './feeds.ts';
-import { type Delta, foldDeltas, isEmptyDelta } from './fold.ts';
+import { foldDeltas, isEmptyDelta } from './fold.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
 import { startInstanceCaches } from './instance-caches.ts';
-import { startInstances, type Wish } from './instances.ts';
+import { startInstances } from './instances.ts';
 import type { GatewayCounts, GatewayMetrics } from './metrics.ts';
 import { createFaults } from './faults.ts';
 import { followReferences } from './references.ts';
 import { startStatusWriter } from './status-writer.ts';
+import { createWishes } from './wishes.ts';
 
 export type SessionOptions = {
   readonly client: Client;
@@ -51,10 +52,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
   ) as Record<GatewayPortKind, number>;
   const book = createGatewayBook(slots);
-  const classes = new Map<string, GatewayClassModel>();
-  const gateways = new Map<string, GatewayModel>();
-  /** Of Gateways that are ours to serve. */
-  const ports = new Map<string, GatewayIntent['ports']>();
+  const wishes = createWishes();
   const facts = new Map<string, InstanceFacts | undefined>();
   const faults = createFaults();
   /** What pods can't hold, as text. */
@@ -73,12 +71,10 @@ export function startSession(options: SessionOptions): GatewaySession {
     client,
     log,
     set(kind, key, value, seen) {
-      if (kind === 'class') put(classes, key, value as GatewayClassModel | undefined);
+      if (kind === 'class') wishes.setClass(key, value as GatewayClassModel | undefined);
       if (kind === 'gateway') {
-        const { className } = gateways.get(key) ?? {};
-        put(gateways, key, value as GatewayModel | undefined);
+        for (const name of wishes.setGateway(key, value as GatewayModel | undefined)) kept.touch(name);
         instances.touch(key);
-        for (const name of [className, gateways.get(key)?.className]) if (name !== undefined) kept.touch(name);
       }
       if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
       book.set(kind, key, value);
@@ -93,10 +89,8 @@ export function startSession(options: SessionOptions): GatewaySession {
   const kept = keepClasses({
     client,
     object: (name) =>
-      isSynced && classes.get(name)?.controllerName === controllerName
-        ? inputs.object(`GatewayClass/${name}`)?.status
-        : undefined,
-    isUsed: (name) => [...gateways.values()].some(({ className }) => className === name),
+      isSynced && wishes.isOurs(name) ? inputs.object(`GatewayClass/${name}`)?.status : undefined,
+    isUsed: wishes.isUsed,
     log,
   });
   const note = (key: string, seen: SeenObject | undefined): void => {
@@ -139,13 +133,15 @@ export function startSession(options: SessionOptions): GatewaySession {
     (gateway) => instances.touch(gateway),
     (instance) => instances.touchPods(instance),
   );
-  const wish = (key: string): Wish | undefined => {
-    const gateway = gateways.get(key);
-    if (gateway === undefined) return undefined;
-    const { controllerName: controller = controllerName } = classes.get(gateway.className) ?? {};
-    return { gateway, ports: ports.get(key), isForeign: controller !== controllerName };
-  };
-  const instances = startInstances({ client, image, caches, feeds, wish, onFacts: lookAtFacts, log });
+  const instances = startInstances({
+    client,
+    image,
+    caches,
+    feeds,
+    wish: wishes.get,
+    onFacts: lookAtFacts,
+    log,
+  });
   const statuses = startStatusWriter({
     client,
     object: (key) => inputs.object(key)?.status,
@@ -168,15 +164,9 @@ export function startSession(options: SessionOptions): GatewaySession {
   };
   const push = ({ instances: changed }: GatewayChanges): void => {
     for (const [gateway, delta] of changed) {
-      if (delta === undefined) ports.delete(gateway);
-      else {
-        const before = ports.get(gateway);
-        const after = portsAfter(before ?? {}, delta);
-        ports.set(gateway, after);
-        if (!isEmptyDelta(delta)) feeds.push(gateway, delta);
-        if (before !== undefined && isDeepStrictEqual(before, after)) continue;
-      }
-      instances.touch(gateway);
+      const isOther = wishes.take(gateway, delta);
+      if (delta !== undefined && !isEmptyDelta(delta)) feeds.push(gateway, delta);
+      if (isOther) instances.touch(gateway);
     }
   };
   const tell = ({ statuses: decided }: GatewayChanges, generations: ReadonlyMap<string, number>): void => {
@@ -190,7 +180,7 @@ export function startSession(options: SessionOptions): GatewaySession {
 
   const pass = async (): Promise<void> => {
     isStale = false;
-    if (hasOurs(classes, gateways)) {
+    if (wishes.hasOurs()) {
       inputs.watchBackends();
       await inputs.synced();
     }
@@ -223,8 +213,8 @@ export function startSession(options: SessionOptions): GatewaySession {
       signal.addEventListener('abort', () => rouse(), { once: true });
       await Promise.all([inputs.synced(), caches.synced]);
       isSynced = true;
-      for (const name of classes.keys()) kept.touch(name);
-      for (const gateway of gateways.keys()) instances.touch(gateway);
+      for (const name of wishes.classes()) kept.touch(name);
+      for (const gateway of wishes.gateways()) instances.touch(gateway);
       while (!signal.aborted) {
         await pass();
         // All that one turn of the event loop brings is one change.
@@ -238,13 +228,13 @@ export function startSession(options: SessionOptions): GatewaySession {
         const key = keyOf(object);
         return inputs.object(key)?.status === undefined || statuses.speaksOf(key);
       }),
-      ...[...ports.keys()].flatMap(notHeld),
+      ...wishes.served().flatMap(notHeld),
     ],
     referenceOf: (object) =>
       faults.referenceOf(object.kind, object.namespace, object.name) ?? inputs.object(keyOf(object))?.ref,
     counts: () => ({
-      instances: ports.size,
-      waiting: [...ports.keys()].filter((key) => facts.get(key)?.waiting !== undefined).length,
+      instances: wishes.served().length,
+      waiting: wishes.served().filter((key) => facts.get(key)?.waiting !== undefined).length,
     }),
     async stop() {
       inputs.stop();
@@ -260,27 +250,6 @@ export function startSession(options: SessionOptions): GatewaySession {
 
 function keyOf({ kind, namespace, name }: Pick<ObjectReference, 'kind' | 'namespace' | 'name'>): string {
   return namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
-}
-
-function put<V>(map: Map<string, V>, key: string, value: V | undefined): void {
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
-}
-
-function hasOurs(
-  classes: ReadonlyMap<string, GatewayClassModel>,
-  gateways: ReadonlyMap<string, GatewayModel>,
-): boolean {
-  const own = new Set(
-    [...classes.values()].filter((each) => each.controllerName === controllerName).map(({ name }) => name),
-  );
-  return [...gateways.values()].some(({ className }) => own.has(className));
-}
-
-function portsAfter(before: GatewayIntent['ports'], { put, remove }: Delta): GatewayIntent['ports'] {
-  const gone = new Set(remove['ports']);
-  const kept = Object.entries(before).filter(([key]) => !gone.has(key));
-  return { ...Object.fromEntries(kept), ...(put['ports'] as GatewayIntent['ports'] | undefined) };
 }
 
 /** What both say, one after the other. */
