@@ -27,8 +27,8 @@ const ask = async (path: string, at = address): Promise<Answer> => {
   const argv = ['curl', '-sS', '-m', '3', '-w', '\n%{http_code}', url];
   const { code, stdout, stderr } = await cluster.lab.exec('outside', argv);
   if (code !== 0) throw new Error(`outside asks ${url}: ${stderr}`);
-  const at2 = stdout.lastIndexOf('\n');
-  return { code: Number(stdout.slice(at2 + 1)), body: stdout.slice(0, at2) };
+  const end = stdout.lastIndexOf('\n');
+  return { code: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) };
 };
 const answers = (path: string, code: number, timeoutMs = 20_000) =>
   eventually(async () => expect((await ask(path)).code).toBe(code), timeoutMs);
@@ -123,9 +123,8 @@ test('nothing of it is left once it is deleted', async () => {
   await kubectl('delete', 'gateway', 'web');
   await eventually(async () => {
     const selector = 'gateway.networking.k8s.io/gateway-name=web';
-    const left = await kubectl(
-      ...['get', 'deployments,services,secrets,serviceaccounts,pods', '-l', selector, '-o', 'name'],
-    );
+    const kinds = 'deployments,services,secrets,serviceaccounts,pods';
+    const left = await kubectl('get', kinds, '-l', selector, '-o', 'name');
     expect(left).toBe('');
   }, 90_000);
   const { status } = (await cluster.client.get(httpRouteKind, 'hello', 'default')) as {

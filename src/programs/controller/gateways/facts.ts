@@ -36,8 +36,14 @@ type ServiceObject = KubeObject & {
     readonly ports?: readonly object[];
   };
   readonly status?: {
-    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[];
+    readonly loadBalancer?: {
+      readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[];
+    };
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message: string;
+    }[];
   };
 };
 
@@ -60,9 +66,10 @@ function addressesOf({ spec, status }: ServiceObject): InstanceFacts['addresses'
     return (spec?.clusterIPs ?? [])
       .filter((ip) => ip !== 'None' && ip !== '')
       .map((value) => ({ type: 'IPAddress', value }));
-  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => {
-    if (ip !== undefined && ip !== '') return [{ type: 'IPAddress' as const, value: ip }];
-    if (hostname !== undefined && hostname !== '') return [{ type: 'Hostname' as const, value: hostname }];
-    return [];
-  });
+  return (status?.loadBalancer?.ingress ?? []).flatMap(
+    ({ ip = '', hostname = '' }): InstanceFacts['addresses'] => {
+      if (ip !== '') return [{ type: 'IPAddress', value: ip }];
+      return hostname === '' ? [] : [{ type: 'Hostname', value: hostname }];
+    },
+  );
 }

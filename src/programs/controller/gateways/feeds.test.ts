@@ -130,7 +130,11 @@ test('random failures: every pod ends with what was said last', async () => {
   const pods = { a: createFakePod(), b: createFakePod(), c: createFakePod() };
   const { feeds, put, whole } = open(pods);
   const all = Object.entries(pods);
-  feeds.setPods(gateway, Object.keys(pods).map((name) => pod(name)), key);
+  feeds.setPods(
+    gateway,
+    Object.keys(pods).map((name) => pod(name)),
+    key,
+  );
   for (let at = 0; at < 300; at += 1) {
     put(`r${at % 17}`, at);
     const [, fake] = all[at % 3]!;
@@ -140,6 +144,11 @@ test('random failures: every pod ends with what was said last', async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (const [, each] of all) each.deaf(false);
-  for (const [name] of all) feeds.setPods(gateway, all.map(([each]) => pod(each, { epoch: name })), key);
+  for (const [name] of all)
+    feeds.setPods(
+      gateway,
+      all.map(([each]) => pod(each, { epoch: name })),
+      key,
+    );
   for (const [, fake] of all) await eventually(() => expect(fake.held('rules')).toEqual(whole), 30_000);
 });

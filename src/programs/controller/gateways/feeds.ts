@@ -1,6 +1,7 @@
 /** What is pushed to the pods of each instance, and what they hold. */
-import { sleep } from '#kube/backoff.ts';
+
 import type { GatewayAnswer, GatewayChange, GatewayIntent } from '#intent/gateway.ts';
+import { sleep } from '#kube/backoff.ts';
 import type { Log } from '#telemetry/log.ts';
 import { createThinned } from '#telemetry/thinned.ts';
 import type { FeedClient, FeedOptions } from '../../gateway/client.ts';
@@ -73,7 +74,9 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
       client: connect({ address: pod.address, key, identity: gateway }),
       whole: () => wholeOf(gateway),
       holds(answer) {
-        failing.over((times) => log.info("a gateway's pod takes changes again", { ...fields, failed: times }));
+        failing.over((times) =>
+          log.info("a gateway's pod takes changes again", { ...fields, failed: times }),
+        );
         fed.answer = answer;
         fed.isPresumed = false;
         changed(gateway, instance);
@@ -154,12 +157,12 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
     forget(gateway) {
       const instance = instances.get(gateway);
       if (instance === undefined) return;
-      for (const uid of [...instance.pods.keys()]) end(instance, uid);
+      for (const uid of instance.pods.keys()) end(instance, uid);
       instances.delete(gateway);
       for (const look of instance.waiting) look();
     },
     stop() {
-      for (const gateway of [...instances.keys()]) this.forget(gateway);
+      for (const gateway of instances.keys()) this.forget(gateway);
     },
   };
 }

@@ -20,7 +20,8 @@ const seen = <T>(read: () => Promise<T>, check: (value: T) => void) =>
 const isGone = (type: Parameters<Stage['read']>[0], name: string) =>
   eventually(() => expect(stage.read(type, name)).rejects.toMatchObject({ code: 404 }));
 const portsOf = async (service: string) =>
-  ((await stage.read(types.service, service))['spec'] as { ports: { port: number; targetPort: number }[] }).ports;
+  ((await stage.read(types.service, service))['spec'] as { ports: { port: number; targetPort: number }[] })
+    .ports;
 
 /** A Gateway with a pod and an address. */
 async function running(name: string, address: string, ...listeners: readonly object[]) {
@@ -68,7 +69,8 @@ describe('a Gateway', () => {
     const pod = await stage.addPod('web-netloom', 'web-pod', '10.0.0.1');
     await seen(
       () => stage.read(types.gateway, 'web'),
-      (gateway) => expect(messageOf(gateway, 'Programmed')).toContain('Service web-netloom has no address yet'),
+      (gateway) =>
+        expect(messageOf(gateway, 'Programmed')).toContain('Service web-netloom has no address yet'),
     );
     await stage.giveAddress('web-netloom', '192.0.2.1');
     await seen(
@@ -125,7 +127,9 @@ describe('a Gateway', () => {
     await seen(
       () => stage.read(types.service, 'healed-netloom'),
       (service) =>
-        expect(service['spec']).toMatchObject({ selector: { 'app.kubernetes.io/instance': 'healed-netloom' } }),
+        expect(service['spec']).toMatchObject({
+          selector: { 'app.kubernetes.io/instance': 'healed-netloom' },
+        }),
     );
     const { uid } = (await stage.read(types.deployment, 'healed-netloom')).metadata;
     await stage.client.delete(types.deployment, 'healed-netloom', { namespace: 'default' });
@@ -183,7 +187,9 @@ describe('a Gateway', () => {
     const pod = await running('ordered', '10.0.0.4', listener('http', 80));
     const gate = Promise.withResolvers<void>();
     pod.hold(gate.promise);
-    await stage.change(types.gateway, 'ordered', { spec: spec(listener('http', 80), listener('more', 8080)) });
+    await stage.change(types.gateway, 'ordered', {
+      spec: spec(listener('http', 80), listener('more', 8080)),
+    });
     await eventually(() => expect(pod.told.length).toBeGreaterThan(0));
     expect(await portsOf('ordered-netloom')).toHaveLength(1);
     gate.resolve();
@@ -210,7 +216,9 @@ describe('the leader', () => {
     const before = await stage.read(types.gateway, 'kept');
     const objects = () =>
       Promise.all(
-        [types.service, types.deployment].map(async (type) => (await stage.read(type, 'kept-netloom')).metadata),
+        [types.service, types.deployment].map(
+          async (type) => (await stage.read(type, 'kept-netloom')).metadata,
+        ),
       );
     const versions = await objects();
     const told = pod.told.length;

@@ -96,12 +96,7 @@ const backends: readonly Row[] = [
 
 export function startInputs({ client, log, set, touched }: InputsOptions): Inputs {
   const informers = new Map<string, Informer<SeenObject>>();
-  const tell = set as (
-    kind: GatewayInput,
-    key: string,
-    value: unknown,
-    seen: SeenObject | undefined,
-  ) => void;
+  const tell = set as (kind: GatewayInput, key: string, value: unknown, seen: SeenObject | undefined) => void;
   const watch = ({ type, kind, read, hasStatus }: Row): void => {
     const informer = startInformer<KubeObject, SeenObject>(client, type, {
       log,

@@ -8,13 +8,13 @@ import { createWorkQueue, runWorkers } from '#kube/workqueue.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
 import type { Log } from '#telemetry/log.ts';
 import { applyInstanceObject, ownedBy } from './apply.ts';
-import type { Feeds } from './feeds.ts';
 import { instanceFacts } from './facts.ts';
+import type { Feeds } from './feeds.ts';
 import type { InstanceCaches } from './instance-caches.ts';
 import { instanceObjects } from './instance-objects.ts';
 import { configMapType } from './kinds.ts';
-import { instanceNames } from './names.ts';
 import { createNamedWatches } from './named-watches.ts';
+import { instanceNames } from './names.ts';
 import {
   defaultParameters,
   type InstanceParameters,
@@ -137,7 +137,8 @@ export function startInstances(options: InstancesOptions): Instances {
     const service = `${serviceType.kind}/${instanceNames(gateway).name}`;
     await remove(gateway, (id) => wanted.has(id) || id === service);
     const [first] = foreign;
-    const trouble = first && `${first} in namespace ${gateway.namespace} is not this Gateway's, and is left alone`;
+    const trouble =
+      first && `${first} in namespace ${gateway.namespace} is not this Gateway's, and is left alone`;
     note(troubles, gateway.key, trouble);
   };
   const reconcile = async (key: string, signal: AbortSignal): Promise<void> => {

@@ -44,8 +44,10 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
 
   const put = (kind: string, key: string, object: KubeObject | undefined): void => {
     const isTLS = object?.['type'] === 'kubernetes.io/tls';
-    if (kind === 'Secret') set('certificate', key, isTLS ? readCertificate(object, inspectCertificate) : nothing, object);
-    const read = object !== undefined && hasAuthority(object) ? readAuthority(object, inspectAuthority) : nothing;
+    if (kind === 'Secret')
+      set('certificate', key, isTLS ? readCertificate(object, inspectCertificate) : nothing, object);
+    const read =
+      object !== undefined && hasAuthority(object) ? readAuthority(object, inspectAuthority) : nothing;
     set('authority', `${kind}/${key}`, read, object);
   };
   const named = createNamedWatches(client, log, (type, key, object) => {
@@ -85,7 +87,8 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
       const secret = await client.get<KubeObject>(secretType, name, namespace);
       if (wanted.has(secretKey(key))) put('Secret', key, secret);
     } catch (error) {
-      if (!isNotFound(error)) log.warn('a Secret that is referred to can not be read', { secret: key, error });
+      if (!isNotFound(error))
+        log.warn('a Secret that is referred to can not be read', { secret: key, error });
     }
   };
   const start = async (reference: string): Promise<void> => {

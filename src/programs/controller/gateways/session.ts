@@ -13,13 +13,13 @@ import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
 import type { connectFeed } from '../../gateway/client.ts';
 import { keepClasses } from './classes.ts';
+import { createFaults } from './faults.ts';
 import { createFeeds } from './feeds.ts';
 import { foldDeltas, isEmptyDelta } from './fold.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
 import { startInstanceCaches } from './instance-caches.ts';
 import { startInstances } from './instances.ts';
 import type { GatewayCounts, GatewayMetrics } from './metrics.ts';
-import { createFaults } from './faults.ts';
 import { followReferences } from './references.ts';
 import { startStatusWriter } from './status-writer.ts';
 import { createWishes } from './wishes.ts';
@@ -90,7 +90,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     client,
     object: (name) =>
       isSynced && wishes.isOurs(name) ? inputs.object(`GatewayClass/${name}`)?.status : undefined,
-    isUsed: wishes.isUsed,
+    isUsed: (name) => wishes.isUsed(name),
     log,
   });
   const note = (key: string, seen: SeenObject | undefined): void => {
@@ -138,7 +138,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     image,
     caches,
     feeds,
-    wish: wishes.get,
+    wish: (gateway) => wishes.get(gateway),
     onFacts: lookAtFacts,
     log,
   });

@@ -80,7 +80,10 @@ export function startStatusWriter({
       now: new Date(),
     });
   };
-  const reconcile = async (key: string, signal: AbortSignal): Promise<{ requeueAfter: number } | undefined> => {
+  const reconcile = async (
+    key: string,
+    signal: AbortSignal,
+  ): Promise<{ requeueAfter: number } | undefined> => {
     const held = current(key);
     if (held === undefined) {
       own.delete(key);

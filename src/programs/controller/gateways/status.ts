@@ -15,7 +15,10 @@ import type { ParentReference } from '#model/gateway/types.ts';
 export type HeldStatus = {
   readonly conditions?: readonly Condition[];
   readonly addresses?: readonly object[];
-  readonly listeners?: readonly (object & { readonly name: string; readonly conditions?: readonly Condition[] })[];
+  readonly listeners?: readonly (object & {
+    readonly name: string;
+    readonly conditions?: readonly Condition[];
+  })[];
   readonly parents?: readonly HeldParent[];
   readonly ancestors?: readonly HeldAncestor[];
 };
@@ -73,7 +76,10 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
 }
 
 /** What is left when nothing of ours is to be there any more; undefined: the object is as it may be. */
-export function withoutOurs({ parents, ancestors }: HeldStatus): Readonly<Record<string, unknown>> | undefined {
+export function withoutOurs({
+  parents,
+  ancestors,
+}: HeldStatus): Readonly<Record<string, unknown>> | undefined {
   const others = (each: { readonly controllerName: string }) => each.controllerName !== controllerName;
   if (parents !== undefined) return { parents: parents.filter(others) };
   if (ancestors !== undefined) return { ancestors: ancestors.filter(others) };

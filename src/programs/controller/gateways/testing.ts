@@ -106,7 +106,11 @@ export async function openStage(): Promise<Stage> {
       const fake = createFakePod();
       pods.set(address, fake);
       const status = { phase: 'Running', podIP: address, conditions: [{ type: 'Ready', status: 'True' }] };
-      await client.patch(podType, { name, namespace, subresource: 'status' }, { kind: 'merge', body: { status } });
+      await client.patch(
+        podType,
+        { name, namespace, subresource: 'status' },
+        { kind: 'merge', body: { status } },
+      );
       return fake;
     },
     async giveAddress(service, ip) {
@@ -118,7 +122,7 @@ export async function openStage(): Promise<Stage> {
       );
     },
     async close() {
-      for (const stop of [...stops]) await stop();
+      await Promise.all(Array.from(stops, (stop) => stop()));
       client.close();
       await kubectl.close();
     },
@@ -156,10 +160,14 @@ export const routeSpec = (gateway: string, path: string, backend = 'echo', port 
   ],
 });
 
-type WithConditions = { readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[] };
+type WithConditions = {
+  readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
+};
 
 /** `Programmed=True/Programmed` by type. */
-export function conditionsOf(object: { readonly [field: string]: unknown }): Readonly<Record<string, string>> {
+export function conditionsOf(object: {
+  readonly [field: string]: unknown;
+}): Readonly<Record<string, string>> {
   const { conditions = [] } = (object['status'] ?? object) as WithConditions;
   return Object.fromEntries(conditions.map(({ type, status, reason }) => [type, `${status}/${reason}`]));
 }
