@@ -8,7 +8,8 @@ import { kinds } from '#api/kinds.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
 import { type Client, createClient } from '#kube/client.ts';
-import { type Kubectl, openKubectl } from '#lab/apiserver/testing-kubectl.ts';
+import { testServer } from '#lab/apiserver/testing.ts';
+import { eventually } from '#lab/eventually.ts';
 import { silentLog } from '#telemetry/log.ts';
 import { createRegistry, type Registry } from '#telemetry/metrics.ts';
 import { createFakePod, type FakePod } from './fake.ts';
@@ -17,7 +18,6 @@ import { configMapType, deploymentType } from './kinds.ts';
 import { instanceComponent } from './names.ts';
 
 export type Stage = {
-  readonly kubectl: Kubectl;
   readonly client: Client;
   /** By address. */
   readonly pods: ReadonlyMap<string, FakePod>;
@@ -33,13 +33,21 @@ export type Stage = {
   close(): Promise<void>;
 };
 
+const crdType: ResourceType = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+
 /** All is in namespace `default`. */
 export async function openStage(): Promise<Stage> {
-  const kubectl = await openKubectl();
-  const { authority, admin } = kubectl.api.server.pki;
+  const api = await testServer();
+  const { authority, admin } = api.server.pki;
   const newClient = (): Client =>
     createClient({
-      server: kubectl.api.url,
+      server: api.url,
       ca: authority.certificate,
       cert: admin.certificate,
       key: admin.key,
@@ -47,14 +55,13 @@ export async function openStage(): Promise<Stage> {
       burst: 5_000,
     });
   const client = newClient();
-  for (const kind of kinds) await kubectl.apply(crdOf(kind));
-  await kubectl.good('wait', '--for=condition=Established', 'crd', '--all', '--timeout=20s');
+  await Promise.all(kinds.map((kind) => client.create(crdType, crdOf(kind))));
+  await Promise.all(kinds.map((kind) => eventually(() => client.list(kind))));
   const pods = new Map<string, FakePod>();
   const stops = new Set<() => Promise<void>>();
   const namespace = 'default';
 
   const stage: Stage = {
-    kubectl,
     client,
     pods,
     lead() {
@@ -124,7 +131,7 @@ export async function openStage(): Promise<Stage> {
     async close() {
       await Promise.all(Array.from(stops, (stop) => stop()));
       client.close();
-      await kubectl.close();
+      await api.close();
     },
   };
   await stage.make(gatewayClassKind, 'netloom', { controllerName });
