@@ -186,7 +186,10 @@ function createContexts(ofSystem: string | undefined): {
   };
 }
 
-function contextOf({ authorities, client }: ResolvedIdentity, ofSystem: string | undefined): SecureContext | string {
+function contextOf(
+  { authorities, client }: ResolvedIdentity,
+  ofSystem: string | undefined,
+): SecureContext | string {
   const ca = authorities ?? ofSystem;
   try {
     return createSecureContext({
