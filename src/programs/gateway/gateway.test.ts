@@ -59,7 +59,7 @@ async function start() {
     events,
     open,
     named: () => named,
-    failNext() {
+    failNext: () => {
       fail = 1;
     },
   };

@@ -51,8 +51,20 @@ type Program = Running & { readonly client: FeedClient; readonly metricsPort: nu
 async function startProgram(directory: string): Promise<Program> {
   const program = run(
     'main.ts',
-    ...['--identity', 'x/gw', '--directory', join(directory, 'run'), '--key-file', join(directory, 'key')],
-    ...['--feed-port', '0', '--metrics-port', '0', '--metrics-address', '127.0.0.1', '--drain-seconds', '20'],
+    '--identity',
+    'x/gw',
+    '--directory',
+    join(directory, 'run'),
+    '--key-file',
+    join(directory, 'key'),
+    '--feed-port',
+    '0',
+    '--metrics-port',
+    '0',
+    '--metrics-address',
+    '127.0.0.1',
+    '--drain-seconds',
+    '20',
   );
   const [, feed, metrics] = await eventually(() => {
     const match = /"listening".* feed=(\d+) metrics=(\d+)/.exec(program.lines());
