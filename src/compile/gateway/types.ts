@@ -1,5 +1,5 @@
 /** What the parts of this folder hand to each other: what is known, who is attached where, and what is said of it. */
-import type { GatewayIntent, GatewayPortIntent, GatewayPortKind } from '#intent/gateway.ts';
+import type { GatewayBackendIntent, GatewayIntent, GatewayPortIntent, GatewayPortKind } from '#intent/gateway.ts';
 import type {
   AuthorityModel,
   BackendServiceModel,
@@ -86,11 +86,58 @@ export type Attachment = {
 /** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */
 export type RouteEntries = {
   readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
-  /** Service ports that it sends to, as keys in GatewayIntent.backends. */
-  readonly backends: readonly string[];
+  /** Service ports that it sends to, each way of speaking to one once. */
+  readonly backends: readonly BackendUse[];
   /** `ResolvedRefs`, `PartiallyInvalid` and what else is said beside `Accepted`. */
   readonly conditions: readonly GatewayCondition[];
 };
+
+/** One way to speak to a port of a Service: what a GRPCRoute and an HTTPRoute send to the same port may differ. */
+export type BackendUse = {
+  /** In GatewayIntent.backends: made of all that follows and of whom TLS is spoken to. */
+  readonly key: string;
+  /** `namespace/name`. */
+  readonly service: string;
+  readonly port: number;
+  readonly protocol: GatewayBackendIntent['protocol'];
+};
+
+/** What one `BackendUse` needs in a data plane; several may need the same identity. */
+export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'>;
+
+/**
+ * What entries of one Gateway are made of. Whoever asks is noted with what was asked for, and asked anew once an answer may be another
+ * one: so nothing is to be kept between calls.
+ */
+export type EntryContext = {
+  readonly permits: Permits;
+  /** By `namespace/name`. */
+  readonly service: (key: string) => BackendServiceModel | undefined;
+  readonly slices: (service: string) => readonly EndpointSliceModel[];
+  /** How a port of a Service is to be spoken to by TLS; undefined: plainly. */
+  readonly tls: (service: string, port: number) => BackendTLS | undefined;
+  /** Key in GatewayIntent.certificates of what the Gateway shows to TLS backends, where it has one that can be used. */
+  readonly clientCertificate: () => string | undefined;
+};
+
+/** The BackendTLSPolicy that is in force for a port of a Service: of several the one for the port, then the oldest. */
+export type BackendTLS = {
+  readonly policy: BackendTLSPolicyModel;
+  /** False: its status says why, and nothing is sent to the port (requests get 500). */
+  readonly usable: boolean;
+  /** PEM; absent: those of the system. */
+  readonly authorities?: string;
+};
+
+/** In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each. */
+export type RouteEntriesOf = (
+  route: RouteModel,
+  attachments: readonly Attachment[],
+  context: EntryContext,
+) => RouteEntries;
+
+/** In backend-entries.ts. */
+export type BackendEntriesOf = (use: BackendUse, context: EntryContext) => BackendEntries;
 
 /** Whether somebody may refer to an object of another namespace; always within one's own. */
 export type Permits = (
