@@ -47,6 +47,21 @@ export type GatewayAnswer = {
   readonly problems: readonly { readonly entry: string; readonly reason: string }[];
 };
 
+/** The body of every answer of the feed that is not 2xx. On 409 the whole is sent (`replace`). */
+export type GatewayRefusal = {
+  readonly error: string;
+  /** Held; 0: none. */
+  readonly generation: number;
+};
+
+/** `GET /v1/status` of the feed. */
+export type GatewayFeedStatus = GatewayAnswer & {
+  /** Of the running process: another one after a restart, which keeps what is held. */
+  readonly instance: string;
+  /** A sentence, while nginx does not serve what is held. */
+  readonly waiting?: string;
+};
+
 /** `http`: HTTP/1.1 and h2c; `https`: TLS ends at nginx; `tls`: the name is looked at first, since listeners of the port differ. */
 export type GatewayPortKind = 'http' | 'https' | 'tls' | 'tcp' | 'udp';
 
