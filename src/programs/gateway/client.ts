@@ -79,10 +79,12 @@ export function connectFeed(options: FeedOptions): FeedClient {
           milliseconds,
         );
       const answerTimer = late(deadlineMs, 'no answer');
-      const connectTimer = late(Math.min(connectDeadline, deadlineMs), 'no connection');
+      let connectTimer: NodeJS.Timeout | undefined;
+      // A request waits for the one before it; only then it is dialled for.
       outgoing.on('socket', (socket) => {
-        if (!socket.connecting) clearTimeout(connectTimer);
-        else socket.once('secureConnect', () => clearTimeout(connectTimer));
+        if (!socket.connecting) return;
+        connectTimer = late(Math.min(connectDeadline, deadlineMs), 'no connection');
+        socket.once('secureConnect', () => clearTimeout(connectTimer));
       });
       outgoing.on('error', reject);
       outgoing.on('close', () => {
