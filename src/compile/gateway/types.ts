@@ -190,6 +190,11 @@ export type InstanceFacts = {
   readonly addresses: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
   /** A sentence, while it has no data plane or no address. */
   readonly waiting?: string;
+  /**
+   * A sentence, while what `infrastructure.parametersRef` names can't be used: `Accepted` is False (InvalidParameters), and what is
+   * served stays served.
+   */
+  readonly invalidParameters?: string;
   /** Ports of its Service that lead to a listening socket already, by key in GatewayIntent.ports: they keep it. */
   readonly slots?: ReadonlyMap<string, Pick<GatewayPortIntent, 'kind' | 'slot' | 'proxyProtocol'>>;
 };
