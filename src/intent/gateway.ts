@@ -16,7 +16,7 @@ export type GatewayIntent = {
   readonly actions: Readonly<Record<string, GatewayActionIntent>>;
   /** By `LISTENER KEY|HOST`: where connections of a listener that isn't HTTP go; HOST is '' for TCP and UDP. */
   readonly streams: Readonly<Record<string, GatewayStreamIntent>>;
-  /** By `NAMESPACE/NAME:PORT`, with `@IDENTITY` behind it where it is spoken to by TLS. */
+  /** By `NAMESPACE/NAME:PORT/PROTOCOL`, with `@IDENTITY` behind it where it is spoken to by TLS. */
   readonly backends: Readonly<Record<string, GatewayBackendIntent>>;
   /** By `NAMESPACE/NAME` of the Secret. */
   readonly certificates: Readonly<Record<string, GatewayCertificateIntent>>;
@@ -103,7 +103,10 @@ export type GatewayRuleIntent = {
   readonly listener: string;
   /** Lower case, as `hostname` of a listener; '' any. More exact ones come first, but only if one of their rules matches. */
   readonly host: string;
-  /** Exact before prefix before regex; longer before shorter prefixes. A prefix ends at a segment: `/a` takes `/a/b`, not `/ab`. */
+  /**
+   * Exact before prefix before regex, and the prefix `/`, which takes everything, last; longer before shorter prefixes. A prefix ends at a
+   * segment: `/a` takes `/a/b`, not `/ab`; no slash at its end but of `/`.
+   */
   readonly path: { readonly type: 'exact' | 'prefix' | 'regex'; readonly value: string };
   readonly method?: string;
   readonly headers?: readonly GatewayValueMatch[];
@@ -137,7 +140,7 @@ export type GatewayActionIntent = {
   }[];
   /** Empty without `redirect`: 500. */
   readonly backends: readonly GatewayWeightedBackend[];
-  /** Milliseconds. `request` is from the first byte to the whole answer, `backend` of one try. */
+  /** Milliseconds; 0: never. `request` is from the first byte to the whole answer, `backend` of one try. */
   readonly timeouts?: { readonly request?: number; readonly backend?: number };
   readonly retry?: {
     readonly codes: readonly number[];
@@ -179,9 +182,13 @@ export type GatewayHeaderChange = {
 export type GatewayPathChange = { readonly type: 'full' | 'prefix'; readonly value: string };
 
 export type GatewayRedirect = {
+  /** Absent: the request's. */
   readonly scheme?: 'http' | 'https';
+  /** Absent: the request's. */
   readonly hostname?: string;
+  /** Absent: the listener's; always there with `scheme`. Not written into Location where it is the scheme's own. */
   readonly port?: number;
+  /** Absent: the request's. */
   readonly path?: GatewayPathChange;
   readonly statusCode: number;
 };

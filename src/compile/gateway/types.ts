@@ -88,7 +88,7 @@ export type RouteEntries = {
   readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
   /** Service ports that it sends to, each way of speaking to one once. */
   readonly backends: readonly BackendUse[];
-  /** `ResolvedRefs`, `PartiallyInvalid` and what else is said beside `Accepted`. */
+  /** `ResolvedRefs`, `PartiallyInvalid`; `Accepted` (False, no rule can be served) is instead of the attachment's. */
   readonly conditions: readonly GatewayCondition[];
 };
 
@@ -100,6 +100,8 @@ export type BackendUse = {
   readonly service: string;
   readonly port: number;
   readonly protocol: GatewayBackendIntent['protocol'];
+  /** Key in GatewayIntent.identities: spoken to by TLS. Absent: plainly, also where a policy is in force (TLS that is passed through). */
+  readonly identity?: string;
 };
 
 /** What one `BackendUse` needs in a data plane; several may need the same identity. */
