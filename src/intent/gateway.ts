@@ -22,7 +22,7 @@ export type GatewayIntent = {
   readonly certificates: Readonly<Record<string, GatewayCertificateIntent>>;
   /** By any name: what client certificates are judged by. */
   readonly authorities: Readonly<Record<string, { readonly certificates: string }>>;
-  /** By any name: whom a TLS backend must prove to be, and who the gateway is to it. */
+  /** By `NAMESPACE/NAME/PROTOCOL`, of a BackendTLSPolicy and as in `backends`: whom a TLS backend must prove to be, and who the gateway is to it. */
   readonly identities: Readonly<Record<string, GatewayIdentityIntent>>;
 };
 
@@ -255,6 +255,6 @@ export type GatewayIdentityIntent = {
   readonly subjectAltNames?: readonly { readonly type: 'dns' | 'uri'; readonly value: string }[];
   /** What the gateway shows of itself: key in `certificates`. */
   readonly certificate?: string;
-  /** ALPN `h2` rather than `http/1.1`. */
-  readonly h2?: true;
+  /** The only protocol that is offered by ALPN; absent: none is, since what is spoken isn't known. */
+  readonly alpn?: 'h2' | 'http/1.1';
 };
