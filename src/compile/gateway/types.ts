@@ -131,7 +131,10 @@ export type BackendTLS = {
   readonly authorities?: string;
 };
 
-/** In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each. */
+/**
+ * In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each, and only listeners that are served. Of a
+ * route that isn't accepted there are none: only what is said of its references is wanted.
+ */
 export type RouteEntriesOf = (
   route: RouteModel,
   attachments: readonly Attachment[],
@@ -149,7 +152,13 @@ export type Permits = (
 
 /** The status of one object, whole: what is missing in it is removed, except what other controllers wrote. */
 export type GatewayStatus =
-  | { readonly kind: 'GatewayClass'; readonly key: string; readonly conditions: readonly GatewayCondition[] }
+  | {
+      readonly kind: 'GatewayClass';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      /** Sorted, as the specification wants it. */
+      readonly supportedFeatures: readonly string[];
+    }
   | {
       readonly kind: 'Gateway' | 'ListenerSet';
       readonly key: string;

@@ -34,6 +34,8 @@ export type GatewayModel = GatewayObject & {
   readonly defaultScope?: string;
   readonly listeners: readonly ListenerModel[];
   readonly addresses: readonly GatewayAddress[];
+  /** `netloom.dev/proxy-protocol: "true"`, on it or among infrastructure.annotations: connections begin with a PROXY header. */
+  readonly proxyProtocol?: true;
   /** Which namespaces' ListenerSets are taken. */
   readonly allowedListeners: NamespacesFrom;
   readonly infrastructure: {
