@@ -210,6 +210,9 @@ export type InstanceFacts = {
   readonly slots?: ReadonlyMap<string, Pick<GatewayPortIntent, 'kind' | 'slot' | 'proxyProtocol'>>;
 };
 
+/** How many listening sockets of each kind a pod has (`gatewaySlots` in the registry, which compile can't see). */
+export type GatewaySlots = Readonly<Record<GatewayPortKind, number>>;
+
 /** One instance's part of what changed: a delta on the last (see `DeltaOutput`). */
 export type GatewayChanges = {
   /** By Gateway; `undefined`: the Gateway is gone or no longer ours. */
@@ -225,7 +228,7 @@ export type GatewayChanges = {
   readonly statuses: ReadonlyMap<string, GatewayStatus | undefined>;
 };
 
-/** The whole of it, change by change. */
+/** The whole of it, change by change: `createGatewayBook(slots)` in book.ts. */
 export type GatewayBook = {
   /** `undefined` removes. */
   set<K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined): void;
