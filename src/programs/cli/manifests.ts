@@ -7,6 +7,7 @@ import { policyGroup } from '#api/policies.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { paths, ports } from '#system/registry.ts';
 import { systemNamespace } from '../node-lease.ts';
+import { gatewayClassObject, gatewayRules } from './gateway-rules.ts';
 import { loadBalancerRules } from './load-balancer-rules.ts';
 
 export type ManifestOptions = {
@@ -42,6 +43,7 @@ export function netloomManifests(options: ManifestOptions): readonly KubeObject[
     agents(options),
     controller(options),
     defaultSubnetObject(options),
+    gatewayClassObject(labels('gateway')),
   ];
 }
 
@@ -89,6 +91,7 @@ const controllerRules = [
     verbs: ['patch'],
   },
   ...loadBalancerRules.controller,
+  ...gatewayRules,
   { apiGroups: ['apps'], resources: ['statefulsets'], verbs: watch },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
@@ -249,12 +252,15 @@ function controller({ apiServer, image, nodeLease }: ManifestOptions): KubeObjec
               image,
               command: program('controller'),
               ...probes(ports.controllerMetrics.value),
-              ...withArgs(
-                nodeLease && [
-                  `--node-lease-seconds=${nodeLease.seconds}`,
-                  `--node-lease-margin-seconds=${nodeLease.marginSeconds}`,
-                ],
-              ),
+              args: [
+                `--gateway-image=${image}`,
+                ...(nodeLease === undefined
+                  ? []
+                  : [
+                      `--node-lease-seconds=${nodeLease.seconds}`,
+                      `--node-lease-margin-seconds=${nodeLease.marginSeconds}`,
+                    ]),
+              ],
               env: [
                 { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
                 fewArenas,

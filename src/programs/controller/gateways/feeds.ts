@@ -1,6 +1,7 @@
 /** What is pushed to the pods of each instance, and what they hold. */
-import { sleep } from '#kube/backoff.ts';
+
 import type { GatewayAnswer, GatewayChange, GatewayIntent } from '#intent/gateway.ts';
+import { sleep } from '#kube/backoff.ts';
 import type { Log } from '#telemetry/log.ts';
 import { createThinned } from '#telemetry/thinned.ts';
 import type { FeedClient, FeedOptions } from '../../gateway/client.ts';
@@ -23,7 +24,7 @@ export type Feeds = {
   /** The Gateway's pods as they are now, and the key that they know. */
   setPods(gateway: string, pods: readonly InstancePod[], key: string | undefined): void;
   push(gateway: string, delta: Delta): void;
-  /** Whether a pod that is ready holds anything. */
+  /** Whether a pod that is ready holds what it was given, as far as is known. */
   isServing(gateway: string): boolean;
   /** Entries that pods can't hold, each once. */
   problems(gateway: string): GatewayAnswer['problems'];
@@ -33,7 +34,14 @@ export type Feeds = {
   stop(): void;
 };
 
-type Fed = { pod: InstancePod; readonly key: string; readonly feed: PodFeed; answer?: GatewayAnswer };
+type Fed = {
+  pod: InstancePod;
+  readonly key: string;
+  readonly feed: PodFeed;
+  /** Nothing else is known yet: it serves what it was given by whoever led before. */
+  isPresumed: boolean;
+  answer?: GatewayAnswer;
+};
 type Instance = { generation: number; readonly pods: Map<string, Fed>; readonly waiting: Set<() => void> };
 
 const lineEveryMs = 30_000;
@@ -66,8 +74,11 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
       client: connect({ address: pod.address, key, identity: gateway }),
       whole: () => wholeOf(gateway),
       holds(answer) {
-        failing.over((times) => log.info("a gateway's pod takes changes again", { ...fields, failed: times }));
+        failing.over((times) =>
+          log.info("a gateway's pod takes changes again", { ...fields, failed: times }),
+        );
         fed.answer = answer;
+        fed.isPresumed = false;
         changed(gateway, instance);
       },
       lost(error) {
@@ -76,11 +87,12 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
           failing.happened((times) =>
             log.warn("a gateway's pod takes no changes and is tried again", { ...fields, error, times }),
           );
+        fed.isPresumed = false;
         changed(gateway, instance);
       },
       sent: (kind, milliseconds) => metrics.pushed(kind, milliseconds),
     });
-    const fed: Fed = { pod, key, feed };
+    const fed: Fed = { pod, key, feed, isPresumed: pod.isReady };
     return fed;
   };
   const end = (instance: Instance, uid: string): void => {
@@ -122,7 +134,7 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
     },
     isServing: (gateway) =>
       [...(instances.get(gateway)?.pods.values() ?? [])].some(
-        ({ pod, feed }) => pod.isReady && feed.held() !== undefined,
+        ({ pod, feed, isPresumed }) => pod.isReady && (isPresumed || feed.held() !== undefined),
       ),
     problems(gateway) {
       const found = new Map<string, GatewayAnswer['problems'][number]>();
@@ -145,12 +157,12 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
     forget(gateway) {
       const instance = instances.get(gateway);
       if (instance === undefined) return;
-      for (const uid of [...instance.pods.keys()]) end(instance, uid);
+      for (const uid of instance.pods.keys()) end(instance, uid);
       instances.delete(gateway);
       for (const look of instance.waiting) look();
     },
     stop() {
-      for (const gateway of [...instances.keys()]) this.forget(gateway);
+      for (const gateway of instances.keys()) this.forget(gateway);
     },
   };
 }

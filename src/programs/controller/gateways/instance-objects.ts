@@ -1,13 +1,14 @@
 /** The objects that an instance of the gateway consists of; pure. Its pods are in instance-pods.ts. */
 import { createHash } from 'node:crypto';
 import { secretType, serviceType } from '#api/core.ts';
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
 import type { GatewayPortIntent } from '#intent/gateway.ts';
-import { loadBalancerAnnotations } from '#model/loadbalancerservice.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
+import { loadBalancerAnnotations } from '#model/loadbalancerservice.ts';
 import { podTemplate } from './instance-pods.ts';
 import { deploymentType, disruptionBudgetType, serviceAccountType } from './kinds.ts';
-import { gatewayGroup, instanceLabels, instanceNames, instancePodLabels } from './names.ts';
+import { instanceLabels, instanceNames, instancePodLabels } from './names.ts';
 import type { InstanceParameters } from './parameters.ts';
 import { servicePorts } from './slots.ts';
 

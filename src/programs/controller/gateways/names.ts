@@ -1,5 +1,6 @@
 /** Names and labels of what an instance of the gateway is made of; pure. */
 import { createHash } from 'node:crypto';
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
 
 export type InstanceNames = {
@@ -9,8 +10,6 @@ export type InstanceNames = {
   /** Of the Secret with the key. */
   readonly feed: string;
 };
-
-export const gatewayGroup = 'gateway.networking.k8s.io';
 
 /** On everything that belongs to an instance, of whichever Gateway. */
 export const instanceComponent = {

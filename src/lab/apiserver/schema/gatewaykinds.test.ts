@@ -1,0 +1,82 @@
+/** Our definitions of Gateway API's kinds say what upstream's experimental channel says, in all but descriptions and messages. */
+import { describe, expect, it } from 'vitest';
+import { crdOf } from '#api/crd.ts';
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import { kinds } from '#api/kinds.ts';
+import type { KubeObject } from '#api/object.ts';
+import { servedKindsOf } from './crd.ts';
+import { canonical, isObject } from './plain.ts';
+import { missing, readObjects } from './upstream.ts';
+
+const directory = 'gateway-api-v1.6.1/experimental';
+const gatewayKinds = kinds.filter(({ group }) => group === gatewayGroup);
+
+/** What only we have: marks of who installed it. */
+const ours = ['app.kubernetes.io/part-of', 'netloom.dev/installed-release'];
+
+type Rule = { readonly rule: string };
+
+/** Every keyword of a schema, by path; of rules only what they ask. */
+function facts(schema: unknown, path = ''): readonly string[] {
+  const { description: _, properties, items, additionalProperties, ...own } = schema as Record<string, unknown>;
+  const here = Object.entries(own).map(([keyword, value]) => `${path} ${keyword}: ${said(keyword, value)}`);
+  return [
+    ...here,
+    ...Object.entries(properties ?? {}).flatMap(([name, child]) => facts(child, `${path}.${name}`)),
+    ...(items === undefined ? [] : facts(items, `${path}[]`)),
+    ...(isObject(additionalProperties) ? facts(additionalProperties, `${path}{}`) : []),
+  ];
+}
+
+function said(keyword: string, value: unknown): string {
+  if (keyword === 'required') return canonical((value as string[]).toSorted());
+  if (keyword !== 'x-kubernetes-validations') return canonical(value);
+  const { length } = value as readonly unknown[];
+  expect((value as readonly object[]).every((rule) => Object.keys(rule).length === 2)).toBe(true);
+  const rules = (value as readonly Rule[]).map(({ rule }) => rule.replaceAll(/\s+/g, ' '));
+  return `${length} ${rules.map((rule) => rule.trim()).toSorted().join('\n')}`;
+}
+
+/** A definition without its schemas, in an order of its own. */
+function frame(crd: KubeObject): unknown {
+  const { versions, ...spec } = crd['spec'] as { readonly versions: readonly { readonly name: string }[] };
+  const { name, labels, annotations } = crd.metadata;
+  const rest = (entries: object | undefined) =>
+    Object.entries(entries ?? {}).filter(([key]) => !ours.includes(key));
+  return {
+    name,
+    labels: rest(labels),
+    annotations: rest(annotations),
+    spec,
+    versions: versions
+      .map((version) => ({ ...version, schema: undefined, deprecationWarning: undefined }))
+      .toSorted((one, other) => (one.name < other.name ? -1 : 1)),
+  };
+}
+
+function schemas(crd: KubeObject): ReadonlyMap<string, unknown> {
+  const { versions } = crd['spec'] as {
+    readonly versions: readonly { readonly name: string; readonly schema: { readonly openAPIV3Schema: unknown } }[];
+  };
+  return new Map(versions.map(({ name, schema }) => [name, schema.openAPIV3Schema]));
+}
+
+describe('kinds of Gateway API', () => {
+  it('are ten, and their rules compile', () => {
+    expect(gatewayKinds).toHaveLength(10);
+    for (const definition of gatewayKinds) {
+      const { value, problems } = servedKindsOf(crdOf(definition));
+      expect(problems).toEqual([]);
+      expect(value).toHaveLength(1 + ('olderVersions' in definition ? definition.olderVersions!.length : 0));
+    }
+  });
+
+  it.skipIf(missing !== undefined).each(gatewayKinds)(`$kind is upstream’s${missing ? ` (${missing})` : ''}`, (definition) => {
+    const upstream = readObjects(`${directory}/${gatewayGroup}_${definition.plural}.yaml`)[0]!;
+    const crd = JSON.parse(JSON.stringify(crdOf(definition))) as KubeObject;
+    expect(frame(crd)).toEqual(frame(upstream));
+    const [mine, theirs] = [schemas(crd), schemas(upstream)];
+    for (const [version, schema] of theirs)
+      expect(facts(mine.get(version)).toSorted()).toEqual(facts(schema).toSorted());
+  });
+});
