@@ -39,7 +39,7 @@ test.each(methods)('a call by %s', (_, method, type, value) => {
   ]);
 });
 
-test('a rule without matches takes all calls, after every other', () => {
+test('a rule that asks for nothing takes all calls, after every other', () => {
   const named = grpcRule({ matches: [{ method: { type: 'Exact', service: 'a.B' }, headers: [] }] });
   const { rules, actions } = routeEntries(grpcRoute([grpcRule(), named]), any, contextOf()).intent;
   const [all, some] = Object.values(rules);

@@ -26,7 +26,7 @@ const references = fc
 const filters = fc.oneof(
   fc.constant<FilterModel>({ type: 'URLRewrite', hostname: 'in.example' }),
   fc.constant<FilterModel>({ type: 'RequestRedirect', statusCode: 302 }),
-  fc.constant<FilterModel>({ type: 'unusable', field: 'extensionRef', message: 'is not known' }),
+  fc.constant<FilterModel>({ type: 'unusable', field: 'spec.x', message: 'is odd', reason: 'InvalidKind' }),
   references.map((each): FilterModel => ({ type: 'RequestMirror', backend: each, share: 500_000 })),
   references.map(
     (each): FilterModel => ({

@@ -41,7 +41,7 @@ export function combineFilters(
   place: FilterPlace,
 ): FilterUse | Objection {
   const objection =
-    unknownFilter(filters, place) ?? repeatedFilter(filters, place) ?? impossibleFilter(filters, place);
+    unknownFilter(filters) ?? repeatedFilter(filters, place) ?? impossibleFilter(filters, place);
   if (objection !== undefined) return objection;
   const find = <T extends FilterModel['type']>(type: T) =>
     filters.find((each): each is FilterOf<T> => each.type === type);
@@ -67,16 +67,11 @@ export function isObjection(use: FilterUse | Objection): use is Objection {
   return 'reason' in use;
 }
 
-function unknownFilter(filters: readonly FilterModel[], { field }: FilterPlace): Objection | undefined {
-  for (const [index, filter] of filters.entries()) {
-    if (filter.type !== 'unusable') continue;
-    const foreign = /(?:^|\.)extensionRef\b/.test(filter.field);
-    return {
-      reason: foreign ? 'InvalidKind' : 'UnsupportedValue',
-      message: `${field}[${index}]${filter.field === '' ? '' : `.${filter.field}`}: ${filter.message}`,
-    };
-  }
-  return undefined;
+function unknownFilter(filters: readonly FilterModel[]): Objection | undefined {
+  const unusable = filters.find((filter) => filter.type === 'unusable');
+  if (unusable === undefined) return undefined;
+  const { field, message, reason = 'UnsupportedValue' } = unusable;
+  return { reason, message: `${field}: ${message}` };
 }
 
 function repeatedFilter(filters: readonly FilterModel[], { field }: FilterPlace): Objection | undefined {

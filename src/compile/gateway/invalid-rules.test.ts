@@ -20,8 +20,17 @@ const redirect: FilterModel = { type: 'RequestRedirect', statusCode: 302 };
 const rewrite: FilterModel = { type: 'URLRewrite', hostname: 'in.example' };
 const replace: FilterModel = { type: 'URLRewrite', path: { type: 'ReplacePrefixMatch', value: '/x' } };
 const mirror: FilterModel = { type: 'RequestMirror', backend: backend('shop/web'), share: 1_000_000 };
-const foreign: FilterModel = { type: 'unusable', field: 'extensionRef', message: 'Limit.acme.io is not known' };
-const odd: FilterModel = { type: 'unusable', field: 'requestRedirect.scheme', message: '"gopher" is no scheme' };
+const foreign: FilterModel = {
+  type: 'unusable',
+  field: 'spec.rules[0].filters[0].extensionRef',
+  message: 'Limit.acme.io is not known',
+  reason: 'InvalidKind',
+};
+const odd: FilterModel = {
+  type: 'unusable',
+  field: 'spec.rules[0].filters[0].requestRedirect.scheme',
+  message: '"gopher" is no scheme',
+};
 const exact = httpMatch({ path: { type: 'Exact', value: '/a' } });
 const session = (part: Partial<SessionPersistenceModel>): SessionPersistenceModel => ({
   type: 'Cookie',
@@ -41,19 +50,7 @@ const cases: readonly [string, Partial<HTTPRuleModel>, string, string][] = [
     'UnsupportedValue',
     'filters[0]',
   ],
-  [
-    'a backend with a mirror of its own',
-    { backends: [backend('shop/web'), backend('shop/web', { filters: [mirror] })] },
-    'UnsupportedValue',
-    'backendRefs[1].filters[0]',
-  ],
-  [
-    'a backend with two kinds of URL',
-    { backends: [backend('shop/web', { filters: [redirect, rewrite] })] },
-    'IncompatibleFilters',
-    'backendRefs[0].filters',
-  ],
-  ['what its reader refused', { unusable: 'matches[0].path is odd' }, 'UnsupportedValue', ''],
+  ['what its reader refused', { unusable: 'matches[0].path: is odd' }, 'UnsupportedValue', 'matches[0].path'],
   [
     'a cookie for ever',
     { sessionPersistence: session({ lifetime: 'Permanent' }) },
@@ -76,7 +73,7 @@ const cases: readonly [string, Partial<HTTPRuleModel>, string, string][] = [
 
 test.each(cases)('%s: requests get 500', (_, part, reason, field) => {
   const whole = routeEntries(httpRoute([httpRule(part)]), any, contextOf());
-  const where = `spec.rules[0]${field === '' ? '' : `.${field}`}: `;
+  const where = `spec.rules[0].${field}: `;
   expect(whole.conditions.map(({ type, status }) => `${type} ${status}`)).toEqual([
     'Accepted False',
     'ResolvedRefs True',
@@ -100,6 +97,24 @@ test.each(cases)('%s: requests get 500', (_, part, reason, field) => {
   ]);
   expect(part2.conditions[1]?.message).toMatch(/^Dropped Rule 1, /);
   expect(part2.intent.actions['HTTPRoute/shop/route|0']?.backends).toHaveLength(1);
+});
+
+test.each([
+  ['a mirror of its own', [mirror], 'backendRefs[1].filters[0]: RequestMirror'],
+  ['two kinds of URL', [redirect, rewrite], 'backendRefs[1].filters: RequestRedirect'],
+])('a backend with %s: its share gets 500', (_, filters, text) => {
+  const rule = httpRule({ backends: [backend('shop/web'), backend('shop/web', { filters, weight: 3 })] });
+  const { intent, conditions } = routeEntries(httpRoute([rule]), any, contextOf());
+  expect(Object.values(intent.actions)[0]?.backends).toEqual([
+    { backend: 'shop/web:80/http', weight: 1 },
+    { weight: 3 },
+  ]);
+  expect(conditions).toMatchObject([
+    { type: 'ResolvedRefs', status: 'True' },
+    { type: 'PartiallyInvalid', status: 'True', reason: 'UnsupportedValue' },
+  ]);
+  expect(conditions[1]?.message).toMatch(/^Dropped Rule 0, in part/);
+  expect(conditions[1]?.message).toContain(text);
 });
 
 test('a filter that nobody knows is not skipped: requests get 500, and the reference is said to be unknown', () => {

@@ -44,7 +44,7 @@ export function httpRoute(rules: readonly HTTPRuleModel[], part: Partial<HTTPRou
 }
 
 export function grpcRule(part: Partial<GRPCRuleModel> = {}): GRPCRuleModel {
-  return { matches: [], filters: [], backends: [backend('shop/web')], ...part };
+  return { matches: [{ headers: [] }], filters: [], backends: [backend('shop/web')], ...part };
 }
 
 export function grpcRoute(rules: readonly GRPCRuleModel[], part: Partial<GRPCRouteModel> = {}): GRPCRouteModel {
