@@ -27,7 +27,8 @@ export function missedRules<R extends RouterRequest>(
     .toSorted(([, a], [, b]) => (a.rank < b.rank ? -1 : 1))
     .flatMap(([, rule]): Missed[] => {
       const origin = actions[rule.action]?.origin;
-      const because = missOf(rule, request, reader) ?? (taken === undefined ? undefined : lowerText(rule, taken));
+      const because =
+        missOf(rule, request, reader) ?? (taken === undefined ? undefined : lowerText(rule, taken));
       return origin === undefined || because === undefined ? [] : [{ origin, because }];
     })
     .slice(0, most);
@@ -57,7 +58,7 @@ function missOf<R extends RouterRequest>(
   if (rule.method !== undefined && rule.method !== request.method) {
     return `its method is ${rule.method}, not ${request.method}`;
   }
-  const differs = ({ name, value, regex }: GatewayValueMatch, got: string | undefined) =>
+  const differs = ({ value, regex }: GatewayValueMatch, got: string | undefined) =>
     got === undefined || (regex === true ? !reader.matches(got, value) : got !== value);
   const header = rule.headers?.find((each) => differs(each, reader.header(request, each.name)));
   if (header !== undefined) return valueText('header', header, reader.header(request, header.name));

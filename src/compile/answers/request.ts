@@ -51,6 +51,8 @@ export type RequestBackend = {
   readonly tls?: Origin;
   readonly endpoints: readonly string[];
   readonly code?: 500 | 503;
+  /** Of connections that aren't HTTP: its share is closed. */
+  readonly closed?: true;
 };
 
 /** `intent` is all that the Gateway's data plane holds. */
@@ -77,14 +79,21 @@ export function explainRequest(gateway: string, intent: GatewayIntent, asked: As
     return { ...base, outcome: 'refused', ...(scheme === 'http' ? { code: 404 } : {}), steps };
   }
   const steps = [at, listenerStep(table, listener, host)];
-  if (kind === 'http' || kind === 'https') return { ...base, ...requestAnswer(table, intent, listener, asked, steps) };
+  if (kind === 'http' || kind === 'https')
+    return { ...base, ...requestAnswer(intent, listener, asked, steps) };
   const stream = findStream(listener, kind === 'tcp' ? '' : host);
   if (stream === undefined) {
-    steps.push({ kind: 'route', text: `no route of the listener takes ${host || 'connections'}: they are closed` });
+    steps.push({
+      kind: 'route',
+      text: `no route of the listener takes ${host || 'connections'}: they are closed`,
+    });
     return { ...base, outcome: 'refused', steps };
   }
   steps.push({ kind: 'route', text: formatOrigin(stream.intent.origin), origin: stream.intent.origin });
-  const backends = backendsOf(intent, stream.intent.backends).map(({ code: _, ...rest }) => rest);
+  // Nobody is told a code: a connection to what isn't there is closed.
+  const backends = backendsOf(intent, stream.intent.backends).map(({ code, ...rest }) =>
+    code === undefined ? rest : { ...rest, closed: true as const },
+  );
   return { ...base, outcome: backends.some(isServed) ? 'sent' : 'refused', steps, backends };
 }
 
@@ -124,7 +133,6 @@ const reader: RouterReader<Request> = {
 };
 
 function requestAnswer(
-  table: RouterTable,
   intent: GatewayIntent,
   listener: RouterListener,
   asked: AskedRequest,

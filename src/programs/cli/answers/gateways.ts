@@ -83,7 +83,9 @@ export async function gatewaysOf(
   objects: readonly KubeObject[],
   named: (kind: 'Secret' | 'ConfigMap', namespace: string, name: string) => Promise<KubeObject | undefined>,
 ): Promise<Gateways> {
-  const slots = Object.fromEntries(Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]));
+  const slots = Object.fromEntries(
+    Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
+  );
   const book = createGatewayBook(slots as Parameters<typeof createGatewayBook>[0]);
   const problems: Problem[] = [];
   const set = book.set as (kind: GatewayInput, key: string, value: unknown) => void;
@@ -97,7 +99,8 @@ export async function gatewaysOf(
   }
   const addresses = new Map(objects.filter(isGateway).map((object) => [keyOf(object), addressesOf(object)]));
   for (const [key, found] of addresses) {
-    if (found.length > 0) book.setFacts(key, { addresses: found.map((value) => ({ type: 'IPAddress', value })) });
+    if (found.length > 0)
+      book.setFacts(key, { addresses: found.map((value) => ({ type: 'IPAddress', value })) });
   }
   const first = book.settle();
   problems.push(...(await setNamed(book, named)));
@@ -127,7 +130,10 @@ const ourClass: KubeObject = {
 } as KubeObject;
 
 /** What is referred to is asked for only now: nobody needs to see all Secrets for it. */
-async function setNamed(book: GatewayBook, named: Parameters<typeof gatewaysOf>[1]): Promise<readonly Problem[]> {
+async function setNamed(
+  book: GatewayBook,
+  named: Parameters<typeof gatewaysOf>[1],
+): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
   for (const reference of book.references()) {
     const [kind = '', namespace = '', name = ''] = reference.split('/');
@@ -157,7 +163,9 @@ function isGateway(object: KubeObject): boolean {
 }
 
 function addressesOf({ status }: KubeObject): readonly string[] {
-  const { addresses = [] } = (status ?? {}) as { readonly addresses?: readonly { readonly value?: string }[] };
+  const { addresses = [] } = (status ?? {}) as {
+    readonly addresses?: readonly { readonly value?: string }[];
+  };
   return addresses.flatMap(({ value }) => value ?? []);
 }
 
@@ -171,7 +179,9 @@ export function namedIn(objects: readonly KubeObject[]): Parameters<typeof gatew
     Promise.resolve(
       objects.find(
         (object) =>
-          isOf(object, { ...secretType, kind }) && object.metadata.namespace === namespace && object.metadata.name === name,
+          isOf(object, { ...secretType, kind }) &&
+          object.metadata.namespace === namespace &&
+          object.metadata.name === name,
       ),
     );
 }
