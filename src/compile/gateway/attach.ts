@@ -50,7 +50,8 @@ function attachTo(
   const { sectionName, port } = parent;
   const meant = listeners.filter(
     ({ model }) =>
-      (sectionName === undefined || model.name === sectionName) && (port === undefined || model.port === port),
+      (sectionName === undefined || model.name === sectionName) &&
+      (port === undefined || model.port === port),
   );
   if (meant.length === 0) {
     const named = [

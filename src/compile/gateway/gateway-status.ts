@@ -110,20 +110,29 @@ function because({ waiting }: InstanceFacts): string {
   return waiting === undefined ? '' : `: ${waiting}`;
 }
 
-function hasAddress({ addresses }: InstanceFacts, wanted: GatewayModel['addresses'][number]['value']): boolean {
+function hasAddress(
+  { addresses }: InstanceFacts,
+  wanted: GatewayModel['addresses'][number]['value'],
+): boolean {
   return addresses.some(({ type, value }) => type === 'IPAddress' && value === wanted);
 }
 
 function resolvedRefs(view: GatewayView, listeners: readonly Listener[]): GatewayCondition {
   const { clientCertificateRefused: refused } = view;
   if (refused !== undefined) return condition('ResolvedRefs', 'False', refused.reason, refused.message);
-  const open = listeners.filter(({ conditions }) => conditionOf(conditions, 'ResolvedRefs')?.status === 'False');
-  if (open.length === 0) return condition('ResolvedRefs', 'True', 'ResolvedRefs', 'all that it names is there');
+  const open = listeners.filter(
+    ({ conditions }) => conditionOf(conditions, 'ResolvedRefs')?.status === 'False',
+  );
+  if (open.length === 0)
+    return condition('ResolvedRefs', 'True', 'ResolvedRefs', 'all that it names is there');
   const names = open.map(({ model: { name } }) => name).join(', ');
   return condition('ResolvedRefs', 'False', 'ListenersNotResolved', `see its listeners ${names}`);
 }
 
-function programmedListener({ served, conditions }: Listener, facts: InstanceFacts | undefined): GatewayCondition {
+function programmedListener(
+  { served, conditions }: Listener,
+  facts: InstanceFacts | undefined,
+): GatewayCondition {
   if (served) {
     const waiting = facts === undefined ? 'the data plane is not there yet' : facts.waiting;
     return waiting === undefined

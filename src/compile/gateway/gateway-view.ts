@@ -54,11 +54,10 @@ function byParent(
   taken: readonly ListenerSetModel[],
   listeners: readonly Listener[],
 ): ReadonlyMap<string, readonly Listener[]> {
-  const parents = new Map<string, Listener[]>([
-    [own, []],
-    ...taken.map(({ key }) => [`ListenerSet/${key}`, []] as const),
-  ]);
-  for (const listener of listeners) parents.get(`${listener.owner.kind}/${listener.owner.key}`)?.push(listener);
+  const parents = new Map<string, Listener[]>([[own, []]]);
+  for (const { key } of taken) parents.set(`ListenerSet/${key}`, []);
+  for (const listener of listeners)
+    parents.get(`${listener.owner.kind}/${listener.owner.key}`)?.push(listener);
   return parents;
 }
 

@@ -26,7 +26,8 @@ export function protocolOf({ protocol, tls }: ListenerModel): ListenerProtocol |
       return tls === undefined ? plain('http', routes) : invalid('tls has no meaning for HTTP; use HTTPS');
     case 'HTTPS':
       if (tls === undefined) return invalid('HTTPS needs tls');
-      if (tls.mode !== 'Terminate') return invalid('HTTPS needs tls.mode Terminate; use TLS to pass it through');
+      if (tls.mode !== 'Terminate')
+        return invalid('HTTPS needs tls.mode Terminate; use TLS to pass it through');
       return { kind: 'https', family: 'tls', kinds: routes, named: [] };
     case 'TLS':
       if (tls === undefined) return invalid('TLS needs tls with a mode');

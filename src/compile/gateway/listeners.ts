@@ -5,9 +5,15 @@ import type {
   GatewayListenerIntent,
   GatewayPortKind,
 } from '#intent/gateway.ts';
-import type { CertificateModel, GatewayModel, ListenerModel, ListenerSetModel } from '#model/gateway/types.ts';
+import type {
+  CertificateModel,
+  GatewayModel,
+  ListenerModel,
+  ListenerSetModel,
+} from '#model/gateway/types.ts';
 import { type ClientValidation, clientValidationOf } from './client-validation.ts';
 import type { Asking } from './inputs.ts';
+import { listenerConditions } from './listener-conditions.ts';
 import { type Conflict, findConflicts } from './listener-conflicts.ts';
 import { assignSlots, portKeyOf, portKindsOf } from './listener-ports.ts';
 import {
@@ -18,7 +24,6 @@ import {
   type Refusal,
   routeKindsOf,
 } from './listener-protocols.ts';
-import { listenerConditions } from './listener-conditions.ts';
 import { findCertificate } from './named-objects.ts';
 import { findOverlaps } from './overlaps.ts';
 import { readTLSOptions, type TLSOptions } from './tls-options.ts';

@@ -18,7 +18,10 @@ export function findCertificate(
 ): Found<CertificateModel> {
   const { group, kind } = reference;
   if (group !== '' || kind !== 'Secret')
-    return refuse(reason, `${shown(reference)} is no Secret; a certificate is in a Secret of type kubernetes.io/tls`);
+    return refuse(
+      reason,
+      `${shown(reference)} is no Secret; a certificate is in a Secret of type kubernetes.io/tls`,
+    );
   // Asked first, so that it is watched already when a grant comes.
   const value = ask.certificate(reference);
   if (!ask.permits(from, reference)) return notPermitted(from, reference);
