@@ -21,7 +21,7 @@ export async function runRequest(invocation: Invocation, url: string): Promise<n
     throw new UsageError(
       typeof only === 'string'
         ? `netloom why: there is no Gateway ${only} of ours`
-        : `netloom why: no Gateway of ours listens at ${port}`,
+        : `netloom why: no Gateway of ours listens at ${port}; netloom gateway tells what they do`,
     );
   }
   const answers = chosen.map(({ key, intent }) => explainRequest(key, intent, asked));

@@ -20,6 +20,7 @@ import {
   type GatewayStatus,
 } from '#compile/gateway/types.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
+import { readBackendSlice } from '#model/endpointslice.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
@@ -30,7 +31,6 @@ import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
 import type { Problem, Read } from '#model/problem.ts';
-import { readEndpointSlice } from '#model/service.ts';
 import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import { gatewaySlots } from '#system/registry.ts';
 
@@ -68,7 +68,7 @@ const rows: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(serviceType, 'service', readBackendService),
-  row(endpointSliceType, 'slice', readEndpointSlice),
+  row(endpointSliceType, 'slice', readBackendSlice),
   row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),
 ];
 
@@ -88,7 +88,7 @@ export async function gatewaysOf(
   );
   const book = createGatewayBook(slots as Parameters<typeof createGatewayBook>[0]);
   const problems: Problem[] = [];
-  const set = book.set as (kind: GatewayInput, key: string, value: unknown) => void;
+  const set = (kind: GatewayInput, key: string, value: unknown) => book.set(kind, key, value as undefined);
   for (const object of [ourClass, ...objects]) {
     const found = rows.find(({ type }) => isOf(object, type));
     if (found === undefined) continue;
