@@ -69,7 +69,9 @@ export function describeGateway(
         endpoints,
       };
     }),
-    problems: [...new Set([...related.flatMap((status) => problemsOf(status, gateway)), ...emptyBackends(intent)])],
+    problems: [
+      ...new Set([...related.flatMap((status) => problemsOf(status, gateway)), ...emptyBackends(intent)]),
+    ],
   };
 }
 
@@ -92,7 +94,11 @@ function isOf(status: GatewayStatus, gateway: string, sets: ReadonlySet<string>)
   }
 }
 
-function leadsTo({ kind, namespace, name }: ParentReference, gateway: string, sets: ReadonlySet<string>): boolean {
+function leadsTo(
+  { kind, namespace, name }: ParentReference,
+  gateway: string,
+  sets: ReadonlySet<string>,
+): boolean {
   const key = `${namespace}/${name}`;
   return kind === 'Gateway' ? key === gateway : kind === 'ListenerSet' && sets.has(key);
 }
@@ -165,7 +171,9 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
     case 'ListenerSet':
       return [
         ...wrongIn(status.conditions, object),
-        ...status.listeners.flatMap(({ name, conditions }) => wrongIn(conditions, `${object} listener ${name}`)),
+        ...status.listeners.flatMap(({ name, conditions }) =>
+          wrongIn(conditions, `${object} listener ${name}`),
+        ),
       ];
     case 'BackendTLSPolicy':
       return status.ancestors
@@ -192,5 +200,8 @@ const consequences = new Set(['NoConflicts', 'ListenersNotValid']);
 function emptyBackends({ backends }: GatewayIntent): readonly string[] {
   return Object.entries(backends)
     .filter(([, { endpoints }]) => endpoints.length === 0)
-    .map(([key, { origin }]) => `${formatOrigin(origin)}: port ${placeOf(key).split(':')[1]} has no endpoint that is ready`);
+    .map(
+      ([key, { origin }]) =>
+        `${formatOrigin(origin)}: port ${placeOf(key).split(':')[1]} has no endpoint that is ready`,
+    );
 }

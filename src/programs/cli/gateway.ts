@@ -17,7 +17,9 @@ export async function run(invocation: Invocation): Promise<number> {
   }
   if (values.output === 'json') out(JSON.stringify({ gateways: answers }));
   else for (const line of gatewayLines(answers)) out(line);
-  return only !== undefined && answers.some(({ problems }) => problems.length > 0) ? exitCodes.failed : exitCodes.ok;
+  return only !== undefined && answers.some(({ problems }) => problems.length > 0)
+    ? exitCodes.failed
+    : exitCodes.ok;
 }
 
 function gatewayOf([operand]: readonly string[]): string | undefined {

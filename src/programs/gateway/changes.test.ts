@@ -54,7 +54,8 @@ test('a file that is cut anywhere gives what was whole before the cut', async ()
   const changes = openChanges(path, state, fail);
   const sizes: number[] = [];
   for (let generation = 1; generation <= 6; generation++) {
-    const change = generation === 1 ? whole(1, authority('1')) : delta(generation, authority(`${generation}`));
+    const change =
+      generation === 1 ? whole(1, authority('1')) : delta(generation, authority(`${generation}`));
     state.take(change);
     changes.append(change);
     sizes.push(readFileSync(path).length);

@@ -161,7 +161,9 @@ function* linesOf(held: Holding): Generator<string> {
     for (const entry of held.entries(domain)) {
       batch.push(entry);
       if (batch.length < entriesALine) continue;
-      yield line(false, { [domain]: Object.fromEntries(batch) } satisfies Partial<Record<GatewayDomain, unknown>>);
+      yield line(false, { [domain]: Object.fromEntries(batch) } satisfies Partial<
+        Record<GatewayDomain, unknown>
+      >);
       batch = [];
     }
     if (batch.length > 0) yield line(false, { [domain]: Object.fromEntries(batch) });

@@ -66,7 +66,7 @@ export async function startFeedServer(options: FeedServerOptions): Promise<FeedS
   );
   server.on('tlsClientError', (error, socket) => {
     rejected.inc();
-    const from = (socket as TLSSocket & { readonly _parent?: TLSSocket }).remoteAddress;
+    const from = socket.remoteAddress;
     strangers.happened((times) =>
       log.warn('somebody who does not know the key was turned away from the feed', { from, error, times }),
     );

@@ -1,6 +1,7 @@
 /** The feed over real TLS: who knows the key and the name is listened to, in order; everybody else is nobody. */
-import { connect } from 'node:tls';
-import { request } from 'node:https';
+
+import { type RequestOptions, request } from 'node:https';
+import { type ConnectionOptions, connect } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { createEngine, type NginxEngine } from '#engines/nginx/driver.ts';
 import { createFakeNginx, type FakeNginx } from '#engines/nginx/fake.ts';
@@ -33,7 +34,10 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-async function start(directory: string, more: { nginxDeadlineMs?: number; bodyLimit?: number; keyText?: () => string } = {}): Promise<Pod> {
+async function start(
+  directory: string,
+  more: { nginxDeadlineMs?: number; bodyLimit?: number; keyText?: () => string } = {},
+): Promise<Pod> {
   const lines: string[] = [];
   const log = createLog({ write: (line) => void lines.push(line) });
   const metrics = createRegistry();
@@ -79,7 +83,13 @@ async function start(directory: string, more: { nginxDeadlineMs?: number; bodyLi
     lines,
     metrics,
     dial(options = {}) {
-      const client = connectFeed({ address: '127.0.0.1', port: server.port, key, identity: 'x/gw', ...options });
+      const client = connectFeed({
+        address: '127.0.0.1',
+        port: server.port,
+        key,
+        identity: 'x/gw',
+        ...options,
+      });
       ends.push(() => client.close());
       return client;
     },
@@ -95,6 +105,20 @@ function place(): string {
 
 const authority = (certificates: string) => ({ authorities: { a: { certificates } } });
 
+test('one connection serves many requests', async () => {
+  let handshakes = 0;
+  const keyText = (): string => {
+    handshakes++;
+    return key;
+  };
+  const pod = await start(place(), { keyText });
+  const client = pod.dial();
+  await client.change(whole(1, {}));
+  for (let generation = 2; generation < 10; generation++) await client.change(delta(generation, {}));
+  expect(await client.status()).toMatchObject({ generation: 9 });
+  expect(handshakes).toBe(1);
+});
+
 test('changes are taken in order, and what does not follow is refused with what is held', async () => {
   const pod = await start(place());
   const client = pod.dial();
@@ -107,8 +131,12 @@ test('changes are taken in order, and what does not follow is refused with what 
   expect(await client.change(delta(2, {}))).toEqual({
     refused: { error: 'a delta on generation 1 does not follow 0', generation: 0 },
   });
-  expect(await client.change(whole(7, authority('one')))).toEqual({ answer: { generation: 7, problems: [] } });
-  expect(await client.change(delta(8, authority('two')))).toEqual({ answer: { generation: 8, problems: [] } });
+  expect(await client.change(whole(7, authority('one')))).toEqual({
+    answer: { generation: 7, problems: [] },
+  });
+  expect(await client.change(delta(8, authority('two')))).toEqual({
+    answer: { generation: 8, problems: [] },
+  });
   expect(pod.fake.dump()).toEqual(['authorities/a {"certificates":"two"}']);
   expect(await client.change(delta(8, authority('three')))).toMatchObject({ refused: { generation: 8 } });
   expect(await client.change(delta(10, authority('three')))).toMatchObject({ refused: { generation: 8 } });
@@ -183,22 +211,22 @@ test('a new key counts at once for new connections', async () => {
 test('a body that is too large, or no change, is refused and changes nothing', async () => {
   const pod = await start(place(), { bodyLimit: 10_000 });
   const client = pod.dial();
-  await expect(client.change(whole(1, authority('x'.repeat(20_000))))).rejects.toThrow(/413|closed|hang up|EPIPE/);
+  await expect(client.change(whole(1, authority('x'.repeat(20_000))))).rejects.toThrow(
+    /413|closed|hang up|EPIPE/,
+  );
   await expect(pod.dial().change({ ...whole(1, {}), put: { pods: {} } } as never)).rejects.toThrow(
     /400: .*pods: no such domain/,
   );
   const answer = await new Promise<number | undefined>((resolve, reject) => {
-    const outgoing = request(
-      {
-        ...pskOptions,
-        host: '127.0.0.1',
-        port: pod.server.port,
-        path: '/v1/else',
-        pskCallback: () => ({ psk: readKey(key), identity: 'x/gw' }),
-        agent: false,
-      },
-      (incoming) => resolve(incoming.resume().statusCode),
-    );
+    const options: RequestOptions & Pick<ConnectionOptions, 'pskCallback'> = {
+      ...pskOptions,
+      host: '127.0.0.1',
+      port: pod.server.port,
+      path: '/v1/else',
+      pskCallback: () => ({ psk: readKey(key), identity: 'x/gw' }),
+      agent: false,
+    };
+    const outgoing = request(options, (incoming) => resolve(incoming.resume().statusCode));
     outgoing.once('error', reject);
     outgoing.end();
   });
@@ -214,7 +242,9 @@ test('while nginx is gone a change is held and not acknowledged; nginx gets it w
   expect(await client.status()).toMatchObject({ generation: 1, waiting: expect.stringContaining('nginx') });
   pod.fake.setRunning(true);
   await eventually(() => expect(pod.fake.dump()).toEqual(['authorities/a {"certificates":"one"}']));
-  expect(await client.change(delta(2, authority('two')))).toEqual({ answer: { generation: 2, problems: [] } });
+  expect(await client.change(delta(2, authority('two')))).toEqual({
+    answer: { generation: 2, problems: [] },
+  });
 });
 
 test('a change that nginx misses for a moment is answered when nginx has it', async () => {
@@ -249,7 +279,9 @@ test('what is held outlives the process, with its generation, and nginx is told 
   expect(second.gateway.status().generation).toBe(6);
   await eventually(() => expect(second.fake.dump()).toEqual(held));
   const client = second.dial();
-  expect(await client.change(delta(7, authority('three')))).toEqual({ answer: { generation: 7, problems: [] } });
+  expect(await client.change(delta(7, authority('three')))).toEqual({
+    answer: { generation: 7, problems: [] },
+  });
   expect((await client.status()).waiting).toBeUndefined();
 });
 
@@ -281,5 +313,7 @@ test('a pod that can not be reached, or is silent, is given up in time', async (
   const client = connectFeed({ address: '127.0.0.1', port, key, identity: 'x/gw', deadlineMs: 200 });
   await expect(client.status()).rejects.toThrow(/within 0\.2 s/);
   client.close();
-  expect(() => connectFeed({ address: '127.0.0.1', key: 'short', identity: 'x/gw' })).toThrow('64 hexadecimal');
+  expect(() => connectFeed({ address: '127.0.0.1', key: 'short', identity: 'x/gw' })).toThrow(
+    '64 hexadecimal',
+  );
 });

@@ -42,7 +42,8 @@ async function start() {
         }
         isReady = false;
         if (fail-- > 0) throw new Error('nginx is away');
-        if (endpoints.length > 0) named = endpoints;
+        if (change.put.backends?.['web'] !== undefined || change.remove.backends !== undefined)
+          named = endpoints;
         isReady = true;
         return { generation: change.generation, problems: [] };
       },
@@ -58,7 +59,7 @@ async function start() {
     events,
     open,
     named: () => named,
-    failNext() {
+    failNext: () => {
       fail = 1;
     },
   };

@@ -124,7 +124,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await sleep(lookEveryMs);
     }
     // Nothing new: only to hear what it can't hold.
-    return nginx.apply({ generation: change.generation, after: change.generation, replace: false, put: {}, remove: {} });
+    return nginx.apply({
+      generation: change.generation,
+      after: change.generation,
+      replace: false,
+      put: {},
+      remove: {},
+    });
   };
 
   const take = async (change: GatewayChange): Promise<GatewayAnswer | { readonly refused: string }> => {

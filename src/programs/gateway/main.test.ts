@@ -51,8 +51,20 @@ type Program = Running & { readonly client: FeedClient; readonly metricsPort: nu
 async function startProgram(directory: string): Promise<Program> {
   const program = run(
     'main.ts',
-    ...['--identity', 'x/gw', '--directory', join(directory, 'run'), '--key-file', join(directory, 'key')],
-    ...['--feed-port', '0', '--metrics-port', '0', '--metrics-address', '127.0.0.1', '--drain-seconds', '20'],
+    '--identity',
+    'x/gw',
+    '--directory',
+    join(directory, 'run'),
+    '--key-file',
+    join(directory, 'key'),
+    '--feed-port',
+    '0',
+    '--metrics-port',
+    '0',
+    '--metrics-address',
+    '127.0.0.1',
+    '--drain-seconds',
+    '20',
   );
   const [, feed, metrics] = await eventually(() => {
     const match = /"listening".* feed=(\d+) metrics=(\d+)/.exec(program.lines());
@@ -119,7 +131,9 @@ test('killed again and again, it loses nothing that it acknowledged', async () =
         backends: { [`b${next % 20}`]: backend([`10.0.0.${next % 250}:443`], 'i') },
         ...(next % 10 === 1 ? { identities: { i: identity(`${next}.example`) } } : {}),
       };
-      const outcome = await client.change(next === 1 ? whole(1, put) : delta(next, put)).catch(() => undefined);
+      const outcome = await client
+        .change(next === 1 ? whole(1, put) : delta(next, put))
+        .catch(() => undefined);
       if (outcome === undefined) break;
       expect(outcome).toMatchObject({ answer: { generation: next } });
       acknowledged = next;
@@ -138,7 +152,9 @@ test('nginx that is started alone is told all again', async () => {
   first.child.kill('SIGQUIT');
   await first.ended;
   await startNginx(directory);
-  await eventually(async () => expect(await dump(directory)).toEqual(['authorities/a {"certificates":"one"}']));
+  await eventually(async () =>
+    expect(await dump(directory)).toEqual(['authorities/a {"certificates":"one"}']),
+  );
   await eventually(() => expect(lines()).toContain('nginx was told all'));
 });
 

@@ -19,7 +19,8 @@ import { keyFile, readKey } from './psk.ts';
 
 const program = {
   name: 'netloom-gateway',
-  summary: "takes what an instance of the gateway is to serve, for the nginx beside it, and speaks TLS to backends",
+  summary:
+    'takes what an instance of the gateway is to serve, for the nginx beside it, and speaks TLS to backends',
 };
 const flags = readFlags(program, {
   identity: {

@@ -18,7 +18,10 @@ export function printNginxMetrics({ connections, bounds, routes }: NginxMetrics)
     states.set(connections[state], { state });
   }
   registry
-    .counter({ name: 'netloom_gateway_nginx_accepted_total', help: 'Connections of clients since nginx began.' })
+    .counter({
+      name: 'netloom_gateway_nginx_accepted_total',
+      help: 'Connections of clients since nginx began.',
+    })
     .inc(undefined, connections.accepted);
   const requests = registry.counter({
     name: 'netloom_gateway_requests_total',
@@ -70,7 +73,7 @@ function printDurations(bounds: readonly number[], routes: readonly NginxRouteMe
   ];
   for (const [route, { buckets, seconds }] of all) {
     const labels = Object.entries(labelsOf(route))
-      .map(([label, value]) => `${label}="${escape(value)}"`)
+      .map(([label, value]) => `${label}="${escapeLabel(value)}"`)
       .join(',');
     let below = 0;
     for (const [at, bound] of [...bounds, '+Inf'].entries()) {
@@ -82,6 +85,6 @@ function printDurations(bounds: readonly number[], routes: readonly NginxRouteMe
   return `${lines.join('\n')}\n`;
 }
 
-function escape(value: string): string {
+function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
 }

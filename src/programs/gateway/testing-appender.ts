@@ -1,6 +1,7 @@
 /** A process for tests: appends changes as fast as it can, says each that it took, and is killed at any moment. */
-import { createState } from './state.ts';
+
 import { loadChanges, openChanges } from './changes.ts';
+import { createState } from './state.ts';
 import { delta, whole } from './testing.ts';
 
 const path = process.argv[2] as string;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { GatewayBackendIntent, GatewayChange, GatewayIdentityIntent } from '#intent/gateway.ts';
 
 /** A directory that `remove` takes away. */
-export function scratch(): { readonly directory: string; remove(): void } {
+export function scratch(): { readonly directory: string; readonly remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'netloom-gateway-'));
   return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
 }
@@ -26,8 +26,17 @@ export function createAuthority(directory: string, name: string): Authority {
   const openssl = (...argv: readonly string[]) => void execFileSync('openssl', argv, { stdio: 'pipe' });
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   openssl(
-    ...['req', '-x509', ...newKey, '-subj', `/CN=${name}`, '-days', '2'],
-    ...['-keyout', at('ca.key'), '-out', at('ca.crt')],
+    'req',
+    '-x509',
+    ...newKey,
+    '-subj',
+    `/CN=${name}`,
+    '-days',
+    '2',
+    '-keyout',
+    at('ca.key'),
+    '-out',
+    at('ca.crt'),
   );
   let serial = 0;
   return {
@@ -40,8 +49,22 @@ export function createAuthority(directory: string, name: string): Authority {
       writeFileSync(extensions, names === '' ? 'basicConstraints=CA:FALSE\n' : `subjectAltName=${names}\n`);
       openssl('req', ...newKey, '-subj', `/CN=${subject}`, '-keyout', key, '-out', request);
       openssl(
-        ...['x509', '-req', '-in', request, '-CA', at('ca.crt'), '-CAkey', at('ca.key')],
-        ...['-set_serial', String(serial), '-days', '2', '-extfile', extensions, '-out', signed],
+        'x509',
+        '-req',
+        '-in',
+        request,
+        '-CA',
+        at('ca.crt'),
+        '-CAkey',
+        at('ca.key'),
+        '-set_serial',
+        String(serial),
+        '-days',
+        '2',
+        '-extfile',
+        extensions,
+        '-out',
+        signed,
       );
       return { certificate: readFileSync(signed, 'utf8'), privateKey: readFileSync(key, 'utf8') };
     },

@@ -1,6 +1,6 @@
 /** One connection of nginx's, carried to a backend by TLS. */
 import type { Socket } from 'node:net';
-import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Target } from './lower.ts';
 import { wrongIdentity } from './verify.ts';
 
@@ -24,7 +24,7 @@ export function carry(client: Socket, target: Target, context: SecureContext, ca
   const { identity } = target;
   const { host, port } = splitEndpoint(target.endpoint);
   const began = performance.now();
-  const upstream = connect({
+  const options: ConnectionOptions & { readonly allowHalfOpen: true } = {
     host,
     port,
     secureContext: context,
@@ -35,7 +35,8 @@ export function carry(client: Socket, target: Target, context: SecureContext, ca
       const wrong = wrongIdentity(identity, raw);
       return wrong === undefined ? undefined : new IdentityError(wrong);
     },
-  });
+  };
+  const upstream = connect(options);
   upstream.setNoDelay(true);
   let outcome: Outcome | undefined;
   let heard = false;

@@ -132,10 +132,7 @@ export function createLowering(directory: string): Lowering {
   }
 
   function touchedBackends(change: GatewayChange): Set<string> {
-    const touched = new Set([
-      ...Object.keys(change.put.backends ?? {}),
-      ...(change.remove.backends ?? []),
-    ]);
+    const touched = new Set([...Object.keys(change.put.backends ?? {}), ...(change.remove.backends ?? [])]);
     for (const identity of touchedIdentities(change, false)) {
       for (const backend of backendsOf.members(identity)) touched.add(backend);
     }

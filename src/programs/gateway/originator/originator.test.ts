@@ -1,11 +1,12 @@
 /** Connections to real TLS servers: who proves to be the right one is spoken to, and nobody else hears a byte. */
-import { connect, type Socket } from 'node:net';
-import { createServer, type Server, type TlsOptions, type TLSSocket } from 'node:tls';
+
 import { existsSync, statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { eventually } from '#lab/eventually.ts';
 import type { GatewayIdentityIntent } from '#intent/gateway.ts';
+import { eventually } from '#lab/eventually.ts';
 import { createLog } from '#telemetry/log.ts';
 import { createRegistry } from '#telemetry/metrics.ts';
 import { type Authority, createAuthority, identity, type KeyPair, scratch } from '../testing.ts';
@@ -103,7 +104,11 @@ function dial(path: string): { readonly socket: Socket; readonly all: () => stri
 
 test('a backend that proves to be the right one is spoken to, by the name and the protocol that were asked for', async () => {
   begin();
-  const backend = await serve({ cert: web.certificate, key: web.privateKey, ALPNProtocols: ['h2', 'http/1.1'] });
+  const backend = await serve({
+    cert: web.certificate,
+    key: web.privateKey,
+    ALPNProtocols: ['h2', 'http/1.1'],
+  });
   const of = (one: GatewayIdentityIntent) => target(backend.endpoint, one);
   const authorities = ours.certificate;
   const plain = of(identity('web.example', { authorities }));
@@ -174,7 +179,12 @@ test('the system’s authorities count where a policy names none', async () => {
 test('a backend that wants a certificate gets that of its identity, and refuses us without', async () => {
   begin();
   const client = ours.sign('gateway', 'DNS:gateway.example');
-  const backend = await serve({ ...pair(web), ca: ours.certificate, requestCert: true, rejectUnauthorized: true });
+  const backend = await serve({
+    ...pair(web),
+    ca: ours.certificate,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
   const wanted = identity('web.example', { authorities: ours.certificate });
   const withIt = target(backend.endpoint, wanted, client);
   const without = target(backend.endpoint, wanted);

@@ -135,6 +135,7 @@ export function createOriginator(options: OriginatorOptions): Originator {
         (error: unknown) => {
           // The next one who asks for it tries again.
           listening.delete(target.path);
+          observed.sockets.set(listening.size);
           contexts.done(target.identity);
           return `no socket for ${target.endpoint}: ${(error as Error).message}`;
         },
@@ -185,7 +186,10 @@ function createContexts(ofSystem: string | undefined): {
   };
 }
 
-function contextOf({ authorities, client }: ResolvedIdentity, ofSystem: string | undefined): SecureContext | string {
+function contextOf(
+  { authorities, client }: ResolvedIdentity,
+  ofSystem: string | undefined,
+): SecureContext | string {
   const ca = authorities ?? ofSystem;
   try {
     return createSecureContext({

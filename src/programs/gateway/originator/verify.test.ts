@@ -31,13 +31,13 @@ test('with names the hostname does not count, and one of them is enough', () => 
     hostname: 'web.example',
     subjectAltNames: [
       { type: 'uri', value: 'spiffe://cluster/ns/x/sa/web' },
-      { type: 'dns', value: 'real.example' },
+      { type: 'dns', value: 'real.web.example' },
       { type: 'dns', value: '*.wild.example' },
     ],
   } as const;
   expect(wrongIdentity(either, der('DNS:web.example'))).toContain('for none of');
-  expect(wrongIdentity(either, der('DNS:real.example'))).toBeUndefined();
-  expect(wrongIdentity(either, der('DNS:*.example'))).toBeUndefined();
+  expect(wrongIdentity(either, der('DNS:real.web.example'))).toBeUndefined();
+  expect(wrongIdentity(either, der('DNS:*.web.example'))).toBeUndefined();
   expect(wrongIdentity(either, der('DNS:*.wild.example'))).toBeUndefined();
   expect(wrongIdentity(either, der('DNS:a.wild.example'))).toBeUndefined();
   expect(wrongIdentity(either, der('DNS:a.b.wild.example'))).toBeDefined();
@@ -45,7 +45,7 @@ test('with names the hostname does not count, and one of them is enough', () => 
   expect(wrongIdentity(either, der('URI:spiffe://cluster/ns/x/sa/web2'))).toBeDefined();
   expect(wrongIdentity(either, der('URI:spiffe://cluster/ns/x/sa/WEB'))).toBeDefined();
   // The right text in a name of another type.
-  expect(wrongIdentity(either, der('email:a@real.example,URI:http://real.example'))).toBeDefined();
+  expect(wrongIdentity(either, der('email:a@real.web.example,URI:http://real.web.example'))).toBeDefined();
 });
 
 test('a name can not pretend to be two', () => {
