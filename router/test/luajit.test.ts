@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
+import { openSandbox, type Sandbox } from '../../src/lab/sandbox.ts';
 import { buildRouter } from '../build.ts';
 import { changes, request } from './arbitrary.ts';
 import { luaLiteral } from './lua-literal.ts';
