@@ -64,7 +64,10 @@ ${servers.join('')}
 }
 
 /** One map of hosts and paths, which is how HAProxy is fastest. `bundle`: certificate and key in one file. */
-export function haproxy(plan: ContenderPlan, bundle: string): { readonly config: string; readonly map: string } {
+export function haproxy(
+  plan: ContenderPlan,
+  bundle: string,
+): { readonly config: string; readonly map: string } {
   const map = `${plan.directory}/routes.map`;
   return {
     map: Array.from({ length: plan.routes }, (_, index) => {
