@@ -1,5 +1,4 @@
 /** Load on a proxy by wrk (HTTP/1.1) and h2load (HTTP/2 by TLS), and what it costs the proxy's processes. */
-import { readFileSync } from 'node:fs';
 import type { RoutedRequest } from './gateway-routes.ts';
 import type { Ground } from './nodes.ts';
 
@@ -16,8 +15,8 @@ export type LoadFigures = {
 export type Target = {
   readonly address: string;
   readonly port: number;
-  /** The proxy's processes as the host sees them. */
-  readonly pids: readonly number[];
+  /** Prints the process ids of the proxy, as its sandbox sees them. */
+  readonly processes: string;
 };
 
 /** Where clients run: network namespace and CPU. */
@@ -38,12 +37,12 @@ export async function loadHTTP1(
 ): Promise<LoadFigures> {
   const script = '/tmp/wrk.lua';
   await ground.run(`cat >${script} <<'END'\n${wrkScript(requests)}END`);
-  const before = cpuSeconds(target.pids);
+  const before = await cpuSeconds(ground, target);
   const said = await ground.run(
     `taskset -c ${client.cpu} wrk -t1 -c${connections} -d${seconds}s -s ${script} http://${target.address}:${target.port}/`,
     client.netns,
   );
-  const cpu = cpuSeconds(target.pids) - before;
+  const cpu = (await cpuSeconds(ground, target)) - before;
   const figures = /^FIGURES (\d+) (\d+) (\d+) (\d+)$/m.exec(said);
   if (figures === null) throw new Error(`wrk said: ${said}`);
   const [count, micros, p99, failed] = figures.slice(1).map(Number) as [number, number, number, number];
@@ -65,12 +64,12 @@ export async function loadHTTP2(
   const list = '/tmp/h2load.uris';
   const log = '/tmp/h2load.log';
   await ground.run(`rm -f ${log}; cat >${list} <<'END'\n${[...new Set(uris)].join('\n')}\nEND`);
-  const before = cpuSeconds(target.pids);
+  const before = await cpuSeconds(ground, target);
   const said = await ground.run(
     `taskset -c ${client.cpu} h2load -t1 -c${connections} -m${streams} -n${count} --connect-to=${target.address}:${target.port} --log-file=${log} -i ${list}`,
     client.netns,
   );
-  const cpu = cpuSeconds(target.pids) - before;
+  const cpu = (await cpuSeconds(ground, target)) - before;
   const perSecond = Number(/finished in [^,]+, ([\d.]+) req\/s/.exec(said)?.[1]);
   const succeeded = Number(/status codes: (\d+) 2xx/.exec(said)?.[1]);
   if (Number.isNaN(perSecond) || Number.isNaN(succeeded)) throw new Error(`h2load said: ${said}`);
@@ -81,10 +80,13 @@ export async function loadHTTP2(
   return { perSecond, p99: p99 / 1000, cpu: (cpu * 1e6) / count, failed: count - succeeded };
 }
 
-/** User and system time of processes, children that are gone not counted. */
-export function cpuSeconds(pids: readonly number[]): number {
-  return pids
-    .map((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' '))
+/** User and system time of the proxy's processes. */
+async function cpuSeconds(ground: Ground, target: Target): Promise<number> {
+  const stats = await ground.run(`for pid in $(${target.processes}); do cat /proc/$pid/stat; done`);
+  return stats
+    .trim()
+    .split('\n')
+    .map((line) => line.split(') ')[1]!.split(' '))
     .reduce((sum, fields) => sum + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond, 0);
 }
 

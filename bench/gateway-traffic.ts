@@ -48,7 +48,8 @@ async function measureKind(
     for (let turn = 0; turn < whos.length; turn++) {
       const who = whos[(turn + Math.max(0, round)) % whos.length]!;
       const figures = await load(field.targets[who][kind === 'HTTP/1.1' ? 'http' : 'https'], quick ? 1 : 2);
-      if (figures.failed > 0) throw new Error(`${who}: ${figures.failed} requests failed (${kind}, ${size} routes)`);
+      if (figures.failed > 0)
+        throw new Error(`${who}: ${figures.failed} requests failed (${kind}, ${size} routes)`);
       if (round >= 0) samples[who].push(figures);
     }
   }
