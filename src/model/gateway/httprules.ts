@@ -10,7 +10,8 @@ const everything: HTTPMatchModel = { path: { type: 'PathPrefix', value: '/' }, h
 
 /** A route that says none has one, which takes everything. */
 export function readHTTPRules(value: unknown, namespace: string, refuse: Refuse): readonly HTTPRuleModel[] {
-  if (value === undefined || value === null) return [readRule({ raw: {}, field: 'spec.rules[0]' }, namespace, refuse)];
+  if (value === undefined || value === null)
+    return [readRule({ raw: {}, field: 'spec.rules[0]' }, namespace, refuse)];
   return readRules(value, refuse).map((entry) => readRule(entry, namespace, refuse));
 }
 

@@ -61,7 +61,8 @@ export function readMatches<Match>(
   bad: Refuse,
 ): readonly Match[] | undefined {
   const given = readList(value, field, bad);
-  if (given.length === 0) return value === undefined || value === null || Array.isArray(value) ? undefined : [];
+  if (given.length === 0)
+    return value === undefined || value === null || Array.isArray(value) ? undefined : [];
   return given.flatMap((each, index) => {
     const at = `${field}[${index}]`;
     if (typeof each !== 'object' || each === null || Array.isArray(each))
