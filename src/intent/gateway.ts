@@ -16,13 +16,13 @@ export type GatewayIntent = {
   readonly actions: Readonly<Record<string, GatewayActionIntent>>;
   /** By `LISTENER KEY|HOST`: where connections of a listener that isn't HTTP go; HOST is '' for TCP and UDP. */
   readonly streams: Readonly<Record<string, GatewayStreamIntent>>;
-  /** By `NAMESPACE/NAME:PORT`, with `@IDENTITY` behind it where it is spoken to by TLS. */
+  /** By `NAMESPACE/NAME:PORT/PROTOCOL`, with `@IDENTITY` behind it where it is spoken to by TLS. */
   readonly backends: Readonly<Record<string, GatewayBackendIntent>>;
   /** By `NAMESPACE/NAME` of the Secret. */
   readonly certificates: Readonly<Record<string, GatewayCertificateIntent>>;
   /** By any name: what client certificates are judged by. */
   readonly authorities: Readonly<Record<string, { readonly certificates: string }>>;
-  /** By any name: whom a TLS backend must prove to be, and who the gateway is to it. */
+  /** By `NAMESPACE/NAME/PROTOCOL`, of a BackendTLSPolicy and as in `backends`: whom a TLS backend must prove to be, and who the gateway is to it. */
   readonly identities: Readonly<Record<string, GatewayIdentityIntent>>;
 };
 
@@ -45,6 +45,21 @@ export type GatewayAnswer = {
   readonly generation: number;
   /** Entries that can't be held, for example for want of memory; the rest is. */
   readonly problems: readonly { readonly entry: string; readonly reason: string }[];
+};
+
+/** The body of every answer of the feed that is not 2xx. On 409 the whole is sent (`replace`). */
+export type GatewayRefusal = {
+  readonly error: string;
+  /** Held; 0: none. */
+  readonly generation: number;
+};
+
+/** `GET /v1/status` of the feed. */
+export type GatewayFeedStatus = GatewayAnswer & {
+  /** Of the running process: another one after a restart, which keeps what is held. */
+  readonly instance: string;
+  /** A sentence, while nginx does not serve what is held. */
+  readonly waiting?: string;
 };
 
 /** `http`: HTTP/1.1 and h2c; `https`: TLS ends at nginx; `tls`: the name is looked at first, since listeners of the port differ. */
@@ -88,7 +103,10 @@ export type GatewayRuleIntent = {
   readonly listener: string;
   /** Lower case, as `hostname` of a listener; '' any. More exact ones come first, but only if one of their rules matches. */
   readonly host: string;
-  /** Exact before prefix before regex; longer before shorter prefixes. A prefix ends at a segment: `/a` takes `/a/b`, not `/ab`. */
+  /**
+   * Exact before prefix before regex, and the prefix `/`, which takes everything, last; longer before shorter prefixes. A prefix ends at a
+   * segment: `/a` takes `/a/b`, not `/ab`; no slash at its end but of `/`.
+   */
   readonly path: { readonly type: 'exact' | 'prefix' | 'regex'; readonly value: string };
   readonly method?: string;
   readonly headers?: readonly GatewayValueMatch[];
@@ -122,7 +140,7 @@ export type GatewayActionIntent = {
   }[];
   /** Empty without `redirect`: 500. */
   readonly backends: readonly GatewayWeightedBackend[];
-  /** Milliseconds. `request` is from the first byte to the whole answer, `backend` of one try. */
+  /** Milliseconds; 0: never. `request` is from the first byte to the whole answer, `backend` of one try. */
   readonly timeouts?: { readonly request?: number; readonly backend?: number };
   readonly retry?: {
     readonly codes: readonly number[];
@@ -164,9 +182,13 @@ export type GatewayHeaderChange = {
 export type GatewayPathChange = { readonly type: 'full' | 'prefix'; readonly value: string };
 
 export type GatewayRedirect = {
+  /** Absent: the request's. */
   readonly scheme?: 'http' | 'https';
+  /** Absent: the request's. */
   readonly hostname?: string;
+  /** Absent: the listener's; always there with `scheme`. Not written into Location where it is the scheme's own. */
   readonly port?: number;
+  /** Absent: the request's. */
   readonly path?: GatewayPathChange;
   readonly statusCode: number;
 };
@@ -233,6 +255,6 @@ export type GatewayIdentityIntent = {
   readonly subjectAltNames?: readonly { readonly type: 'dns' | 'uri'; readonly value: string }[];
   /** What the gateway shows of itself: key in `certificates`. */
   readonly certificate?: string;
-  /** ALPN `h2` rather than `http/1.1`. */
-  readonly h2?: true;
+  /** The only protocol that is offered by ALPN; absent: none is, since what is spoken isn't known. */
+  readonly alpn?: 'h2' | 'http/1.1';
 };

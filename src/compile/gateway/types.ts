@@ -1,5 +1,5 @@
 /** What the parts of this folder hand to each other: what is known, who is attached where, and what is said of it. */
-import type { GatewayIntent, GatewayPortIntent, GatewayPortKind } from '#intent/gateway.ts';
+import type { GatewayBackendIntent, GatewayIntent, GatewayPortIntent, GatewayPortKind } from '#intent/gateway.ts';
 import type {
   AuthorityModel,
   BackendServiceModel,
@@ -86,11 +86,63 @@ export type Attachment = {
 /** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */
 export type RouteEntries = {
   readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
-  /** Service ports that it sends to, as keys in GatewayIntent.backends. */
-  readonly backends: readonly string[];
-  /** `ResolvedRefs`, `PartiallyInvalid` and what else is said beside `Accepted`. */
+  /** Service ports that it sends to, each way of speaking to one once. */
+  readonly backends: readonly BackendUse[];
+  /** `ResolvedRefs`, `PartiallyInvalid`; `Accepted` (False, no rule can be served) is instead of the attachment's. */
   readonly conditions: readonly GatewayCondition[];
 };
+
+/** One way to speak to a port of a Service: what a GRPCRoute and an HTTPRoute send to the same port may differ. */
+export type BackendUse = {
+  /** In GatewayIntent.backends: made of all that follows and of whom TLS is spoken to. */
+  readonly key: string;
+  /** `namespace/name`. */
+  readonly service: string;
+  readonly port: number;
+  readonly protocol: GatewayBackendIntent['protocol'];
+  /** Key in GatewayIntent.identities: spoken to by TLS. Absent: plainly, also where a policy is in force (TLS that is passed through). */
+  readonly identity?: string;
+};
+
+/** What one `BackendUse` needs in a data plane; several may need the same identity. */
+export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'>;
+
+/**
+ * What entries of one Gateway are made of. Whoever asks is noted with what was asked for, and asked anew once an answer may be another
+ * one: so nothing is to be kept between calls.
+ */
+export type EntryContext = {
+  readonly permits: Permits;
+  /** By `namespace/name`. */
+  readonly service: (key: string) => BackendServiceModel | undefined;
+  readonly slices: (service: string) => readonly EndpointSliceModel[];
+  /** How a port of a Service is to be spoken to by TLS; undefined: plainly. */
+  readonly tls: (service: string, port: number) => BackendTLS | undefined;
+  /** Key in GatewayIntent.certificates of what the Gateway shows to TLS backends, where it has one that can be used. */
+  readonly clientCertificate: () => string | undefined;
+};
+
+/** The BackendTLSPolicy that is in force for a port of a Service: of several the one for the port, then the oldest. */
+export type BackendTLS = {
+  readonly policy: BackendTLSPolicyModel;
+  /** False: its status says why, and nothing is sent to the port (requests get 500). */
+  readonly usable: boolean;
+  /** PEM; absent: those of the system. */
+  readonly authorities?: string;
+};
+
+/**
+ * In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each, and only listeners that are served. Of a
+ * route that isn't accepted there are none: only what is said of its references is wanted.
+ */
+export type RouteEntriesOf = (
+  route: RouteModel,
+  attachments: readonly Attachment[],
+  context: EntryContext,
+) => RouteEntries;
+
+/** In backend-entries.ts. */
+export type BackendEntriesOf = (use: BackendUse, context: EntryContext) => BackendEntries;
 
 /** Whether somebody may refer to an object of another namespace; always within one's own. */
 export type Permits = (
@@ -100,7 +152,13 @@ export type Permits = (
 
 /** The status of one object, whole: what is missing in it is removed, except what other controllers wrote. */
 export type GatewayStatus =
-  | { readonly kind: 'GatewayClass'; readonly key: string; readonly conditions: readonly GatewayCondition[] }
+  | {
+      readonly kind: 'GatewayClass';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      /** Sorted, as the specification wants it. */
+      readonly supportedFeatures: readonly string[];
+    }
   | {
       readonly kind: 'Gateway' | 'ListenerSet';
       readonly key: string;
@@ -143,9 +201,17 @@ export type InstanceFacts = {
   readonly addresses: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
   /** A sentence, while it has no data plane or no address. */
   readonly waiting?: string;
+  /**
+   * A sentence, while what `infrastructure.parametersRef` names can't be used: `Accepted` is False (InvalidParameters), and what is
+   * served stays served.
+   */
+  readonly invalidParameters?: string;
   /** Ports of its Service that lead to a listening socket already, by key in GatewayIntent.ports: they keep it. */
   readonly slots?: ReadonlyMap<string, Pick<GatewayPortIntent, 'kind' | 'slot' | 'proxyProtocol'>>;
 };
+
+/** How many listening sockets of each kind a pod has (`gatewaySlots` in the registry, which compile can't see). */
+export type GatewaySlots = Readonly<Record<GatewayPortKind, number>>;
 
 /** One instance's part of what changed: a delta on the last (see `DeltaOutput`). */
 export type GatewayChanges = {
@@ -162,7 +228,7 @@ export type GatewayChanges = {
   readonly statuses: ReadonlyMap<string, GatewayStatus | undefined>;
 };
 
-/** The whole of it, change by change. */
+/** The whole of it, change by change: `createGatewayBook(slots)` in book.ts. */
 export type GatewayBook = {
   /** `undefined` removes. */
   set<K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined): void;

@@ -30,8 +30,12 @@ export type GatewayClassModel = GatewayObject & {
 
 export type GatewayModel = GatewayObject & {
   readonly className: string;
+  /** `All`: takes routes that ask for default Gateways (experimental channel); another value as written. */
+  readonly defaultScope?: string;
   readonly listeners: readonly ListenerModel[];
   readonly addresses: readonly GatewayAddress[];
+  /** `netloom.dev/proxy-protocol: "true"`, on it or among infrastructure.annotations: connections begin with a PROXY header. */
+  readonly proxyProtocol?: true;
   /** Which namespaces' ListenerSets are taken. */
   readonly allowedListeners: NamespacesFrom;
   readonly infrastructure: {
@@ -88,6 +92,8 @@ export type RouteModel = HTTPRouteModel | GRPCRouteModel | L4RouteModel;
 
 export type RouteBase = GatewayObject & {
   readonly parents: readonly ParentReference[];
+  /** `All`: beside `parents` every Gateway with that default scope is one. */
+  readonly defaultGateways?: string;
   /** Lower case; empty: those of the listener. TCPRoute and UDPRoute have none. */
   readonly hostnames: readonly string[];
 };
@@ -274,6 +280,8 @@ export type CertificateModel = {
   /** The chain, leaf first. */
   readonly certificate: string;
   readonly privateKey: string;
+  /** DNS names that the leaf is for, lower case. */
+  readonly names: readonly string[];
 };
 
 /** A ConfigMap or Secret with `ca.crt`. */
