@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { GatewayIntent } from '#intent/gateway.ts';
-import { anyChange, type Change } from './arbitrary.ts';
+import { anyChange, beginning, type Change } from './arbitrary.ts';
 import { createGatewayBook } from './book.ts';
 import { compileGateways } from './compile.ts';
 import { backend, httpRoute, httpRule, service, slice, tlsPolicy } from './samples.ts';
@@ -92,11 +92,7 @@ test('whatever changes in whatever order', () => {
         expect(heard.statuses).toEqual(whole.statuses);
         expect([...book.references()].sort()).toEqual([...whole.references].sort());
       };
-      const start: readonly Change[] = [
-        { kind: 'class', key: 'netloom', value: gatewayClass() },
-        { kind: 'certificate', key: 'shop/cert', value: certificate('shop/cert') },
-      ];
-      for (const [change, settles] of [...start.map((each) => [each, false] as const), ...steps]) {
+      for (const [change, settles] of [...beginning.map((each) => [each, false] as const), ...steps]) {
         now.set(`${change.kind} ${change.key}`, change);
         apply(book, change);
         if (settles) check();
