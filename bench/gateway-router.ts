@@ -29,7 +29,13 @@ export async function measureRouter(quick: boolean, progress: (line: string) => 
     const against = { what: 'with 10 routes', value: smallest };
     rows.push(row({ name: 'decision in LuaJIT', size, value: lua, unit: 'ns', against }));
     rows.push(
-      row({ name: 'decision in Node', size, value: node, unit: 'ns', against: { what: 'in LuaJIT', value: lua } }),
+      row({
+        name: 'decision in Node',
+        size,
+        value: node,
+        unit: 'ns',
+        against: { what: 'in LuaJIT', value: lua },
+      }),
     );
   }
   return rows;
@@ -76,7 +82,8 @@ async function inLua(size: number, requests: readonly RoutedRequest[], rounds: n
       ),
     ]);
     const asked = requests.map(
-      ({ host, path }) => `;(function() asked[#asked + 1] = ${luaLiteral({ host, path, method: 'GET' })} end)()`,
+      ({ host, path }) =>
+        `;(function() asked[#asked + 1] = ${luaLiteral({ host, path, method: 'GET' })} end)()`,
     );
     const script = [
       'local pure = dofile("/opt/netloom/router/dist/pure.lua")',

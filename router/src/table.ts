@@ -21,7 +21,14 @@ import {
   type RouterBackend,
   type RouterStream,
 } from './prepared.ts';
-import { addRule, createHostRules, type HostRules, type RouterRule, removeRule, routerRule } from './rules.ts';
+import {
+  addRule,
+  createHostRules,
+  type HostRules,
+  type RouterRule,
+  removeRule,
+  routerRule,
+} from './rules.ts';
 
 export type RouterTable = {
   /** Of the change that came last; 0: nothing came yet. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { RouterBackend } from '../src/prepared.ts';
 import { chooseBackend, hashedEndpoint, nextEndpoint } from '../src/backends.ts';
+import type { RouterBackend } from '../src/prepared.ts';
 import { prepareAction, prepareBackend } from '../src/prepared.ts';
 
 const backend = (count: number): RouterBackend =>
