@@ -41,7 +41,10 @@ function resolve(
   const reasons = { kind: 'InvalidCACertificateKind', object: 'InvalidCACertificateRef' };
   const found = authorities.map((reference) => findAuthority(from, reference, reasons, ask));
   const good = found.flatMap(({ value }) => (value === undefined ? [] : [value.certificates.trimEnd()]));
-  const refused = found.find((each) => each.refused !== undefined)?.refused;
+  const refused =
+    found.length === 0
+      ? { reason: reasons.object, message: 'Names nothing to judge client certificates by' }
+      : found.find((each) => each.refused !== undefined)?.refused;
   return {
     authority,
     mode: mode === 'AllowInsecureFallback' ? 'fallback' : 'require',
