@@ -22,6 +22,8 @@ export type Action = {
   readonly refusals: readonly Refusal[];
   /** The rule can't be served: its requests get 500. */
   readonly objection?: Objection;
+  /** Backends of it that can't: their shares of requests get 500. */
+  readonly partly: readonly Objection[];
 };
 
 /** `key` is its own in the intent. All references are judged, also of a rule that can't be served: one look at the status shows all. */
@@ -41,15 +43,18 @@ export function actionOf(
   } as const;
   const resolver = createResolver(route, context);
   const speech = route.kind === 'GRPCRoute' ? 'grpc' : 'http';
-  const shares = rule.backends.map((each, at) => ({
-    filters: combineFilters(each.filters, {
-      ...place,
-      field: `${field}.backendRefs[${at}].filters`,
-      of: 'backend',
-    }),
-    use: resolver.resolve(each, speech, `${field}.backendRefs[${at}]`),
-    weight: each.weight,
-  }));
+  const partly: Objection[] = [];
+  const backends = rule.backends.flatMap((each, at): GatewayWeightedBackend[] => {
+    const { weight } = each;
+    const here = `${field}.backendRefs[${at}]`;
+    const filters = combineFilters(each.filters, { ...place, field: `${here}.filters`, of: 'backend' });
+    if (isObjection(filters)) partly.push(filters);
+    const use = resolver.resolve(each, speech, here);
+    if (weight <= 0) return [];
+    return isObjection(filters) || use === undefined
+      ? [{ weight }]
+      : [{ backend: use.key, weight, ...filters }];
+  });
   const mirrors = mirrorsOf(rule.filters, place, speech, resolver);
   const externalAuth = externalAuthOf(rule.filters, place, resolver);
   const own = combineFilters(rule.filters, place);
@@ -64,17 +69,14 @@ export function actionOf(
     uses: [],
     refusals: resolver.refusals,
     objection,
+    partly: [],
   });
-  if (rule.unusable !== undefined) {
-    return unserved({ reason: 'UnsupportedValue', message: `${field}: ${rule.unusable}` });
-  }
+  // What a filter has to say is more exact than that the rule is unusable by it.
   if (isObjection(own)) return unserved(own);
-  const backends: GatewayWeightedBackend[] = [];
-  for (const { filters, use, weight } of shares) {
-    if (isObjection(filters)) return unserved(filters);
-    if (weight > 0) backends.push({ ...(use === undefined ? {} : { backend: use.key }), weight, ...filters });
+  if (rule.unusable !== undefined) {
+    return unserved({ reason: 'UnsupportedValue', message: `${field}.${rule.unusable}` });
   }
-  if (own.redirect !== undefined && shares.length > 0) {
+  if (own.redirect !== undefined && rule.backends.length > 0) {
     const message = `${place.field}: RequestRedirect can't be used together with backendRefs`;
     return unserved({ reason: 'IncompatibleFilters', message });
   }
@@ -91,6 +93,7 @@ export function actionOf(
     },
     uses: resolver.uses,
     refusals: resolver.refusals,
+    partly,
   };
 }
 

@@ -33,15 +33,12 @@ export type FilterPlace = {
   readonly prefix: boolean;
 };
 
-export type FilterOf<T extends FilterModel['type']> = Extract<FilterModel, { readonly type: T }>;
+export type FilterOf<T extends FilterModel['type']> = FilterModel & { readonly type: T };
 
 /** Looked for in this order: what isn't known, what stands twice, what can't be together, what can't be done here. */
-export function combineFilters(
-  filters: readonly FilterModel[],
-  place: FilterPlace,
-): FilterUse | Objection {
+export function combineFilters(filters: readonly FilterModel[], place: FilterPlace): FilterUse | Objection {
   const objection =
-    unknownFilter(filters, place) ?? repeatedFilter(filters, place) ?? impossibleFilter(filters, place);
+    unknownFilter(filters) ?? repeatedFilter(filters, place) ?? impossibleFilter(filters, place);
   if (objection !== undefined) return objection;
   const find = <T extends FilterModel['type']>(type: T) =>
     filters.find((each): each is FilterOf<T> => each.type === type);
@@ -63,20 +60,15 @@ export function combineFilters(
 }
 
 /** Whether filters can't be served. */
-export function isObjection(use: FilterUse | Objection): use is Objection {
+export function isObjection(use: object): use is Objection {
   return 'reason' in use;
 }
 
-function unknownFilter(filters: readonly FilterModel[], { field }: FilterPlace): Objection | undefined {
-  for (const [index, filter] of filters.entries()) {
-    if (filter.type !== 'unusable') continue;
-    const foreign = /(?:^|\.)extensionRef\b/.test(filter.field);
-    return {
-      reason: foreign ? 'InvalidKind' : 'UnsupportedValue',
-      message: `${field}[${index}]${filter.field === '' ? '' : `.${filter.field}`}: ${filter.message}`,
-    };
-  }
-  return undefined;
+function unknownFilter(filters: readonly FilterModel[]): Objection | undefined {
+  const unusable = filters.find((filter) => filter.type === 'unusable');
+  if (unusable === undefined) return undefined;
+  const { field, message, reason = 'UnsupportedValue' } = unusable;
+  return { reason, message: `${field}: ${message}` };
 }
 
 function repeatedFilter(filters: readonly FilterModel[], { field }: FilterPlace): Objection | undefined {
@@ -165,6 +157,7 @@ function headerChange(change: HeaderChange | undefined): GatewayHeaderChange | u
   };
 }
 
-function corsOf({ type: _, ...cors }: FilterOf<'CORS'>): GatewayCORS {
-  return cors;
+function corsOf(filter: FilterOf<'CORS'>): GatewayCORS {
+  const { allowOrigins, allowMethods, allowHeaders, exposeHeaders, allowCredentials, maxAge } = filter;
+  return { allowOrigins, allowMethods, allowHeaders, exposeHeaders, allowCredentials, maxAge };
 }

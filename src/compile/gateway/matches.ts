@@ -12,7 +12,7 @@ import { rankOf } from './rank.ts';
 /** A rule's entry but for where it is served and what it does. */
 export type Match = Omit<GatewayRuleIntent, 'listener' | 'host' | 'action'>;
 
-/** Of one rule, in its order. A GRPCRoute's rule without matches takes all calls, unless it has none that can be used. */
+/** Of one rule, in its order. */
 export function matchesOf(route: HTTPRouteModel | GRPCRouteModel, rule: number): readonly Match[] {
   if (route.kind === 'HTTPRoute') {
     return (route.rules[rule]?.matches ?? []).map((match, index) => ({
@@ -20,9 +20,7 @@ export function matchesOf(route: HTTPRouteModel | GRPCRouteModel, rule: number):
       rank: rankOf(route, match, { rule, match: index }),
     }));
   }
-  const written = route.rules[rule]?.matches ?? [];
-  const isBare = written.length === 0 && route.rules[rule]?.unusable === undefined;
-  return (isBare ? [{ headers: [] }] : written).map((match, index) => ({
+  return (route.rules[rule]?.matches ?? []).map((match, index) => ({
     path: callPath(match.method),
     ...valuesOf('headers', match.headers),
     rank: rankOf(route, match, { rule, match: index }),

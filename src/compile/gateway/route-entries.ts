@@ -17,7 +17,7 @@ export const routeEntries: RouteEntriesOf = (route, attachments, context) => {
   return {
     intent: { rules: {}, actions: {}, streams: intent },
     backends: uses,
-    conditions: conditionsOf(route.rules.length, [], refusals),
+    conditions: conditionsOf(route.rules.length, { objections: [], partly: [], refusals }),
   };
 };
 
@@ -29,7 +29,8 @@ function requestEntries(
   const rules: Record<string, GatewayRuleIntent> = {};
   const actions: Record<string, GatewayActionIntent> = {};
   const uses = new Map<string, BackendUse>();
-  const objections: { readonly rule: number; readonly objection: Objection }[] = [];
+  const objections: Placed[] = [];
+  const partly: Placed[] = [];
   const refusals: Refusal[] = [];
   const places = attachments
     .flatMap((each) => each.listeners)
@@ -38,7 +39,8 @@ function requestEntries(
     const key = `${route.kind}/${route.key}|${index}`;
     const action = actionOf(route, index, key, context);
     refusals.push(...action.refusals);
-    if (action.objection !== undefined) objections.push({ rule: index, objection: action.objection });
+    if (action.objection !== undefined) objections.push({ rule: index, ...action.objection });
+    partly.push(...action.partly.map((each) => ({ rule: index, ...each })));
     if (places.length === 0) continue;
     actions[key] = action.intent;
     for (const use of action.uses) uses.set(use.key, use);
@@ -59,26 +61,29 @@ function requestEntries(
   return {
     intent: { rules, actions, streams: {} },
     backends: [...uses.values()],
-    conditions: conditionsOf(route.rules.length, objections, refusals),
+    conditions: conditionsOf(route.rules.length, { objections, partly, refusals }),
   };
 }
+
+type Placed = Objection & { readonly rule: number };
+
+type Findings = {
+  /** To whole rules. */
+  readonly objections: readonly Placed[];
+  /** To backends of rules that are served otherwise. */
+  readonly partly: readonly Placed[];
+  readonly refusals: readonly Refusal[];
+};
 
 /** A route is accepted while one of its rules is served. Filters of others' that aren't known are references that can't be resolved. */
 function conditionsOf(
   rules: number,
-  objections: readonly { readonly rule: number; readonly objection: Objection }[],
-  refusals: readonly Refusal[],
+  { objections, partly, refusals }: Findings,
 ): readonly GatewayCondition[] {
-  const invalid = objections.flatMap(({ rule, objection }) => {
-    const { reason, message } = objection;
-    return reason === 'InvalidKind' ? [] : [{ rule, reason, message }];
-  });
-  const unresolved = [
-    ...objections.flatMap(({ objection: { reason, message } }) =>
-      reason === 'InvalidKind' ? [{ reason, message }] : [],
-    ),
-    ...refusals,
-  ];
+  const isForeign = ({ reason }: Objection) => reason === 'InvalidKind';
+  const unresolved = [...objections.filter(isForeign), ...partly.filter(isForeign), ...refusals];
+  const invalid = objections.filter((each) => !isForeign(each));
+  const invalidParts = partly.filter((each) => !isForeign(each));
   const [first] = unresolved;
   const resolved: GatewayCondition =
     first === undefined
@@ -90,14 +95,30 @@ function conditionsOf(
         }
       : { type: 'ResolvedRefs', status: 'False', reason: first.reason, message: joined(unresolved) };
   const [worst] = invalid;
-  if (worst === undefined) return [resolved];
-  const why = joined(invalid);
-  if (invalid.length === rules) {
-    return [{ type: 'Accepted', status: 'False', reason: worst.reason, message: why }, resolved];
+  if (worst !== undefined && invalid.length === rules) {
+    return [{ type: 'Accepted', status: 'False', reason: worst.reason, message: joined(invalid) }, resolved];
   }
-  const numbers = invalid.map(({ rule }) => rule).join(', ');
-  const message = `Dropped Rule${invalid.length === 1 ? '' : 's'} ${numbers}, whose requests get 500: ${why}`;
-  return [resolved, { type: 'PartiallyInvalid', status: 'True', reason: 'UnsupportedValue', message }];
+  if (invalid.length + invalidParts.length === 0) return [resolved];
+  const message = [
+    droppedText(invalid, 'whose requests get 500'),
+    droppedText(invalidParts, 'in part: the share of a backend gets 500'),
+  ];
+  return [
+    resolved,
+    {
+      type: 'PartiallyInvalid',
+      status: 'True',
+      reason: 'UnsupportedValue',
+      message: message.filter((text) => text !== '').join('. '),
+    },
+  ];
+}
+
+/** The specification wants it to begin so. */
+function droppedText(found: readonly Placed[], what: string): string {
+  const rules = [...new Set(found.map(({ rule }) => rule))];
+  if (rules.length === 0) return '';
+  return `Dropped Rule${rules.length === 1 ? '' : 's'} ${rules.join(', ')}, ${what}: ${joined(found)}`;
 }
 
 /** A condition's message has at most 32,768 characters; nobody reads that many. */

@@ -5,6 +5,7 @@ import type {
   BackendTLSPolicyModel,
   ObjectReference,
 } from '#model/gateway/types.ts';
+import { olderFirst } from './age.ts';
 import type { BackendTLS, GatewayCondition } from './types.ts';
 
 /** What policies are judged by. */
@@ -131,8 +132,9 @@ function judge(
   };
 }
 
-function invalidOf({ wellKnown, authorities }: BackendTLSPolicyModel): Finding | undefined {
+function invalidOf({ hostname, wellKnown, authorities }: BackendTLSPolicyModel): Finding | undefined {
   const field = 'spec.validation';
+  if (hostname === '') return { reason: 'Invalid', message: `${field}: can't be used` };
   if (wellKnown === undefined) {
     if (authorities.length > 0) return undefined;
     return {
@@ -199,9 +201,4 @@ function keyOf({ kind, namespace, name }: ObjectReference): string {
 
 function textOf(findings: readonly Finding[]): string {
   return findings.map(({ message }) => message).join('; ');
-}
-
-function olderFirst(a: BackendTLSPolicyModel, b: BackendTLSPolicyModel): number {
-  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 /** Reads filters of HTTPRoutes and GRPCRoutes. One that can't be done, or not wholly, is unusable: it is never passed over. */
 import type { ProblemCode, Refuse } from '../problem.ts';
-import { shown } from '../raw.ts';
+import { rawOf, shown } from '../raw.ts';
 import { readBackend } from './backends.ts';
 import {
   type Entry,
@@ -69,12 +69,18 @@ export function readFilters(
     const filter = readFilter({ raw: entry.raw, field: at }, readers[kind], namespace, refuse);
     const { type } = filter;
     if (seen.has(type) && single.includes(type))
-      return unusable(at, 'NotSupported', `${type} stands there twice`, refuse);
+      return unusable(at, 'NotSupported', `${type} stands there twice`, refuse, 'IncompatibleFilters');
     if (
       (type === 'URLRewrite' && seen.has('RequestRedirect')) ||
       (type === 'RequestRedirect' && seen.has('URLRewrite'))
     )
-      return unusable(at, 'NotSupported', 'a RequestRedirect and a URLRewrite contradict each other', refuse);
+      return unusable(
+        at,
+        'NotSupported',
+        'a RequestRedirect and a URLRewrite contradict each other',
+        refuse,
+        'IncompatibleFilters',
+      );
     seen.add(type);
     return filter;
   });
@@ -87,6 +93,10 @@ function readFilter(
   refuse: Refuse,
 ): FilterModel {
   const { type } = raw;
+  if (type === 'ExtensionRef') {
+    const message = `there is no extension ${shown(rawOf(raw['extensionRef'])?.['kind'])} here`;
+    return unusable(`${field}.extensionRef`, 'NotSupported', message, refuse, 'InvalidKind');
+  }
   const reader = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
   if (reader === undefined)
     return unusable(`${field}.type`, 'NotSupported', `filters of type ${shown(type)} are not known`, refuse);
@@ -103,9 +113,15 @@ function readFilter(
   return first ?? filter;
 }
 
-function unusable(field: string, code: ProblemCode, message: string, refuse: Refuse): FilterModel {
+function unusable(
+  field: string,
+  code: ProblemCode,
+  message: string,
+  refuse: Refuse,
+  reason?: Typed<'unusable'>['reason'],
+): FilterModel {
   refuse(field, code, message);
-  return { type: 'unusable', field, message };
+  return { type: 'unusable', field, message, ...(reason === undefined ? {} : { reason }) };
 }
 
 function readMirror({ raw, field }: Entry, namespace: string, refuse: Refuse): Typed<'RequestMirror'> {

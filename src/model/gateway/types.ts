@@ -227,7 +227,14 @@ export type FilterModel =
       /** Bytes; absent: the body is not sent. */
       readonly forwardBody?: number;
     }
-  | { readonly type: 'unusable'; readonly field: string; readonly message: string };
+  | {
+      readonly type: 'unusable';
+      /** From `spec` on. */
+      readonly field: string;
+      readonly message: string;
+      /** For its condition; absent: `UnsupportedValue`. `InvalidKind`: an extension of somebody else's that isn't known here. */
+      readonly reason?: 'IncompatibleFilters' | 'InvalidKind';
+    };
 
 export type SessionPersistenceModel = {
   readonly type: 'Cookie' | 'Header';
