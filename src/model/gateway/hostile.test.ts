@@ -114,9 +114,9 @@ function strays(model: unknown, path: string): readonly string[] {
   if (typeof model !== 'object' || model === null) return [];
   const { type, value } = model as { readonly type?: unknown; readonly value?: unknown };
   const hasBadRegex =
-    type === 'RegularExpression' && value !== undefined && regexProblem(String(value)) !== undefined;
+    type === 'RegularExpression' && typeof value === 'string' && regexProblem(value) !== undefined;
   return [
-    ...(hasBadRegex ? [`${path}: ${String(value)}`] : []),
+    ...(hasBadRegex ? [`${path}: ${value}`] : []),
     ...Object.entries(model).flatMap(([key, each]) => strays(each, `${path}.${key}`)),
   ];
 }

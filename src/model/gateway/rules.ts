@@ -9,7 +9,7 @@ import { isToken } from './headers.ts';
 import type { FilterModel, RuleBase, SessionPersistenceModel } from './types.ts';
 
 /** `refuse` of what makes the rule unusable, with the first sentence it was told. */
-export type RuleRefuse = { readonly refuse: Refuse; unusable(): string | undefined };
+export type RuleRefuse = { readonly refuse: Refuse; readonly unusable: () => string | undefined };
 
 /** In their places: what is no rule is one that says nothing. */
 export function readRules(value: unknown, refuse: Refuse): readonly Entry[] {
