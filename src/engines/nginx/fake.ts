@@ -50,7 +50,9 @@ export function createFakeNginx(): FakeNginx {
     status: async () => status(),
     list: async () => {
       status();
-      return [...held.values()].map(({ domain, key, text }) => `${domain}\t${key}\t${digest(text)}\n`).join('');
+      return [...held.values()]
+        .map(({ domain, key, text }) => `${domain}\t${key}\t${digest(text)}\n`)
+        .join('');
     },
     change: async (head, lines) => {
       const now = status();
@@ -115,7 +117,8 @@ function refuseDangling(held: ReadonlyMap<string, Entry>): void {
       ...(domain === 'actions' || domain === 'streams' ? backendsOf(refers) : []),
     ];
     for (const name of wanted)
-      if (name !== undefined && !held.has(name)) throw new Error(`${domain}/${key} refers to ${name}, which isn't there`);
+      if (name !== undefined && !held.has(name))
+        throw new Error(`${domain}/${key} refers to ${name}, which isn't there`);
   }
 }
 

@@ -86,7 +86,9 @@ export function openNginx(directory: string): Nginx {
       body,
     );
     if (answer.status !== 200 && answer.status !== 409)
-      throw new Error(`nginx answers ${answer.status} to ${method} ${path}: ${answer.text.slice(0, 200).trim()}`);
+      throw new Error(
+        `nginx answers ${answer.status} to ${method} ${path}: ${answer.text.slice(0, 200).trim()}`,
+      );
     return answer;
   };
   const start = join(directory, nginxFiles.start);

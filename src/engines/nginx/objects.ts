@@ -62,7 +62,9 @@ export function digest(text: string): string {
 }
 
 /** Reads `DOMAIN⇥KEY⇥DIGEST` lines: the list of what nginx has. What isn't such a line is left out. */
-export function parseList(list: string): Map<string, { readonly entry: Pick<Entry, 'domain' | 'key'>; readonly digest: string }> {
+export function parseList(
+  list: string,
+): Map<string, { readonly entry: Pick<Entry, 'domain' | 'key'>; readonly digest: string }> {
   const held = new Map<string, { readonly entry: Pick<Entry, 'domain' | 'key'>; readonly digest: string }>();
   for (const line of list.split('\n')) {
     const [domain = '', key, sum] = line.split(separator);

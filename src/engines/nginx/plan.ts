@@ -1,12 +1,5 @@
 /** What nginx holds, what it is to hold ─► the parts of a change, in an order in which no part leaves a reference to nothing; pure. */
-import {
-  digest,
-  type Entry,
-  entryName,
-  heldDomains,
-  printEntry,
-  printRemoval,
-} from './objects.ts';
+import { digest, type Entry, entryName, heldDomains, printEntry, printRemoval } from './objects.ts';
 
 export type Operation =
   | { readonly kind: 'put'; readonly entry: Entry }
@@ -23,8 +16,7 @@ export function plan(
   const operations: Operation[] = [];
   for (const [name, entry] of wanted)
     if (held.get(name)?.digest !== digest(entry.text)) operations.push({ kind: 'put', entry });
-  for (const [name, { entry }] of held)
-    if (!wanted.has(name)) operations.push({ kind: 'remove', entry });
+  for (const [name, { entry }] of held) if (!wanted.has(name)) operations.push({ kind: 'remove', entry });
   return inOrder(operations);
 }
 
@@ -68,4 +60,3 @@ export function printOperation({ kind, entry }: Operation): string {
 function print(operation: Operation): string {
   return operation.kind === 'put' ? printEntry(operation.entry) : printRemoval(operation.entry);
 }
-
