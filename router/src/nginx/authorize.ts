@@ -2,7 +2,7 @@
 import type { GatewayExternalAuth } from '../../../src/intent/gateway.ts';
 import { answer } from './answer.ts';
 import { C, currentRequest, requestKey, variable } from './request.ts';
-import type { Serving } from './steps.ts';
+import type { Serving } from './serving.ts';
 import { beginChild, visitOf } from './visits.ts';
 
 /** What is always told, beside the method, the path and the length of what is sent along. */

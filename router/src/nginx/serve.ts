@@ -18,7 +18,8 @@ import { answer } from './answer.ts';
 import { identify } from './identity.ts';
 import { type NginxRequest, reader } from './reader.ts';
 import { currentRequest, methodOf, requestKey, variable } from './request.ts';
-import { proxyLocation, type Serving, serveInSteps } from './steps.ts';
+import type { Serving } from './serving.ts';
+import { proxyLocation, serveInSteps } from './steps.ts';
 import { beginVisit, type Visit } from './visits.ts';
 import { currentTable, knowsNothing } from './worker.ts';
 

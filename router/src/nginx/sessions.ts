@@ -9,7 +9,7 @@ import {
   sessionToken,
 } from '../main.ts';
 import { headerOf, variable } from './request.ts';
-import type { Serving } from './steps.ts';
+import type { Serving } from './serving.ts';
 
 type Persistence = NonNullable<GatewayActionIntent['persistence']>;
 

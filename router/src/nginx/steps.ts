@@ -16,8 +16,6 @@ import {
   preflightHeaders,
   type RouterAction,
   type RouterBackend,
-  type RouterListener,
-  type RouterRule,
   type RouterTable,
   redirectLocation,
   rewrittenPath,
@@ -27,25 +25,9 @@ import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
 import { changeRequest } from './headers.ts';
 import { C, headerOf, requestKey, setVariable, variable } from './request.ts';
+import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
 import type { Visit } from './visits.ts';
-
-export type Serving = {
-  readonly pointer: FFIPointer;
-  readonly table: RouterTable;
-  readonly listener: RouterListener;
-  /** Key in `ports`. */
-  readonly port: string;
-  readonly rule: RouterRule;
-  readonly action: RouterAction;
-  readonly visit: Visit;
-  /** The path as the client sent it, and as it was matched. */
-  readonly written: string;
-  readonly path: string;
-  readonly target: string;
-  readonly host: string;
-  readonly method: string;
-};
 
 /** The location of nginx.conf that sends on in such a way. `retries` as retryClass has it. */
 export function proxyLocation(h2c: boolean, retries: number, timed: boolean): string {

@@ -73,8 +73,20 @@ function rebuild(): void {
   position = version;
 }
 
+/** In Lua there is no walking over what isn't there: every domain is. */
 function noChanges(): Changes {
-  return { put: {}, remove: {} };
+  const put: Record<string, Record<string, unknown>> = {
+    ports: {},
+    listeners: {},
+    rules: {},
+    actions: {},
+    streams: {},
+    backends: {},
+    certificates: {},
+    authorities: {},
+    identities: {},
+  };
+  return { put, remove: {} };
 }
 
 function take(change: Changes, domain: string, key: string, text: string | undefined): void {
@@ -94,8 +106,7 @@ function take(change: Changes, domain: string, key: string, text: string | undef
     return;
   }
   const put = change.put[domain];
-  if (put === undefined) change.put[domain] = { [key]: value };
-  else put[key] = value;
+  if (put !== undefined) put[key] = value;
 }
 
 /** Of one change no entry is both put and removed, so their order says nothing. */

@@ -65,7 +65,7 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     return stdout;
   };
   const start = async () => {
-    const started = box.spawn(['/opt/netloom/src/programs/gateway/run.sh', '2']);
+    const started = box.spawn(['/opt/netloom/src/engines/nginx/run.sh', '2']);
     nginx = started;
     started.stderr.on('data', (text) => {
       log += String(text);
