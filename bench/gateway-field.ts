@@ -143,7 +143,7 @@ async function startHAProxy(ground: Ground, plan: ContenderPlan): Promise<void> 
 }
 
 function start(ground: Ground, command: string): Promise<string> {
-  return ground.run(`ulimit -n 65536; taskset -c ${cpus.proxy} ${command}`, 'gateway');
+  return ground.run(`ulimit -n "$(ulimit -Hn)"; taskset -c ${cpus.proxy} ${command}`, 'gateway');
 }
 
 async function file(ground: Ground, path: string, text: string): Promise<void> {
