@@ -51,7 +51,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
         {
           name: 'nginx',
           image,
-          command: ['sh', '/opt/netloom/src/programs/gateway/run.sh'],
+          command: ['sh', '/opt/netloom/src/engines/nginx/run.sh'],
           livenessProbe: {
             tcpSocket: { port: gatewaySlots.http.value.base },
             periodSeconds: 10,
