@@ -46,7 +46,9 @@ function precedence([key, rule]: Entry, [otherKey, other]: Entry): number {
   return (
     specificity(other.host) - specificity(rule.host) ||
     kindOf(rule) - kindOf(other) ||
-    (rule.path.type === 'prefix' ? segments(other.path.value).length - segments(rule.path.value).length : 0) ||
+    (rule.path.type === 'prefix'
+      ? segments(other.path.value).length - segments(rule.path.value).length
+      : 0) ||
     byBytes(rule.rank, other.rank) ||
     byBytes(key, otherKey)
   );
@@ -71,7 +73,9 @@ function specificity(hostname: string): number {
 
 function hostFits(hostname: string, host: string): boolean {
   if (hostname === '') return true;
-  return hostname.startsWith('*.') ? host.endsWith(hostname.slice(1)) && host.length > hostname.length - 1 : host === hostname;
+  return hostname.startsWith('*.')
+    ? host.endsWith(hostname.slice(1)) && host.length > hostname.length - 1
+    : host === hostname;
 }
 
 function fits(rule: GatewayRuleIntent, request: VectorRequest, path: string): boolean {
@@ -97,7 +101,10 @@ function segments(path: string): string[] {
     .filter((segment) => segment !== '');
 }
 
-function valueFits(match: { readonly value: string; readonly regex?: true }, value: string | undefined): boolean {
+function valueFits(
+  match: { readonly value: string; readonly regex?: true },
+  value: string | undefined,
+): boolean {
   if (value === undefined) return false;
   return match.regex ? patternFits(match.value, value) : match.value === value;
 }

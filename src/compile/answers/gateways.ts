@@ -46,13 +46,14 @@ export type BackendAnswer = {
   readonly endpoints: readonly string[];
 };
 
-/** `statuses` by `KIND/namespace/name`, of all objects. */
+/** `statuses` by `KIND/namespace/name`, of all objects. The last: what the running instance's controller says of it. */
 export function describeGateway(
   gateway: string,
   intent: GatewayIntent,
   statuses: ReadonlyMap<string, GatewayStatus>,
-  addresses: readonly string[],
+  { addresses, waits }: { readonly addresses: readonly string[]; readonly waits?: string },
 ): GatewayAnswer {
+  const waiting = waits === undefined ? [] : [`Gateway ${gateway}: ${waits}`];
   const sets = new Set(Object.values(intent.listeners).flatMap(({ origin }) => setOf(origin)));
   const related = [...statuses.values()].filter((status) => isOf(status, gateway, sets));
   return {
@@ -69,7 +70,13 @@ export function describeGateway(
         endpoints,
       };
     }),
-    problems: [...new Set([...related.flatMap((status) => problemsOf(status, gateway)), ...emptyBackends(intent)])],
+    problems: [
+      ...new Set([
+        ...waiting,
+        ...related.flatMap((status) => problemsOf(status, gateway)),
+        ...emptyBackends(intent),
+      ]),
+    ],
   };
 }
 
@@ -92,7 +99,11 @@ function isOf(status: GatewayStatus, gateway: string, sets: ReadonlySet<string>)
   }
 }
 
-function leadsTo({ kind, namespace, name }: ParentReference, gateway: string, sets: ReadonlySet<string>): boolean {
+function leadsTo(
+  { kind, namespace, name }: ParentReference,
+  gateway: string,
+  sets: ReadonlySet<string>,
+): boolean {
   const key = `${namespace}/${name}`;
   return kind === 'Gateway' ? key === gateway : kind === 'ListenerSet' && sets.has(key);
 }
@@ -165,7 +176,9 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
     case 'ListenerSet':
       return [
         ...wrongIn(status.conditions, object),
-        ...status.listeners.flatMap(({ name, conditions }) => wrongIn(conditions, `${object} listener ${name}`)),
+        ...status.listeners.flatMap(({ name, conditions }) =>
+          wrongIn(conditions, `${object} listener ${name}`),
+        ),
       ];
     case 'BackendTLSPolicy':
       return status.ancestors
@@ -177,20 +190,29 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
 }
 
 /** Of these True is what is wrong; of all others False. */
-const bad = new Set(['PartiallyInvalid', 'Conflicted', 'OverlappingTLSConfig']);
+const bad = new Set([
+  'PartiallyInvalid',
+  'Conflicted',
+  'OverlappingTLSConfig',
+  'InsecureFrontendValidationMode',
+  'netloom.dev/OptionRefused',
+]);
 
 function wrongIn(conditions: readonly GatewayCondition[], object: string): readonly string[] {
   return conditions
     .filter(({ type, status }) => (bad.has(type) ? status === 'True' : status === 'False'))
-    .filter(({ reason }) => !consequences.has(reason))
+    .filter(({ type, reason }) => type !== 'Programmed' && !consequences.has(reason))
     .map(({ reason, message }) => `${object}: ${reason}${message === '' ? '' : `: ${message}`}`);
 }
 
 /** Said beside the condition that says what it is. */
-const consequences = new Set(['NoConflicts', 'ListenersNotValid']);
+const consequences = new Set(['NoConflicts', 'ListenersNotResolved']);
 
 function emptyBackends({ backends }: GatewayIntent): readonly string[] {
   return Object.entries(backends)
     .filter(([, { endpoints }]) => endpoints.length === 0)
-    .map(([key, { origin }]) => `${formatOrigin(origin)}: port ${placeOf(key).split(':')[1]} has no endpoint that is ready`);
+    .map(
+      ([key, { origin }]) =>
+        `${formatOrigin(origin)}: port ${placeOf(key).split(':')[1]} has no endpoint that is ready`,
+    );
 }

@@ -30,7 +30,9 @@ export function changesOf(intent: GatewayIntent, action: GatewayActionIntent): r
   if (timeouts?.request) texts.push(`waits ${timeouts.request} ms at most`);
   if (timeouts?.backend) texts.push(`waits ${timeouts.backend} ms at most for one try`);
   if (retry !== undefined) {
-    texts.push(`tries again up to ${retry.attempts} times after ${retry.codes.join(', ') || 'a lost connection'}`);
+    texts.push(
+      `tries again up to ${retry.attempts} times after ${retry.codes.join(', ') || 'a lost connection'}`,
+    );
   }
   return texts;
 }

@@ -6,7 +6,7 @@ import type { RouterReader, RouterRequest } from '#router/src/request.ts';
 import type { RouterRule } from '#router/src/rules.ts';
 
 export type Missed = {
-  /** The rule. */
+  /** The route, with the rule and the match. */
   readonly origin: Origin;
   readonly because: string;
 };
@@ -25,12 +25,19 @@ export function missedRules<R extends RouterRequest>(
     .filter(([key, rule]) => key !== taken?.key && rule.listener === listener)
     .filter(([, rule]) => takesHost(rule.host, request.host) && takesPath(rule, request, reader))
     .toSorted(([, a], [, b]) => (a.rank < b.rank ? -1 : 1))
-    .flatMap(([, rule]): Missed[] => {
-      const origin = actions[rule.action]?.origin;
-      const because = missOf(rule, request, reader) ?? (taken === undefined ? undefined : lowerText(rule, taken));
+    .flatMap(([key, rule]): Missed[] => {
+      const origin = matchOrigin(key, actions[rule.action]?.origin);
+      const because =
+        missOf(rule, request, reader) ?? (taken === undefined ? undefined : lowerText(rule, taken));
       return origin === undefined || because === undefined ? [] : [{ origin, because }];
     })
     .slice(0, most);
+}
+
+/** Of one match of the rule: the number behind the last dot of its key. */
+export function matchOrigin(key: string, origin: Origin | undefined): Origin | undefined {
+  if (origin === undefined) return undefined;
+  return { ...origin, rule: `${origin.rule ?? ''}.matches[${key.slice(key.lastIndexOf('.') + 1)}]` };
 }
 
 function takesHost(host: string, asked: string): boolean {
@@ -57,7 +64,7 @@ function missOf<R extends RouterRequest>(
   if (rule.method !== undefined && rule.method !== request.method) {
     return `its method is ${rule.method}, not ${request.method}`;
   }
-  const differs = ({ name, value, regex }: GatewayValueMatch, got: string | undefined) =>
+  const differs = ({ value, regex }: GatewayValueMatch, got: string | undefined) =>
     got === undefined || (regex === true ? !reader.matches(got, value) : got !== value);
   const header = rule.headers?.find((each) => differs(each, reader.header(request, each.name)));
   if (header !== undefined) return valueText('header', header, reader.header(request, header.name));

@@ -1,5 +1,5 @@
 /** What a gateway does with a request, and what decides it at each step of the way: by the router that its data plane runs. */
-import type { GatewayActionIntent, GatewayIntent, GatewayWeightedBackend } from '#intent/gateway.ts';
+import type { GatewayIntent, GatewayWeightedBackend } from '#intent/gateway.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
 import { findCertificate, findListener, findRule, findStream } from '#router/src/match.ts';
 import { normalisePath } from '#router/src/paths.ts';
@@ -8,7 +8,7 @@ import { redirectLocation } from '#router/src/rewrite.ts';
 import type { RouterRule } from '#router/src/rules.ts';
 import { applyChange, createTable, type RouterListener, type RouterTable } from '#router/src/table.ts';
 import { changesOf } from './request-filters.ts';
-import { type Missed, missedRules } from './request-misses.ts';
+import { type Missed, matchOrigin, missedRules } from './request-misses.ts';
 
 export type AskedRequest = {
   readonly scheme: 'http' | 'https';
@@ -51,6 +51,8 @@ export type RequestBackend = {
   readonly tls?: Origin;
   readonly endpoints: readonly string[];
   readonly code?: 500 | 503;
+  /** Of connections that aren't HTTP: its share is closed. */
+  readonly closed?: true;
 };
 
 /** `intent` is all that the Gateway's data plane holds. */
@@ -77,14 +79,21 @@ export function explainRequest(gateway: string, intent: GatewayIntent, asked: As
     return { ...base, outcome: 'refused', ...(scheme === 'http' ? { code: 404 } : {}), steps };
   }
   const steps = [at, listenerStep(table, listener, host)];
-  if (kind === 'http' || kind === 'https') return { ...base, ...requestAnswer(table, intent, listener, asked, steps) };
+  if (kind === 'http' || kind === 'https')
+    return { ...base, ...requestAnswer(intent, listener, asked, steps) };
   const stream = findStream(listener, kind === 'tcp' ? '' : host);
   if (stream === undefined) {
-    steps.push({ kind: 'route', text: `no route of the listener takes ${host || 'connections'}: they are closed` });
+    steps.push({
+      kind: 'route',
+      text: `no route of the listener takes ${host || 'connections'}: they are closed`,
+    });
     return { ...base, outcome: 'refused', steps };
   }
   steps.push({ kind: 'route', text: formatOrigin(stream.intent.origin), origin: stream.intent.origin });
-  const backends = backendsOf(intent, stream.intent.backends).map(({ code: _, ...rest }) => rest);
+  // Nobody is told a code: a connection to what isn't there is closed.
+  const backends = backendsOf(intent, stream.intent.backends).map(({ code, ...rest }) =>
+    code === undefined ? rest : { ...rest, closed: true as const },
+  );
   return { ...base, outcome: backends.some(isServed) ? 'sent' : 'refused', steps, backends };
 }
 
@@ -124,7 +133,6 @@ const reader: RouterReader<Request> = {
 };
 
 function requestAnswer(
-  table: RouterTable,
   intent: GatewayIntent,
   listener: RouterListener,
   asked: AskedRequest,
@@ -146,7 +154,8 @@ function requestAnswer(
     steps.push({ kind: 'route', text: 'no rule of the listener takes it' });
     return { outcome: 'refused', code: 404, steps, missed };
   }
-  steps.push({ kind: 'route', text: ruleText(rule, action), origin: action.origin });
+  const origin = matchOrigin(rule.key, action.origin) ?? action.origin;
+  steps.push({ kind: 'route', text: ruleText(rule, origin), origin });
   const backends = action.redirect === undefined ? backendsOf(intent, action.backends) : [];
   const found = { steps, backends, missed };
   steps.push(...changesOf(intent, action).map((text): RequestStep => ({ kind: 'does', text })));
@@ -161,13 +170,17 @@ function requestAnswer(
     return { ...found, outcome: 'redirected', code: redirect.statusCode };
   }
   if (backends.some(isServed)) return { ...found, outcome: 'sent' };
+  if (backends.length === 0) {
+    const text =
+      "sends it nowhere: it has no backend with a weight, or the rule can't be served (its status says why)";
+    steps.push({ kind: 'does', text });
+  }
   return { ...found, outcome: 'refused', code: backends[0]?.code ?? 500 };
 }
 
-function ruleText({ key, host, type, path }: RouterRule, { origin }: GatewayActionIntent): string {
-  const match = key.slice(key.lastIndexOf('.') + 1);
+function ruleText({ host, type, path }: RouterRule, origin: Origin): string {
   const shown = path === '' ? '/' : path;
-  return `${formatOrigin(origin)}.matches[${match}], host ${host === '' ? 'any' : host}, ${type} path ${shown}`;
+  return `${formatOrigin(origin)}, host ${host === '' ? 'any' : host}, ${type} path ${shown}`;
 }
 
 function backendsOf(

@@ -51,7 +51,9 @@ export function actionOf(
     if (isObjection(filters)) partly.push(filters);
     const use = resolver.resolve(each, speech, here);
     if (weight <= 0) return [];
-    return isObjection(filters) || use === undefined ? [{ weight }] : [{ backend: use.key, weight, ...filters }];
+    return isObjection(filters) || use === undefined
+      ? [{ weight }]
+      : [{ backend: use.key, weight, ...filters }];
   });
   const mirrors = mirrorsOf(rule.filters, place, speech, resolver);
   const externalAuth = externalAuthOf(rule.filters, place, resolver);

@@ -21,14 +21,26 @@ const six = { family: 6 } as const;
 const cases: readonly [string, World['slices'], readonly string[]][] = [
   ['none', [], []],
   ['ready ones, sorted', [slice('shop/web', ['10.0.0.9', '10.0.0.10'])], ['10.0.0.10:8080', '10.0.0.9:8080']],
-  ['of all slices, each once', [slice('shop/web', ['10.0.0.1']), slice('shop/web', ['10.0.0.1', '10.0.0.2'])], ['10.0.0.1:8080', '10.0.0.2:8080']],
+  [
+    'of all slices, each once',
+    [slice('shop/web', ['10.0.0.1']), slice('shop/web', ['10.0.0.1', '10.0.0.2'])],
+    ['10.0.0.1:8080', '10.0.0.2:8080'],
+  ],
   ['not of others', [slice('shop/other', ['10.0.0.1'])], []],
   ['ready before leaving', [slice('shop/web', ['10.0.0.1 leaving', '10.0.0.2'])], ['10.0.0.2:8080']],
-  ['leaving when none is ready', [slice('shop/web', ['10.0.0.1 leaving', '10.0.0.2 dead'])], ['10.0.0.1:8080']],
+  [
+    'leaving when none is ready',
+    [slice('shop/web', ['10.0.0.1 leaving', '10.0.0.2 dead'])],
+    ['10.0.0.1:8080'],
+  ],
   ['never dead', [slice('shop/web', ['10.0.0.2 dead'])], []],
   ['one family', [slice('shop/web', ['fd00::1'], six), slice('shop/web', ['10.0.0.1'])], ['10.0.0.1:8080']],
   ['the other one alone', [slice('shop/web', ['fd00::1'], six)], ['[fd00::1]:8080']],
-  ['the family that is ready', [slice('shop/web', ['fd00::1'], six), slice('shop/web', ['10.0.0.1 leaving'])], ['[fd00::1]:8080']],
+  [
+    'the family that is ready',
+    [slice('shop/web', ['fd00::1'], six), slice('shop/web', ['10.0.0.1 leaving'])],
+    ['[fd00::1]:8080'],
+  ],
   [
     'a named port, by slice',
     [
@@ -53,7 +65,9 @@ test('TCP and UDP of one number are two ports', () => {
     { name: 'dns', protocol: 'udp' as const, port: 5353 },
   ];
   const udp: BackendUse = { ...plain, key: 'shop/web:80/udp', protocol: 'udp' };
-  expect(endpoints([slice('shop/web', ['10.0.0.1'], { ports })], udp, { services })).toEqual(['10.0.0.1:5353']);
+  expect(endpoints([slice('shop/web', ['10.0.0.1'], { ports })], udp, { services })).toEqual([
+    '10.0.0.1:5353',
+  ]);
 });
 
 test('a backend by TLS comes with whom it must prove to be, and with who the gateway is', () => {

@@ -35,9 +35,24 @@ const refused: readonly Case[] = [
   ['shop/web', { port: 86 }, 'passed', 'UnsupportedProtocol: port 86 of Service shop/web is UDP'],
   ['shop/web', { port: 80 }, 'udp', 'UnsupportedProtocol: port 80 of Service shop/web is TCP'],
   ['shop/web', { port: 89 }, 'tcp', 'UnsupportedProtocol: port 89 of Service shop/web is SCTP'],
-  ['shop/web', { port: 83 }, 'http', 'UnsupportedProtocol: port 83 of Service shop/web speaks "kubernetes.io/wss", which needs a BackendTLSPolicy'],
-  ['shop/web', { port: 84 }, 'http', 'UnsupportedProtocol: port 84 of Service shop/web speaks "HTTPS", which needs a BackendTLSPolicy'],
-  ['shop/web', { port: 85 }, 'http', 'UnsupportedProtocol: port 85 of Service shop/web speaks "acme.io/gopher", which a'],
+  [
+    'shop/web',
+    { port: 83 },
+    'http',
+    'UnsupportedProtocol: port 83 of Service shop/web speaks "kubernetes.io/wss", which needs a BackendTLSPolicy',
+  ],
+  [
+    'shop/web',
+    { port: 84 },
+    'http',
+    'UnsupportedProtocol: port 84 of Service shop/web speaks "HTTPS", which needs a BackendTLSPolicy',
+  ],
+  [
+    'shop/web',
+    { port: 85 },
+    'http',
+    'UnsupportedProtocol: port 85 of Service shop/web speaks "acme.io/gopher", which a',
+  ],
   ['shop/web', { port: 82 }, 'grpc', 'UnsupportedProtocol: port 82'],
   ['shop/web', { port: 88 }, 'grpc', 'UnsupportedProtocol: port 88'],
 ];
@@ -60,7 +75,9 @@ test.each(refused)('%s %j by %s: %s', (key, part, speech, expected) => {
 test('without a port a Service is nowhere', () => {
   const { port: _, ...reference } = backend('shop/web');
   const from = { kind: 'HTTPRoute', namespace: 'shop' } as const;
-  expect(resolveBackend(reference, from, 'http', contextOf({ services })).refusal?.reason).toBe('BackendNotFound');
+  expect(resolveBackend(reference, from, 'http', contextOf({ services })).refusal?.reason).toBe(
+    'BackendNotFound',
+  );
 });
 
 const spoken: readonly [number, Speech, boolean, string][] = [

@@ -61,7 +61,11 @@ const routes: fc.Arbitrary<RouteModel> = fc.oneof(
     .tuple(fc.array(references, some), names)
     .map(([backends, key]) => grpcRoute([grpcRule({ backends }), grpcRule()], { key })),
   fc
-    .tuple(fc.constantFrom('TLSRoute' as const, 'TCPRoute' as const, 'UDPRoute' as const), names, fc.array(references))
+    .tuple(
+      fc.constantFrom('TLSRoute' as const, 'TCPRoute' as const, 'UDPRoute' as const),
+      names,
+      fc.array(references),
+    )
     .map(([kind, key, backends]) => l4Route(kind, backends, { key })),
 );
 
@@ -78,7 +82,9 @@ const context = contextOf({
 });
 
 function entriesOf(route: RouteModel) {
-  const at = { UDPRoute: 'UDP', TCPRoute: 'TCP', TLSRoute: 'TLS', HTTPRoute: 'HTTPS', GRPCRoute: 'HTTP' }[route.kind];
+  const at = { UDPRoute: 'UDP', TCPRoute: 'TCP', TLSRoute: 'TLS', HTTPRoute: 'HTTPS', GRPCRoute: 'HTTP' }[
+    route.kind
+  ];
   return routeEntries(
     route,
     [attachment([listener('one', at), 'a.example', '*.example']), attachment([listener('two', at), ''])],
@@ -98,7 +104,11 @@ test('what one route says is complete, has its origin, and leads only to what it
         expect(rank).toContain(` ${route.key} `);
       }
       for (const entry of [...Object.values(intent.actions), ...Object.values(intent.streams)]) {
-        expect(entry.origin).toMatchObject({ kind: route.kind, namespace: route.namespace, name: route.name });
+        expect(entry.origin).toMatchObject({
+          kind: route.kind,
+          namespace: route.namespace,
+          name: route.name,
+        });
         for (const each of entry.backends) if (each.backend !== undefined) used.add(each.backend);
         if ('kind' in entry) {
           for (const each of entry.mirrors ?? []) used.add(each.backend);
@@ -129,7 +139,9 @@ test('entries of two routes have no key in common', () => {
       fc.pre(a.kind !== b.kind || a.key !== b.key);
       const [one, two] = [entriesOf(a).intent, entriesOf(b).intent];
       const others = new Set([...Object.keys(two.rules), ...Object.keys(two.actions)]);
-      expect([...Object.keys(one.rules), ...Object.keys(one.actions)].filter((key) => others.has(key))).toEqual([]);
+      expect(
+        [...Object.keys(one.rules), ...Object.keys(one.actions)].filter((key) => others.has(key)),
+      ).toEqual([]);
       const ranks = new Set(Object.values(two.rules).map(({ rank }) => rank));
       expect(Object.values(one.rules).filter(({ rank }) => ranks.has(rank))).toEqual([]);
     }),

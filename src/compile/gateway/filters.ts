@@ -33,13 +33,10 @@ export type FilterPlace = {
   readonly prefix: boolean;
 };
 
-export type FilterOf<T extends FilterModel['type']> = Extract<FilterModel, { readonly type: T }>;
+export type FilterOf<T extends FilterModel['type']> = FilterModel & { readonly type: T };
 
 /** Looked for in this order: what isn't known, what stands twice, what can't be together, what can't be done here. */
-export function combineFilters(
-  filters: readonly FilterModel[],
-  place: FilterPlace,
-): FilterUse | Objection {
+export function combineFilters(filters: readonly FilterModel[], place: FilterPlace): FilterUse | Objection {
   const objection =
     unknownFilter(filters) ?? repeatedFilter(filters, place) ?? impossibleFilter(filters, place);
   if (objection !== undefined) return objection;
@@ -63,7 +60,7 @@ export function combineFilters(
 }
 
 /** Whether filters can't be served. */
-export function isObjection(use: FilterUse | Objection): use is Objection {
+export function isObjection(use: object): use is Objection {
   return 'reason' in use;
 }
 
@@ -160,6 +157,7 @@ function headerChange(change: HeaderChange | undefined): GatewayHeaderChange | u
   };
 }
 
-function corsOf({ type: _, ...cors }: FilterOf<'CORS'>): GatewayCORS {
-  return cors;
+function corsOf(filter: FilterOf<'CORS'>): GatewayCORS {
+  const { allowOrigins, allowMethods, allowHeaders, exposeHeaders, allowCredentials, maxAge } = filter;
+  return { allowOrigins, allowMethods, allowHeaders, exposeHeaders, allowCredentials, maxAge };
 }

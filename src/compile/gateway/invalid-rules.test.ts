@@ -39,11 +39,21 @@ const session = (part: Partial<SessionPersistenceModel>): SessionPersistenceMode
 });
 
 const cases: readonly [string, Partial<HTTPRuleModel>, string, string][] = [
-  ['a redirect with a rewrite', { filters: [redirect, rewrite], backends: [] }, 'IncompatibleFilters', 'filters'],
+  [
+    'a redirect with a rewrite',
+    { filters: [redirect, rewrite], backends: [] },
+    'IncompatibleFilters',
+    'filters',
+  ],
   ['a redirect with backends', { filters: [redirect] }, 'IncompatibleFilters', 'filters'],
   ['a filter twice', { filters: [change, mirror, mirror, change] }, 'IncompatibleFilters', 'filters[3]'],
   ['an odd value', { filters: [odd] }, 'UnsupportedValue', 'filters[0].requestRedirect.scheme'],
-  ['a prefix where none is matched', { filters: [replace], matches: [exact] }, 'UnsupportedValue', 'filters[0]'],
+  [
+    'a prefix where none is matched',
+    { filters: [replace], matches: [exact] },
+    'UnsupportedValue',
+    'filters[0]',
+  ],
   [
     'a prefix where two are',
     { filters: [replace], matches: [httpMatch(), httpMatch()] },

@@ -17,9 +17,12 @@ export function persistenceOf(
     reason: 'UnsupportedValue',
     message: `${field}: ${message}`,
   });
-  if (!token.test(name)) return refuse(`${JSON.stringify(name)} can't be the name of a ${type.toLowerCase()}`);
+  if (!token.test(name))
+    return refuse(`${JSON.stringify(name)} can't be the name of a ${type.toLowerCase()}`);
   if (type === 'Header') {
-    return lifetime === 'Permanent' ? refuse('cookieConfig is only for type Cookie') : { type: 'header', name };
+    return lifetime === 'Permanent'
+      ? refuse('cookieConfig is only for type Cookie')
+      : { type: 'header', name };
   }
   if (lifetime === 'Session') return { type: 'cookie', name };
   if (absoluteTimeout === undefined) return refuse('a Permanent cookie needs an absoluteTimeout');

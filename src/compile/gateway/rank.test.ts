@@ -47,7 +47,12 @@ const call = fc.record({
   place,
 });
 
-type Entry<M> = { readonly match: M; readonly key: string; readonly created: string; readonly place: MatchPlace };
+type Entry<M> = {
+  readonly match: M;
+  readonly key: string;
+  readonly created: string;
+  readonly place: MatchPlace;
+};
 
 /** The first that isn't 0. */
 function firstOf(...steps: readonly number[]): number {

@@ -2,12 +2,7 @@
  * Which of the rules that take a request at the same host and path comes first: the specification's order as text that sorts in byte
  * order, so that a data plane compares without knowing the specification.
  */
-import type {
-  GRPCMatchModel,
-  GRPCRouteModel,
-  HTTPMatchModel,
-  HTTPRouteModel,
-} from '#model/gateway/types.ts';
+import type { GRPCMatchModel, GRPCRouteModel, HTTPMatchModel, HTTPRouteModel } from '#model/gateway/types.ts';
 
 /** Where a match stands in its route. */
 export type MatchPlace = { readonly rule: number; readonly match: number };

@@ -31,7 +31,11 @@ function actionOf(part: Partial<HTTPRuleModel>, world?: World): GatewayActionInt
 const matches: readonly [string, Partial<HTTPMatchModel>, Partial<GatewayRuleIntent>][] = [
   ['an exact path', { path: { type: 'Exact', value: '/a/' } }, { path: { type: 'exact', value: '/a/' } }],
   ['a prefix', { path: { type: 'PathPrefix', value: '/a' } }, { path: { type: 'prefix', value: '/a' } }],
-  ['a slash at its end', { path: { type: 'PathPrefix', value: '/a/' } }, { path: { type: 'prefix', value: '/a' } }],
+  [
+    'a slash at its end',
+    { path: { type: 'PathPrefix', value: '/a/' } },
+    { path: { type: 'prefix', value: '/a' } },
+  ],
   ['everything', { path: { type: 'PathPrefix', value: '/' } }, { path: { type: 'prefix', value: '/' } }],
   [
     'an expression',
@@ -83,11 +87,7 @@ test('one rule for each match at each host of each listener, one action for all 
     contextOf(),
   ).intent;
   expect(Object.keys(rules).toSorted()).toEqual(
-    [
-      'gateway/shop/edge/web|a.example|',
-      'gateway/shop/edge/web|*.b.example|',
-      'gateway/shop/edge/other||',
-    ]
+    ['gateway/shop/edge/web|a.example|', 'gateway/shop/edge/web|*.b.example|', 'gateway/shop/edge/other||']
       .flatMap((place) => ['0.0', '0.1', '1.0'].map((at) => `${place}HTTPRoute/shop/route|${at}`))
       .toSorted(),
   );

@@ -32,7 +32,10 @@ export function httpMatch(part: Partial<HTTPMatchModel> = {}): HTTPMatchModel {
   return { path: { type: 'PathPrefix', value: '/' }, headers: [], query: [], ...part };
 }
 
-export function httpRoute(rules: readonly HTTPRuleModel[], part: Partial<HTTPRouteModel> = {}): HTTPRouteModel {
+export function httpRoute(
+  rules: readonly HTTPRuleModel[],
+  part: Partial<HTTPRouteModel> = {},
+): HTTPRouteModel {
   return {
     ...objectOf('HTTPRoute', part.key ?? 'shop/route'),
     kind: 'HTTPRoute',
@@ -47,7 +50,10 @@ export function grpcRule(part: Partial<GRPCRuleModel> = {}): GRPCRuleModel {
   return { matches: [{ headers: [] }], filters: [], backends: [backend('shop/web')], ...part };
 }
 
-export function grpcRoute(rules: readonly GRPCRuleModel[], part: Partial<GRPCRouteModel> = {}): GRPCRouteModel {
+export function grpcRoute(
+  rules: readonly GRPCRuleModel[],
+  part: Partial<GRPCRouteModel> = {},
+): GRPCRouteModel {
   return {
     ...objectOf('GRPCRoute', part.key ?? 'shop/calls'),
     kind: 'GRPCRoute',
@@ -153,7 +159,8 @@ export function listener(name: string, protocol: string, part: Partial<Listener>
       ...(secure ? { tls } : {}),
     },
     port: protocol === 'UDP' ? 'udp/80' : 'tcp/80',
-    portKind: protocol === 'HTTPS' ? 'https' : protocol === 'HTTP' ? 'http' : protocol === 'UDP' ? 'udp' : 'tcp',
+    portKind:
+      protocol === 'HTTPS' ? 'https' : protocol === 'HTTP' ? 'http' : protocol === 'UDP' ? 'udp' : 'tcp',
     served: true,
     conditions: [],
     supportedKinds: [],
@@ -164,9 +171,18 @@ export function listener(name: string, protocol: string, part: Partial<Listener>
 /** One parentRef's, at listeners with the hosts of each. */
 export function attachment(...listeners: readonly (readonly [Listener, ...string[]])[]): Attachment {
   return {
-    parent: { group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace: 'shop', name: 'edge', written: {} },
+    parent: {
+      group: 'gateway.networking.k8s.io',
+      kind: 'Gateway',
+      namespace: 'shop',
+      name: 'edge',
+      written: {},
+    },
     gateway: 'shop/edge',
-    listeners: listeners.map(([each, ...hosts]) => ({ listener: each, hosts: hosts.length === 0 ? [''] : hosts })),
+    listeners: listeners.map(([each, ...hosts]) => ({
+      listener: each,
+      hosts: hosts.length === 0 ? [''] : hosts,
+    })),
     accepted: { type: 'Accepted', status: 'True', reason: 'Accepted', message: '' },
   };
 }

@@ -27,7 +27,11 @@ test.each(cases)('%s at a listener %s, with a policy for TLS', (kind, at, key) =
     backend('shop/web', { weight: 0 }),
   ];
   const hosts = kind === 'TLSRoute' ? ['a.example', '*.b.example'] : [];
-  const { intent, backends: uses, conditions } = routeEntries(
+  const {
+    intent,
+    backends: uses,
+    conditions,
+  } = routeEntries(
     l4Route(kind, backends),
     [attachment([listeners[at], ...hosts])],
     contextOf({ services, policies: [tlsPolicy('shop/policy', 'web')] }),

@@ -12,15 +12,18 @@ import {
   readPort,
   readRaw,
 } from './fields.ts';
-import { readHeaderChange } from './headers.ts';
 import { readCORS, readExternalAuth } from './guards.ts';
+import { readHeaderChange } from './headers.ts';
 import { readPathText } from './matches.ts';
 import type { FilterModel, PathChange } from './types.ts';
 
 type Typed<Type extends FilterModel['type']> = Extract<FilterModel, { readonly type: Type }>;
 
 /** By type: the field that it is said in, and how that is read. */
-type Reader = readonly [field: string, read: (entry: Entry, namespace: string, refuse: Refuse) => FilterModel];
+type Reader = readonly [
+  field: string,
+  read: (entry: Entry, namespace: string, refuse: Refuse) => FilterModel,
+];
 
 const shared: Readonly<Record<string, Reader>> = {
   RequestHeaderModifier: [
@@ -67,7 +70,10 @@ export function readFilters(
     const { type } = filter;
     if (seen.has(type) && single.includes(type))
       return unusable(at, 'NotSupported', `${type} stands there twice`, refuse, 'IncompatibleFilters');
-    if ((type === 'URLRewrite' && seen.has('RequestRedirect')) || (type === 'RequestRedirect' && seen.has('URLRewrite')))
+    if (
+      (type === 'URLRewrite' && seen.has('RequestRedirect')) ||
+      (type === 'RequestRedirect' && seen.has('URLRewrite'))
+    )
       return unusable(
         at,
         'NotSupported',
@@ -149,7 +155,11 @@ function readRedirect({ raw, field }: Entry, refuse: Refuse): Typed<'RequestRedi
   const path = readPathChange(raw['path'], `${field}.path`, refuse);
   const statusCode = raw['statusCode'] ?? 302;
   if (!statusCodes.includes(statusCode as number))
-    refuse(`${field}.statusCode`, 'NotSupported', `${shown(statusCode)} is not one of ${statusCodes.join(', ')}`);
+    refuse(
+      `${field}.statusCode`,
+      'NotSupported',
+      `${shown(statusCode)} is not one of ${statusCodes.join(', ')}`,
+    );
   return {
     type: 'RequestRedirect',
     ...(scheme === undefined ? {} : { scheme }),

@@ -1,54 +1,7 @@
 /** Every command of `netloom`, in the order of its help. Code is loaded only for the command that runs. */
 import { existsSync } from 'node:fs';
-import type { Command, OptionSpec } from './command.ts';
-
-const name: OptionSpec = { type: 'string', value: 'NAME', summary: 'which lab', default: 'default' };
-const json: OptionSpec = { type: 'boolean', summary: 'print JSON' };
-const clusterOption: OptionSpec = {
-  type: 'string',
-  value: 'NAME',
-  summary: 'ask this lab instead of the cluster of $KUBECONFIG (without either: lab default)',
-};
-const filesOption: OptionSpec = {
-  type: 'string',
-  short: 'f',
-  value: 'FILE|DIR',
-  summary: 'answer from these manifests alone; - is standard input',
-};
-const outputOption = (...choices: readonly string[]): OptionSpec => ({
-  type: 'string',
-  short: 'o',
-  value: 'FORM',
-  summary: 'how to print it',
-  default: 'text',
-  choices,
-});
-const shape = {
-  nodes: { type: 'string', value: 'K', summary: 'number of nodes', default: '3' },
-  family: {
-    type: 'string',
-    value: 'FAMILY',
-    summary: 'address families',
-    default: 'dual',
-    choices: ['ipv4', 'ipv6', 'dual'],
-  },
-  mode: {
-    type: 'string',
-    value: 'MODE',
-    summary: 'how pods of different nodes reach each other',
-    default: 'overlay',
-    choices: ['overlay', 'routed', 'underlay'],
-  },
-  mtu: { type: 'string', value: 'BYTES', summary: 'MTU of the underlay', default: '1500' },
-  segments: {
-    type: 'string',
-    value: 'S',
-    summary: 'layer 2 segments behind the router that nodes are dealt out to, 1 or 2',
-    default: '1',
-  },
-  bgp: { type: 'boolean', summary: 'the router speaks BGP, and every node with it' },
-  'bgp-router': { type: 'boolean', summary: 'the router speaks BGP; no node does until an object says so' },
-} as const satisfies Record<string, OptionSpec>;
+import type { Command } from './command.ts';
+import { clusterOption, filesOption, json, labOption as name, outputOption, shape } from './options.ts';
 
 export const commands: readonly Command[] = [
   {

@@ -65,7 +65,11 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
       ...Object.fromEntries(
         Object.entries(command.options).map(([option, { type, short, many }]) => [
           option,
-          { type, ...(short === undefined ? {} : { short }), ...(many === undefined ? {} : { multiple: many }) },
+          {
+            type,
+            ...(short === undefined ? {} : { short }),
+            ...(many === undefined ? {} : { multiple: many }),
+          },
         ]),
       ),
     },
@@ -109,7 +113,10 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
     ),
   );
   const given = Object.fromEntries(
-    Object.entries(values).map(([option, value]) => [option, Array.isArray(value) ? value.join('\n') : value]),
+    Object.entries(values).map(([option, value]) => [
+      option,
+      Array.isArray(value) ? value.join('\n') : value,
+    ]),
   );
   return { kind: 'run', command, values: { ...defaults, ...given }, operands };
 }

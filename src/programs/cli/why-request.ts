@@ -21,7 +21,7 @@ export async function runRequest(invocation: Invocation, url: string): Promise<n
     throw new UsageError(
       typeof only === 'string'
         ? `netloom why: there is no Gateway ${only} of ours`
-        : `netloom why: no Gateway of ours listens at ${port}`,
+        : `netloom why: no Gateway of ours listens at ${port}; netloom gateway tells what they do`,
     );
   }
   const answers = chosen.map(({ key, intent }) => explainRequest(key, intent, asked));
@@ -36,7 +36,8 @@ export async function runRequest(invocation: Invocation, url: string): Promise<n
 /** Throws UsageError for what is no request. */
 export function readRequest(url: string, values: Invocation['values']): AskedRequest {
   const parts = /^(https?):\/\/([^/?#@]+)([^#\s]*)(?:#.*)?$/i.exec(url);
-  const authority = parts === null ? undefined : /^(\[[^\]]+\]|[^:]+)(?::([0-9]{1,5}))?$/.exec(parts[2] ?? '');
+  const authority =
+    parts === null ? undefined : /^(\[[^\]]+\]|[^:]+)(?::([0-9]{1,5}))?$/.exec(parts[2] ?? '');
   if (parts === null || authority === null || authority === undefined)
     throw new UsageError(`netloom why: ${JSON.stringify(url)} is no URL such as https://host/path`);
   const scheme = (parts[1] ?? '').toLowerCase() === 'https' ? ('https' as const) : ('http' as const);

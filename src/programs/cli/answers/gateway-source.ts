@@ -3,7 +3,8 @@ import { secretType } from '#api/core.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { type Client, createClient, isNotFound } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
-import { overlay } from '#model/overlay.ts';
+import { defaulted, overlay } from '#model/overlay.ts';
+import { withStandIns } from '#model/stand-ins.ts';
 import { type Invocation, UsageError } from '../command.ts';
 import { type Gateways, gatewaysOf, gatewayTypes, namedIn } from './gateways.ts';
 import { objectsIn } from './objects.ts';
@@ -20,10 +21,15 @@ export async function gatewaySource(invocation: Invocation): Promise<Gateways> {
 }
 
 async function fromFiles(path: string): Promise<Gateways> {
-  const { value, problems } = overlay([], await objectsIn(path), 'apply');
+  const written = await objectsIn(path);
+  const { value, problems } = overlay([], written, 'apply');
   const [first] = problems;
   if (first !== undefined) throw new UsageError(problemLine(first));
-  return gatewaysOf(value, namedIn(value));
+  const endpoints = written.filter(({ kind }) => kind === 'EndpointSlice').map(defaulted);
+  const others = value.filter(({ kind }) => kind !== 'EndpointSlice');
+  // Services that come with pods or workloads rather than endpoints have those that a cluster would make.
+  const { value: whole } = withStandIns([...others, ...endpoints]);
+  return gatewaysOf(whole, namedIn(whole));
 }
 
 async function fromCluster(invocation: Invocation): Promise<Gateways> {

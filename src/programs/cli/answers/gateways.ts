@@ -20,6 +20,7 @@ import {
   type GatewayStatus,
 } from '#compile/gateway/types.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
+import { readBackendSlice } from '#model/endpointslice.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
@@ -30,7 +31,6 @@ import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
 import type { Problem, Read } from '#model/problem.ts';
-import { readEndpointSlice } from '#model/service.ts';
 import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import { gatewaySlots } from '#system/registry.ts';
 
@@ -40,6 +40,8 @@ export type Gateways = {
     readonly key: string;
     readonly intent: GatewayIntent;
     readonly addresses: readonly string[];
+    /** What its own status says is not there yet of the running instance. */
+    readonly waits?: string;
   }[];
   /** By `KIND/namespace/name`. */
   readonly statuses: ReadonlyMap<string, GatewayStatus>;
@@ -68,7 +70,7 @@ const rows: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(serviceType, 'service', readBackendService),
-  row(endpointSliceType, 'slice', readEndpointSlice),
+  row(endpointSliceType, 'slice', readBackendSlice),
   row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),
 ];
 
@@ -83,10 +85,12 @@ export async function gatewaysOf(
   objects: readonly KubeObject[],
   named: (kind: 'Secret' | 'ConfigMap', namespace: string, name: string) => Promise<KubeObject | undefined>,
 ): Promise<Gateways> {
-  const slots = Object.fromEntries(Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]));
+  const slots = Object.fromEntries(
+    Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
+  );
   const book = createGatewayBook(slots as Parameters<typeof createGatewayBook>[0]);
   const problems: Problem[] = [];
-  const set = book.set as (kind: GatewayInput, key: string, value: unknown) => void;
+  const set = (kind: GatewayInput, key: string, value: unknown) => book.set(kind, key, value as undefined);
   for (const object of [ourClass, ...objects]) {
     const found = rows.find(({ type }) => isOf(object, type));
     if (found === undefined) continue;
@@ -95,10 +99,7 @@ export async function gatewaysOf(
     const key = keyOf(object);
     set(found.input, found.input === 'route' ? `${object.kind}/${key}` : key, value);
   }
-  const addresses = new Map(objects.filter(isGateway).map((object) => [keyOf(object), addressesOf(object)]));
-  for (const [key, found] of addresses) {
-    if (found.length > 0) book.setFacts(key, { addresses: found.map((value) => ({ type: 'IPAddress', value })) });
-  }
+  const written = new Map(objects.filter(isGateway).map((object) => [keyOf(object), toldOf(object)]));
   const first = book.settle();
   problems.push(...(await setNamed(book, named)));
   const second = book.settle();
@@ -112,7 +113,7 @@ export async function gatewaysOf(
   return {
     gateways: [...keys].sort().flatMap((key) => {
       const intent = book.whole(key);
-      return intent === undefined ? [] : [{ key, intent, addresses: addresses.get(key) ?? [] }];
+      return intent === undefined ? [] : [{ key, intent, ...(written.get(key) ?? { addresses: [] }) }];
     }),
     statuses,
     problems,
@@ -127,7 +128,10 @@ const ourClass: KubeObject = {
 } as KubeObject;
 
 /** What is referred to is asked for only now: nobody needs to see all Secrets for it. */
-async function setNamed(book: GatewayBook, named: Parameters<typeof gatewaysOf>[1]): Promise<readonly Problem[]> {
+async function setNamed(
+  book: GatewayBook,
+  named: Parameters<typeof gatewaysOf>[1],
+): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
   for (const reference of book.references()) {
     const [kind = '', namespace = '', name = ''] = reference.split('/');
@@ -156,9 +160,24 @@ function isGateway(object: KubeObject): boolean {
   return isOf(object, gatewayKind);
 }
 
-function addressesOf({ status }: KubeObject): readonly string[] {
-  const { addresses = [] } = (status ?? {}) as { readonly addresses?: readonly { readonly value?: string }[] };
-  return addresses.flatMap(({ value }) => value ?? []);
+type Told = {
+  readonly addresses?: readonly { readonly value?: string }[];
+  readonly conditions?: readonly {
+    readonly type?: string;
+    readonly status?: string;
+    readonly reason?: string;
+    readonly message?: string;
+  }[];
+};
+
+/** Whether an instance runs, and where, is for the controller to say. */
+function toldOf({ status }: KubeObject): { readonly addresses: readonly string[]; readonly waits?: string } {
+  const { addresses = [], conditions = [] } = (status ?? {}) as Told;
+  const programmed = conditions.find(({ type, status: value }) => type === 'Programmed' && value !== 'True');
+  return {
+    addresses: addresses.flatMap(({ value }) => value ?? []),
+    ...(programmed === undefined ? {} : { waits: `${programmed.reason}: ${programmed.message}` }),
+  };
 }
 
 function keyOf({ metadata: { namespace, name } }: KubeObject): string {
@@ -171,7 +190,9 @@ export function namedIn(objects: readonly KubeObject[]): Parameters<typeof gatew
     Promise.resolve(
       objects.find(
         (object) =>
-          isOf(object, { ...secretType, kind }) && object.metadata.namespace === namespace && object.metadata.name === name,
+          isOf(object, { ...secretType, kind }) &&
+          object.metadata.namespace === namespace &&
+          object.metadata.name === name,
       ),
     );
 }

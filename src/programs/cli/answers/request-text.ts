@@ -5,7 +5,10 @@ import { columns } from '../columns.ts';
 
 const shownEndpoints = 4;
 
-export function requestLines(answer: RequestAnswer, { scheme, host, port, target, method }: AskedRequest): string[] {
+export function requestLines(
+  answer: RequestAnswer,
+  { scheme, host, port, target, method }: AskedRequest,
+): string[] {
   const { gateway, outcome, code, steps, backends, missed } = answer;
   const usual = port === (scheme === 'https' ? 443 : 80);
   const url = `${scheme}://${host}${usual ? '' : `:${port}`}${target}`;
@@ -18,15 +21,16 @@ export function requestLines(answer: RequestAnswer, { scheme, host, port, target
   return [title, ...columns(rows, '  ')];
 }
 
-function backendText({ share, service, protocol, tls, endpoints, code }: RequestBackend): string {
+function backendText({ share, service, protocol, tls, endpoints, code, closed }: RequestBackend): string {
   const part = share === 100 ? '' : `${share} %: `;
-  if (service === undefined) return `${part}what it refers to can't be used, and gets 500`;
+  const fate = closed === true ? 'closed' : code;
+  if (service === undefined) return `${part}what it refers to can't be used: ${fate}`;
   const by = `${protocol}${tls === undefined ? '' : ` over TLS by ${formatOrigin(tls)}`}`;
   const shown = endpoints.slice(0, shownEndpoints).join(', ');
   const more = endpoints.length - shownEndpoints;
   const where =
     endpoints.length === 0
-      ? `no endpoint is ready${code === undefined ? '' : `: ${code}`}`
+      ? `no endpoint is ready: ${fate}`
       : `${shown}${more > 0 ? ` and ${more} more` : ''}`;
   return `${part}${formatOrigin(service)} by ${by}, ${where}`;
 }
