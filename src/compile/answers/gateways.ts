@@ -46,13 +46,14 @@ export type BackendAnswer = {
   readonly endpoints: readonly string[];
 };
 
-/** `statuses` by `KIND/namespace/name`, of all objects. */
+/** `statuses` by `KIND/namespace/name`, of all objects. The last: what the running instance's controller says of it. */
 export function describeGateway(
   gateway: string,
   intent: GatewayIntent,
   statuses: ReadonlyMap<string, GatewayStatus>,
-  addresses: readonly string[],
+  { addresses, waits }: { readonly addresses: readonly string[]; readonly waits?: string },
 ): GatewayAnswer {
+  const waiting = waits === undefined ? [] : [`Gateway ${gateway}: ${waits}`];
   const sets = new Set(Object.values(intent.listeners).flatMap(({ origin }) => setOf(origin)));
   const related = [...statuses.values()].filter((status) => isOf(status, gateway, sets));
   return {
@@ -70,7 +71,11 @@ export function describeGateway(
       };
     }),
     problems: [
-      ...new Set([...related.flatMap((status) => problemsOf(status, gateway)), ...emptyBackends(intent)]),
+      ...new Set([
+        ...waiting,
+        ...related.flatMap((status) => problemsOf(status, gateway)),
+        ...emptyBackends(intent),
+      ]),
     ],
   };
 }
@@ -185,17 +190,23 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
 }
 
 /** Of these True is what is wrong; of all others False. */
-const bad = new Set(['PartiallyInvalid', 'Conflicted', 'OverlappingTLSConfig']);
+const bad = new Set([
+  'PartiallyInvalid',
+  'Conflicted',
+  'OverlappingTLSConfig',
+  'InsecureFrontendValidationMode',
+  'netloom.dev/OptionRefused',
+]);
 
 function wrongIn(conditions: readonly GatewayCondition[], object: string): readonly string[] {
   return conditions
     .filter(({ type, status }) => (bad.has(type) ? status === 'True' : status === 'False'))
-    .filter(({ reason }) => !consequences.has(reason))
+    .filter(({ type, reason }) => type !== 'Programmed' && !consequences.has(reason))
     .map(({ reason, message }) => `${object}: ${reason}${message === '' ? '' : `: ${message}`}`);
 }
 
 /** Said beside the condition that says what it is. */
-const consequences = new Set(['NoConflicts', 'ListenersNotValid']);
+const consequences = new Set(['NoConflicts', 'ListenersNotResolved']);
 
 function emptyBackends({ backends }: GatewayIntent): readonly string[] {
   return Object.entries(backends)

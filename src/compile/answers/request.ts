@@ -1,5 +1,5 @@
 /** What a gateway does with a request, and what decides it at each step of the way: by the router that its data plane runs. */
-import type { GatewayActionIntent, GatewayIntent, GatewayWeightedBackend } from '#intent/gateway.ts';
+import type { GatewayIntent, GatewayWeightedBackend } from '#intent/gateway.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
 import { findCertificate, findListener, findRule, findStream } from '#router/src/match.ts';
 import { normalisePath } from '#router/src/paths.ts';

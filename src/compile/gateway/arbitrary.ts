@@ -39,16 +39,22 @@ export type Change =
 
 const none = { nil: undefined };
 const spaces = fc.constantFrom('shop', 'other');
-const hostname = fc.constantFrom('', ' a.example', ' *.example', ' b.a.example', ' *.a.example');
+const hostname = fc.constantFrom('', '', '', ' a.example', ' *.example', ' b.a.example', ' *.a.example');
 const namespaces: fc.Arbitrary<NamespacesFrom> = fc.constantFrom<NamespacesFrom>(
   { from: 'Same' },
+  { from: 'All' },
+  { from: 'All' },
   { from: 'All' },
   { from: 'Selector', selector: { matchLabels: { team: 'a' } } },
 );
 const place = fc.constantFrom(
   'HTTP/80',
   'HTTP/80',
+  'HTTP/80',
+  'HTTP/80',
   'HTTPS/443',
+  'HTTPS/443',
+  'TLS/443',
   'TLS/443',
   'TCP/80',
   'TCP/5000',
@@ -62,8 +68,8 @@ const oneListener: fc.Arbitrary<ListenerModel> = fc
     hostname,
     allowedNamespaces: namespaces,
     passes: fc.boolean(),
-    secret: fc.constantFrom('shop/cert', 'other/cert', 'shop/none'),
-    kinds: fc.constantFrom<readonly RouteKind[]>([], [], ['HTTPRoute'], ['TCPRoute', 'TLSRoute']),
+    secret: fc.constantFrom('shop/cert', 'shop/cert', 'shop/cert', 'other/cert', 'shop/none'),
+    kinds: fc.constantFrom<readonly RouteKind[]>([], [], [], [], [], ['HTTPRoute'], ['TCPRoute', 'TLSRoute']),
   })
   .map(({ name, place: at, hostname: host, allowedNamespaces, passes, secret: key, kinds }) =>
     listener(
@@ -88,9 +94,10 @@ const gatewayPart = fc.record({
   allowedListeners: fc.constantFrom<NamespacesFrom>(
     { from: 'None' },
     { from: 'All' },
+    { from: 'All' },
     { from: 'Selector', selector: { matchLabels: { team: 'a' } } },
   ),
-  className: fc.constantFrom('netloom', 'netloom', 'netloom', 'else'),
+  className: fc.constantFrom('netloom', 'netloom', 'netloom', 'netloom', 'netloom', 'netloom', 'else'),
   proxyProtocol: fc.constantFrom<true | undefined>(undefined, true),
   defaultScope: fc.constantFrom('All', 'None', undefined),
   clientCertificate: fc.constantFrom(undefined, secret('shop/cert'), secret('other/cert')),
@@ -102,7 +109,7 @@ const gatewayPart = fc.record({
 });
 
 const anyGateway = fc
-  .record({ name: fc.constantFrom('edge', 'back'), listeners, part: gatewayPart })
+  .record({ name: fc.constantFrom('edge', 'edge', 'back'), listeners, part: gatewayPart })
   .map(
     ({
       name,
@@ -123,6 +130,8 @@ const anyGateway = fc
 
 const parents = fc.uniqueArray(
   fc.constantFrom(
+    'Gateway shop/edge',
+    'Gateway shop/edge',
     'Gateway shop/edge',
     'Gateway shop/back',
     'Gateway shop/edge x',
@@ -178,10 +187,18 @@ const keyed = <T extends { readonly key: string }>(
     .tuple(value, fc.integer({ min: 0, max: 4 }))
     .map(([each, gone]) => ({ kind, key: keyOf(each), value: gone === 0 ? undefined : each }) as Change);
 
+/** From nothing not much can come. */
+export const beginning: readonly Change[] = [
+  { kind: 'class', key: 'netloom', value: gatewayClass() },
+  { kind: 'certificate', key: 'shop/cert', value: certificate('shop/cert') },
+  { kind: 'service', key: 'shop/web', value: service('shop/web', ['http 80']) },
+  { kind: 'slice', key: 'one', value: slice('shop/web', ['10.0.0.1']) },
+];
+
 /** Mostly Gateways and routes; now and then what they depend on. */
 export const anyChange: fc.Arbitrary<Change> = fc.oneof(
   { weight: 5, arbitrary: keyed('gateway', anyGateway) },
-  { weight: 8, arbitrary: keyed('route', anyRoute, (route) => `${route.kind}/${route.key}`) },
+  { weight: 12, arbitrary: keyed('route', anyRoute, (route) => `${route.kind}/${route.key}`) },
   {
     weight: 3,
     arbitrary: keyed(

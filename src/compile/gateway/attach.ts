@@ -64,12 +64,12 @@ function attachTo(
     supportedKinds.some(({ group, kind }) => group === gatewayGroup && kind === route.kind),
   );
   if (fitting.length === 0)
-    return refuse('NotAllowedByListeners', `no listener that is meant takes routes of kind ${route.kind}`);
+    return refuse('NotAllowedByListeners', `No listener that is meant takes routes of kind ${route.kind}`);
   const open = fitting.filter(({ model, owner }) =>
     allowsNamespace(model.allowedNamespaces, owner.namespace, route.namespace, ask),
   );
   if (open.length === 0)
-    return refuse('NotAllowedByListeners', `no listener that is meant takes routes of ${route.namespace}`);
+    return refuse('NotAllowedByListeners', `No listener that is meant takes routes of ${route.namespace}`);
   const common = open.flatMap((listener) => {
     const hosts = commonHostnames(hostnameOf(listener.model), namesOf(route));
     return hosts.length === 0 ? [] : [{ listener, hosts }];
@@ -77,9 +77,9 @@ function attachTo(
   if (common.length === 0)
     return refuse(
       'NoMatchingListenerHostname',
-      `no listener that is meant has a hostname in common with ${namesOf(route).join(', ')}`,
+      `No listener that is meant has a hostname in common with ${namesOf(route).join(', ')}`,
     );
-  const accepted = condition('Accepted', 'True', 'Accepted', 'it is attached');
+  const accepted = condition('Accepted', 'True', 'Accepted', 'It is attached');
   return { parent, gateway, listeners: common, accepted };
 }
 

@@ -43,7 +43,7 @@ function resolve(
   const good = found.flatMap(({ value }) => (value === undefined ? [] : [value.certificates.trimEnd()]));
   const refused =
     found.length === 0
-      ? { reason: reasons.object, message: 'names nothing to judge client certificates by' }
+      ? { reason: reasons.object, message: 'Names nothing to judge client certificates by' }
       : found.find((each) => each.refused !== undefined)?.refused;
   return {
     authority,

@@ -61,7 +61,7 @@ export function createContention(): Contention {
   };
   const record = ({ id, listener }: Claim, loss: readonly string[]): boolean => {
     const own = losses.get(id) ?? new Map<string, readonly string[]>();
-    if ((own.get(listener) ?? []).join() === loss.join()) return false;
+    if (JSON.stringify(own.get(listener) ?? []) === JSON.stringify(loss)) return false;
     if (loss.length === 0) own.delete(listener);
     else own.set(listener, loss);
     if (own.size === 0) losses.delete(id);

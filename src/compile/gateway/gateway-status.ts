@@ -51,18 +51,18 @@ export function acceptedGateway(view: GatewayView, facts: InstanceFacts | undefi
   if (facts?.invalidParameters !== undefined) return refuse('InvalidParameters', facts.invalidParameters);
   const foreign = model.addresses.find(({ type }) => type !== 'IPAddress');
   if (foreign !== undefined)
-    return refuse('UnsupportedAddress', `addresses of type ${foreign.type} can't be had; use IPAddress`);
+    return refuse('UnsupportedAddress', `Addresses of type ${foreign.type} can't be had; use IPAddress`);
   const listeners = ownListeners(view);
   const refused = listeners.filter((each) => !isAccepted(each));
-  if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'it can be served');
+  if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'It can be served');
   const names = (list: readonly Listener[]) => list.map(({ model: { name } }) => name).join(', ');
   if (refused.length === listeners.length)
-    return refuse('ListenersNotValid', `none of its listeners can be served: ${names(refused)}`);
+    return refuse('ListenersNotValid', `None of its listeners can be served: ${names(refused)}`);
   return condition(
     'Accepted',
     'True',
     'ListenersNotValid',
-    `not served: ${names(refused)}; served: ${names(listeners.filter(isAccepted))}`,
+    `Not served: ${names(refused)}; served: ${names(listeners.filter(isAccepted))}`,
   );
 }
 
@@ -94,16 +94,16 @@ function programmedGateway(
   if (accepted.status === 'Unknown') return { ...accepted, type: 'Programmed' };
   const wait = (reason: string, message: string) => condition('Programmed', 'False', reason, message);
   if (accepted.status === 'False') return wait('Invalid', accepted.message);
-  if (facts === undefined) return wait('Pending', 'its data plane is not there yet');
+  if (facts === undefined) return wait('Pending', 'Its data plane is not there yet');
   const wanted = view.model.addresses.flatMap(({ value }) => value ?? []);
   const missing = wanted.filter((value) => !hasAddress(facts, value));
   if (missing.length > 0)
-    return wait('AddressNotUsable', `it did not get ${missing.join(', ')}${because(facts)}`);
-  if (facts.addresses.length === 0) return wait('AddressNotAssigned', `it has no address${because(facts)}`);
+    return wait('AddressNotUsable', `It did not get ${missing.join(', ')}${because(facts)}`);
+  if (facts.addresses.length === 0) return wait('AddressNotAssigned', `It has no address${because(facts)}`);
   if (facts.waiting !== undefined) return wait('Pending', facts.waiting);
   if (![...view.parents.values()].flat().some(({ served }) => served))
-    return wait('Invalid', 'none of its listeners is served');
-  return condition('Programmed', 'True', 'Programmed', 'it is served');
+    return wait('Invalid', 'None of its listeners is served');
+  return condition('Programmed', 'True', 'Programmed', 'It is served');
 }
 
 function because({ waiting }: InstanceFacts): string {
@@ -124,22 +124,31 @@ function resolvedRefs(view: GatewayView, listeners: readonly Listener[]): Gatewa
     ({ conditions }) => conditionOf(conditions, 'ResolvedRefs')?.status === 'False',
   );
   if (open.length === 0)
-    return condition('ResolvedRefs', 'True', 'ResolvedRefs', 'all that it names is there');
+    return condition('ResolvedRefs', 'True', 'ResolvedRefs', 'All that it names is there');
   const names = open.map(({ model: { name } }) => name).join(', ');
-  return condition('ResolvedRefs', 'False', 'ListenersNotResolved', `see its listeners ${names}`);
+  return condition('ResolvedRefs', 'False', 'ListenersNotResolved', `See its listeners ${names}`);
 }
 
+/** Reasons of a ListenerSet's listeners that are said of `Programmed`, too. */
+const shared = new Set(['HostnameConflict', 'ProtocolConflict', 'PortUnavailable']);
+
 function programmedListener(
-  { served, conditions }: Listener,
+  { served, owner, conditions }: Listener,
   facts: InstanceFacts | undefined,
 ): GatewayCondition {
   if (served) {
-    const waiting = facts === undefined ? 'the data plane is not there yet' : facts.waiting;
+    const waiting = facts === undefined ? 'The data plane is not there yet' : facts.waiting;
     return waiting === undefined
-      ? condition('Programmed', 'True', 'Programmed', 'it is served')
+      ? condition('Programmed', 'True', 'Programmed', 'It is served')
       : condition('Programmed', 'False', 'Pending', waiting);
   }
   const why = ['Accepted', 'ResolvedRefs'].flatMap((type) => conditionOf(conditions, type) ?? []);
   const refusal = why.find(({ status }) => status === 'False');
-  return condition('Programmed', 'False', 'Invalid', refusal?.message ?? 'it is not served');
+  const reason = refusal?.reason ?? 'Invalid';
+  return condition(
+    'Programmed',
+    'False',
+    owner.kind === 'ListenerSet' && shared.has(reason) ? reason : 'Invalid',
+    refusal?.message ?? 'It is not served',
+  );
 }

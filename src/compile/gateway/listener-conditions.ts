@@ -19,7 +19,7 @@ export function listenerConditions(
             'OverlappingTLSConfig',
             'True',
             'OverlappingHostnames',
-            'another HTTPS listener of the port has a hostname in common; connections that are reused across the two get 421',
+            'Another HTTPS listener of the port has a hostname in common; connections that are reused across the two get 421',
           ),
         ]
       : []),
@@ -30,7 +30,7 @@ export function listenerConditions(
             'netloom.dev/OptionRefused',
             'True',
             'UnsupportedOption',
-            `without effect: ${options.refused.join('; ')}`,
+            `Without effect: ${options.refused.join('; ')}`,
           ),
         ]),
   ];
@@ -53,29 +53,31 @@ export function conditionOf(
 }
 
 function accepted(listener: JudgedListener, crowded: boolean): GatewayCondition {
-  const { protocol, conflict, validation, model } = listener;
+  const { owner, protocol, conflict, validation, model } = listener;
   const refuse = (reason: string, message: string) => condition('Accepted', 'False', reason, message);
   if ('reason' in protocol) return refuse(protocol.reason, protocol.message);
-  if (conflict !== undefined) return refuse('Invalid', conflictText(listener));
+  // Of a Gateway's listener the specification has no reason for it; of a ListenerSet's the conflict itself.
+  if (conflict !== undefined)
+    return refuse(owner.kind === 'Gateway' ? 'Invalid' : conflict, conflictText(listener));
   if (validation !== undefined && validation.certificates === undefined)
-    return refuse('NoValidCACertificate', 'there is nothing to judge client certificates by');
+    return refuse('NoValidCACertificate', 'There is nothing to judge client certificates by');
   if (crowded)
-    return refuse('PortUnavailable', `all listening sockets of its kind are taken; ${model.port} gets none`);
-  return condition('Accepted', 'True', 'Accepted', 'it can be served');
+    return refuse('PortUnavailable', `All listening sockets of its kind are taken; ${model.port} gets none`);
+  return condition('Accepted', 'True', 'Accepted', 'It can be served');
 }
 
 function conflicted(listener: JudgedListener): GatewayCondition {
   const { conflict } = listener;
   return conflict === undefined
-    ? condition('Conflicted', 'False', 'NoConflicts', 'it is distinct')
+    ? condition('Conflicted', 'False', 'NoConflicts', 'It is distinct')
     : condition('Conflicted', 'True', conflict, conflictText(listener));
 }
 
 /** Other objects' listeners aren't named: they may be of somebody else. */
 function conflictText({ conflict, model: { port, protocol, hostname } }: JudgedListener): string {
   return conflict === 'HostnameConflict'
-    ? `another listener of port ${port} has ${hostname === undefined ? 'no hostname, too' : `the hostname ${hostname}, too`}`
-    : `another listener of port ${port} can't be served beside ${protocol}`;
+    ? `Another listener of port ${port} has ${hostname === undefined ? 'no hostname, too' : `the hostname ${hostname}, too`}`
+    : `Another listener of port ${port} can't be served beside ${protocol}`;
 }
 
 function resolvedRefs(listener: JudgedListener, invalidKinds: readonly string[]): GatewayCondition {
@@ -84,7 +86,7 @@ function resolvedRefs(listener: JudgedListener, invalidKinds: readonly string[])
   if (refused !== undefined) return condition('ResolvedRefs', 'False', refused.reason, refused.message);
   if (invalidKinds.length > 0) {
     const kinds = invalidKinds.join(', ');
-    return condition('ResolvedRefs', 'False', 'InvalidRouteKinds', `takes no routes of the kinds ${kinds}`);
+    return condition('ResolvedRefs', 'False', 'InvalidRouteKinds', `Takes no routes of the kinds ${kinds}`);
   }
-  return condition('ResolvedRefs', 'True', 'ResolvedRefs', 'all that it names is there');
+  return condition('ResolvedRefs', 'True', 'ResolvedRefs', 'All that it names is there');
 }

@@ -23,7 +23,7 @@ export const gatewayGroup = 'gateway.networking.k8s.io';
 export function protocolOf({ protocol, tls }: ListenerModel): ListenerProtocol | Refusal {
   switch (protocol) {
     case 'HTTP':
-      return tls === undefined ? plain('http', routes) : invalid('tls has no meaning for HTTP; use HTTPS');
+      return tls === undefined ? plain('http', routes) : invalid('tls: has no meaning for HTTP; use HTTPS');
     case 'HTTPS':
       if (tls === undefined) return invalid('HTTPS needs tls');
       if (tls.mode !== 'Terminate')
@@ -35,9 +35,9 @@ export function protocolOf({ protocol, tls }: ListenerModel): ListenerProtocol |
         ? { kind: 'passthrough', family: 'tls', kinds: ['TLSRoute'], named: [] }
         : { kind: 'terminate', family: 'tls', kinds: ['TLSRoute'], named: ['TCPRoute'] };
     case 'TCP':
-      return tls === undefined ? plain('tcp', ['TCPRoute']) : invalid('tls has no meaning for TCP; use TLS');
+      return tls === undefined ? plain('tcp', ['TCPRoute']) : invalid('tls: has no meaning for TCP; use TLS');
     case 'UDP':
-      return tls === undefined ? plain('udp', ['UDPRoute']) : invalid('tls has no meaning for UDP');
+      return tls === undefined ? plain('udp', ['UDPRoute']) : invalid('tls: has no meaning for UDP');
     default:
       return {
         reason: 'UnsupportedProtocol',

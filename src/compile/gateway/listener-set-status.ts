@@ -23,16 +23,16 @@ export function listenerSetStatus(
 export function acceptedSet(key: string, view: GatewayView, { facts }: StatusContext): GatewayCondition {
   const refuse = (reason: string, message: string) => condition('Accepted', 'False', reason, message);
   if (view.sets.get(key) !== true)
-    return refuse('NotAllowed', 'the Gateway takes no ListenerSets of this namespace');
+    return refuse('NotAllowed', 'The Gateway takes no ListenerSets of this namespace');
   // Why is for those to see who may see the Gateway.
   if (acceptedGateway(view, facts).status !== 'True')
-    return refuse('ParentNotAccepted', 'the Gateway is not accepted itself');
+    return refuse('ParentNotAccepted', 'The Gateway is not accepted itself');
   const listeners = view.parents.get(`ListenerSet/${key}`) ?? [];
   const refused = listeners.filter((each) => !isAccepted(each)).map(({ model: { name } }) => name);
-  if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'it is attached');
+  if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'It is attached');
   if (refused.length === listeners.length)
-    return refuse('ListenersNotValid', `none of its listeners can be served: ${refused.join(', ')}`);
-  return condition('Accepted', 'True', 'ListenersNotValid', `not served: ${refused.join(', ')}`);
+    return refuse('ListenersNotValid', `None of its listeners can be served: ${refused.join(', ')}`);
+  return condition('Accepted', 'True', 'ListenersNotValid', `Not served: ${refused.join(', ')}`);
 }
 
 function programmedSet(accepted: GatewayCondition, { facts }: StatusContext): GatewayCondition {
@@ -41,6 +41,6 @@ function programmedSet(accepted: GatewayCondition, { facts }: StatusContext): Ga
     return condition('Programmed', 'False', reason, accepted.message);
   }
   return facts === undefined || facts.waiting !== undefined || facts.addresses.length === 0
-    ? condition('Programmed', 'False', 'ParentNotProgrammed', 'the Gateway is not served yet')
-    : condition('Programmed', 'True', 'Programmed', 'it is served');
+    ? condition('Programmed', 'False', 'ParentNotProgrammed', 'The Gateway is not served yet')
+    : condition('Programmed', 'True', 'Programmed', 'It is served');
 }

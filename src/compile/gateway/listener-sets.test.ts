@@ -40,7 +40,7 @@ test.each<[string, NamespacesFrom, string, boolean]>([
   expect(keys.includes(`set/${namespace}/more/a`)).toBe(isTaken);
 });
 
-const conflict = (reason: string) => ['Accepted False Invalid', `Conflicted True ${reason}`];
+const conflict = (reason: string) => [`Accepted False ${reason}`, `Conflicted True ${reason}`];
 const fine = ['Accepted True Accepted', 'Conflicted False NoConflicts'];
 
 test.each([
@@ -65,6 +65,7 @@ test.each([
   const both = statuses.get('ListenerSet/shop/both');
   expect(saidOf(both)).toEqual(['Accepted True ListenersNotValid', 'Programmed True Programmed']);
   expect(saidOf(both, 'bad')?.slice(0, 2)).toEqual(conflict(reason));
+  expect(saidOf(both, 'bad')).toContain(`Programmed False ${reason}`);
   expect(saidOf(both, 'good')?.slice(0, 2)).toEqual(fine);
   expect(saidOf(statuses.get('ListenerSet/shop/none'))).toEqual([
     'Accepted False ListenersNotValid',

@@ -173,7 +173,7 @@ function certificatesOf(
     certificates: found.flatMap(({ value }) => value ?? []),
     certificateRefused:
       found.length === 0
-        ? { reason, message: 'names no certificate' }
+        ? { reason, message: 'Names no certificate' }
         : found.find(({ refused }) => refused !== undefined)?.refused,
   };
 }

@@ -50,7 +50,7 @@ export function findAuthority(
 function notPermitted({ kind, namespace }: Referrer, reference: ObjectReference): Found<never> {
   return refuse(
     'RefNotPermitted',
-    `no ReferenceGrant in ${reference.namespace} lets a ${kind} of ${namespace} use ${shown(reference)}`,
+    `No ReferenceGrant in ${reference.namespace} lets a ${kind} of ${namespace} use ${shown(reference)}`,
   );
 }
 

@@ -10,7 +10,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const { gateways, statuses } = await gatewaySource(invocation);
   const answers = gateways
     .filter(({ key }) => only === undefined || key === only)
-    .map(({ key, intent, addresses }) => describeGateway(key, intent, statuses, addresses));
+    .map(({ key, intent, ...told }) => describeGateway(key, intent, statuses, told));
   if (only !== undefined && answers.length === 0) {
     progress(`there is no Gateway ${only} of a class of ours`);
     return exitCodes.failed;

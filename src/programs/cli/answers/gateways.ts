@@ -40,6 +40,8 @@ export type Gateways = {
     readonly key: string;
     readonly intent: GatewayIntent;
     readonly addresses: readonly string[];
+    /** What its own status says is not there yet of the running instance. */
+    readonly waits?: string;
   }[];
   /** By `KIND/namespace/name`. */
   readonly statuses: ReadonlyMap<string, GatewayStatus>;
@@ -97,11 +99,7 @@ export async function gatewaysOf(
     const key = keyOf(object);
     set(found.input, found.input === 'route' ? `${object.kind}/${key}` : key, value);
   }
-  const addresses = new Map(objects.filter(isGateway).map((object) => [keyOf(object), addressesOf(object)]));
-  for (const [key, found] of addresses) {
-    if (found.length > 0)
-      book.setFacts(key, { addresses: found.map((value) => ({ type: 'IPAddress', value })) });
-  }
+  const written = new Map(objects.filter(isGateway).map((object) => [keyOf(object), toldOf(object)]));
   const first = book.settle();
   problems.push(...(await setNamed(book, named)));
   const second = book.settle();
@@ -115,7 +113,7 @@ export async function gatewaysOf(
   return {
     gateways: [...keys].sort().flatMap((key) => {
       const intent = book.whole(key);
-      return intent === undefined ? [] : [{ key, intent, addresses: addresses.get(key) ?? [] }];
+      return intent === undefined ? [] : [{ key, intent, ...(written.get(key) ?? { addresses: [] }) }];
     }),
     statuses,
     problems,
@@ -162,11 +160,24 @@ function isGateway(object: KubeObject): boolean {
   return isOf(object, gatewayKind);
 }
 
-function addressesOf({ status }: KubeObject): readonly string[] {
-  const { addresses = [] } = (status ?? {}) as {
-    readonly addresses?: readonly { readonly value?: string }[];
+type Told = {
+  readonly addresses?: readonly { readonly value?: string }[];
+  readonly conditions?: readonly {
+    readonly type?: string;
+    readonly status?: string;
+    readonly reason?: string;
+    readonly message?: string;
+  }[];
+};
+
+/** Whether an instance runs, and where, is for the controller to say. */
+function toldOf({ status }: KubeObject): { readonly addresses: readonly string[]; readonly waits?: string } {
+  const { addresses = [], conditions = [] } = (status ?? {}) as Told;
+  const programmed = conditions.find(({ type, status: value }) => type === 'Programmed' && value !== 'True');
+  return {
+    addresses: addresses.flatMap(({ value }) => value ?? []),
+    ...(programmed === undefined ? {} : { waits: `${programmed.reason}: ${programmed.message}` }),
   };
-  return addresses.flatMap(({ value }) => value ?? []);
 }
 
 function keyOf({ metadata: { namespace, name } }: KubeObject): string {
