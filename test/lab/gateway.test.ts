@@ -12,7 +12,7 @@ const address = '192.168.66.245';
 
 beforeAll(async () => {
   cluster = await startCluster('gateway', { nodes: 2 });
-  await cluster.applyExample('gateway.yaml');
+  await cluster.applyExample('gateway-segment.yaml');
 }, 180_000);
 afterAll(() => cluster?.down());
 

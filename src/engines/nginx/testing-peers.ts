@@ -25,7 +25,9 @@ async function start(peer: Peer): Promise<void> {
   const host = peer.host ?? '127.0.0.1';
   if (peer.kind === 'udp') {
     const socket = createSocket('udp4');
-    socket.on('message', (text, from) => socket.send(`${peer.name} ${text.toString()}`, from.port, from.address));
+    socket.on('message', (text, from) =>
+      socket.send(`${peer.name} ${text.toString()}`, from.port, from.address),
+    );
     socket.bind(peer.port, host);
     await once(socket, 'listening');
     return;

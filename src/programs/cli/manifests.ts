@@ -7,6 +7,7 @@ import { policyGroup } from '#api/policies.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { paths, ports } from '#system/registry.ts';
 import { systemNamespace } from '../node-lease.ts';
+import { access, labels, passwordAccess } from './access.ts';
 import { gatewayClassObject, gatewayRules } from './gateway-rules.ts';
 import { loadBalancerRules } from './load-balancer-rules.ts';
 
@@ -66,7 +67,6 @@ const policyRules = [
 
 const agentRules = [
   ...policyRules,
-  ...loadBalancerRules.agent,
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'ippools', 'qospolicies', 'bgpneighbors'], verbs: watch },
@@ -116,47 +116,6 @@ function probes(port: number): object {
       initialDelaySeconds: 10,
     },
   };
-}
-
-function access(component: string, rules: readonly object[]): KubeObject[] {
-  const name = `netloom-${component}`;
-  const rbac = 'rbac.authorization.k8s.io';
-  return [
-    {
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      metadata: { name, namespace: systemNamespace, labels: labels(component) },
-    },
-    { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: { name, labels: labels(component) }, rules },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'ClusterRoleBinding',
-      metadata: { name, labels: labels(component) },
-      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name },
-      subjects: [{ kind: 'ServiceAccount', name, namespace: systemNamespace }],
-    },
-  ];
-}
-
-/** Passwords of BGPNeighbors: of Netloom's own namespace only; for another one its owner binds this role there. */
-function passwordAccess(): KubeObject[] {
-  const rbac = 'rbac.authorization.k8s.io';
-  const metadata = { name: 'netloom-bgp-passwords', namespace: systemNamespace, labels: labels('agent') };
-  return [
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'Role',
-      metadata,
-      rules: [{ apiGroups: [''], resources: ['secrets'], verbs: watch }],
-    },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'RoleBinding',
-      metadata,
-      roleRef: { apiGroup: rbac, kind: 'Role', name: metadata.name },
-      subjects: [{ kind: 'ServiceAccount', name: 'netloom-agent', namespace: systemNamespace }],
-    },
-  ];
 }
 
 /** All containers live in the node's network namespace; only the datapath, and FRR by its word, may change it. */
@@ -312,12 +271,4 @@ function apiServerEnv({ host, port }: ManifestOptions['apiServer']): object[] {
     { name: 'KUBERNETES_SERVICE_HOST', value: host },
     { name: 'KUBERNETES_SERVICE_PORT', value: String(port) },
   ];
-}
-
-function labels(component: string): Record<string, string> {
-  return {
-    'app.kubernetes.io/name': 'netloom',
-    'app.kubernetes.io/part-of': 'netloom',
-    'app.kubernetes.io/component': component,
-  };
 }

@@ -51,7 +51,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
         {
           name: 'nginx',
           image,
-          command: ['sh', '/opt/netloom/src/engines/nginx/run.sh'],
+          command: ['sh', '/opt/netloom/src/programs/gateway/run.sh'],
           livenessProbe: {
             tcpSocket: { port: gatewaySlots.http.value.base },
             periodSeconds: 10,
@@ -62,7 +62,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
           lifecycle: { preStop: { exec: { command: ['sleep', String(lingerSeconds)] } } },
           resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } },
           securityContext,
-          volumeMounts: [state],
+          volumeMounts: [state, { name: 'temp', mountPath: `${state.mountPath}/temp` }],
         },
         {
           name: 'gateway',
@@ -95,6 +95,8 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
       volumes: [
         // In memory: private keys are part of what is kept for a restart of a container.
         { name: 'state', emptyDir: { medium: 'Memory' } },
+        // Of nginx: bodies that are too long for its memory.
+        { name: 'temp', emptyDir: {} },
         { name: 'feed', secret: { secretName: feed, defaultMode: 0o440 } },
       ],
     },

@@ -42,6 +42,8 @@ export type Instances = {
   /** Its pods are other ones. */
   touchPods(instance: string): void;
   facts(gateway: string): InstanceFacts | undefined;
+  /** Resolves once each of these was looked at, whatever came of it. */
+  looked(gateways: readonly string[]): Promise<unknown>;
   stop(): Promise<void>;
 };
 
@@ -60,6 +62,13 @@ export function startInstances(options: InstancesOptions): Instances {
     for (const [gateway, map] of parameterMaps) if (map === key) queue.add(gateway);
   });
 
+  const looks = new Map<string, PromiseWithResolvers<void>>();
+  const lookOf = (gateway: string): PromiseWithResolvers<void> => {
+    const look = looks.get(gateway) ?? Promise.withResolvers<void>();
+    looks.set(gateway, look);
+    return look;
+  };
+
   const note = (notes: Map<string, string>, gateway: string, text: string | undefined): void => {
     if (notes.get(gateway) === text) return;
     if (text === undefined) notes.delete(gateway);
@@ -68,6 +77,7 @@ export function startInstances(options: InstancesOptions): Instances {
   };
   const forget = (gateway: string): void => {
     for (const [instance, owner] of gateways) if (owner === gateway) gateways.delete(instance);
+    looks.delete(gateway);
     follow(gateway, undefined);
     note(troubles, gateway, undefined);
     note(invalid, gateway, undefined);
@@ -158,6 +168,7 @@ export function startInstances(options: InstancesOptions): Instances {
       throw error;
     } finally {
       setPods(key);
+      lookOf(key).resolve();
     }
   };
   const setPods = (key: string): void => {
@@ -192,6 +203,7 @@ export function startInstances(options: InstancesOptions): Instances {
         ...(invalidParameters === undefined ? {} : { invalidParameters }),
       });
     },
+    looked: (keys) => Promise.all(keys.map((key) => lookOf(key).promise)),
     async stop() {
       named.stop();
       await workers.stop();

@@ -43,6 +43,8 @@ export type GatewaySession = {
 
 /** A certificate that is referred to for the first time is waited for: without it a listener would be told and served without. */
 const referencesWithinMs = 500;
+/** What there is of instances already is known before their first status is told: a new leader doesn't say that they wait. */
+const lookedWithinMs = 5_000;
 /** Statuses wait for what they tell of to be served, but no longer. */
 const servedWithinMs = 1_000;
 
@@ -59,6 +61,7 @@ export function startSession(options: SessionOptions): GatewaySession {
   const unheld = new Map<string, string>();
   let isStale = true;
   let isSynced = false;
+  let hasBegun = false;
   let rouse = (): void => {};
 
   const wake = (): void => {
@@ -166,7 +169,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     for (const [gateway, delta] of changed) {
       const isOther = wishes.take(gateway, delta);
       if (delta !== undefined && !isEmptyDelta(delta)) feeds.push(gateway, delta);
-      if (isOther) instances.touch(gateway);
+      if (isOther || !hasBegun) instances.touch(gateway);
     }
   };
   const tell = ({ statuses: decided }: GatewayChanges, generations: ReadonlyMap<string, number>): void => {
@@ -184,12 +187,19 @@ export function startSession(options: SessionOptions): GatewaySession {
       inputs.watchBackends();
       await inputs.synced();
     }
-    const changes = await settle();
+    let changes = await settle();
+    push(changes);
+    if (!hasBegun) {
+      hasBegun = true;
+      await Promise.race([instances.looked(wishes.served()), sleep(lookedWithinMs)]);
+      const more = await settle();
+      push(more);
+      changes = foldBooks(changes, more);
+    }
     // The book and the caches are at the same point now.
     const keys = [...touched, ...changes.statuses.keys()];
     const generations = new Map(keys.map((key) => [key, inputs.object(key)?.status?.generation ?? 0]));
     touched.clear();
-    push(changes);
     const served = [...changes.instances.keys()]
       .filter((gateway) => feeds.isServing(gateway))
       .map((gateway) => feeds.reached(gateway, 'one', servedWithinMs));
@@ -214,7 +224,6 @@ export function startSession(options: SessionOptions): GatewaySession {
       await Promise.all([inputs.synced(), caches.synced]);
       isSynced = true;
       for (const name of wishes.classes()) kept.touch(name);
-      for (const gateway of wishes.gateways()) instances.touch(gateway);
       while (!signal.aborted) {
         await pass();
         // All that one turn of the event loop brings is one change.
