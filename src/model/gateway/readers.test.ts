@@ -315,7 +315,10 @@ describe('readRoute', () => {
   });
 
   test.each([
-    [{ type: 'ExtensionRef', extensionRef: { group: 'a', kind: 'B', name: 'c' } }, 'type NotSupported'],
+    [
+      { type: 'ExtensionRef', extensionRef: { group: 'a', kind: 'B', name: 'c' } },
+      'extensionRef NotSupported',
+    ],
     [{ type: 'constructor' }, 'type NotSupported'],
     [{ type: 'URLRewrite' }, 'urlRewrite Required'],
     [
@@ -379,17 +382,6 @@ describe('readRoute', () => {
     const read = rule(change);
     expect(told(read).some((each) => each.startsWith(`spec.rules[0].${problem}`))).toBe(true);
     expect(read.rule.unusable).toBeDefined();
-  });
-
-  test('a prefix can only be replaced where there is one', () => {
-    const path = { type: 'ReplacePrefixMatch', replacePrefixMatch: '/b' };
-    const filters = [{ type: 'URLRewrite', urlRewrite: { path } }];
-    const exact = { path: { type: 'Exact', value: '/a' } };
-    expect(rule({ filters, matches: [exact] }).rule.unusable).toContain('ReplacePrefixMatch');
-    expect(rule({ filters, matches: [{ path: { value: '/a' } }] }).rule.unusable).toBeUndefined();
-    expect(
-      rule({ matches: [exact], backendRefs: [{ name: 'a', port: 1, filters }] }).rule.unusable,
-    ).toBeDefined();
   });
 
   test('no time at all is for ever', () => {

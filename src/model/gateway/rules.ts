@@ -6,7 +6,7 @@ import { readDuration } from './duration.ts';
 import { type Entry, forms, readChoice, readForm, readList, readRaw } from './fields.ts';
 import { readFilters } from './filters.ts';
 import { isToken } from './headers.ts';
-import type { FilterModel, RuleBase, SessionPersistenceModel } from './types.ts';
+import type { RuleBase, SessionPersistenceModel } from './types.ts';
 
 /** `refuse` of what makes the rule unusable, with the first sentence it was told. */
 export type RuleRefuse = { readonly refuse: Refuse; readonly unusable: () => string | undefined };
@@ -69,13 +69,6 @@ export function readMatches<Match>(
       return bad(at, 'InvalidValue', `${shown(each)} is no match`) ?? [];
     return read({ raw: readRaw(each, at, bad), field: at }, bad) ?? [];
   });
-}
-
-export function replacesPrefix(filter: FilterModel): boolean {
-  return (
-    (filter.type === 'RequestRedirect' || filter.type === 'URLRewrite') &&
-    filter.path?.type === 'ReplacePrefixMatch'
-  );
 }
 
 function readPersistence(value: unknown, field: string, refuse: Refuse): SessionPersistenceModel | undefined {
