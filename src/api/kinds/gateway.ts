@@ -133,7 +133,9 @@ const tls = {
       type: 'object',
       description: 'Towards backends with a BackendTLSPolicy.',
       properties: {
-        clientCertificateRef: secretReferenceSchema('What the Gateway shows of itself: a certificate with its key.'),
+        clientCertificateRef: secretReferenceSchema(
+          'What the Gateway shows of itself: a certificate with its key.',
+        ),
       },
     },
     frontend: {

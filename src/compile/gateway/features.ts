@@ -90,7 +90,8 @@ const otherRoutes: readonly Feature[] = [
   extended('BackendTLSPolicySANValidation', 'alternative names: DNS and URI'),
 ];
 
-const inside = 'Routes of traffic between pods are not served: Services, policy and QoS are what Netloom has there.';
+const inside =
+  'Routes of traffic between pods are not served: Services, policy and QoS are what Netloom has there.';
 
 const mesh: readonly Feature[] = [
   core('Mesh', 'routes whose parent is a Service'),
@@ -116,7 +117,10 @@ export const features: readonly { readonly title: string; readonly features: rea
 ];
 
 export const fields: readonly Field[] = [
-  { path: 'HTTPRoute filters ExternalAuth', what: 'asks a Service by HTTP or gRPC whether a request may pass' },
+  {
+    path: 'HTTPRoute filters ExternalAuth',
+    what: 'asks a Service by HTTP or gRPC whether a request may pass',
+  },
   { path: 'HTTPRoute filters ExternalAuth forwardBody', what: 'the body with it, up to 1 MiB' },
   {
     path: 'HTTPRoute, GRPCRoute sessionPersistence',

@@ -6,7 +6,10 @@ export type Passes = {
   run(signal: AbortSignal): Promise<void>;
 };
 
-/** A wake during a pass makes another one, after `gatherMs` in which more of it may come. `pass` must not throw. */
+/**
+ * A pass begins at the first wake, and at least `gatherMs` after the one before: what comes alone is done at once, what comes in
+ * thousands is gathered. `pass` must not throw.
+ */
 export function createPasses(pass: () => Promise<void>, periodMs: number, gatherMs = 50): Passes {
   let due = true;
   let rouse = (): void => {};
@@ -20,6 +23,7 @@ export function createPasses(pass: () => Promise<void>, periodMs: number, gather
       while (!signal.aborted) {
         due = false;
         await pass();
+        const passedAt = performance.now();
         if (!due && !signal.aborted) {
           await new Promise<void>((resolve) => {
             const timer = setTimeout(resolve, periodMs);
@@ -29,7 +33,8 @@ export function createPasses(pass: () => Promise<void>, periodMs: number, gather
             };
           });
         }
-        if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, gatherMs));
+        const wait = passedAt + gatherMs - performance.now();
+        if (wait > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, wait));
       }
     },
   };
