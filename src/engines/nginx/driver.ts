@@ -1,9 +1,11 @@
 /** The engine: holds one instance's intent in its nginx, which serves on by itself, whatever becomes of this process. */
+import { join } from 'node:path';
 import type { GatewayAnswer, GatewayChange } from '#intent/gateway.ts';
 import { lower, lowerRemovals, type Problem } from './lower.ts';
 import { type Nginx, type NginxMetrics, type NginxStatus, openNginx } from './nginx.ts';
 import { type Entry, entryName, parseList, printEntry, printHead } from './objects.ts';
 import { inOrder, type Operation, partsOf, plan } from './plan.ts';
+import { createStreamTable, type StreamTable } from './stream.ts';
 
 export type NginxEngineOptions = {
   /** The instance's (`paths.gatewayDirectory`): nginx's socket is there, and what it starts from is kept there. */
@@ -32,7 +34,8 @@ export type NginxEngine = {
 };
 
 export function createNginxEngine(options: NginxEngineOptions): NginxEngine {
-  return createEngine(openNginx(options.directory), options);
+  const streams = createStreamTable(join(options.directory, 'stream'));
+  return createEngine(openNginx(options.directory), options, streams);
 }
 
 /** Milliseconds between two looks at nginx, and between two tries while it doesn't answer. */
@@ -41,7 +44,11 @@ const lookMs = 500;
 const keepMs = 1_000;
 
 /** The engine over any nginx; tests use the one of fake.ts. */
-export function createEngine(nginx: Nginx, options: Omit<NginxEngineOptions, 'directory'> = {}): NginxEngine {
+export function createEngine(
+  nginx: Nginx,
+  options: Omit<NginxEngineOptions, 'directory'> = {},
+  streams: StreamTable = { apply: () => [] },
+): NginxEngine {
   /** What nginx is to hold, by entryName. */
   let wanted = new Map<string, Entry>();
   let generation = 0;
@@ -51,6 +58,7 @@ export function createEngine(nginx: Nginx, options: Omit<NginxEngineOptions, 'di
   let agreed: Pick<NginxStatus, 'boot' | 'version'> | undefined;
   /** Of the entries that are held. */
   let problems: readonly Problem[] = [];
+  let streamProblems: readonly Problem[] = [];
   let closed = false;
   let tail: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -170,7 +178,14 @@ export function createEngine(nginx: Nginx, options: Omit<NginxEngineOptions, 'di
   tick();
 
   return {
-    apply: (change) => inTurn(() => apply(change)),
+    apply: (change) =>
+      inTurn(async () => {
+        // Connections by name come to listeners that must be there; without nginx they are told all the same.
+        const answer = await apply(change).finally(() => {
+          streamProblems = whole ? streams.apply(change) : [];
+        });
+        return { ...answer, problems: [...answer.problems, ...streamProblems] };
+      }),
     ready: () => agreed !== undefined,
     status: () => nginx.status(),
     metrics: () => nginx.metrics(),
