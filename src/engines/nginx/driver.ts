@@ -1,9 +1,11 @@
 /** The engine: holds one instance's intent in its nginx, which serves on by itself, whatever becomes of this process. */
+import { join } from 'node:path';
 import type { GatewayAnswer, GatewayChange } from '#intent/gateway.ts';
 import { lower, lowerRemovals, type Problem } from './lower.ts';
 import { type Nginx, type NginxMetrics, type NginxStatus, openNginx } from './nginx.ts';
 import { type Entry, entryName, parseList, printEntry, printHead } from './objects.ts';
 import { inOrder, type Operation, partsOf, plan } from './plan.ts';
+import { createStreamTable, type StreamTable } from './stream.ts';
 
 export type NginxEngineOptions = {
   /** The instance's (`paths.gatewayDirectory`): nginx's socket is there, and what it starts from is kept there. */
@@ -32,7 +34,8 @@ export type NginxEngine = {
 };
 
 export function createNginxEngine(options: NginxEngineOptions): NginxEngine {
-  return createEngine(openNginx(options.directory), options);
+  const streams = createStreamTable(join(options.directory, 'stream'));
+  return createEngine(openNginx(options.directory), { ...options, streams });
 }
 
 /** Milliseconds between two looks at nginx, and between two tries while it doesn't answer. */
@@ -41,7 +44,10 @@ const lookMs = 500;
 const keepMs = 1_000;
 
 /** The engine over any nginx; tests use the one of fake.ts. */
-export function createEngine(nginx: Nginx, options: Omit<NginxEngineOptions, 'directory'> = {}): NginxEngine {
+export function createEngine(
+  nginx: Nginx,
+  options: Omit<NginxEngineOptions, 'directory'> & { readonly streams?: StreamTable } = {},
+): NginxEngine {
   /** What nginx is to hold, by entryName. */
   let wanted = new Map<string, Entry>();
   let generation = 0;
@@ -107,6 +113,8 @@ export function createEngine(nginx: Nginx, options: Omit<NginxEngineOptions, 'di
 
   const apply = async (change: GatewayChange): Promise<GatewayAnswer> => {
     const { operations, refused } = take(change);
+    // Files, which the stream part reads whether the rest of nginx answers or not.
+    const inStreams = options.streams?.apply(change) ?? [];
     const from = agreed;
     agreed = undefined;
     keepSoon();
@@ -118,7 +126,7 @@ export function createEngine(nginx: Nginx, options: Omit<NginxEngineOptions, 'di
       ...refused,
       ...found,
     ];
-    return { generation, problems };
+    return { generation, problems: [...problems, ...inStreams] };
   };
 
   let keepTimer: NodeJS.Timeout | undefined;
@@ -176,6 +184,7 @@ export function createEngine(nginx: Nginx, options: Omit<NginxEngineOptions, 'di
     metrics: () => nginx.metrics(),
     cleanup: () =>
       inTurn(async () => {
+        options.streams?.clear();
         wanted = new Map();
         generation = 0;
         await converge();
