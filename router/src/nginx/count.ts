@@ -1,6 +1,6 @@
 /** Requests, counted by listener and route: in each worker's own tables first, and once a second in memory that all share. */
 import type { RouterAction, RouterListener } from '../main.ts';
-import { C, currentRequest, requestKey, variable } from './request.ts';
+import { acceptedConnections, C, currentRequest, requestKey, variable } from './request.ts';
 import { endVisit, visitOf } from './visits.ts';
 
 const counts = ngx.shared['netloom_counts']!;
@@ -72,6 +72,7 @@ export function tellCounts(): void {
     reading: numberOf(pointer, 'connections_reading'),
     writing: numberOf(pointer, 'connections_writing'),
     waiting: numberOf(pointer, 'connections_waiting'),
+    accepted: acceptedConnections(),
   };
   ngx.print(`{"connections":${json.encode(connections)},"bounds":${json.encode(bounds)},"routes":[`);
   const [top] = counts.get('top');

@@ -21,6 +21,13 @@ const lowCase = ffi.new<number>('char[4096]');
 const lowCaseBytes = ffi.cast('unsigned char *', lowCase) as unknown as FFICells<number>;
 const errors = ffi.new<number>('unsigned char[256]');
 
+ffi.cdef('extern unsigned long *ngx_stat_accepted;');
+
+/** Since nginx began, by all workers; no variable tells. */
+export function acceptedConnections(): number {
+  return tonumber(C.ngx_stat_accepted[0] as unknown as string)!;
+}
+
 /** In every phase that has one. */
 export function currentRequest(): FFIPointer {
   return base.get_request()!;

@@ -177,9 +177,9 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
 
 /** Without what can't stand in a request line or a header: a filter's value was checked when it was read, and is once more. */
 function safeText(text: string): string {
-  const [found] = string.find(text, '[%c%s\\127-\\255]');
+  const [found] = string.find(text, '[^!-~]');
   if (found === undefined) return text;
-  const [safe] = string.gsub(text, '[%c%s\\127-\\255]', (byte: string) =>
+  const [safe] = string.gsub(text, '[^!-~]', (byte: string) =>
     string.format('%%%02X', byte.charCodeAt(0)),
   );
   return safe;

@@ -35,7 +35,7 @@ export type NginxEngine = {
 
 export function createNginxEngine(options: NginxEngineOptions): NginxEngine {
   const streams = createStreamTable(join(options.directory, 'stream'));
-  return createEngine(openNginx(options.directory), { ...options, streams });
+  return createEngine(openNginx(options.directory), options, streams);
 }
 
 /** Milliseconds between two looks at nginx, and between two tries while it doesn't answer. */
@@ -46,7 +46,8 @@ const keepMs = 1_000;
 /** The engine over any nginx; tests use the one of fake.ts. */
 export function createEngine(
   nginx: Nginx,
-  options: Omit<NginxEngineOptions, 'directory'> & { readonly streams?: StreamTable } = {},
+  options: Omit<NginxEngineOptions, 'directory'> = {},
+  streams: StreamTable = { apply: () => [], clear: () => {} },
 ): NginxEngine {
   /** What nginx is to hold, by entryName. */
   let wanted = new Map<string, Entry>();
@@ -57,6 +58,7 @@ export function createEngine(
   let agreed: Pick<NginxStatus, 'boot' | 'version'> | undefined;
   /** Of the entries that are held. */
   let problems: readonly Problem[] = [];
+  let streamProblems: readonly Problem[] = [];
   let closed = false;
   let tail: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -113,8 +115,6 @@ export function createEngine(
 
   const apply = async (change: GatewayChange): Promise<GatewayAnswer> => {
     const { operations, refused } = take(change);
-    // Files, which the stream part reads whether the rest of nginx answers or not.
-    const inStreams = options.streams?.apply(change) ?? [];
     const from = agreed;
     agreed = undefined;
     keepSoon();
@@ -126,7 +126,7 @@ export function createEngine(
       ...refused,
       ...found,
     ];
-    return { generation, problems: [...problems, ...inStreams] };
+    return { generation, problems };
   };
 
   let keepTimer: NodeJS.Timeout | undefined;
@@ -178,13 +178,20 @@ export function createEngine(
   tick();
 
   return {
-    apply: (change) => inTurn(() => apply(change)),
+    apply: (change) =>
+      inTurn(async () => {
+        // Connections by name come to listeners that must be there; without nginx they are told all the same.
+        const answer = await apply(change).finally(() => {
+          streamProblems = whole ? streams.apply(change) : [];
+        });
+        return { ...answer, problems: [...answer.problems, ...streamProblems] };
+      }),
     ready: () => agreed !== undefined,
     status: () => nginx.status(),
     metrics: () => nginx.metrics(),
     cleanup: () =>
       inTurn(async () => {
-        options.streams?.clear();
+        streams.clear();
         wanted = new Map();
         generation = 0;
         await converge();

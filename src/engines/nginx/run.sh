@@ -18,16 +18,16 @@ if [ -z "$workers" ]; then
   [ "$workers" -le 8 ] || workers=8
 fi
 
+# In its pod nginx is nobody in particular; elsewhere root's nginx must read what root's programs write.
+user=
+[ "$(id -u)" != 0 ] || user='user root;'
+
 mkdir -p "$dir/temp"
 # Of a former container: they would keep nginx from listening.
 rm -f "$dir"/nginx.pid "$dir"/nginx.sock "$dir"/https-*.sock "$dir"/terminate*.sock "$dir"/closed.sock
 
-# In the pod both containers run as one user, who isn't root. Where it is root after all, workers must still read what it wrote.
-user=
-[ "$(id -u)" != 0 ] || user=' user root;'
-
 # nginx takes QUIT for "drain" and TERM for "now"; a kubelet says TERM. So it is not our own process that becomes nginx.
-nginx -p "$dir/" -e stderr -c "$here/nginx.conf" -g "worker_processes $workers;$user" &
+nginx -p "$dir/" -e stderr -c "$here/nginx.conf" -g "worker_processes $workers; $user" &
 nginx=$!
 trap 'kill -QUIT "$nginx" 2>/dev/null || true' TERM INT QUIT
 while kill -0 "$nginx" 2>/dev/null; do
