@@ -37,7 +37,9 @@ const part = (certificate: string) => {
 const backend = (...endpoints: string[]) => ({ origin, protocol: 'tcp', endpoints }) as const;
 
 const say = (to: string, text = 'hello') =>
-  gateway.sh(`echo ${text} | socat -t3 - ${to}`).then(({ stdout }) => stdout.trim());
+  gateway
+    .sh(`echo ${text} | socat -t${to.startsWith('UDP') ? 0.5 : 3} - ${to}`)
+    .then(({ stdout }) => stdout.trim());
 const sayTls = (port: number, name: string | undefined, more = '') =>
   gateway.sh(
     `(echo hello; sleep 0.5) | timeout 5 openssl s_client -connect 127.0.0.1:${port} ${
@@ -277,7 +279,7 @@ describe('TLS by server name', () => {
     gateway.apply(put());
     for (const name of ['end.example.org', 'own.example.org']) {
       const { stdout } = await gateway.sh(
-        `(head -c 3000000 /dev/zero | tr '\\0' x; sleep 2) | timeout 8 openssl s_client -quiet -connect 127.0.0.1:10203 -servername ${name} 2>/dev/null | tr -cd x | wc -c`,
+        `(head -c 3000000 /dev/zero | tr '\\0' x; sleep 1) | timeout 4 openssl s_client -quiet -connect 127.0.0.1:10203 -servername ${name} 2>/dev/null | tr -cd x | wc -c`,
       );
       expect(Number(stdout)).toBe(3_000_000);
     }

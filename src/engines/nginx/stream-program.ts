@@ -44,12 +44,23 @@ export function tls(s: Session): string {
 /** Puts a PROXY header before what goes to our own sockets, which thus learn whom they speak to and at which slot. */
 export function introduce(s: Session): void {
   const target = s.variables['tls_target'] || closed;
-  if (!target.startsWith(`unix:${directory}/`) || target === closed) return;
-  s.on('upstream', (data, flags) => {
-    s.send(proxyHeader(s.variables));
-    s.send(data, flags);
-    s.off('upstream');
-  });
+  if (target === closed) {
+    swallow(s);
+  } else if (
+    target.startsWith(`unix:${directory}/https-`) ||
+    target.startsWith(`unix:${directory}/terminate`)
+  ) {
+    s.on('upstream', (data, flags) => {
+      s.send(proxyHeader(s.variables));
+      s.send(data, flags);
+      s.off('upstream');
+    });
+  }
+}
+
+/** What comes behind TLS that ended here, where it can go nowhere. */
+export function hush(s: Session): void {
+  if ((s.variables['terminated_target'] || closed) === closed) swallow(s);
 }
 
 /** Certificate and key of a connection whose TLS ends here, as nginx's `data:` wants them. */
@@ -146,6 +157,11 @@ export function proxyHeader(variables: Session['variables']): string {
   const ports = `${variables['remote_port']} ${slotPort(variables['server_port'])}`;
   if (from.indexOf(':') === -1 && to.indexOf(':') === -1) return `PROXY TCP4 ${from} ${to} ${ports}\r\n`;
   return `PROXY TCP6 ${mapped(from)} ${mapped(to)} ${ports}\r\n`;
+}
+
+/** A socket that is closed with something unread is reset, and nginx logs that as an error. */
+function swallow(s: Session): void {
+  s.on('upstream', () => {});
 }
 
 function mapped(address: string): string {
