@@ -12,7 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'parts',
-          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'router/test/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['test/lab/**'],
           pool: 'forks',
           maxWorkers: 2,

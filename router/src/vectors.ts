@@ -1,0 +1,289 @@
+/**
+ * The router's functions by name, answering in text: the same questions (`vectors/`, random ones in tests) are put to it in Node and in LuaJIT.
+ * No question needs PCRE: a pattern here is a literal, or a literal's beginning and `.*`.
+ */
+import type {
+  GatewayBackendIntent,
+  GatewayChange,
+  GatewayCORS,
+  GatewayHeaderChange,
+  GatewayPathChange,
+  GatewayRedirect,
+} from '../../src/intent/gateway.ts';
+import { grpcStatus, isGRPC, isRetried, retryClass, retryCodes } from './answers.ts';
+import {
+  chooseBackend,
+  hashedEndpoint,
+  isMirrored,
+  nextEndpoint,
+  sessionEndpoint,
+  sessionToken,
+} from './backends.ts';
+import { type CORSHeader, corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
+import { findCertificate, findListener, findRule, findStream } from './match.ts';
+import { normalisePath, targetPath, targetQuery } from './paths.ts';
+import { prepareBackend } from './prepared.ts';
+import { hostPort, normaliseHost, queryValue, type RouterReader, type RouterRequest } from './request.ts';
+import {
+  changeHeaders,
+  type HeaderSink,
+  type RedirectedRequest,
+  redirectLocation,
+  rewrittenPath,
+} from './rewrite.ts';
+import { routerRule } from './rules.ts';
+import { applyChange, createTable, type RouterTable } from './table.ts';
+
+export type VectorRequest = {
+  /** Key in `ports`. */
+  readonly port: string;
+  readonly host: string;
+  readonly path: string;
+  readonly method: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: string;
+};
+
+export type Questions = {
+  readonly normalisePath: string;
+  readonly normaliseHost: string;
+  readonly target: string;
+  readonly queryValue: { readonly query: string; readonly name: string };
+  /** One answer a request: the rule's key, `404` without one, `no listener`. */
+  readonly match: { readonly changes: readonly GatewayChange[]; readonly requests: readonly VectorRequest[] };
+  readonly stream: {
+    readonly changes: readonly GatewayChange[];
+    readonly asked: readonly { readonly port: string; readonly host: string }[];
+  };
+  readonly certificate: {
+    readonly changes: readonly GatewayChange[];
+    readonly asked: readonly { readonly port: string; readonly host: string }[];
+  };
+  /** Backends of one action, by dice. */
+  readonly choose: {
+    readonly changes: readonly GatewayChange[];
+    readonly action: string;
+    readonly dice: readonly number[];
+  };
+  /** Endpoints in turn, the first by dice. */
+  readonly turns: { readonly backend: GatewayBackendIntent; readonly dice: number; readonly count: number };
+  readonly hashed: { readonly backend: GatewayBackendIntent; readonly values: readonly string[] };
+  readonly token: { readonly key: string; readonly backend: GatewayBackendIntent };
+  readonly session: {
+    readonly changes: readonly GatewayChange[];
+    readonly action: string;
+    readonly tokens: readonly string[];
+  };
+  readonly rewrite: { readonly change: GatewayPathChange; readonly prefix: string; readonly path: string };
+  readonly redirect: {
+    readonly redirect: GatewayRedirect;
+    readonly prefix: string;
+    readonly request: RedirectedRequest;
+  };
+  readonly headers: { readonly change: GatewayHeaderChange };
+  readonly cors: { readonly cors: GatewayCORS; readonly origin: string };
+  readonly preflight: {
+    readonly cors: GatewayCORS;
+    readonly origin: string;
+    readonly method?: string;
+    readonly headers?: string;
+  };
+  readonly isPreflight: { readonly method: string; readonly origin?: string; readonly asked?: string };
+  readonly retries: { readonly codes: readonly number[]; readonly code: number };
+  readonly grpcStatus: number;
+  readonly isGRPC: string;
+  readonly mirrored: { readonly share: number; readonly dice: number };
+};
+
+export type Question = {
+  readonly [K in keyof Questions]: { readonly call: K; readonly input: Questions[K] };
+}[keyof Questions];
+
+/** Several answers stand on lines of their own; `-`: undefined. */
+export function answer(question: Question): string {
+  const call = question.call;
+  if (call === 'normalisePath') return said(normalisePath(question.input));
+  if (call === 'normaliseHost') return `${normaliseHost(question.input)} ${said(hostPort(question.input))}`;
+  if (call === 'target') return `${targetPath(question.input)} ${said(targetQuery(question.input))}`;
+  if (call === 'queryValue') return said(queryValue(question.input.query, question.input.name));
+  if (call === 'match') return matched(question.input);
+  if (call === 'stream' || call === 'certificate') return found(call, question.input);
+  if (call === 'choose') return chosen(question.input);
+  if (call === 'turns') return turns(question.input);
+  if (call === 'hashed') return hashed(question.input);
+  if (call === 'token') return tokens(question.input);
+  if (call === 'session') return sessions(question.input);
+  if (call === 'rewrite') {
+    return rewrittenPath(question.input.change, question.input.path, prefixRule(question.input.prefix));
+  }
+  if (call === 'redirect') {
+    return redirectLocation(
+      question.input.redirect,
+      question.input.request,
+      prefixRule(question.input.prefix),
+    );
+  }
+  if (call === 'headers') return headerSteps(question.input.change);
+  if (call === 'cors') return headerLines(corsHeaders(question.input.cors, question.input.origin));
+  if (call === 'preflight') {
+    const input = question.input;
+    return headerLines(preflightHeaders(input.cors, input.origin, input.method, input.headers));
+  }
+  if (call === 'isPreflight') {
+    return `${isPreflight(question.input.method, question.input.origin, question.input.asked)}`;
+  }
+  if (call === 'retries') {
+    const retries = retryClass(question.input.codes);
+    return `${retries} ${retryCodes(retries).join(',')} ${isRetried(retries, question.input.code)}`;
+  }
+  if (call === 'grpcStatus') return `${grpcStatus(question.input)}`;
+  if (call === 'isGRPC') return `${isGRPC(question.input)}`;
+  return `${isMirrored(question.input.share, question.input.dice)}`;
+}
+
+type Asked = RouterRequest & {
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly query: string;
+};
+
+const reader: RouterReader<Asked> = {
+  header: (request, name) => (request.headers === undefined ? undefined : request.headers[name]),
+  query: (request, name) => queryValue(request.query, name),
+  matches: (subject, pattern) => {
+    const length = pattern.length - 2;
+    if (length < 0 || pattern.slice(length) !== '.*') return subject === pattern;
+    return subject.slice(0, length) === pattern.slice(0, length);
+  },
+};
+
+function matched(input: Questions['match']): string {
+  const table = tableOf(input.changes);
+  const answers: string[] = [];
+  for (let at = 0; at < input.requests.length; at++) answers.push(matchOne(table, input.requests[at]!));
+  return answers.join('\n');
+}
+
+function matchOne(table: RouterTable, asked: VectorRequest): string {
+  const host = normaliseHost(asked.host);
+  const listener = findListener(table, asked.port, host);
+  if (listener === undefined) return 'no listener';
+  const path = normalisePath(asked.path);
+  if (path === undefined) return '400';
+  const query = asked.query === undefined ? '' : asked.query;
+  const rule = findRule(
+    listener,
+    { host, path, method: asked.method, headers: asked.headers, query },
+    reader,
+  );
+  return rule === undefined ? '404' : rule.key;
+}
+
+function found(call: 'stream' | 'certificate', input: Questions['stream']): string {
+  const table = tableOf(input.changes);
+  const answers: string[] = [];
+  for (let at = 0; at < input.asked.length; at++) {
+    const asked = input.asked[at]!;
+    const listener = findListener(table, asked.port, asked.host);
+    if (listener === undefined) answers.push('no listener');
+    else if (call === 'certificate') answers.push(said(findCertificate(table, listener, asked.host)));
+    else {
+      const stream = findStream(listener, asked.host);
+      answers.push(stream === undefined ? '-' : stream.key);
+    }
+  }
+  return answers.join('\n');
+}
+
+function chosen(input: Questions['choose']): string {
+  const action = tableOf(input.changes).actions[input.action]!;
+  const answers: string[] = [];
+  for (let at = 0; at < input.dice.length; at++) {
+    const choice = chooseBackend(action, input.dice[at]!);
+    answers.push(choice === undefined ? '-' : choice.backend === undefined ? 'unresolved' : choice.backend);
+  }
+  return answers.join('\n');
+}
+
+function turns(input: Questions['turns']): string {
+  const backend = prepareBackend('b', input.backend);
+  const answers: string[] = [];
+  for (let at = 0; at < input.count; at++) {
+    const endpoint = nextEndpoint(backend, input.dice);
+    answers.push(endpoint === undefined ? '-' : `${endpoint.host} ${endpoint.port}`);
+  }
+  return answers.join('\n');
+}
+
+function hashed(input: Questions['hashed']): string {
+  const backend = prepareBackend('b', input.backend);
+  const answers: string[] = [];
+  for (let at = 0; at < input.values.length; at++) {
+    const endpoint = hashedEndpoint(backend, input.values[at]!);
+    answers.push(endpoint === undefined ? '-' : endpoint.name);
+  }
+  return answers.join('\n');
+}
+
+function tokens(input: Questions['token']): string {
+  const backend = prepareBackend(input.key, input.backend);
+  const answers: string[] = [];
+  for (let at = 0; at < backend.endpoints.length; at++) {
+    answers.push(sessionToken(backend, backend.endpoints[at]!));
+  }
+  return answers.join('\n');
+}
+
+function sessions(input: Questions['session']): string {
+  const table = tableOf(input.changes);
+  const answers: string[] = [];
+  for (let at = 0; at < input.tokens.length; at++) {
+    const session = sessionEndpoint(table, table.actions[input.action]!, input.tokens[at]!);
+    answers.push(session === undefined ? '-' : `${session.backend.key} ${session.endpoint.name}`);
+  }
+  return answers.join('\n');
+}
+
+let steps: string[] = [];
+const sink: HeaderSink = {
+  set: (name, value) => {
+    steps.push(`set ${name}: ${value}`);
+  },
+  add: (name, value) => {
+    steps.push(`add ${name}: ${value}`);
+  },
+  remove: (name) => {
+    steps.push(`remove ${name}`);
+  },
+};
+
+function headerSteps(change: GatewayHeaderChange): string {
+  steps = [];
+  changeHeaders(change, sink);
+  return steps.join('\n');
+}
+
+function headerLines(headers: readonly CORSHeader[]): string {
+  const lines: string[] = [];
+  for (let at = 0; at < headers.length; at++) lines.push(`${headers[at]!.name}: ${headers[at]!.value}`);
+  return lines.join('\n');
+}
+
+function prefixRule(prefix: string) {
+  return routerRule('r', {
+    listener: '',
+    host: '',
+    path: { type: 'prefix', value: prefix },
+    rank: '',
+    action: '',
+  });
+}
+
+function tableOf(changes: readonly GatewayChange[]): RouterTable {
+  const table = createTable();
+  for (let at = 0; at < changes.length; at++) applyChange(table, changes[at]!);
+  return table;
+}
+
+function said(value: string | number | undefined): string {
+  return value === undefined ? '-' : `${value}`;
+}
