@@ -179,9 +179,7 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
 function safeText(text: string): string {
   const [found] = string.find(text, '[^!-~]');
   if (found === undefined) return text;
-  const [safe] = string.gsub(text, '[^!-~]', (byte: string) =>
-    string.format('%%%02X', byte.charCodeAt(0)),
-  );
+  const [safe] = string.gsub(text, '[^!-~]', (byte: string) => string.format('%%%02X', byte.charCodeAt(0)));
   return safe;
 }
 

@@ -22,7 +22,7 @@ import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
 import type { Problem, Read } from '#model/problem.ts';
-import { readEndpointSlice } from '#model/service.ts';
+import { readBackendSlice } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
 import { referenceTo } from '../caches.ts';
@@ -91,7 +91,7 @@ const gatewayAPI: readonly Row[] = [
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
 const backends: readonly Row[] = [
   row(serviceType, 'service', readBackendService, false),
-  row(endpointSliceType, 'slice', readEndpointSlice, false),
+  row(endpointSliceType, 'slice', readBackendSlice, false),
 ];
 
 export function startInputs({ client, log, set, touched }: InputsOptions): Inputs {
