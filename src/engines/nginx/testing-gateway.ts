@@ -3,7 +3,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { GatewayIntent } from '#intent/gateway.ts';
 import type { RunOptions, RunResult } from '#system/process.ts';
 import { paths } from '#system/registry.ts';
-import { buildRouter } from '../../../router/build.ts';
+import { buildRouter, buildStream } from '../../../router/build.ts';
 import { createNginxEngine, type NginxEngine } from './driver.ts';
 import type { Echo } from './testing-backend.ts';
 
@@ -52,6 +52,7 @@ export type TestGateway = {
 
 export async function openTestGateway(box: Box): Promise<TestGateway> {
   await buildRouter();
+  await buildStream();
   const directory = `/proc/${box.pid}/root${paths.gatewayDirectory.value}`;
   const engine = createNginxEngine({ directory });
   let log = '';
