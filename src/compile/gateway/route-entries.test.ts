@@ -244,21 +244,21 @@ test('several mirrors; one that leads nowhere is dropped, and said', () => {
 });
 
 test.each([
-  ['shop/auth', 'shop/auth:80/h2c'],
+  ['shop/auth', 'shop/auth:80/http'],
   ['shop/gone', undefined],
 ])('leave is asked of %s', (key, expected) => {
   const auth: FilterModel = {
     type: 'ExternalAuth',
-    protocol: 'GRPC',
+    protocol: 'HTTP',
     backend: backend(key),
     path: '',
     allowedHeaders: ['x-user'],
     allowedResponseHeaders: [],
     forwardBody: 0,
   };
-  const services = [service('shop/web', ['http 80']), service('shop/auth', ['grpc 80'])];
+  const services = [service('shop/web', ['http 80']), service('shop/auth', ['http 80'])];
   expect(actionOf({ filters: [auth] }, { services }).externalAuth).toEqual({
-    protocol: 'grpc',
+    protocol: 'http',
     ...(expected === undefined ? {} : { backend: expected }),
     path: '',
     allowedHeaders: ['x-user'],
