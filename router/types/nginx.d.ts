@@ -64,6 +64,7 @@ declare interface NgxFunctions {
     count: number,
     message: FFICells<FFIPointer>,
   ): number;
+  ngx_http_lua_ffi_balancer_recreate_request(request: FFIPointer, message: FFICells<FFIPointer>): number;
   ngx_http_lua_ffi_balancer_set_timeouts(
     request: FFIPointer,
     connect: number,
@@ -88,14 +89,18 @@ declare interface Ngx {
 /** @noSelf */
 declare interface Ngx {
   send_headers(): LuaMultiReturn<[number | undefined, string?]>;
-  readonly location: {
-    capture(
-      uri: string,
-      options: {
-        readonly method?: number;
-        readonly body?: string;
-        readonly vars?: Record<string, string>;
-      },
-    ): { status: number; header: Record<string, string | string[]>; body: string; truncated: boolean };
-  };
+  readonly location: NgxLocation;
+}
+
+/** @noSelf */
+declare interface NgxLocation {
+  /** Asks another location, on behalf of the request, and waits for its answer. */
+  capture(
+    uri: string,
+    options: {
+      readonly method?: number;
+      readonly body?: string;
+      readonly vars?: Record<string, string>;
+    },
+  ): { status: number; header: Record<string, string | string[]>; body: string; truncated: boolean };
 }
