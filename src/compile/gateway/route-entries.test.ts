@@ -203,11 +203,15 @@ test('timeouts, retries and sessions', () => {
   expect(action).toMatchObject({
     timeouts: { request: 0, backend: 500 },
     retry: { codes: [500, 503], attempts: 2, backoff: 100 },
-    persistence: { type: 'cookie', name: 'id', maxAge: 3600 },
+    persistence: { type: 'cookie', name: 'id', maxAge: 3600, absolute: 3600 },
   });
   expect(actionOf({ retry: { codes: [500], attempts: 0 } }).retry).toBeUndefined();
-  const header = { type: 'Header', name: 'x-id', lifetime: 'Session' } as const;
-  expect(actionOf({ sessionPersistence: header }).persistence).toEqual({ type: 'header', name: 'x-id' });
+  const header = { type: 'Header', name: 'x-id', lifetime: 'Session', absoluteTimeout: 60 } as const;
+  expect(actionOf({ sessionPersistence: header }).persistence).toEqual({
+    type: 'header',
+    name: 'x-id',
+    absolute: 60,
+  });
 });
 
 test('sessions without a name are not those of another rule', () => {
