@@ -122,6 +122,7 @@ beforeAll(async () => {
       allowedListeners: { namespaces: { from: 'All' } },
       listeners: [
         listener('http', 80, 'HTTP'),
+        listener('calls', 80, 'HTTP', { hostname: 'calls.example' }),
         listener('https', 443, 'HTTPS', {
           hostname: 'web.example',
           tls: { mode: 'Terminate', certificateRefs: [{ name: 'web' }] },
@@ -140,7 +141,7 @@ beforeAll(async () => {
       },
     ]),
     route('HTTPRoute', 'ended', 'https', [to('echo', 80)]),
-    route('GRPCRoute', 'calls', 'http', [to('echo', 83)], { hostnames: ['calls.example'] }),
+    route('GRPCRoute', 'calls', 'calls', [to('echo', 83)]),
     route('TLSRoute', 'passed', 'pass', [to('secure', 443)], { hostnames: ['pass.example'] }),
     route('TCPRoute', 'lines', 'tcp', [to('echo', 81)]),
     route('UDPRoute', 'packets', 'udp', [to('echo', 82)]),
@@ -179,7 +180,7 @@ const at = (name: string, port: number) => `--resolve ${name}:${port}:${address}
 describe('a Gateway of every kind', () => {
   test('HTTP, and its fixed address', async () => {
     await eventually(async () =>
-      expect(await curl(`http://${address}/plain`)).toMatch(/"pod": "echo[^]*200 1.1$/),
+      expect(await curl(`http://${address}/plain`)).toMatch(/"pod": "echo[\s\S]*200 1.1$/),
     );
     expect(await curl('--http2-prior-knowledge', `http://${address}/plain`)).toMatch(/200 2$/);
   });
@@ -191,7 +192,7 @@ describe('a Gateway of every kind', () => {
       );
     await eventually(async () =>
       expect(await curl('-k', at('web.example', 443), 'https://web.example/x')).toMatch(
-        /"pod": "echo[^]*200 2$/,
+        /"pod": "echo[\s\S]*200 2$/,
       ),
     );
     const before = await shown();
@@ -227,7 +228,7 @@ describe('a Gateway of every kind', () => {
         await outside(
           `printf '\\000\\000\\000\\000\\000' | curl -sS -m 4 -D - -o /dev/null ${call} --data-binary @- http://calls.example/echo.Echo/Unary`,
         ),
-      ).toMatch(/^HTTP\/2 200[^]*content-type: application\/grpc/),
+      ).toMatch(/^HTTP\/2 200[\s\S]*content-type: application\/grpc/),
     );
     const upgrade =
       "-H 'connection: upgrade' -H 'upgrade: websocket' -H 'sec-websocket-version: 13' -H 'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA=='";
@@ -261,7 +262,7 @@ describe('a Gateway of every kind', () => {
       ),
     );
     await eventually(async () =>
-      expect(await curl(`http://${address}/other`)).toMatch(/echo-other[^]*200 1.1$/),
+      expect(await curl(`http://${address}/other`)).toMatch(/echo-other[\s\S]*200 1.1$/),
     );
     await cluster.kubectl('-n', 'other', 'delete', 'referencegrant', 'routes');
     await eventually(async () => expect(await curl(`http://${address}/other`)).toMatch(/500 1.1$/));
@@ -282,7 +283,7 @@ describe('a Gateway of every kind', () => {
       api('HTTPRoute', 'more', { parentRefs, rules: [to('echo', 80)] }, 'other'),
     );
     await eventually(async () =>
-      expect(await curl(`http://${address}:8080/`)).toMatch(/echo-other[^]*200 1.1$/),
+      expect(await curl(`http://${address}:8080/`)).toMatch(/echo-other[\s\S]*200 1.1$/),
     );
     await cluster.kubectl('-n', 'other', 'delete', 'listenerset', 'more');
     await eventually(() => expect(curl(`http://${address}:8080/`)).rejects.toThrow());
