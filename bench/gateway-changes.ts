@@ -55,6 +55,7 @@ async function measureEffect(
   const ended = load.finally(() => {
     loaded = true;
   });
+  ended.catch(() => {});
   const busy: Flips = { answered: [], seen: [] };
   while (!loaded) {
     const some = await flips(field, client, states, 10);

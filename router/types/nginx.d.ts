@@ -64,6 +64,7 @@ declare interface NgxFunctions {
     count: number,
     message: FFICells<FFIPointer>,
   ): number;
+  ngx_http_lua_ffi_balancer_recreate_request(request: FFIPointer, message: FFICells<FFIPointer>): number;
   ngx_http_lua_ffi_balancer_set_timeouts(
     request: FFIPointer,
     connect: number,
@@ -78,22 +79,28 @@ declare interface NgxSharedDictionary {
   lpop(key: string): LuaMultiReturn<[string | number | undefined, string?]>;
 }
 
+/** @noSelf */
 declare interface Ngx {
   crc32_long(text: string): number;
   /** With `wait` other requests get their turn until it is sent. */
   flush(wait?: boolean): void;
 }
 
+/** @noSelf */
 declare interface Ngx {
   send_headers(): LuaMultiReturn<[number | undefined, string?]>;
-  readonly location: {
-    capture(
-      uri: string,
-      options: {
-        readonly method?: number;
-        readonly body?: string;
-        readonly vars?: Record<string, string>;
-      },
-    ): { status: number; header: Record<string, string | string[]>; body: string; truncated: boolean };
-  };
+  readonly location: NgxLocation;
+}
+
+/** @noSelf */
+declare interface NgxLocation {
+  /** Asks another location, on behalf of the request, and waits for its answer. */
+  capture(
+    uri: string,
+    options: {
+      readonly method?: number;
+      readonly body?: string;
+      readonly vars?: Record<string, string>;
+    },
+  ): { status: number; header: Record<string, string | string[]>; body: string; truncated: boolean };
 }

@@ -9,6 +9,7 @@ import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
 import { currentRequest, requestKey, variable } from './request.ts';
 import { serve } from './serve.ts';
+import { certify, greet } from './tls.ts';
 import { visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
 
@@ -45,8 +46,10 @@ export function failed(this: void): void {
 export {
   afterMirrors,
   balance,
+  certify,
   changeAnswer,
   countRequest,
+  greet,
   limitAnswer,
   listEntries,
   mirror,

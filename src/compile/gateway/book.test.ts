@@ -20,7 +20,7 @@ import {
   slots,
   snapshotOf,
 } from './testing.ts';
-import type { GatewayBook, GatewayChanges, GatewayStatus, InstanceFacts } from './types.ts';
+import type { GatewayBook, GatewayChanges, GatewaySnapshot, GatewayStatus, InstanceFacts } from './types.ts';
 
 type Domains = Record<string, Record<string, unknown>>;
 
@@ -77,9 +77,8 @@ test('whatever changes in whatever order', () => {
           if (kind === 'facts') facts.set(key, value);
           else maps.set(kind, (maps.get(kind) ?? new Map<string, unknown>()).set(key, value));
         }
-        const snapshot = Object.fromEntries(
-          Object.keys(snapshotOf({})).map((kind) => [kind, maps.get(kind) ?? new Map()]),
-        ) as ReturnType<typeof snapshotOf>;
+        const kinds = Object.keys(snapshotOf({})).map((kind) => [kind, maps.get(kind) ?? new Map()] as const);
+        const snapshot = Object.fromEntries(kinds) as unknown as GatewaySnapshot;
         const whole = compileGateways(snapshot, facts, slots).value;
         expect([...heard.intents.keys()].sort()).toEqual([...whole.intents.keys()].sort());
         for (const [key, intent] of whole.intents) {

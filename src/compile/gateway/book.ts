@@ -13,7 +13,8 @@ import { createHolding, type Holding } from './holding.ts';
 import { createInputs } from './inputs.ts';
 import { acceptedSet, listenerSetStatus } from './listener-set-status.ts';
 import { createLookups } from './lookups.ts';
-import { createRouteBook, listenerText } from './route-book.ts';
+import { createRouteBook } from './route-book.ts';
+import { listenerText } from './same-attachments.ts';
 import { createStatuses } from './statuses.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './tls-policies.ts';
 import {
@@ -68,7 +69,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
 
   const contextOf = (gateway: string) => ({
     facts: ask.facts(gateway),
-    attachedRoutes: routes.attachedRoutes,
+    attachedRoutes: (listener: string) => routes.attachedRoutes(listener),
   });
   const sayGateway = (key: string): void => {
     const view = views.get(key);
@@ -113,7 +114,9 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     const status = lookups.track('policy', key, () => {
       const policy = ask.get('tlsPolicy', key);
       if (policy === undefined) return undefined;
-      const gateways = new Set(tlsPolicyReferences(policy).services.flatMap(routes.gatewaysOf));
+      const gateways = new Set(
+        tlsPolicyReferences(policy).services.flatMap((service) => routes.gatewaysOf(service)),
+      );
       if (gateways.size === 0) return undefined;
       const conditions = tlsPolicyConditions(policy, policyContext(ask));
       const ancestors = [...gateways].sort().map((gateway) => ({ gateway, conditions }));
@@ -149,7 +152,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       const stage = stageOf[kind];
       if (stage !== undefined) lookups.mark(stage, stage === 'status' ? `${statusKind[kind]}/${key}` : key);
     },
-    setFacts: inputs.setFacts,
+    setFacts: (gateway, facts) => inputs.setFacts(gateway, facts),
     settle() {
       for (const key of lookups.take('gateway')) lookAtGateway(key);
       routes.settle();
@@ -158,7 +161,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       return { instances: takeInstances(), statuses: statuses.take() };
     },
     whole: (gateway): GatewayIntent | undefined => holdings.get(gateway)?.whole(),
-    references: lookups.references,
+    references: () => lookups.references(),
   };
 }
 

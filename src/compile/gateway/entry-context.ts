@@ -8,7 +8,7 @@ import type { EntryContext } from './types.ts';
 export function policyContext(ask: Asking): PolicyContext {
   return {
     service: (key) => ask.get('service', key),
-    policies: ask.policiesOf,
+    policies: (service) => ask.policiesOf(service),
     authority(key) {
       const [kind = '', namespace = '', name = ''] = key.split('/');
       return ask.authority({ group: '', kind, namespace, name });
@@ -29,7 +29,7 @@ export function createEntryContext(
       asked?.add(key);
       return ask.get('service', key);
     },
-    slices: ask.slicesOf,
+    slices: (service) => ask.slicesOf(service),
     tls: (service, port) => tlsOf(service, port, policies),
     clientCertificate() {
       lookups.note(`clientCertificate ${gateway}`);

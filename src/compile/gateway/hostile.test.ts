@@ -1,179 +1,207 @@
-/**
- * Whatever the objects of one namespace say, what a shared Gateway holds of others stays as it is, to the byte, and what it holds of that
- * namespace is lines that nginx can take.
- */
+/** Objects as anybody might write them, with or without CRDs: whatever is in them is refused or data, and never more than its own. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
-import { lower } from '#engines/nginx/lower.ts';
-import { printEntry } from '#engines/nginx/objects.ts';
-import type { GatewayIntent } from '#intent/gateway.ts';
-import type { Origin } from '#intent/origin.ts';
-import { hostile } from '#model/gateway/arbitrary.ts';
-import { readBackendService } from '#model/gateway/backendservice.ts';
-import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
-import { readCertificate } from '#model/gateway/certificate.ts';
-import { readListenerSet } from '#model/gateway/listenerset.ts';
-import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
-import * as objects from '#model/gateway/samples.ts';
-import { inspectCertificate } from '#system/certificate.ts';
-import { createGatewayBook } from './book.ts';
-import { backend, httpRoute, httpRule, service, slice } from './samples.ts';
-import { certificate, gateway, gatewayClass, listener, parent, secret, slots } from './testing.ts';
-import type { GatewayBook, GatewayStatus } from './types.ts';
+import { routeEntries } from './route-entries.ts';
+import { attachment, contextOf, listener } from './samples.ts';
 
-const evil = 'evil';
-const edge = 'infra/edge';
+/** What breaks out of quotes, lines, Lua, nginx and regular expressions, if anything does. */
+const nasty = fc.constantFrom(
+  '',
+  '/',
+  '//',
+  '/../..',
+  '/a;}\nserver{',
+  '$http_host',
+  '$' + '{jndi:x}',
+  '"]]--',
+  '\u0000',
+  '\r\nX: y',
+  'é\u{1F600}',
+  '(a+)+$',
+  '(?{x})',
+  '[',
+  '__proto__',
+  'constructor',
+  'a'.repeat(5000),
+);
+const anything = fc.anything({ maxDepth: 3, withNullPrototype: false });
+const odd = fc.oneof(
+  { weight: 8, arbitrary: nasty },
+  { weight: 2, arbitrary: fc.string() },
+  { weight: 1, arbitrary: anything },
+);
 
-/** A Gateway that anybody may use, and a shop that does. */
-function world(): { readonly book: GatewayBook; readonly statuses: ReadonlyMap<string, GatewayStatus> } {
-  const book = createGatewayBook(slots);
-  const anybody = { allowedNamespaces: { from: 'All' } } as const;
-  book.set('class', 'netloom', gatewayClass());
-  book.set(
-    'gateway',
-    edge,
-    gateway(
-      edge,
-      [
-        listener('web HTTP/80', anybody),
-        listener('secure HTTPS/443 *.example', anybody, [secret('infra/cert')]),
-        listener('names TLS/8443', {
-          ...anybody,
-          tls: { mode: 'Passthrough', certificates: [], options: {} },
-        }),
-        listener('lines TCP/5000', anybody),
-      ],
-      { allowedListeners: { from: 'All' } },
+/** Mostly as it should be: what is refused at the door shows nothing of the rooms behind. */
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 40, arbitrary }, { weight: 1, arbitrary: odd });
+const one = (...values: readonly (string | number | boolean)[]) => maybe(fc.constantFrom(...values));
+const list = <T>(arbitrary: fc.Arbitrary<T>, least = 0) =>
+  maybe(fc.array(maybe(arbitrary), { minLength: least, maxLength: 2 }));
+const some = <T extends Record<string, fc.Arbitrary<unknown>>>(
+  fields: T,
+  required: (keyof T & string)[] = [],
+) => fc.record(fields, { requiredKeys: required });
+
+const reference = some(
+  {
+    name: fc.oneof(
+      { weight: 6, arbitrary: fc.constant('web') },
+      { weight: 1, arbitrary: one('gone', 'secret') },
     ),
-  );
-  book.set('certificate', 'infra/cert', certificate('infra/cert'));
-  book.set('service', 'shop/web', service('shop/web', ['http 80']));
-  book.set('slice', 'shop/web-1', slice('shop/web', ['10.0.0.1']));
-  const shop = httpRoute([httpRule({ backends: [backend('shop/web')] })], {
-    parents: [parent(edge)],
-    hostnames: ['shop.example'],
-  });
-  book.set('route', 'HTTPRoute/shop/web', shop);
-  return { book, statuses: said(book) };
-}
-
-function said(book: GatewayBook): ReadonlyMap<string, GatewayStatus> {
-  return new Map(
-    [...book.settle().statuses].flatMap(([id, status]) => (status === undefined ? [] : [[id, status]])),
-  );
-}
-
-const at = (kind: string, spec: unknown, more: object = {}): KubeObject =>
-  objects.sampleOf(kind, spec, {
-    ...more,
-    metadata: { name: 'x', namespace: evil, creationTimestamp: '2027-01-01T00:00:00Z' },
-  });
-const parentRefs = [{ name: 'edge', namespace: 'infra' }];
-
-const bent: readonly (readonly [KubeObject, (book: GatewayBook, object: KubeObject) => void])[] = [
-  ...(
-    [
-      ['HTTPRoute', { ...objects.httpSpec, parentRefs }],
-      ['GRPCRoute', { ...objects.grpcSpec, parentRefs }],
-      ['TLSRoute', { ...objects.tlsSpec, parentRefs, hostnames: ['shop.example', '*.example'] }],
-      ['TCPRoute', { ...objects.tlsSpec, parentRefs }],
-    ] as const
-  ).map(
-    ([kind, spec]) =>
-      [
-        at(kind, spec),
-        (book: GatewayBook, object: KubeObject) =>
-          book.set('route', `${kind}/${evil}/x`, readRoute(object).value),
-      ] as const,
-  ),
-  [
-    at('ListenerSet', { parentRef: parentRefs[0], listeners: objects.listenerSetSpec.listeners }),
-    (book, object) => book.set('listenerSet', `${evil}/x`, readListenerSet(object).value),
-  ],
-  [
-    at('ReferenceGrant', { ...objects.grantSpec, to: [{ group: '', kind: 'Service' }] }),
-    (book, object) => book.set('grant', `${evil}/x`, readReferenceGrant(object).value),
-  ],
-  [
-    at('BackendTLSPolicy', objects.policySpec),
-    (book, object) => book.set('tlsPolicy', `${evil}/x`, readBackendTLSPolicy(object).value),
-  ],
-  [
-    at('Service', objects.serviceSpec),
-    (book, object) => book.set('service', `${evil}/web`, readBackendService(object).value),
-  ],
-  [
-    at('Secret', undefined, { type: 'kubernetes.io/tls', data: { 'tls.crt': 'LS0t', 'tls.key': 'LS0t' } }),
-    (book, object) =>
-      book.set('certificate', `${evil}/cert`, readCertificate(object, inspectCertificate).value),
-  ],
-];
-
-/** Who made them is not theirs to say. */
-const named = (object: KubeObject, original: KubeObject): KubeObject => ({
-  ...object,
-  metadata: original.metadata,
-});
-
-const anything = fc.tuple(...bent.map(([original]) => hostile(original)));
-
-/** Entries by `DOMAIN KEY`, of those that aren't of the namespace. */
-function others(intent: GatewayIntent | undefined): Readonly<Record<string, string>> {
-  const entries = Object.entries(intent ?? {}).flatMap(([domain, held]) =>
-    Object.entries(held as Readonly<Record<string, { readonly origin?: Origin; readonly listener?: string }>>)
-      .filter(([key, { origin }]) => origin?.namespace !== evil && !key.includes(`${evil}/`))
-      .map(([key, entry]) => [`${domain} ${key}`, JSON.stringify(entry)] as const),
-  );
-  return Object.fromEntries(entries);
-}
-
-/** What is told of all: how many routes there are, and that somebody's listener is for a part of the same names. */
-const ofAll = (key: string, value: unknown) =>
-  /^attached|^message$/.test(key) ||
-  (typeof value === 'object' &&
-    value !== null &&
-    'type' in value &&
-    (value as { readonly type: unknown }).type === 'OverlappingTLSConfig');
-
-function without(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter((each) => !ofAll('', each)).map(without);
-  if (typeof value !== 'object' || value === null) return value;
-  const kept = Object.entries(value).filter(([key, each]) => !ofAll(key, each));
-  return Object.fromEntries(kept.map(([key, each]) => [key, without(each)]));
-}
-
-test('a namespace changes nothing of others’, and can end no line', () => {
-  const quiet = world();
-  const wanted = others(quiet.book.whole(edge));
-  expect(Object.keys(wanted).length).toBeGreaterThan(8);
-  const { book } = world();
-  let taken = 0;
-  fc.assert(
-    fc.property(anything, (changed) => {
-      for (const [index, object] of changed.entries()) {
-        const [original, put] = bent[index]!;
-        put(book, named(object, original));
-      }
-      const { statuses } = book.settle();
-      const intent = book.whole(edge);
-      const { ports: _, ...held } = intent!;
-      const { ports: __, ...before } = quiet.book.whole(edge)!;
-      expect(others(held as GatewayIntent)).toEqual(others(before as GatewayIntent));
-      for (const [id, status] of statuses)
-        if (!id.includes(`/${evil}/`))
-          expect([id, without(status)]).toEqual([id, without(quiet.statuses.get(id))]);
-      const { value, problems } = lower(intent!);
-      expect(problems).toEqual([]);
-      taken += value.filter(({ key }) => key.includes(`/${evil}/`)).length;
-      for (const entry of value) {
-        const isOneLine = /^[a-z]+\t[^\t\r\n]+\t[^\t\r\n]+\n$/.test(printEntry(entry));
-        expect(isOneLine, printEntry(entry)).toBe(true);
-      }
+    namespace: one('shop', 'shop', 'shop', 'bank'),
+    kind: one('Service'),
+    group: one(''),
+    port: one(80),
+    weight: one(0, 1, 5),
+  },
+  ['name', 'port'],
+);
+const value = some(
+  { name: one('x-a', 'X-B'), value: one('1', 'a b'), type: one('Exact', 'RegularExpression') },
+  ['name', 'value'],
+);
+const header = some({ set: list(value), add: list(value), remove: list(one('x-a')) });
+const path = fc.oneof(
+  fc.record({ type: one('ReplaceFullPath'), replaceFullPath: one('/x') }),
+  fc.record({ type: one('ReplacePrefixMatch'), replacePrefixMatch: one('/x', '/') }),
+);
+const url = { hostname: one('in.example'), path: maybe(path) };
+const filters: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  requestHeaderModifier: header,
+  responseHeaderModifier: header,
+  requestRedirect: some({ ...url, scheme: one('https'), port: one(8080), statusCode: one(301) }),
+  urlRewrite: some(url),
+  requestMirror: some({ backendRef: maybe(reference), percent: one(5) }, ['backendRef']),
+  cors: some({
+    allowOrigins: list(one('*', 'https://*.example')),
+    allowMethods: list(one('GET')),
+    maxAge: one(5),
+  }),
+  externalAuth: some({ protocol: one('HTTP'), backendRef: maybe(reference), http: maybe(fc.constant({})) }, [
+    'protocol',
+    'backendRef',
+    'http',
+  ]),
+  extensionRef: fc.constant({ group: 'acme.io', kind: 'Limit', name: 'a' }),
+};
+const types: Readonly<Record<string, string>> = { urlRewrite: 'URLRewrite', cors: 'CORS' };
+const filter = fc.oneof(
+  ...Object.entries(filters).map(([field, arbitrary]) =>
+    fc.record({
+      type: one(types[field] ?? `${field[0]?.toUpperCase()}${field.slice(1)}`),
+      [field]: maybe(arbitrary),
     }),
-    // Of nine objects each.
-    { numRuns: 1200 },
-  );
-  expect(taken).toBeGreaterThan(1000);
+  ),
+);
+const httpMatch = some({
+  path: maybe(
+    fc.oneof(
+      fc.record({ type: one('Exact', 'PathPrefix'), value: one('/a', '/') }),
+      fc.record({ type: one('RegularExpression'), value: one('/v[0-9]+') }),
+    ),
+  ),
+  method: one('GET', 'PUT'),
+  headers: list(value),
+  queryParams: list(value),
 });
+const grpcMatch = some({
+  method: maybe(
+    some({ service: one('a.B'), method: one('C'), type: one('Exact', 'RegularExpression') }, ['service']),
+  ),
+  headers: list(value),
+});
+const backends = list(
+  fc.tuple(reference, some({ filters: list(filter) })).map(([a, b]) => ({ ...a, ...b })),
+  1,
+);
+const httpRule = some({
+  name: one('r'),
+  matches: list(httpMatch, 1),
+  filters: list(filter),
+  backendRefs: backends,
+  timeouts: maybe(some({ request: one('1s'), backendRequest: one('500ms') })),
+  retry: maybe(some({ codes: list(one(500)), attempts: one(2), backoff: one('10ms') })),
+  sessionPersistence: maybe(
+    some({ sessionName: one('id'), absoluteTimeout: one('1h'), type: one('Cookie', 'Header') }),
+  ),
+});
+const grpcRule = some({ matches: list(grpcMatch, 1), filters: list(filter), backendRefs: backends });
+const spec = (rule: fc.Arbitrary<unknown>) =>
+  maybe(
+    some({ parentRefs: list(reference), hostnames: list(one('a.example')), rules: list(rule, 1) }, ['rules']),
+  );
+const routes = fc
+  .oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('HTTPRoute'), spec: spec(httpRule) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('GRPCRoute'), spec: spec(grpcRule) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('TLSRoute', 'TCPRoute', 'UDPRoute'),
+        spec: spec(some({ backendRefs: backends })),
+      }),
+    },
+  )
+  .map((object) => ({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    metadata: { name: 'route', namespace: 'shop', creationTimestamp: '2026-01-01T00:00:00Z' },
+    ...object,
+  }));
+
+/** But for tabs, which a value may have. */
+function hasControl(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== 9 && (code < 32 || code === 127)) return true;
+  }
+  return false;
+}
+
+test('ten thousand routes: each is data of its own namespace, or refused', () => {
+  const context = contextOf();
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(routes, (object) => {
+      const { value: route } = readRoute(object as unknown as KubeObject);
+      if (route === undefined) return;
+      const at = { UDPRoute: 'UDP', TCPRoute: 'TCP', TLSRoute: 'TLS', HTTPRoute: 'HTTP', GRPCRoute: 'HTTP' }[
+        route.kind
+      ];
+      const places = [attachment([listener('web', at), 'a.example'])];
+      const { intent, backends } = routeEntries(route, places, context);
+      for (const { service } of backends) expect(service).toBe('shop/web');
+      for (const key of [...Object.keys(intent.rules), ...Object.keys(intent.actions)]) {
+        expect(key).toContain(`${route.kind}/shop/route|`);
+      }
+      for (const action of Object.values(intent.actions)) {
+        for (const field of Object.keys(action)) seen.add(field);
+      }
+      for (const { redirect, filters: changes, backends: shares } of Object.values(intent.actions)) {
+        const lines = JSON.stringify([redirect, changes, shares], (_, each: unknown) =>
+          typeof each === 'string' && hasControl(each) ? expect.fail(`a header or URL has ${each}`) : each,
+        );
+        expect(lines).toBeDefined();
+        for (const { weight } of shares) expect(weight).toBeGreaterThan(0);
+      }
+      // What is pushed is JSON, and the same once it has been read.
+      expect(JSON.parse(JSON.stringify(intent))).toEqual(intent);
+    }),
+    { numRuns: 10_000 },
+  );
+  // All of it is reached.
+  expect([...seen].sort()).toEqual([
+    'backends',
+    'cors',
+    'externalAuth',
+    'filters',
+    'kind',
+    'mirrors',
+    'origin',
+    'persistence',
+    'redirect',
+    'retry',
+    'timeouts',
+  ]);
+}, 180_000);

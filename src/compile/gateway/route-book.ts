@@ -11,6 +11,7 @@ import { gatewayGroup } from './listener-protocols.ts';
 import type { Lookups } from './lookups.ts';
 import { routeEntries } from './route-entries.ts';
 import { finalAttachment, routeStatus } from './route-outcome.ts';
+import { sameAttachments } from './same-attachments.ts';
 import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from './types.ts';
 import { createUsers } from './users.ts';
 
@@ -39,7 +40,6 @@ type Known = {
   readonly route: RouteModel;
   /** Before contention. */
   readonly wanted: readonly Attachment[];
-  readonly text: string;
   /** By Gateway: what came of it. */
   readonly parts: ReadonlyMap<string, Part>;
 };
@@ -80,13 +80,12 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
       return asked === undefined ? [] : attach(asked, parentOf, ask);
     });
     if (route === undefined) lookups.forget('route', id);
-    const text = JSON.stringify(wanted.map(attachmentText));
-    if (before?.route === route && before?.text === text) return;
+    if (before !== undefined && before.route === route && sameAttachments(before.wanted, wanted)) return;
     lookups.mark('entries', id);
     if (route === undefined) contention.set(id, undefined, new Map());
     else {
       contention.set(id, route, wantsOf(wanted));
-      known.set(id, { route, wanted, text, parts: before?.parts ?? new Map<string, Part>() });
+      known.set(id, { route, wanted, parts: before?.parts ?? new Map<string, Part>() });
     }
   };
 
@@ -217,19 +216,4 @@ function wantsOf(attachments: readonly Attachment[]): ReadonlyMap<string, readon
     }
   }
   return wants;
-}
-
-const texts = new WeakMap<Listener, string>();
-
-/** All of a listener but what is said of it. */
-export function listenerText(listener: Listener): string {
-  const known = texts.get(listener);
-  if (known !== undefined) return known;
-  const text = JSON.stringify({ ...listener, conditions: undefined });
-  texts.set(listener, text);
-  return text;
-}
-
-function attachmentText({ listeners, ...rest }: Attachment): unknown {
-  return [rest, listeners.map(({ listener, hosts }) => [listenerText(listener), hosts])];
 }

@@ -1,7 +1,7 @@
 /** The real nginx with all of its configuration, in a sandbox, with backends behind it and the engine before it. For tests. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { GatewayIntent } from '#intent/gateway.ts';
-import { buildRouter } from '#router/build.ts';
+import { buildRouter, buildStream } from '#router/build.ts';
 import type { RunOptions, RunResult } from '#system/process.ts';
 import { paths } from '#system/registry.ts';
 import { createNginxEngine, type NginxEngine } from './driver.ts';
@@ -52,6 +52,7 @@ export type TestGateway = {
 
 export async function openTestGateway(box: Box): Promise<TestGateway> {
   await buildRouter();
+  await buildStream();
   const directory = `/proc/${box.pid}/root${paths.gatewayDirectory.value}`;
   const found: unknown[] = [];
   const engine = createNginxEngine({ directory, onError: (error) => found.push(error) });

@@ -112,10 +112,12 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
 
   return {
     refer(next) {
-      const added = [...next].filter((reference) => !wanted.has(reference));
-      const gone = [...wanted].filter((reference) => !next.has(reference));
+      const added = missing(next, wanted);
+      // Asked with every change, and almost always there is nothing new.
+      if (added.length === 0 && next.size === wanted.size) return undefined;
+      const gone = missing(wanted, next);
       // A copy: the book goes on with its own.
-      if (added.length > 0 || gone.length > 0) wanted = new Set(next);
+      wanted = new Set(next);
       for (const reference of gone) end(reference);
       if (added.length === 0) return undefined;
       return Promise.all(added.map(start)).then(() => {});
@@ -125,6 +127,13 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
       named.stop();
     },
   };
+}
+
+/** Those of `some` that `others` don't have. */
+function missing(some: ReadonlySet<string>, others: ReadonlySet<string>): readonly string[] {
+  const found: string[] = [];
+  for (const each of some) if (!others.has(each)) found.push(each);
+  return found;
 }
 
 function isWhole(secret: Kept): secret is KubeObject {

@@ -47,8 +47,8 @@ export function carry(client: Socket, target: Target, context: SecureContext, ca
     carried.onOutcome(as, reason, performance.now() - began);
   };
   const fail = (error: Error): void => {
-    if (outcome === 'connected' && !heard) carried.onRefused(error.message);
-    settle(outcomeOf(error), error.message);
+    if (outcome === 'connected' && !heard) carried.onRefused(reasonOf(error));
+    settle(outcomeOf(error), reasonOf(error));
     client.destroy();
     upstream.destroy();
   };
@@ -91,6 +91,11 @@ function giveUpWith(one: Socket, other: Socket): void {
 
 class IdentityError extends Error {}
 class LateError extends Error {}
+
+/** OpenSSL's own words without the places in its sources, and without what Node would have its users do. */
+function reasonOf({ message, reason }: Error & { readonly reason?: string }): string {
+  return reason ?? message.split(';')[0] ?? message;
+}
 
 /** Codes of system calls, and what OpenSSL says of chains: everything else is TLS itself. */
 function outcomeOf(error: Error & { readonly code?: string }): Outcome {
