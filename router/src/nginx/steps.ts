@@ -71,7 +71,7 @@ export function serveInSteps(serving: Serving): void {
   const mirrored = intent.mirrors !== undefined && noteMirrors(serving);
   sendPath(serving, path, h2c, mirrored);
   if (mirrored) {
-    setVariable(pointer, 'netloom_next', location);
+    visit.next = location;
     ngx.exec('@mirrored');
   }
   ngx.exec(location);
@@ -179,9 +179,7 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
 function safeText(text: string): string {
   const [found] = string.find(text, '[^!-~]');
   if (found === undefined) return text;
-  const [safe] = string.gsub(text, '[^!-~]', (byte: string) =>
-    string.format('%%%02X', byte.charCodeAt(0)),
-  );
+  const [safe] = string.gsub(text, '[^!-~]', (byte: string) => string.format('%%%02X', byte.charCodeAt(0)));
   return safe;
 }
 
