@@ -80,12 +80,14 @@ declare interface NgxSharedDictionary {
   lpop(key: string): LuaMultiReturn<[string | number | undefined, string?]>;
 }
 
+/** @noSelf */
 declare interface Ngx {
   crc32_long(text: string): number;
   /** With `wait` other requests get their turn until it is sent. */
   flush(wait?: boolean): void;
 }
 
+/** @noSelf */
 declare interface Ngx {
   send_headers(): LuaMultiReturn<[number | undefined, string?]>;
   readonly location: NgxLocation;

@@ -1,5 +1,10 @@
 /** What the parts of this folder hand to each other: what is known, who is attached where, and what is said of it. */
-import type { GatewayBackendIntent, GatewayIntent, GatewayPortIntent, GatewayPortKind } from '#intent/gateway.ts';
+import type {
+  GatewayBackendIntent,
+  GatewayIntent,
+  GatewayPortIntent,
+  GatewayPortKind,
+} from '#intent/gateway.ts';
 import type {
   AuthorityModel,
   BackendServiceModel,
