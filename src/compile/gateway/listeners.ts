@@ -77,7 +77,13 @@ export function compileListeners(
   return {
     listeners,
     intent: {
-      ports: Object.fromEntries([...sockets].map(([key, socket]) => [key, { ...socket, ...proxied }])),
+      ports: Object.fromEntries(
+        // Over UDP there are no PROXY headers that nginx would understand.
+        [...sockets].map(([key, socket]) => [
+          key,
+          socket.kind === 'udp' ? socket : { ...socket, ...proxied },
+        ]),
+      ),
       listeners: Object.fromEntries(served.map((each) => [each.key, intentOf(each)])),
       certificates: Object.fromEntries(
         served.flatMap(({ certificates }) => certificates.map((each) => [each.key, certificateIntent(each)])),
