@@ -20,6 +20,7 @@ import { type NginxRequest, reader } from './reader.ts';
 import { currentRequest, methodOf, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
+import { isMisdirected } from './tls.ts';
 import { beginVisit, type Visit } from './visits.ts';
 import { currentTable, knowsNothing } from './worker.ts';
 
@@ -46,8 +47,8 @@ export function serve(): void {
   request.host = host;
   const listener = findListener(table, port, host);
   visit.listener = listener;
-  if (isMisdirected(table, port, socket!, pointer, listener)) answer(pointer, 421);
   if (listener === undefined) answer(pointer, 404);
+  if (isTls(socket!) && isMisdirected(table, port, pointer, listener!, host)) answer(pointer, 421);
   const written = targetPath(request.target);
   const path = normalisePath(written);
   if (path === undefined) answer(pointer, 400);
@@ -142,18 +143,7 @@ function hostOf(pointer: FFIPointer): string {
   return host;
 }
 
-/**
- * The handshake was made for another listener of the port than the request is for: its certificate and what it asks of clients may be
- * others (RFC 9110 §15.5.20).
- */
-function isMisdirected(
-  table: RouterTable,
-  port: string,
-  socket: string,
-  pointer: FFIPointer,
-  listener: RouterListener | undefined,
-): boolean {
-  if (socket.charCodeAt(4) !== 115 && socket.charCodeAt(0) !== 116) return false;
-  const name = variable(pointer, 'ssl_server_name');
-  return findListener(table, port, name === undefined ? '' : name.toLowerCase()) !== listener;
+/** `https/…` and `tls/…`. */
+function isTls(socket: string): boolean {
+  return socket.charCodeAt(4) === 115 || socket.charCodeAt(0) === 116;
 }

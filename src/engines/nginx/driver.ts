@@ -47,7 +47,7 @@ const keepMs = 1_000;
 export function createEngine(
   nginx: Nginx,
   options: Omit<NginxEngineOptions, 'directory'> = {},
-  streams: StreamTable = { apply: () => [] },
+  streams: StreamTable = { apply: () => [], clear: () => {} },
 ): NginxEngine {
   /** What nginx is to hold, by entryName. */
   let wanted = new Map<string, Entry>();
@@ -191,6 +191,7 @@ export function createEngine(
     metrics: () => nginx.metrics(),
     cleanup: () =>
       inTurn(async () => {
+        streams.clear();
         wanted = new Map();
         generation = 0;
         await converge();

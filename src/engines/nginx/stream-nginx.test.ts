@@ -4,7 +4,8 @@ import type { GatewayIntent } from '#intent/gateway.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { buildStream } from '#router/build.ts';
-import { makeCertificate, openStreamGateway, type StreamGateway } from './testing-stream.ts';
+import { makeCertificate, pairOf } from './testing-certificates.ts';
+import { openStreamGateway, type StreamGateway } from './testing-stream.ts';
 
 let sandbox: Sandbox;
 let gateway: StreamGateway;
@@ -30,10 +31,6 @@ beforeAll(async () => {
 afterAll(() => sandbox?.close());
 
 const origin = { kind: 'TLSRoute', namespace: 'shop', name: 'r' } as const;
-const part = (certificate: string) => {
-  const cut = certificate.indexOf('-----BEGIN PRIVATE KEY');
-  return { certificate: certificate.slice(0, cut), privateKey: certificate.slice(cut) };
-};
 const backend = (...endpoints: string[]) => ({ origin, protocol: 'tcp', endpoints }) as const;
 
 const say = (to: string, text = 'hello') =>
@@ -218,8 +215,8 @@ describe('TLS by server name', () => {
       },
       backends: { own: backend('127.0.0.1:9443'), plain: backend('127.0.0.1:9001') },
       certificates: {
-        'shop/end': { origin, ...part(endPem), names: ['end.example.org'] },
-        'shop/other': { origin, ...part(otherPem), names: ['*.wild.example.org'] },
+        'shop/end': { origin, ...pairOf(endPem), names: ['end.example.org'] },
+        'shop/other': { origin, ...pairOf(otherPem), names: ['*.wild.example.org'] },
       },
     }) satisfies Partial<GatewayIntent>;
 
@@ -266,7 +263,7 @@ describe('TLS by server name', () => {
       generation: 2,
       after: 1,
       replace: false,
-      put: { certificates: { 'shop/end': { origin, ...part(renewed), names: ['end.example.org'] } } },
+      put: { certificates: { 'shop/end': { origin, ...pairOf(renewed), names: ['end.example.org'] } } },
       remove: {},
     });
     const after = (await sayTls(10203, 'end.example.org', '-showcerts')).stdout;

@@ -98,7 +98,7 @@ export function outcome(s: Session): string {
 export function find(path: string, name: string | undefined): Slot | undefined {
   const names = patterns(name);
   for (let i = 0; i < names.length; i++) {
-    const text = read(`${path}/${names[i]}`);
+    const text = names[i] === '*' ? read(`${path}/*`) : readIfThere(`${path}/${names[i]}`);
     if (text !== undefined) return JSON.parse(text) as Slot;
   }
   return undefined;
@@ -209,9 +209,12 @@ function slotPort(port: string | undefined): number {
   return number >= 11_000 ? number - proxyOffset : number;
 }
 
+/** Most names have no file of their own: asking first is cheaper than an exception. */
+function readIfThere(path: string): string | undefined {
+  return fs.existsSync(path) ? read(path) : undefined;
+}
+
 function read(path: string): string | undefined {
-  // Most names have no file of their own: asking first is cheaper than an exception.
-  if (!fs.existsSync(path)) return undefined;
   try {
     return fs.readFileSync(path, 'utf8');
   } catch {

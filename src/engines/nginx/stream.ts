@@ -24,6 +24,8 @@ export type StreamProblem = { readonly entry: string; readonly reason: string };
 export type StreamTable = {
   /** Holds the change; when it returns, every new connection is served by it. The first one must be whole (`replace`). */
   apply(change: GatewayChange): readonly StreamProblem[];
+  /** Takes everything away. */
+  clear(): void;
 };
 
 type Folders = 'backends' | 'certificates';
@@ -52,6 +54,7 @@ export function createStreamTable(directory: string): StreamTable {
   const take = (change: GatewayChange): Set<string> => {
     const touched = new Set<string>();
     if (change.replace) {
+      problemsByPort.clear();
       for (const map of [ports, listeners, streams, certificates, known.backends, known.certificates])
         map.clear();
     }
@@ -151,6 +154,12 @@ export function createStreamTable(directory: string): StreamTable {
       }
       incomplete = failures.length > 0;
       return [...[...problemsByPort.values()].flat(), ...failures];
+    },
+    clear: () => {
+      slots.clear();
+      problemsByPort.clear();
+      needed = neededBy(slots);
+      for (const path of files.held.keys()) files.remove(path);
     },
   };
 }

@@ -97,29 +97,3 @@ async function until(done: () => boolean | Promise<boolean>, otherwise: () => st
   for (const deadline = Date.now() + 15_000; Date.now() < deadline; await sleep(25)) if (await done()) return;
   throw new Error(otherwise());
 }
-
-/** Writes a certificate with its key as one PEM file, signed by itself or by `issuer`, and gives its text. */
-export async function makeCertificate(
-  box: Box,
-  file: string,
-  options: {
-    readonly names: readonly string[];
-    readonly issuer?: string;
-    readonly authority?: true;
-    readonly kind?: 'rsa' | 'ec';
-  },
-): Promise<string> {
-  const key =
-    options.kind === 'rsa' ? '-newkey rsa:2048' : '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1';
-  const by = options.issuer === undefined ? '' : `-CA ${options.issuer} -CAkey ${options.issuer}`;
-  const names =
-    options.authority === true
-      ? '-addext basicConstraints=critical,CA:TRUE'
-      : `-addext subjectAltName=${options.names.map((name) => `DNS:${name}`).join(',')} -addext basicConstraints=CA:FALSE`;
-  const line =
-    `openssl req -x509 -nodes -days 30 ${key} -subj '/CN=${options.names[0]}' ${names} ${by} ` +
-    `-keyout ${file}.key -out ${file}.crt 2>&1 && cat ${file}.crt ${file}.key > ${file} && cat ${file}`;
-  const made = await box.exec(['sh', '-c', line]);
-  if (made.code !== 0) throw new Error(made.stdout);
-  return made.stdout.slice(made.stdout.indexOf('-----BEGIN'));
-}
