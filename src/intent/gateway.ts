@@ -151,8 +151,10 @@ export type GatewayActionIntent = {
   readonly persistence?: {
     readonly type: 'cookie' | 'header';
     readonly name: string;
-    /** Seconds; only of cookies. */
+    /** Seconds that a client keeps it; only of cookies. Absent: until it ends its own session. */
     readonly maxAge?: number;
+    /** Seconds from its beginning until it is over, however much it is used. Absent: never. */
+    readonly absolute?: number;
   };
 };
 

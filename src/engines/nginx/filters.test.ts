@@ -306,6 +306,20 @@ describe('sessions', () => {
   });
 });
 
+describe('sessions that end', () => {
+  it('are begun anew once they are over', async () => {
+    await serve({ '/e': { to: 'ab', persistence: { type: 'cookie', name: 'sid', absolute: 100 } } });
+    const tokenOf = (cookie: string | undefined) => /sid=([^;]+)/.exec(cookie ?? '')?.[1] ?? '';
+    const value = tokenOf((await ask('/e')).headers['set-cookie']);
+    expect(value).toMatch(/\.\d+$/);
+    const live = await ask('/e', { headers: { Cookie: `sid=${value}` } });
+    expect(live.headers['set-cookie']).toBeUndefined();
+    const over = value.replace(/\d+$/, String(Math.floor(Date.now() / 1000) - 1));
+    const anew = tokenOf((await ask('/e', { headers: { Cookie: `sid=${over}` } })).headers['set-cookie']);
+    expect(Number(anew.split('.')[1])).toBeGreaterThan(Date.now() / 1000 + 90);
+  });
+});
+
 describe('time', () => {
   it('runs out for a request as a whole, and for one try', async () => {
     await serve({
