@@ -1,4 +1,4 @@
-/** Compiles the router to one file of Lua. `node router/build.ts` prints where it is. */
+/** Makes what nginx runs: the router as one file of Lua, the stream part's program for njs. `node router/build.ts` prints where they are. */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -21,6 +21,29 @@ export async function buildRouter(part: RouterPart = 'nginx'): Promise<string> {
   const emitted = await compile(entryOf(part), files[part]);
   await mkdir(dist, { recursive: true });
   for (const [name, text] of emitted) await replaceFile(join(dist, name), text);
+  await replaceFile(stamp, hash);
+  return output;
+}
+
+/** Path of the stream part's program. njs imports and exports defaults only, and knows its modules without `node:`. */
+export async function buildStream(): Promise<string> {
+  const source = await readFile(join(here, '../src/engines/nginx/stream-program.ts'), 'utf8');
+  const output = join(dist, 'stream.js');
+  const stamp = join(dist, '.stream.js.hash');
+  const own = await readFile(import.meta.filename);
+  const hash = createHash('sha256').update(source).update(own).digest('hex');
+  const built = await readFile(stamp, 'utf8').catch(() => undefined);
+  if (built === hash && existsSync(output)) return output;
+  const { default: ts } = await import('typescript');
+  const names = [...source.matchAll(/^export function (\w+)/gm)].map(([, name]) => name);
+  const script = ts
+    .transpileModule(source, {
+      compilerOptions: { target: ts.ScriptTarget.ES2018, module: ts.ModuleKind.ESNext },
+    })
+    .outputText.replace(/^export function/gm, 'function')
+    .replace("from 'node:fs'", "from 'fs'");
+  await mkdir(dist, { recursive: true });
+  await replaceFile(output, `${script}export default { ${names.join(', ')} };\n`);
   await replaceFile(stamp, hash);
   return output;
 }
@@ -88,4 +111,4 @@ async function replaceFile(path: string, text: string): Promise<void> {
   await rename(temporary, path);
 }
 
-if (import.meta.main) process.stdout.write(`${await buildRouter()}\n`);
+if (import.meta.main) process.stdout.write(`${await buildRouter()}\n${await buildStream()}\n`);

@@ -25,12 +25,12 @@ export function nextEndpoint(backend: RouterBackend, dice: number): RouterEndpoi
 /** The endpoint that `value` always leads to, as long as it is there: rendezvous hashing, so that others' coming and going moves little. */
 export function hashedEndpoint(backend: RouterBackend, value: string): RouterEndpoint | undefined {
   const endpoints = backend.endpoints;
-  const wanted = digest(value, 7);
+  const wanted = digest(value, 7, 33);
   let best: RouterEndpoint | undefined;
   let highest = -1;
   for (let at = 0; at < endpoints.length; at++) {
     const endpoint = endpoints[at]!;
-    const score = mixed(wanted, digest(endpoint.name, 11));
+    const score = mixed(wanted, digest(endpoint.name, 11, 33));
     if (score > highest) {
       highest = score;
       best = endpoint;
@@ -45,7 +45,7 @@ export function hashedEndpoint(backend: RouterBackend, value: string): RouterEnd
  */
 export function sessionToken(backend: RouterBackend, endpoint: RouterEndpoint): string {
   const text = `${backend.key} ${endpoint.name}`;
-  return `${digest(text, 5381)}-${digest(text, 52711)}`;
+  return `${digest(text, 5381, 33)}-${digest(text, 5381, 65_599)}`;
 }
 
 export type RouterSession = { readonly backend: RouterBackend; readonly endpoint: RouterEndpoint };
@@ -92,9 +92,9 @@ function tokensOf(backend: RouterBackend): Record<string, number> {
 }
 
 /** Below 2^32. Only sums and products under 2^53, which are exact in both languages. */
-function digest(text: string, seed: number): number {
+function digest(text: string, seed: number, factor: number): number {
   let hash = seed;
-  for (let at = 0; at < text.length; at++) hash = (hash * 33 + text.charCodeAt(at)) % 4_294_967_291;
+  for (let at = 0; at < text.length; at++) hash = (hash * factor + text.charCodeAt(at)) % 4_294_967_291;
   return hash;
 }
 

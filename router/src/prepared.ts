@@ -95,7 +95,8 @@ function totalOf(cumulative: readonly number[]): number {
 }
 
 function isPlain(intent: GatewayActionIntent): boolean {
-  if (intent.filters !== undefined || intent.redirect !== undefined || intent.cors !== undefined) return false;
+  if (intent.filters !== undefined || intent.redirect !== undefined || intent.cors !== undefined)
+    return false;
   if (intent.mirrors !== undefined && intent.mirrors.length > 0) return false;
   if (intent.externalAuth !== undefined || intent.persistence !== undefined) return false;
   for (let at = 0; at < intent.backends.length; at++) {

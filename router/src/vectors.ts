@@ -24,7 +24,13 @@ import { findCertificate, findListener, findRule, findStream } from './match.ts'
 import { normalisePath, targetPath, targetQuery } from './paths.ts';
 import { prepareBackend } from './prepared.ts';
 import { hostPort, normaliseHost, queryValue, type RouterReader, type RouterRequest } from './request.ts';
-import { changeHeaders, type HeaderSink, type RedirectedRequest, redirectLocation, rewrittenPath } from './rewrite.ts';
+import {
+  changeHeaders,
+  type HeaderSink,
+  type RedirectedRequest,
+  redirectLocation,
+  rewrittenPath,
+} from './rewrite.ts';
 import { routerRule } from './rules.ts';
 import { applyChange, createTable, type RouterTable } from './table.ts';
 
@@ -45,17 +51,35 @@ export type Questions = {
   readonly queryValue: { readonly query: string; readonly name: string };
   /** One answer a request: the rule's key, `404` without one, `no listener`. */
   readonly match: { readonly changes: readonly GatewayChange[]; readonly requests: readonly VectorRequest[] };
-  readonly stream: { readonly changes: readonly GatewayChange[]; readonly asked: readonly { readonly port: string; readonly host: string }[] };
-  readonly certificate: { readonly changes: readonly GatewayChange[]; readonly asked: readonly { readonly port: string; readonly host: string }[] };
+  readonly stream: {
+    readonly changes: readonly GatewayChange[];
+    readonly asked: readonly { readonly port: string; readonly host: string }[];
+  };
+  readonly certificate: {
+    readonly changes: readonly GatewayChange[];
+    readonly asked: readonly { readonly port: string; readonly host: string }[];
+  };
   /** Backends of one action, by dice. */
-  readonly choose: { readonly changes: readonly GatewayChange[]; readonly action: string; readonly dice: readonly number[] };
+  readonly choose: {
+    readonly changes: readonly GatewayChange[];
+    readonly action: string;
+    readonly dice: readonly number[];
+  };
   /** Endpoints in turn, the first by dice. */
   readonly turns: { readonly backend: GatewayBackendIntent; readonly dice: number; readonly count: number };
   readonly hashed: { readonly backend: GatewayBackendIntent; readonly values: readonly string[] };
   readonly token: { readonly key: string; readonly backend: GatewayBackendIntent };
-  readonly session: { readonly changes: readonly GatewayChange[]; readonly action: string; readonly tokens: readonly string[] };
+  readonly session: {
+    readonly changes: readonly GatewayChange[];
+    readonly action: string;
+    readonly tokens: readonly string[];
+  };
   readonly rewrite: { readonly change: GatewayPathChange; readonly prefix: string; readonly path: string };
-  readonly redirect: { readonly redirect: GatewayRedirect; readonly prefix: string; readonly request: RedirectedRequest };
+  readonly redirect: {
+    readonly redirect: GatewayRedirect;
+    readonly prefix: string;
+    readonly request: RedirectedRequest;
+  };
   readonly headers: { readonly change: GatewayHeaderChange };
   readonly cors: { readonly cors: GatewayCORS; readonly origin: string };
   readonly preflight: {
@@ -71,7 +95,9 @@ export type Questions = {
   readonly mirrored: { readonly share: number; readonly dice: number };
 };
 
-export type Question = { readonly [K in keyof Questions]: { readonly call: K; readonly input: Questions[K] } }[keyof Questions];
+export type Question = {
+  readonly [K in keyof Questions]: { readonly call: K; readonly input: Questions[K] };
+}[keyof Questions];
 
 /** Several answers stand on lines of their own; `-`: undefined. */
 export function answer(question: Question): string {
@@ -91,7 +117,11 @@ export function answer(question: Question): string {
     return rewrittenPath(question.input.change, question.input.path, prefixRule(question.input.prefix));
   }
   if (call === 'redirect') {
-    return redirectLocation(question.input.redirect, question.input.request, prefixRule(question.input.prefix));
+    return redirectLocation(
+      question.input.redirect,
+      question.input.request,
+      prefixRule(question.input.prefix),
+    );
   }
   if (call === 'headers') return headerSteps(question.input.change);
   if (call === 'cors') return headerLines(corsHeaders(question.input.cors, question.input.origin));
@@ -111,7 +141,10 @@ export function answer(question: Question): string {
   return `${isMirrored(question.input.share, question.input.dice)}`;
 }
 
-type Asked = RouterRequest & { readonly headers: Readonly<Record<string, string>> | undefined; readonly query: string };
+type Asked = RouterRequest & {
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly query: string;
+};
 
 const reader: RouterReader<Asked> = {
   header: (request, name) => (request.headers === undefined ? undefined : request.headers[name]),
@@ -137,7 +170,11 @@ function matchOne(table: RouterTable, asked: VectorRequest): string {
   const path = normalisePath(asked.path);
   if (path === undefined) return '400';
   const query = asked.query === undefined ? '' : asked.query;
-  const rule = findRule(listener, { host, path, method: asked.method, headers: asked.headers, query }, reader);
+  const rule = findRule(
+    listener,
+    { host, path, method: asked.method, headers: asked.headers, query },
+    reader,
+  );
   return rule === undefined ? '404' : rule.key;
 }
 
@@ -232,7 +269,13 @@ function headerLines(headers: readonly CORSHeader[]): string {
 }
 
 function prefixRule(prefix: string) {
-  return routerRule('r', { listener: '', host: '', path: { type: 'prefix', value: prefix }, rank: '', action: '' });
+  return routerRule('r', {
+    listener: '',
+    host: '',
+    path: { type: 'prefix', value: prefix },
+    rank: '',
+    action: '',
+  });
 }
 
 function tableOf(changes: readonly GatewayChange[]): RouterTable {

@@ -5,20 +5,50 @@ import type { VectorRequest } from '../src/vectors.ts';
 
 const origin = { kind: 'HTTPRoute', name: 'r', namespace: 'n' };
 const ports = ['tcp/80', 'tcp/8080'];
-const hostnames = ['', '*.x', '*.b.x', '*.a.b.x', 'a.x', 'b.x', 'a.b.x', 'c.a.b.x', 'constructor', '__proto__'];
-const hosts = ['x', 'a.x', 'b.x', 'c.x', 'a.b.x', 'c.b.x', 'c.a.b.x', 'd.c.a.b.x', 'other', 'constructor', '__proto__'];
+const hostnames = [
+  '',
+  '*.x',
+  '*.b.x',
+  '*.a.b.x',
+  'a.x',
+  'b.x',
+  'a.b.x',
+  'c.a.b.x',
+  'constructor',
+  '__proto__',
+];
+const hosts = [
+  'x',
+  'a.x',
+  'b.x',
+  'c.x',
+  'a.b.x',
+  'c.b.x',
+  'c.a.b.x',
+  'd.c.a.b.x',
+  'other',
+  'constructor',
+  '__proto__',
+];
 
 const segment = fc.constantFrom('a', 'b', 'A', 'ab', '%7E', '~', '%c3', '%C3', 'constructor');
 const rulePath = fc
   .tuple(fc.array(segment, { maxLength: 7 }), fc.boolean())
   .map(([segments, slash]) => `/${segments.join('/')}${slash && segments.length > 0 ? '/' : ''}`);
-const requestSegment = fc.oneof({ weight: 8, arbitrary: segment }, { weight: 1, arbitrary: fc.constantFrom('.', '..', '', '%2e', '%2F') });
+const requestSegment = fc.oneof(
+  { weight: 8, arbitrary: segment },
+  { weight: 1, arbitrary: fc.constantFrom('.', '..', '', '%2e', '%2F') },
+);
 const requestPath = fc.array(requestSegment, { maxLength: 9 }).map((segments) => `/${segments.join('/')}`);
 
 const method = fc.constantFrom('GET', 'POST');
 const valueMatches = (names: readonly string[]) =>
   fc.uniqueArray(
-    fc.record({ name: fc.constantFrom(...names), value: fc.constantFrom('1', '2', '1.*'), regex: fc.boolean() }),
+    fc.record({
+      name: fc.constantFrom(...names),
+      value: fc.constantFrom('1', '2', '1.*'),
+      regex: fc.boolean(),
+    }),
     { maxLength: 2, selector: ({ name }) => name },
   );
 
@@ -57,7 +87,9 @@ function valueMatch({ name, value, regex }: { name: string; value: string; regex
   return regex ? { name, value, regex: true as const } : { name, value };
 }
 
-const listeners = fc.array(listenerIntent, { maxLength: 8 }).map((list) => keyed(list.map((one) => [listenerKey(one), one])));
+const listeners = fc
+  .array(listenerIntent, { maxLength: 8 })
+  .map((list) => keyed(list.map((one) => [listenerKey(one), one])));
 const rules = fc
   .array(fc.tuple(fc.nat(40), ruleIntent), { maxLength: 30 })
   .map((list) => keyed(list.map(([number, rule]) => [`rule-${number}`, rule])));
@@ -69,7 +101,10 @@ export const changes: fc.Arbitrary<readonly GatewayChange[]> = fc
       listeners,
       rules,
       removeListeners: fc.array(listenerIntent.map(listenerKey), { maxLength: 3 }),
-      removeRules: fc.array(fc.nat(40).map((number) => `rule-${number}`), { maxLength: 10 }),
+      removeRules: fc.array(
+        fc.nat(40).map((number) => `rule-${number}`),
+        { maxLength: 10 },
+      ),
       replace: fc.nat(5).map((number) => number === 0),
     }),
     { minLength: 1, maxLength: 4 },

@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
+import { openSandbox, type Sandbox } from '../../src/lab/sandbox.ts';
 import { buildRouter } from '../build.ts';
+import { answer, type Question } from '../src/vectors.ts';
 import { changes, request } from './arbitrary.ts';
 import { luaLiteral } from './lua-literal.ts';
-import { answer, type Question } from '../src/vectors.ts';
 
 type Vector = Question & { readonly name: string; readonly answer: string };
 
@@ -41,7 +41,10 @@ describe.skipIf(!root)(`in LuaJIT${root ? '' : ' (needs root for the node image)
   });
 
   test('random paths, hosts, queries and hashes have the same answers as in Node', async () => {
-    const text = fc.string({ unit: fc.constantFrom(...'/.%2eEfF5cC;:ab~AB09[]&=+?'), maxLength: 24 });
+    const text = fc.string({
+      unit: fc.constantFrom(...'/.%2eEfF5cC;:ab~AB09[]&=+?'.split('')),
+      maxLength: 24,
+    });
     const questions = fc.sample(text, 3000).flatMap((one): Question[] => [
       { call: 'normalisePath', input: `/${one}` },
       { call: 'normaliseHost', input: one },

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { GatewayChange } from '../../src/intent/gateway.ts';
-import { changes, request } from './arbitrary.ts';
-import { oracle, stateAfter } from './oracle.ts';
 import { applyChange, createTable, type RouterTable } from '../src/table.ts';
 import { answer } from '../src/vectors.ts';
+import { changes, request } from './arbitrary.ts';
+import { oracle, stateAfter } from './oracle.ts';
 
 test('the index decides as looking at every rule does', () => {
   fc.assert(
@@ -61,7 +61,10 @@ test('listeners can change hostnames with each other', () => {
     generation: 1,
     after: 0,
     replace: true,
-    put: { listeners: { one: listener('a.x'), two: listener('b.x') }, rules: { r1: rule('one'), r2: rule('two') } },
+    put: {
+      listeners: { one: listener('a.x'), two: listener('b.x') },
+      rules: { r1: rule('one'), r2: rule('two') },
+    },
     remove: {},
   };
   const second: GatewayChange = {
@@ -78,7 +81,13 @@ test('listeners can change hostnames with each other', () => {
 test('a listening socket keeps its port until another one takes it', () => {
   const port = (number: number, slot: number) => ({ port: number, kind: 'http' as const, slot });
   const table = createTable();
-  const change = { generation: 1, after: 0, replace: true, put: { ports: { 'tcp/80': port(80, 3) } }, remove: {} };
+  const change = {
+    generation: 1,
+    after: 0,
+    replace: true,
+    put: { ports: { 'tcp/80': port(80, 3) } },
+    remove: {},
+  };
   applyChange(table, change);
   applyChange(table, { ...change, put: { ports: { 'tcp/80': port(80, 4) } } });
   expect(table.slots).toEqual({ 'http/3': 'tcp/80', 'http/4': 'tcp/80' });

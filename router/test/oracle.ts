@@ -45,7 +45,7 @@ type Entry = readonly [string, GatewayRuleIntent];
 function precedence([key, rule]: Entry, [otherKey, other]: Entry): number {
   return (
     specificity(other.host) - specificity(rule.host) ||
-    kindOf(rule) - kindOf(other) ||
+    types.indexOf(rule.path.type) - types.indexOf(other.path.type) ||
     (rule.path.type === 'prefix'
       ? segments(other.path.value).length - segments(rule.path.value).length
       : 0) ||
@@ -55,11 +55,6 @@ function precedence([key, rule]: Entry, [otherKey, other]: Entry): number {
 }
 
 const types = ['exact', 'prefix', 'regex'];
-
-/** The prefix that takes everything comes after expressions. */
-function kindOf({ path: { type, value } }: GatewayRuleIntent): number {
-  return type === 'prefix' && segments(value).length === 0 ? types.length : types.indexOf(type);
-}
 
 function byBytes(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;

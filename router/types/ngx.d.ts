@@ -57,7 +57,9 @@ declare interface NgxRequest {
   clear_header(name: string): void;
   set_uri(path: string, jump?: boolean): void;
   set_uri_args(args: string): void;
-  get_uri_args(max?: number): LuaMultiReturn<[Record<string, string | boolean | readonly (string | boolean)[]>, string?]>;
+  get_uri_args(
+    max?: number,
+  ): LuaMultiReturn<[Record<string, string | boolean | readonly (string | boolean)[]>, string?]>;
   read_body(): void;
   discard_body(): void;
   get_body_data(): string | undefined;
@@ -83,8 +85,16 @@ declare interface NgxSharedDictionary {
     value: string | number | boolean | undefined,
     ttl?: number,
   ): LuaMultiReturn<[boolean, string?, boolean?]>;
-  safe_set(key: string, value: string | number | boolean, ttl?: number): LuaMultiReturn<[boolean | undefined, string?]>;
-  add(key: string, value: string | number | boolean, ttl?: number): LuaMultiReturn<[boolean, string?, boolean?]>;
+  safe_set(
+    key: string,
+    value: string | number | boolean,
+    ttl?: number,
+  ): LuaMultiReturn<[boolean | undefined, string?]>;
+  add(
+    key: string,
+    value: string | number | boolean,
+    ttl?: number,
+  ): LuaMultiReturn<[boolean, string?, boolean?]>;
   incr(
     key: string,
     by: number,

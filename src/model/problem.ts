@@ -48,6 +48,7 @@ export const problemCodes = [
   'NoInternalAddress',
   'NodeReplaced',
   'NotCarried',
+  'NotHeld',
   'NotSupported',
   'OutsideSubnet',
   'Overlap',

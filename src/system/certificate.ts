@@ -40,9 +40,12 @@ function parse(text: string): readonly X509Certificate[] | string {
 
 /** The common name counts only where there are no names otherwise (RFC 9525 §2). */
 function namesOf(leaf: X509Certificate): readonly string[] {
-  const names = [...(leaf.subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,"]+)/g)].map(([, name]) => name ?? '');
+  const names = [...(leaf.subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,"]+)/g)].map(
+    ([, name]) => name ?? '',
+  );
   const common = /(?:^|\n)CN=([^\n]+)/.exec(leaf.subject)?.[1];
-  const found = names.length > 0 || leaf.subjectAltName !== undefined || common === undefined ? names : [common];
+  const found =
+    names.length > 0 || leaf.subjectAltName !== undefined || common === undefined ? names : [common];
   return [...new Set(found.map((name) => name.trim().toLowerCase()))].filter((name) =>
     /^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name),
   );

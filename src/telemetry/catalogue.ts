@@ -183,6 +183,10 @@ export const catalogue = {
     'Allow them there (clouds: source checks off and the addresses assigned to the machine; hypervisors: forged transmits allowed; ' +
       'switches: port security by address off), or use mode overlay.',
   ),
+  NotHeld: unmet(
+    "A gateway's pods can't hold all that its routes say.",
+    'See the message: what is named there is not served; the rest is.',
+  ),
   NotSupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
   OutsideSubnet: unmet(
     'A block is not part of its Subnet.',

@@ -43,7 +43,8 @@ export const backendTLSPolicyKind = {
   singular: 'backendtlspolicy',
   shortNames: ['btlspolicy'],
   labels: { [`${gatewayGroup}/policy`]: 'Direct' },
-  summary: 'Gateways speak TLS to a Service of this namespace, which must prove to be the one that is named here.',
+  summary:
+    'Gateways speak TLS to a Service of this namespace, which must prove to be the one that is named here.',
   spec: {
     type: 'object',
     description: 'To which Services, and what is asked of them.',

@@ -52,7 +52,8 @@ export const gatewayClassKind = {
       conditions: { ...gatewayConditionsSchema, default: waiting('Accepted') },
       supportedFeatures: {
         type: 'array',
-        description: 'What Gateways of the class can do, by the names of Gateway API; docs/gateway-api.md has them.',
+        description:
+          'What Gateways of the class can do, by the names of Gateway API; docs/gateway-api.md has them.',
         maxItems: 64,
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['name'],

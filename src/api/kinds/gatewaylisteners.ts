@@ -3,8 +3,8 @@ import {
   hostnameSchema,
   optionsSchema,
   portSchema,
-  sectionSchema,
   secretReferenceSchema,
+  sectionSchema,
   selectorSchema,
   subdomain,
 } from './gatewayparts.ts';

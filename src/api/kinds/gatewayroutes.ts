@@ -73,7 +73,8 @@ export const valuesSchema = <const Value extends object>(description: string, va
         },
         type: {
           type: 'string',
-          description: '`RegularExpression`: PCRE2 without lookaround and backreferences; all of the value must match.',
+          description:
+            '`RegularExpression`: PCRE2 without lookaround and backreferences; all of the value must match.',
           default: 'Exact',
           enum: ['Exact', 'RegularExpression'],
         },

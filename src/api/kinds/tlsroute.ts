@@ -1,6 +1,6 @@
 /** TLSRoute, of Gateway API: TLS connections, by the name that their clients ask for, to Services. */
 import type { ObjectOf } from '../kind.ts';
-import { hostnameSchema, subdomain } from './gatewayparts.ts';
+import { hostnameSchema, subdomain, supersededBy } from './gatewayparts.ts';
 import { connectionRoute, connectionSpec, oldConnectionRoute } from './gatewayroutes.ts';
 
 const name = `^(${subdomain.replaceAll('\\', '\\\\')})$`;
@@ -33,7 +33,7 @@ export const tlsRouteKind = {
   ...connectionRoute,
   olderVersions: [
     oldConnectionRoute('TLSRoute', 'v1alpha2', { hostnames }),
-    oldConnectionRoute('TLSRoute', 'v1alpha3', { hostnames }),
+    { name: 'v1alpha3', deprecated: supersededBy('TLSRoute', 'v1alpha3') },
   ],
   kind: 'TLSRoute',
   plural: 'tlsroutes',

@@ -15,7 +15,7 @@ export function featuresPage(): string {
     '',
     intro,
     '',
-    `${supportedFeatures.length} features are served: all core ones, and ${served.length} of ${optional.length} extended ones (mesh aside).`,
+    `${supportedFeatures.length} features are served. Mesh aside that is all core ones, and ${served.length} of ${optional.length} extended ones.`,
     '',
     ...features.flatMap(({ title, features: section }) => [
       `## ${title}`,

@@ -44,7 +44,7 @@ const gateway: readonly Feature[] = [
   extended('GatewayFrontendClientCertificateValidation', 'certificates of clients, by port'),
   extended(
     'GatewayFrontendClientCertificateValidationInsecureFallback',
-    'clients without a valid certificate are let in, and marked',
+    'clients without a valid certificate are let in, and the Gateway says so',
   ),
 ];
 
@@ -90,7 +90,8 @@ const otherRoutes: readonly Feature[] = [
   extended('BackendTLSPolicySANValidation', 'alternative names: DNS and URI'),
 ];
 
-const inside = 'Routes of traffic between pods are not served: Services, policy and QoS are what Netloom has there.';
+const inside =
+  'Routes of traffic between pods are not served: Services, policy and QoS are what Netloom has there.';
 
 const mesh: readonly Feature[] = [
   core('Mesh', 'routes whose parent is a Service'),
@@ -116,7 +117,10 @@ export const features: readonly { readonly title: string; readonly features: rea
 ];
 
 export const fields: readonly Field[] = [
-  { path: 'HTTPRoute filters ExternalAuth', what: 'asks a Service by HTTP or gRPC whether a request may pass' },
+  {
+    path: 'HTTPRoute filters ExternalAuth',
+    what: 'asks a Service by HTTP or gRPC whether a request may pass',
+  },
   { path: 'HTTPRoute filters ExternalAuth forwardBody', what: 'the body with it, up to 1 MiB' },
   {
     path: 'HTTPRoute, GRPCRoute sessionPersistence',
@@ -130,9 +134,13 @@ export const fields: readonly Field[] = [
     refused: 'There are none: the rule answers with 500, and the route’s status says so.',
   },
   {
-    path: 'parametersRef of GatewayClass and Gateway',
-    what: 'more to say in an object of another kind',
-    refused: 'There is nothing more to say: the class or Gateway is refused.',
+    path: 'Gateway infrastructure.parametersRef',
+    what: 'a ConfigMap with `replicas`, `externalTrafficPolicy`, `serviceType`',
+  },
+  {
+    path: 'GatewayClass parametersRef',
+    what: 'more to say of all Gateways of a class',
+    refused: 'There is nothing to say of all: the class is refused.',
   },
   {
     path: 'XBackend, XBackendTrafficPolicy, XMesh',

@@ -21,7 +21,8 @@ export function readAuthority(object: KubeObject, inspect: InspectAuthority): Re
   }
   const text = object.kind === 'Secret' ? decodeASCII(written) : written;
   const blocks = text === undefined ? undefined : readPEM(text);
-  if (blocks === undefined) refuse(field, 'InvalidCertificate', 'is not in PEM: blocks of Base64 between BEGIN and END');
+  if (blocks === undefined)
+    refuse(field, 'InvalidCertificate', 'is not in PEM: blocks of Base64 between BEGIN and END');
   const certificates = blocks && certificatesOf(blocks, field, refuse);
   const found = certificates && inspect(certificates);
   if (found !== undefined) refuse(field, 'InvalidCertificate', found);

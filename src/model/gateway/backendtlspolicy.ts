@@ -49,8 +49,8 @@ function readValidation(value: unknown, namespace: string, refuse: Refuse): Vali
   const raw = readRaw(value, field, refuse);
   const hostname = readHostname(raw['hostname'], `${field}.hostname`, forms.preciseHostname, refuse);
   if (hostname === undefined) refuse(`${field}.hostname`, 'Required', 'names no host');
-  const authorities = readEntries(raw['caCertificateRefs'], `${field}.caCertificateRefs`, refuse).map((entry) =>
-    readReference(entry, { namespace }, refuse),
+  const authorities = readEntries(raw['caCertificateRefs'], `${field}.caCertificateRefs`, refuse).map(
+    (entry) => readReference(entry, { namespace }, refuse),
   );
   const wellKnown = readText(raw['wellKnownCACertificates'], `${field}.wellKnownCACertificates`, refuse);
   if ((authorities.length === 0) === (wellKnown === undefined))

@@ -10,7 +10,10 @@ import type { CertificateModel } from './types.ts';
  * What this folder can't see, being pure: the DNS names of the chain's leaf in lower case, or a sentence why the key isn't its key or one of
  * the certificates is none. `inspectCertificate` of system/certificate.ts.
  */
-export type InspectCertificate = (certificate: string, privateKey: string) => { readonly names: readonly string[] } | string;
+export type InspectCertificate = (
+  certificate: string,
+  privateKey: string,
+) => { readonly names: readonly string[] } | string;
 
 const keyLabels = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
 

@@ -35,7 +35,7 @@ export function gatewayObject(object: KubeObject): GatewayObject {
     namespace,
     name,
     uid: text('uid'),
-    generation: typeof generation === 'number' ? generation : 0,
+    generation: Number.isSafeInteger(generation) ? Number(generation) : 0,
     created: text('creationTimestamp'),
   };
 }
@@ -80,7 +80,12 @@ export function readForm(
 }
 
 /** In lower case. */
-export function readHostname(value: unknown, field: string, form: TextForm, refuse: Refuse): string | undefined {
+export function readHostname(
+  value: unknown,
+  field: string,
+  form: TextForm,
+  refuse: Refuse,
+): string | undefined {
   const text = readText(value, field, refuse)?.toLowerCase();
   if (text === undefined || (text.length <= form.longest && form.pattern.test(text))) return text;
   return refuse(field, 'InvalidHostname', `${shown(text)} is not ${form.what}`);

@@ -26,7 +26,8 @@ export function readGateway(object: KubeObject): Read<GatewayModel> {
   const head = gatewayObject(object);
   const { problems, refuse } = collectProblems(head.origin);
   const spec = rawOf(object['spec']);
-  if (spec === undefined) refuse('spec', 'Required', 'says nothing; gatewayClassName and listeners are the least');
+  if (spec === undefined)
+    refuse('spec', 'Required', 'says nothing; gatewayClassName and listeners are the least');
   const className = spec && readText(spec['gatewayClassName'], 'spec.gatewayClassName', refuse);
   if (spec === undefined || className === undefined) {
     if (problems.length === 0) refuse('spec.gatewayClassName', 'Required', 'names no GatewayClass');
@@ -88,7 +89,11 @@ function readAddress({ raw, field }: Entry, refuse: Refuse): GatewayAddress {
   return { type, value: address ?? value };
 }
 
-function readInfrastructure(value: unknown, namespace: string, refuse: Refuse): GatewayModel['infrastructure'] {
+function readInfrastructure(
+  value: unknown,
+  namespace: string,
+  refuse: Refuse,
+): GatewayModel['infrastructure'] {
   const field = 'spec.infrastructure';
   const raw = readRaw(value, field, refuse);
   const labels = Object.entries(readTexts(raw['labels'], `${field}.labels`, refuse)).filter(
@@ -118,7 +123,11 @@ export function readParameters(
   return readReference({ raw: readRaw(value, field, refuse), field }, { namespace }, refuse);
 }
 
-function readClientCertificate(value: unknown, namespace: string, refuse: Refuse): ObjectReference | undefined {
+function readClientCertificate(
+  value: unknown,
+  namespace: string,
+  refuse: Refuse,
+): ObjectReference | undefined {
   const field = 'spec.tls.backend';
   const { clientCertificateRef: reference } = readRaw(value, field, refuse);
   if (reference === undefined || reference === null) return undefined;

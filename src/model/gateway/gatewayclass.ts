@@ -16,5 +16,8 @@ export function readGatewayClass(object: KubeObject): Read<GatewayClassModel> {
     refuse('spec.controllerName', 'Required', 'names no controller');
     return { value: undefined, problems };
   }
-  return { value: { ...head, controllerName, ...(parameters === undefined ? {} : { parameters }) }, problems };
+  return {
+    value: { ...head, controllerName, ...(parameters === undefined ? {} : { parameters }) },
+    problems,
+  };
 }

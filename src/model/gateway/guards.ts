@@ -51,7 +51,11 @@ function readSet(
 /** The largest body that is held for a question. */
 const largestBody = 1_048_576;
 
-export function readExternalAuth({ raw, field }: Entry, namespace: string, refuse: Refuse): Typed<'ExternalAuth'> {
+export function readExternalAuth(
+  { raw, field }: Entry,
+  namespace: string,
+  refuse: Refuse,
+): Typed<'ExternalAuth'> {
   const protocol = readChoice(raw['protocol'], `${field}.protocol`, ['HTTP', 'GRPC'], refuse);
   if (protocol === undefined) refuse(`${field}.protocol`, 'Required', 'needs HTTP or GRPC');
   const at = `${field}.backendRef`;

@@ -80,6 +80,7 @@ function readChanged(value: unknown, field: string, refuse: Refuse): string | un
   const key = name?.toLowerCase() ?? '';
   if (key === 'host')
     return refuse(field, 'InvalidHeader', 'Host is changed by a URLRewrite with hostname, not as a header');
-  if (framing.has(key)) return refuse(field, 'InvalidHeader', `${name} belongs to the connection, not to a route`);
+  if (framing.has(key))
+    return refuse(field, 'InvalidHeader', `${name} belongs to the connection, not to a route`);
   return name;
 }

@@ -3,14 +3,15 @@ import type { Refuse } from '../problem.ts';
 import { readDuration } from './duration.ts';
 import { type Entry, readInteger, readList, readRaw } from './fields.ts';
 import { readHTTPMatch } from './matches.ts';
-import { readMatches, readRuleBase, readRules, refusalsOf, replacesPrefix } from './rules.ts';
-import type { FilterModel, HTTPMatchModel, HTTPRuleModel } from './types.ts';
+import { readMatches, readRuleBase, readRules, refusalsOf } from './rules.ts';
+import type { HTTPMatchModel, HTTPRuleModel } from './types.ts';
 
 const everything: HTTPMatchModel = { path: { type: 'PathPrefix', value: '/' }, headers: [], query: [] };
 
-/** A route that says none has one, which takes everything. */
+/** A route that says none has one, which takes everything. Whether filters go together, and with the matches, is judged in compile/gateway. */
 export function readHTTPRules(value: unknown, namespace: string, refuse: Refuse): readonly HTTPRuleModel[] {
-  if (value === undefined || value === null) return [readRule({ raw: {}, field: 'spec.rules[0]' }, namespace, refuse)];
+  if (value === undefined || value === null)
+    return [readRule({ raw: {}, field: 'spec.rules[0]' }, namespace, refuse)];
   return readRules(value, refuse).map((entry) => readRule(entry, namespace, refuse));
 }
 
@@ -21,11 +22,6 @@ function readRule(entry: Entry, namespace: string, refuse: Refuse): HTTPRuleMode
   const base = readRuleBase(entry, 'HTTPRoute', namespace, refuse, bad);
   const timeouts = readTimeouts(raw['timeouts'], `${field}.timeouts`, bad);
   const retry = readRetry(raw['retry'], `${field}.retry`, bad);
-  checkPrefixes(base.filters, matches, `${field}.filters`, bad);
-  for (const [index, backend] of base.backends.entries())
-    checkPrefixes(backend.filters, matches, `${field}.backendRefs[${index}].filters`, bad);
-  if (base.backends.length > 0 && base.filters.some(({ type }) => type === 'RequestRedirect'))
-    bad(`${field}.backendRefs`, 'NotSupported', 'a rule that redirects sends nothing to backends');
   const reason = unusable();
   return {
     ...base,
@@ -34,23 +30,6 @@ function readRule(entry: Entry, namespace: string, refuse: Refuse): HTTPRuleMode
     ...(retry === undefined ? {} : { retry }),
     ...(reason === undefined ? {} : { unusable: reason }),
   };
-}
-
-/** What is put in place of the prefix must know which. */
-function checkPrefixes(
-  filters: readonly FilterModel[],
-  matches: readonly HTTPMatchModel[],
-  field: string,
-  refuse: Refuse,
-): void {
-  if (matches.length === 1 && matches[0]?.path.type === 'PathPrefix') return;
-  for (const [index, filter] of filters.entries())
-    if (replacesPrefix(filter))
-      refuse(
-        `${field}[${index}]`,
-        'NotSupported',
-        'ReplacePrefixMatch needs a rule with one match, of type PathPrefix',
-      );
 }
 
 function readTimeouts(value: unknown, field: string, refuse: Refuse): HTTPRuleModel['timeouts'] {

@@ -97,7 +97,8 @@ function readPath(value: unknown, field: string, refuse: Refuse): HTTPMatchModel
   const given = raw['value'] ?? '/';
   if (type === 'RegularExpression') return { type, value: readRegex(given, at, refuse) ?? '' };
   const text = readPathText(given, at, refuse) ?? '/';
-  if (foreign.test(text)) refuse(at, 'InvalidPath', `${shown(text)} has //, /./, /../ or %2f, which no path that is looked up has`);
+  if (foreign.test(text))
+    refuse(at, 'InvalidPath', `${shown(text)} has //, /./, /../ or %2f, which no path that is looked up has`);
   // A prefix ends at a segment with or without the slash.
   return { type, value: type === 'PathPrefix' && text.length > 1 ? text.replace(/\/$/, '') : text };
 }

@@ -25,7 +25,7 @@ export function decodeASCII(base64: string): string | undefined {
   const packed = base64.replaceAll(/[\r\n]/g, '');
   if (!isBase64(packed)) return undefined;
   const text = atob(packed);
-  return [...text].every((char) => char.charCodeAt(0) < 128) ? text : undefined;
+  return /^[\0-\x7f]*$/.test(text) ? text : undefined;
 }
 
 function isBase64(text: string): boolean {

@@ -13,7 +13,8 @@ export function readReferenceGrant(object: KubeObject): Read<ReferenceGrantModel
     const group = raw['group'] === '' ? '' : readText(raw['group'], `${field}.group`, refuse);
     const kind = readText(raw['kind'], `${field}.kind`, refuse);
     const namespace = readText(raw['namespace'], `${field}.namespace`, refuse);
-    if (group !== undefined && kind !== undefined && namespace !== undefined) return [{ group, kind, namespace }];
+    if (group !== undefined && kind !== undefined && namespace !== undefined)
+      return [{ group, kind, namespace }];
     return refuse(field, 'Required', 'needs group, kind and namespace; it permits nothing') ?? [];
   });
   const to = readEntries(spec['to'], 'spec.to', refuse).flatMap(({ raw, field }) => {

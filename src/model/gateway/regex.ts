@@ -55,7 +55,9 @@ function repeated(state: State, depth: number): number {
   if (counted === null) return size + 1;
   const [, least = '0', , most = least] = counted;
   if (Number(most) > limits.repeats || Number(least) > Number(most))
-    throw new Unusable(`${quantifier} is no repetition from a lower to a higher number up to ${limits.repeats}`);
+    throw new Unusable(
+      `${quantifier} is no repetition from a lower to a higher number up to ${limits.repeats}`,
+    );
   return size * Math.max(1, Number(most));
 }
 
@@ -73,7 +75,7 @@ function atom(state: State, depth: number): Atom {
     case '[':
       return { size: charClass(state) };
     case '\\':
-      return escape(state, false);
+      return escaped(state, false);
     case '^':
     case '$':
       state.at += 1;
@@ -104,7 +106,9 @@ function group(state: State, depth: number): Atom {
       state.at += setting[0].length;
       return { size: 1, fixed: true };
     }
-    throw new Unusable(`has a group at ${start + 1} of a kind that isn't allowed (lookaround, recursion and the like)`);
+    throw new Unusable(
+      `has a group at ${start + 1} of a kind that isn't allowed (lookaround, recursion and the like)`,
+    );
   }
   if (flags !== undefined && new Set(flags).size !== flags.length) throw new Unusable('has a flag twice');
   if (name !== undefined && state.names.has(name)) throw new Unusable(`has two groups called ${name}`);
@@ -145,14 +149,14 @@ function member(state: State): number | undefined {
   const char = text[state.at] as string;
   if (char === '[' && /[:.=]/.test(text[state.at + 1] ?? ''))
     throw new Unusable(`has a class of POSIX at ${state.at + 1}; write it out`);
-  if (char === '\\') return escape(state, true).code;
+  if (char === '\\') return escaped(state, true).code;
   state.at += 1;
   return char.charCodeAt(0);
 }
 
 const controls: Readonly<Record<string, number>> = { t: 9, n: 10, r: 13, f: 12 };
 
-function escape(state: State, inClass: boolean): Atom & { readonly code?: number } {
+function escaped(state: State, inClass: boolean): Atom & { readonly code?: number } {
   const rest = state.text.slice(state.at + 1);
   const char = rest[0];
   if (char === undefined) throw new Unusable('ends with a \\');

@@ -67,7 +67,9 @@ function readHostnames(value: unknown, refuse: Refuse): readonly string[] | unde
   const given = readList(value, field, refuse);
   const read = given.flatMap((each, index) => {
     const at = `${field}[${index}]`;
-    return readHostname(each, at, forms.hostname, refuse) ?? refuse(at, 'InvalidHostname', 'names no host') ?? [];
+    return (
+      readHostname(each, at, forms.hostname, refuse) ?? refuse(at, 'InvalidHostname', 'names no host') ?? []
+    );
   });
   if (given.length > 0 && read.length === 0) return undefined;
   if (value !== undefined && value !== null && !Array.isArray(value)) return undefined;

@@ -6,10 +6,10 @@ import { readDuration } from './duration.ts';
 import { type Entry, forms, readChoice, readForm, readList, readRaw } from './fields.ts';
 import { readFilters } from './filters.ts';
 import { isToken } from './headers.ts';
-import type { FilterModel, RuleBase, SessionPersistenceModel } from './types.ts';
+import type { RuleBase, SessionPersistenceModel } from './types.ts';
 
 /** `refuse` of what makes the rule unusable, with the first sentence it was told. */
-export type RuleRefuse = { readonly refuse: Refuse; unusable(): string | undefined };
+export type RuleRefuse = { readonly refuse: Refuse; readonly unusable: () => string | undefined };
 
 /** In their places: what is no rule is one that says nothing. */
 export function readRules(value: unknown, refuse: Refuse): readonly Entry[] {
@@ -61,20 +61,14 @@ export function readMatches<Match>(
   bad: Refuse,
 ): readonly Match[] | undefined {
   const given = readList(value, field, bad);
-  if (given.length === 0) return value === undefined || value === null || Array.isArray(value) ? undefined : [];
+  if (given.length === 0)
+    return value === undefined || value === null || Array.isArray(value) ? undefined : [];
   return given.flatMap((each, index) => {
     const at = `${field}[${index}]`;
     if (typeof each !== 'object' || each === null || Array.isArray(each))
       return bad(at, 'InvalidValue', `${shown(each)} is no match`) ?? [];
     return read({ raw: readRaw(each, at, bad), field: at }, bad) ?? [];
   });
-}
-
-export function replacesPrefix(filter: FilterModel): boolean {
-  return (
-    (filter.type === 'RequestRedirect' || filter.type === 'URLRewrite') &&
-    filter.path?.type === 'ReplacePrefixMatch'
-  );
 }
 
 function readPersistence(value: unknown, field: string, refuse: Refuse): SessionPersistenceModel | undefined {

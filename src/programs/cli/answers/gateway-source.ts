@@ -36,21 +36,26 @@ async function fromCluster(invocation: Invocation): Promise<Gateways> {
   const path = await kubeconfigPath(invocation);
   const client = createClient(await loadKubeconfig(path === undefined ? {} : { path }));
   try {
-    const lists = await Promise.all(gatewayTypes.map((type) => listOf(client, type)));
-    return await gatewaysOf(lists.flat(), async (kind, namespace, name) => {
-      const plural = kind === 'Secret' ? 'secrets' : 'configmaps';
-      try {
-        const object = await client.get<KubeObject>({ ...secretType, kind, plural }, name, namespace);
-        return { ...object, apiVersion: 'v1', kind };
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        if (!isNotFound(error)) invocation.progress(`${kind} ${namespace}/${name} can't be read: ${reason}`);
-        return undefined;
-      }
-    });
+    return await clusterGateways(client, invocation.progress);
   } finally {
     client.close();
   }
+}
+
+/** Lists what gateways are made of, and gets what they refer to. */
+export async function clusterGateways(client: Client, progress: Invocation['progress']): Promise<Gateways> {
+  const lists = await Promise.all(gatewayTypes.map((type) => listOf(client, type)));
+  return gatewaysOf(lists.flat(), async (kind, namespace, name) => {
+    const plural = kind === 'Secret' ? 'secrets' : 'configmaps';
+    try {
+      const object = await client.get<KubeObject>({ ...secretType, kind, plural }, name, namespace);
+      return { ...object, apiVersion: 'v1', kind };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!isNotFound(error)) progress(`${kind} ${namespace}/${name} can't be read: ${reason}`);
+      return undefined;
+    }
+  });
 }
 
 /** A kind that the cluster doesn't have has no objects. */

@@ -1,0 +1,74 @@
+/** External authorization: another service is asked whether a request may pass (GEP-1494), before anything is sent on. */
+import type { GatewayExternalAuth } from '../../../src/intent/gateway.ts';
+import { answer } from './answer.ts';
+import { C, currentRequest, requestKey, variable } from './request.ts';
+import type { Serving } from './serving.ts';
+import { beginChild, visitOf } from './visits.ts';
+
+/** What is always told, beside the method, the path and the length of what is sent along. */
+const alwaysAllowed = ['host', 'authorization', 'content-length', 'content-type'];
+/** Headers of an answer that are about a connection of the gateway's own. */
+const notPassedOn = ['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'upgrade', 'trailer'];
+
+/** Returns when it may pass. */
+export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
+  const { pointer, table, visit } = serving;
+  const backend = auth.backend === undefined ? undefined : table.backends[auth.backend];
+  if (backend === undefined || auth.protocol === 'grpc') answer(pointer, 500);
+  if (backend.endpoints.length === 0) answer(pointer, 503);
+  visit.judge = backend;
+  const key = tostring(requestKey(pointer));
+  const said = ngx.location.capture('netloom-auth', {
+    method: C.ngx_http_lua_ffi_req_get_method(pointer),
+    body: auth.forwardBody === undefined ? '' : bodyStart(auth.forwardBody),
+    vars: { netloom_visit: key, netloom_uri: `${auth.path}${serving.target}` },
+  });
+  if (said.status === 200) {
+    for (const name of auth.allowedResponseHeaders) {
+      const value = said.header[name];
+      if (value !== undefined) ngx.req.set_header(name, value);
+    }
+    return;
+  }
+  for (const [name, value] of pairs(said.header)) {
+    if (!isIn(notPassedOn, name.toLowerCase())) ngx.header[name] = value;
+  }
+  ngx.status = said.status;
+  ngx.print(said.body);
+  ngx.exit(ngx.status);
+}
+
+/** rewrite_by_lua of the location that asks. */
+export function prepareQuestion(): void {
+  const pointer = currentRequest();
+  const key = tonumber(variable(pointer, 'netloom_visit'));
+  const parent = key === undefined ? undefined : visitOf(key);
+  if (parent === undefined || parent.judge === undefined) ngx.exit(500);
+  beginChild(requestKey(pointer), parent, parent.judge);
+  const auth = parent.action?.intent.externalAuth;
+  const allowed = auth === undefined ? [] : auth.allowedHeaders;
+  const [headers] = ngx.req.get_headers(0, true);
+  for (const [name] of pairs(headers)) {
+    const lower = name.toLowerCase();
+    if (!isIn(alwaysAllowed, lower) && !isIn(allowed, lower)) ngx.req.clear_header(name);
+  }
+}
+
+/** At most `limit` bytes of the request's body. */
+function bodyStart(limit: number): string {
+  ngx.req.read_body();
+  const text = ngx.req.get_body_data();
+  if (text !== undefined) return text.slice(0, limit);
+  const path = ngx.req.get_body_file();
+  if (path === undefined) return '';
+  const [file] = io.open(path, 'r');
+  if (file === undefined) return '';
+  const read = file.read(limit);
+  file.close();
+  return read === undefined ? '' : read;
+}
+
+function isIn(this: void, names: readonly string[], lower: string): boolean {
+  for (const name of names) if (name.toLowerCase() === lower) return true;
+  return false;
+}

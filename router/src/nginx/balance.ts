@@ -1,0 +1,68 @@
+/** Which endpoint a request is sent to, once for each try. */
+import { nextEndpoint } from '../main.ts';
+import { C, currentRequest, message, requestKey } from './request.ts';
+import { type Visit, visitOf } from './visits.ts';
+
+/** Milliseconds that an idle connection is kept: many servers close theirs after five seconds, and a request on its way then would be lost. */
+const idle = 4_000;
+/** Milliseconds until a connection that doesn't come about counts as failed, and that a backend may be silent where nothing else is said. */
+const connectTimeout = 5_000;
+const silence = 3_600_000;
+
+/** balancer_by_lua. */
+export function balance(): void {
+  const pointer = currentRequest();
+  const visit = visitOf(requestKey(pointer));
+  const backend = visit === undefined ? undefined : visit.backend;
+  if (visit === undefined || backend === undefined) {
+    fail();
+    return;
+  }
+  let endpoint = visit.tries === 0 ? visit.endpoint : undefined;
+  if (endpoint === undefined) endpoint = nextEndpoint(backend, backend.next === -1 ? math.random() : 0);
+  if (endpoint === undefined) {
+    fail();
+    return;
+  }
+  if (visit.tries === 0 && visit.moreTries > 0) {
+    C.ngx_http_lua_ffi_balancer_set_more_tries(pointer, visit.moreTries, message);
+  }
+  visit.tries += 1;
+  if ((visit.deadline > 0 || visit.tryTimeout > 0) && !setTimeouts(pointer, visit)) {
+    fail();
+    return;
+  }
+  const host = endpoint.host;
+  const set = C.ngx_http_lua_ffi_balancer_set_current_peer(
+    pointer,
+    host,
+    host.length,
+    endpoint.port,
+    undefined,
+    0,
+    message,
+  );
+  if (set !== 0) {
+    fail();
+    return;
+  }
+  C.ngx_http_lua_ffi_balancer_enable_keepalive(pointer, idle, 0, message);
+}
+
+/** False: there is no time left for another try. */
+function setTimeouts(pointer: FFIPointer, visit: Visit): boolean {
+  let limit = visit.tryTimeout > 0 ? visit.tryTimeout : silence;
+  if (visit.deadline > 0) {
+    const left = math.floor((visit.deadline - ngx.now()) * 1000);
+    if (left <= 0) return false;
+    if (left < limit) limit = left;
+  }
+  const connect = math.min(limit, connectTimeout);
+  C.ngx_http_lua_ffi_balancer_set_timeouts(pointer, connect, limit, limit, message);
+  return true;
+}
+
+/** The request gets 500, which `failed` turns into what it is. */
+function fail(): void {
+  ngx.exit(-1);
+}

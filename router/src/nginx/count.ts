@@ -1,0 +1,171 @@
+/** Requests, counted by listener and route: in each worker's own tables first, and once a second in memory that all share. */
+import type { RouterAction, RouterListener } from '../main.ts';
+import { acceptedConnections, C, currentRequest, requestKey, variable } from './request.ts';
+import { endVisit, visitOf } from './visits.ts';
+
+const counts = ngx.shared['netloom_counts']!;
+const json = require('cjson.safe') as { readonly encode: (this: void, value: unknown) => string };
+
+/** Upper bounds of durations in seconds; one more bucket takes what is longer. */
+const bounds = [0.005, 0.025, 0.1, 0.5, 2.5, 10];
+/** Pairs of listener and route that are told apart. */
+const nameLimit = 4_096;
+/** Pairs that are told before others get their turn. */
+const tellBatch = 100;
+
+type Count = {
+  readonly name: string;
+  readonly codes: number[];
+  readonly durations: number[];
+  seconds: number;
+  /** Something was counted since it was last written. */
+  dirty: boolean;
+};
+
+/** By key of the listener ('' without one), then by key of the action. */
+let byListener: Record<string, Record<string, Count>> = {};
+const dirty: Count[] = [];
+
+/** log_by_lua: the last that happens to a request. */
+export function countRequest(): void {
+  const pointer = currentRequest();
+  const key = requestKey(pointer);
+  const visit = visitOf(key);
+  if (visit === undefined) return;
+  const count = countOf(visit.listener, visit.action);
+  const status = C.ngx_http_lua_ffi_get_resp_status(pointer);
+  const seconds = C.ngx_http_lua_ffi_now() - C.ngx_http_lua_ffi_req_start_time(pointer);
+  const place = status >= 500 ? 4 : status >= 400 ? 3 : status >= 300 ? 2 : status >= 200 ? 1 : 0;
+  count.codes[place] = count.codes[place]! + 1;
+  const bucket = bucketOf(seconds);
+  count.durations[bucket] = count.durations[bucket]! + 1;
+  count.seconds += seconds;
+  if (!count.dirty) {
+    count.dirty = true;
+    dirty.push(count);
+  }
+  endVisit(key, visit);
+}
+
+/** Writes what was counted. By a timer, and when a worker ends. */
+export function writeCounts(): void {
+  for (const count of dirty) {
+    const place = placeOf(count.name);
+    for (let at = 0; at < 5; at++) add(`${place}\tc${at}`, count.codes, at);
+    for (let at = 0; at <= bounds.length; at++) add(`${place}\td${at}`, count.durations, at);
+    counts.incr(`${place}\ts`, count.seconds, 0);
+    count.seconds = 0;
+    count.dirty = false;
+  }
+  while (dirty.length > 0) dirty.pop();
+  // Routes that are gone leave with the next: what was counted is written.
+  byListener = {};
+}
+
+/** GET /v1/metrics. */
+export function tellCounts(): void {
+  writeCounts();
+  ngx.header['Content-Type'] = 'application/json';
+  const pointer = currentRequest();
+  const connections = {
+    active: numberOf(pointer, 'connections_active'),
+    reading: numberOf(pointer, 'connections_reading'),
+    writing: numberOf(pointer, 'connections_writing'),
+    waiting: numberOf(pointer, 'connections_waiting'),
+    accepted: acceptedConnections(),
+  };
+  ngx.print(`{"connections":${json.encode(connections)},"bounds":${json.encode(bounds)},"routes":[`);
+  const [top] = counts.get('top');
+  const last = top === undefined ? 0 : (top as number);
+  for (let place = 1; place <= last; place++) {
+    ngx.print(place === 1 ? '' : ',', json.encode(routeAt(place)));
+    if (place % tellBatch === 0) ngx.flush(true);
+  }
+  ngx.print(']}');
+}
+
+function countOf(listener: RouterListener | undefined, action: RouterAction | undefined): Count {
+  const listenerKey = listener === undefined ? '' : listener.key;
+  let byAction = byListener[listenerKey];
+  if (byAction === undefined) {
+    byAction = {};
+    byListener[listenerKey] = byAction;
+  }
+  const actionKey = action === undefined ? '' : action.key;
+  const known = byAction[actionKey];
+  if (known !== undefined) return known;
+  const bar = actionKey.indexOf('|');
+  const made: Count = {
+    name: `${listenerKey}\t${bar === -1 ? actionKey : actionKey.slice(0, bar)}`,
+    codes: [0, 0, 0, 0, 0],
+    durations: [0, 0, 0, 0, 0, 0, 0],
+    seconds: 0,
+    dirty: false,
+  };
+  byAction[actionKey] = made;
+  return made;
+}
+
+/** By hand: a loop would keep LuaJIT from compiling what calls it. */
+function bucketOf(seconds: number): number {
+  if (seconds <= 0.005) return 0;
+  if (seconds <= 0.025) return 1;
+  if (seconds <= 0.1) return 2;
+  if (seconds <= 0.5) return 3;
+  if (seconds <= 2.5) return 4;
+  return seconds <= 10 ? 5 : 6;
+}
+
+/** Where a pair of listener and route is counted; those that are too many: 0. */
+function placeOf(name: string): number {
+  const key = `n\t${name}`;
+  const [known] = counts.get(key);
+  if (known !== undefined) return known as number;
+  const [top] = counts.get('top');
+  if (top !== undefined && (top as number) >= nameLimit) {
+    return name === 'other' ? 1 : placeOf('other');
+  }
+  const [place] = counts.incr('top', 1, 0);
+  if (place === undefined) return 0;
+  const [added] = counts.add(key, place);
+  if (!added) {
+    const [other] = counts.get(key);
+    return other === undefined ? place : (other as number);
+  }
+  counts.set(`p\t${place}`, name);
+  return place;
+}
+
+function add(this: void, key: string, values: number[], at: number): void {
+  const value = values[at]!;
+  if (value === 0) return;
+  counts.incr(key, value, 0);
+  values[at] = 0;
+}
+
+function routeAt(place: number): unknown {
+  const [name] = counts.get(`p\t${place}`);
+  const text = name === undefined ? '' : (name as string);
+  const tab = text.indexOf('\t');
+  const codes: number[] = [];
+  for (let at = 0; at < 5; at++) codes.push(countAt(`${place}\tc${at}`));
+  const durations: number[] = [];
+  for (let at = 0; at <= bounds.length; at++) durations.push(countAt(`${place}\td${at}`));
+  return {
+    listener: tab === -1 ? '' : text.slice(0, tab),
+    route: text.slice(tab + 1),
+    codes,
+    durations,
+    seconds: countAt(`${place}\ts`),
+  };
+}
+
+function countAt(key: string): number {
+  const [value] = counts.get(key);
+  return value === undefined ? 0 : (value as number);
+}
+
+function numberOf(pointer: FFIPointer, name: string): number {
+  const value = tonumber(variable(pointer, name));
+  return value === undefined ? 0 : value;
+}

@@ -1,0 +1,66 @@
+/** Headers of requests on the way in, and of answers on the way out. */
+import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
+import { changeHeaders, type HeaderSink } from '../main.ts';
+import { currentRequest, requestKey } from './request.ts';
+import { visitOf } from './visits.ts';
+
+const requestAdditions = require('ngx.req') as {
+  readonly add_header: (this: void, name: string, value: string) => void;
+};
+const answerAdditions = require('ngx.resp') as {
+  readonly add_header: (this: void, name: string, value: string) => void;
+};
+
+/** A line break in a name or a value would begin another header. Checked when it was read, and once more. */
+function isSafe(this: void, name: string, value: string): boolean {
+  const [inName] = string.find(name, "[^%w!#$%%&'*+.^_`|~-]");
+  const [inValue] = string.find(value, '[%z\r\n]');
+  return inName === undefined && inValue === undefined && name !== '';
+}
+
+const toRequest: HeaderSink = {
+  set: (name, value) => {
+    if (isSafe(name, value)) ngx.req.set_header(name, value);
+  },
+  add: (name, value) => {
+    if (isSafe(name, value)) requestAdditions.add_header(name, value);
+  },
+  remove: (name) => {
+    if (isSafe(name, '')) ngx.req.clear_header(name);
+  },
+};
+
+const toAnswer: HeaderSink = {
+  set: (name, value) => {
+    if (isSafe(name, value)) ngx.header[name] = value;
+  },
+  add: (name, value) => {
+    if (isSafe(name, value)) answerAdditions.add_header(name, value);
+  },
+  remove: (name) => {
+    if (isSafe(name, '')) ngx.header[name] = undefined;
+  },
+};
+
+export function changeRequest(change: GatewayHeaderChange): void {
+  changeHeaders(change, toRequest);
+}
+
+/** header_filter_by_lua of locations that answers may be changed in. */
+export function changeAnswer(): void {
+  const visit = visitOf(requestKey(currentRequest()));
+  const answer = visit === undefined ? undefined : visit.answer;
+  if (answer === undefined) return;
+  for (const change of answer.changes) changeHeaders(change, toAnswer);
+  for (const { name, value } of answer.headers) {
+    if (name === 'Set-Cookie') toAnswer.add(name, value);
+    else toAnswer.set(name, value);
+  }
+}
+
+/** body_filter_by_lua of locations with a time limit: -1 ends the connection, since the answer has begun. */
+export function limitAnswer(): number {
+  const visit = visitOf(requestKey(currentRequest()));
+  if (visit === undefined || visit.deadline === 0 || ngx.now() <= visit.deadline) return 0;
+  return -1;
+}

@@ -1,0 +1,62 @@
+/** What nginx.conf calls: one function a hook. */
+import { answer } from './answer.ts';
+import { prepareQuestion } from './authorize.ts';
+import { balance } from './balance.ts';
+import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
+import { countRequest, tellCounts, writeCounts } from './count.ts';
+import { changeAnswer, limitAnswer } from './headers.ts';
+import { seedIdentity } from './identity.ts';
+import { afterMirrors, mirror } from './mirror.ts';
+import { currentRequest, requestKey, variable } from './request.ts';
+import { serve } from './serve.ts';
+import { certify, greet } from './tls.ts';
+import { visitOf } from './visits.ts';
+import { currentTable } from './worker.ts';
+
+/** Seconds between two looks of a worker that nobody asks anything. */
+const lookSeconds = 0.1;
+const writeSeconds = 1;
+
+/** init_by_lua; `directory` is nginx's prefix and ends in a slash. */
+export function init(this: void, directory: string): void {
+  loadStart(`${directory}nginx.entries`);
+}
+
+/** init_worker_by_lua: before the first request of the worker. */
+export function initWorker(this: void): void {
+  seedIdentity();
+  currentTable();
+  ngx.timer.every(lookSeconds, () => {
+    currentTable();
+  });
+  ngx.timer.every(writeSeconds, () => {
+    writeCounts();
+  });
+}
+
+/** content_by_lua where nginx itself failed: what it means to the client. */
+export function failed(this: void): void {
+  const pointer = currentRequest();
+  const visit = visitOf(requestKey(pointer));
+  const status = tonumber(variable(pointer, 'status'));
+  const late = visit !== undefined && visit.deadline > 0 && ngx.now() >= visit.deadline;
+  answer(pointer, late ? 504 : status === undefined ? 500 : status);
+}
+
+export {
+  afterMirrors,
+  balance,
+  certify,
+  changeAnswer,
+  countRequest,
+  greet,
+  limitAnswer,
+  listEntries,
+  mirror,
+  prepareQuestion,
+  sayStatus,
+  serve,
+  takeChange,
+  tellCounts,
+  writeCounts,
+};

@@ -1,0 +1,27 @@
+/** Copies of requests: nginx makes one for each of its mirror locations, and most have nowhere to go. */
+import { currentRequest, requestKey, variable } from './request.ts';
+import { beginChild, visitOf } from './visits.ts';
+import { currentTable } from './worker.ts';
+
+/** rewrite_by_lua of mirror location number `place`, from 0. */
+export function mirror(place: number): void {
+  const pointer = currentRequest();
+  const key = tonumber(variable(pointer, 'netloom_visit'));
+  const parent = key === undefined ? undefined : visitOf(key);
+  const name = parent?.mirrors === undefined ? undefined : parent.mirrors[place];
+  const backend = name === undefined ? undefined : currentTable().backends[name];
+  if (parent === undefined || backend === undefined || backend.endpoints.length === 0) ngx.exit(204);
+  beginChild(requestKey(pointer), parent, backend);
+  if (backend.intent.protocol !== 'h2c') return;
+  const uri = variable(pointer, 'netloom_uri');
+  const question = uri === undefined ? -1 : uri.indexOf('?');
+  const path = uri === undefined ? '/' : question === -1 ? uri : uri.slice(0, question);
+  ngx.req.set_uri(ngx.unescape_uri(path), false);
+  ngx.exec('@mirror_h2c');
+}
+
+/** content_by_lua behind the copies: on to where the request itself goes. */
+export function afterMirrors(): void {
+  const next = variable(currentRequest(), 'netloom_next');
+  ngx.exec(next === undefined ? '@http' : next);
+}

@@ -1,0 +1,92 @@
+/**
+ * What is read of a request in nginx, and written. Calls nginx's functions itself: `ngx.var` and `ngx.req` keep LuaJIT from compiling whoever
+ * calls them, or look the request up anew each time.
+ */
+
+const ffi = require('ffi') as FFI;
+const base = require('resty.core.base') as {
+  readonly get_request: (this: void) => FFIPointer | undefined;
+};
+// Declares the functions that are called here.
+require('resty.core');
+require('ngx.balancer');
+
+export const C = ffi.C;
+/** nginx's words where a function fails. */
+export const message = ffi.new<FFIPointer>('char *[1]');
+
+const value = ffi.new<FFIPointer>('unsigned char *[1]');
+const size = ffi.new<number>('size_t[1]');
+const lowCase = ffi.new<number>('char[4096]');
+const lowCaseBytes = ffi.cast('unsigned char *', lowCase) as unknown as FFICells<number>;
+const errors = ffi.new<number>('unsigned char[256]');
+
+ffi.cdef('extern unsigned long *ngx_stat_accepted;');
+
+/** Since nginx began, by all workers; no variable tells. */
+export function acceptedConnections(): number {
+  return tonumber(C.ngx_stat_accepted[0] as unknown as string)!;
+}
+
+/** In every phase that has one. */
+export function currentRequest(): FFIPointer {
+  return base.get_request()!;
+}
+
+/** A number that no other request has while this one lasts; also over `ngx.exec`, which ends `ngx.ctx`. */
+export function requestKey(request: FFIPointer): number {
+  return tonumber(ffi.cast('uintptr_t', request) as unknown as number)!;
+}
+
+/** One of nginx's variables. `name` is ours or made by `headerVariable`, never a stranger's. */
+export function variable(request: FFIPointer, name: string): string | undefined {
+  const code = C.ngx_http_lua_ffi_var_get(request, name, name.length, lowCase, 0, value, size, message);
+  if (code !== 0) return undefined;
+  const text = ffi.string(value[0]!, size[0]!);
+  return text;
+}
+
+/** A variable that nginx.conf has for us. */
+export function setVariable(request: FFIPointer, name: string, text: string): void {
+  size[0] = 256;
+  C.ngx_http_lua_ffi_var_set(request, name, name.length, lowCaseBytes, text, text.length, errors, size);
+}
+
+/** By nginx's number of it; the rest is read by name. */
+const methods: Record<number, string | undefined> = {
+  [2]: 'GET',
+  [4]: 'HEAD',
+  [8]: 'POST',
+  [16]: 'PUT',
+  [32]: 'DELETE',
+  [512]: 'OPTIONS',
+  [16384]: 'PATCH',
+};
+
+export function methodOf(request: FFIPointer): string {
+  const known = methods[C.ngx_http_lua_ffi_req_get_method(request)];
+  if (known !== undefined) return known;
+  const text = variable(request, 'request_method');
+  return text === undefined ? '' : text;
+}
+
+/** Of a header by its name in lower case; `undefined`: a name that nginx lets no client say. */
+const headerVariables: Record<string, string | false> = {};
+
+function headerVariable(name: string): string | undefined {
+  const known = headerVariables[name];
+  if (known !== undefined) return known === false ? undefined : known;
+  // Names with other characters are dropped when they come in, and an underscore would stand for a dash.
+  const [strange] = string.find(name, '[^a-z0-9-]');
+  const made =
+    strange === undefined && name !== '' && name.length < 200 ? `http_${name.split('-').join('_')}` : false;
+  headerVariables[name] = made;
+  return made === false ? undefined : made;
+}
+
+/** Of several lines: the values joined by `, `. */
+export function headerOf(request: FFIPointer, name: string): string | undefined {
+  const known = headerVariables[name];
+  const made = known === undefined ? headerVariable(name) : known;
+  return made === undefined || made === false ? undefined : variable(request, made);
+}

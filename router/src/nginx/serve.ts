@@ -1,0 +1,149 @@
+/**
+ * Where a request begins: who listens, which rule takes it, where it goes. What most requests need is done here, without a loop, an
+ * allocation or a call that LuaJIT can't compile; all else in steps.ts.
+ */
+import {
+  chooseBackend,
+  findListener,
+  findRule,
+  normaliseHost,
+  normalisePath,
+  type RouterAction,
+  type RouterListener,
+  type RouterRule,
+  type RouterTable,
+  targetPath,
+} from '../main.ts';
+import { answer } from './answer.ts';
+import { identify } from './identity.ts';
+import { type NginxRequest, reader } from './reader.ts';
+import { currentRequest, methodOf, requestKey, variable } from './request.ts';
+import type { Serving } from './serving.ts';
+import { proxyLocation, serveInSteps } from './steps.ts';
+import { isMisdirected } from './tls.ts';
+import { beginVisit, type Visit } from './visits.ts';
+import { currentTable, knowsNothing } from './worker.ts';
+
+const request: NginxRequest = {
+  pointer: undefined as unknown as FFIPointer,
+  target: '',
+  host: '',
+  path: '',
+  method: '',
+};
+
+/** rewrite_by_lua of the one location that clients reach. */
+export function serve(): void {
+  const pointer = currentRequest();
+  const table = currentTable();
+  const visit = beginVisit(requestKey(pointer));
+  request.pointer = pointer;
+  const target = variable(pointer, 'request_uri');
+  request.target = target === undefined ? '/' : target;
+  const socket = socketOf(pointer);
+  const port = socket === undefined ? undefined : table.slots[socket];
+  if (port === undefined) answer(pointer, knowsNothing() ? 503 : 404);
+  const host = hostOf(pointer);
+  request.host = host;
+  const listener = findListener(table, port, host);
+  visit.listener = listener;
+  if (listener === undefined) answer(pointer, 404);
+  if (isTls(socket!) && isMisdirected(table, port, pointer, listener!, host)) answer(pointer, 421);
+  const written = targetPath(request.target);
+  const path = normalisePath(written);
+  if (path === undefined) answer(pointer, 400);
+  request.path = path;
+  request.method = methodOf(pointer);
+  const rule = findRule(listener, request, reader);
+  if (rule === undefined) answer(pointer, 404);
+  const action = table.actions[rule.action];
+  if (action === undefined) answer(pointer, 500);
+  visit.action = action;
+  identify(pointer, table, port);
+  if (
+    action.plain &&
+    action.intent.retry === undefined &&
+    action.intent.timeouts === undefined &&
+    path === written
+  ) {
+    sendOn(pointer, table, action, visit);
+  } else {
+    serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
+  }
+}
+
+/** To a backend as the request is. */
+function sendOn(pointer: FFIPointer, table: RouterTable, action: RouterAction, visit: Visit): void {
+  const choice = chooseBackend(action, action.backends.length > 1 ? math.random() : 0);
+  const key = choice === undefined ? undefined : choice.backend;
+  const backend = key === undefined ? undefined : table.backends[key];
+  if (backend === undefined) answer(pointer, 500);
+  if (backend.endpoints.length === 0) answer(pointer, 503);
+  visit.backend = backend;
+  visit.moreTries = backend.endpoints.length > 1 ? 1 : 0;
+  if (backend.intent.protocol === 'h2c') ngx.exec(proxyLocation(true, 0, false));
+}
+
+function serving(
+  pointer: FFIPointer,
+  table: RouterTable,
+  listener: RouterListener,
+  port: string,
+  rule: RouterRule,
+  action: RouterAction,
+  visit: Visit,
+  written: string,
+): Serving {
+  const { target, host, path, method } = request;
+  return { pointer, table, listener, port, rule, action, visit, written, target, host, path, method };
+}
+
+/** `KIND/SLOT` by the port that a connection came in at. */
+const sockets: Record<string, string | undefined> = {};
+
+/** Ports of listening sockets, as in the registry: 64 from 10000 for both kinds, and 1000 higher with a PROXY header. */
+function socketOf(pointer: FFIPointer): string | undefined {
+  let port = variable(pointer, 'server_port');
+  // What comes from the stream part by a unix socket says in its PROXY header where it came in.
+  if (port === undefined || port === '' || port === '0')
+    port = variable(pointer, 'proxy_protocol_server_port');
+  if (port === undefined) return undefined;
+  const known = sockets[port];
+  if (known !== undefined) return known;
+  const made = nameSocket(tonumber(port));
+  sockets[port] = made;
+  return made;
+}
+
+function nameSocket(port: number | undefined): string | undefined {
+  if (port === undefined) return undefined;
+  const slot = port >= 11_000 ? port - 1_000 : port;
+  if (slot < 10_000 || slot >= 10_300) return undefined;
+  if (slot < 10_100) return `http/${slot - 10_000}`;
+  return slot < 10_200 ? `https/${slot - 10_100}` : `tls/${slot - 10_200}`;
+}
+
+/** Hosts as routes write them, by what clients write. */
+let hosts: Record<string, string | undefined> = {};
+let hostCount = 0;
+const hostLimit = 10_000;
+
+function hostOf(pointer: FFIPointer): string {
+  const written = variable(pointer, 'http_host');
+  if (written === undefined) return '';
+  const known = hosts[written];
+  if (known !== undefined) return known;
+  if (hostCount >= hostLimit) {
+    hosts = {};
+    hostCount = 0;
+  }
+  const host = normaliseHost(written);
+  hosts[written] = host;
+  hostCount += 1;
+  return host;
+}
+
+/** `https/…` and `tls/…`. */
+function isTls(socket: string): boolean {
+  return socket.charCodeAt(4) === 115 || socket.charCodeAt(0) === 116;
+}

@@ -1,0 +1,56 @@
+/** Session persistence: a cookie or a header leads a client back to the endpoint that it was sent to first. */
+import type { GatewayActionIntent } from '../../../src/intent/gateway.ts';
+import {
+  type CORSHeader,
+  type RouterBackend,
+  type RouterEndpoint,
+  type RouterSession,
+  sessionEndpoint,
+  sessionToken,
+} from '../main.ts';
+import { headerOf, variable } from './request.ts';
+import type { Serving } from './serving.ts';
+
+type Persistence = NonNullable<GatewayActionIntent['persistence']>;
+
+/** Where the client's session goes on; undefined: it has none, or its endpoint is gone. */
+export function sessionOf(
+  { pointer, table, action }: Serving,
+  persistence: Persistence,
+): RouterSession | undefined {
+  const token =
+    persistence.type === 'header'
+      ? headerOf(pointer, persistence.name.toLowerCase())
+      : cookieValue(headerOf(pointer, 'cookie'), persistence.name);
+  return token === undefined ? undefined : sessionEndpoint(table, action, token);
+}
+
+/** The header of the answer that begins one. */
+export function beginSession(
+  pointer: FFIPointer,
+  { type, name, maxAge }: Persistence,
+  backend: RouterBackend,
+  endpoint: RouterEndpoint,
+): CORSHeader {
+  const token = sessionToken(backend, endpoint);
+  if (type === 'header') return { name, value: token };
+  const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
+  const secure = variable(pointer, 'https') === 'on' ? '; Secure' : '';
+  return { name: 'Set-Cookie', value: `${name}=${token}; Path=/; HttpOnly; SameSite=Lax${secure}${age}` };
+}
+
+/** Read by hand: a cookie's name is a stranger's, and no variable of nginx. */
+function cookieValue(header: string | undefined, name: string): string | undefined {
+  if (header === undefined) return undefined;
+  let from = 0;
+  while (from < header.length) {
+    let end = header.indexOf(';', from);
+    if (end === -1) end = header.length;
+    const equals = header.indexOf('=', from);
+    if (equals !== -1 && equals < end && header.slice(from, equals).trim() === name) {
+      return header.slice(equals + 1, end).trim();
+    }
+    from = end + 1;
+  }
+  return undefined;
+}

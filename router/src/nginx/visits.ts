@@ -1,0 +1,103 @@
+/**
+ * What is known of a request from its first hook to its last. Kept here by the request's own number rather than in ngx.ctx, which each
+ * `ngx.exec` ends and which costs a table a request: these are used again and again.
+ */
+import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
+import type { RouterAction, RouterBackend, RouterEndpoint, RouterListener } from '../main.ts';
+
+export type Visit = {
+  /** What names it in metrics; undefined: no rule took it. */
+  action: RouterAction | undefined;
+  listener: RouterListener | undefined;
+  /** Where it goes; set before anything is sent on. */
+  backend: RouterBackend | undefined;
+  /** The first try goes there, since its session is there. */
+  endpoint: RouterEndpoint | undefined;
+  /** How often it was sent on. */
+  tries: number;
+  /** How often it may be sent on after a failure. */
+  moreTries: number;
+  /** Seconds since the epoch when the answer must be whole; 0: never. */
+  deadline: number;
+  /** Milliseconds that one try may take; 0: any. */
+  tryTimeout: number;
+  /** Undefined: nothing of the answer is changed. */
+  answer: AnswerChange | undefined;
+  /** Keys of backends that get a copy. */
+  mirrors: readonly string[] | undefined;
+  /** Who is asked whether it may pass. */
+  judge: RouterBackend | undefined;
+  /** Requests that nginx makes on its behalf, by their numbers. */
+  children: number[] | undefined;
+};
+
+/** What is changed of an answer on its way out. */
+export type AnswerChange = {
+  readonly changes: readonly GatewayHeaderChange[];
+  /** Said in the place of what the backend says by these names; a cookie beside its cookies. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+};
+
+const visits: LuaTable<number, Visit> = new LuaTable();
+const spare: Visit[] = [];
+
+export function beginVisit(key: number): Visit {
+  const used = spare.pop();
+  const visit =
+    used === undefined
+      ? {
+          action: undefined,
+          listener: undefined,
+          backend: undefined,
+          endpoint: undefined,
+          tries: 0,
+          moreTries: 0,
+          deadline: 0,
+          tryTimeout: 0,
+          answer: undefined,
+          mirrors: undefined,
+          judge: undefined,
+          children: undefined,
+        }
+      : used;
+  visits.set(key, visit);
+  return visit;
+}
+
+export function visitOf(key: number): Visit | undefined {
+  return visits.get(key);
+}
+
+/** Of a request that nginx makes on behalf of another one; it ends with that. */
+export function beginChild(key: number, parent: Visit, backend: RouterBackend): Visit {
+  const visit = beginVisit(key);
+  visit.backend = backend;
+  if (parent.children === undefined) parent.children = [key];
+  else parent.children.push(key);
+  return visit;
+}
+
+/** Of a request that is over. */
+export function endVisit(key: number, visit: Visit): void {
+  visits.delete(key);
+  const children = visit.children;
+  if (children !== undefined) {
+    for (const child of children) {
+      const one = visits.get(child);
+      if (one !== undefined) endVisit(child, one);
+    }
+    visit.children = undefined;
+  }
+  visit.action = undefined;
+  visit.listener = undefined;
+  visit.backend = undefined;
+  visit.endpoint = undefined;
+  visit.tries = 0;
+  visit.moreTries = 0;
+  visit.deadline = 0;
+  visit.tryTimeout = 0;
+  visit.answer = undefined;
+  visit.mirrors = undefined;
+  visit.judge = undefined;
+  spare.push(visit);
+}

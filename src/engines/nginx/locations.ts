@@ -1,0 +1,81 @@
+/** Prints locations.conf: the ways in which nginx can send a request on that only its configuration can tell apart. Not run in production. */
+import { retryCodes } from '#router/src/answers.ts';
+
+/** Smallest and largest of retryClass. */
+const classes = { first: 128, last: 255 } as const;
+/** As many filters as a rule may have. */
+const mirrors = 16;
+
+/** The whole file; `node src/engines/nginx/locations.ts` prints it. */
+export function printLocations(): string {
+  return [
+    '# Printed by locations.ts; constant. Names of locations are known to router/src/nginx/steps.ts.',
+    ...location('/', ['rewrite_by_lua_block { netloom.serve() }', 'proxy_pass http://netloom_http;']),
+    '# Paths that a filter or their normal form changed, and answers that a filter changes.',
+    ...location('@http', [...plain, 'proxy_pass http://netloom_http$netloom_uri;']),
+    ...location('@http_timed', [...timed, 'proxy_pass http://netloom_http$netloom_uri;']),
+    ...location('@h2c', [...plain, ...grpc]),
+    ...location('@h2c_timed', [...timed, ...grpc]),
+    ...location('@failed', ['internal;', 'content_by_lua_block { netloom.failed() }']),
+    '# External authorization.',
+    ...location('= netloom-auth', [
+      'internal;',
+      'rewrite_by_lua_block { netloom.prepareQuestion() }',
+      'proxy_request_buffering on;',
+      'proxy_pass http://netloom_http$netloom_uri;',
+    ]),
+    '# Mirrors: a copy goes to each of these, and most have nowhere to send it.',
+    ...location('@mirrored', [
+      'mirror_request_body on;',
+      ...Array.from({ length: mirrors }, (_, place) => `mirror netloom-mirror-${place};`),
+      'content_by_lua_block { netloom.afterMirrors() }',
+    ]),
+    ...Array.from({ length: mirrors }, (_, place) =>
+      location(`= netloom-mirror-${place}`, [
+        'internal;',
+        `rewrite_by_lua_block { netloom.mirror(${place}) }`,
+        ...copy('proxy'),
+        'proxy_pass http://netloom_http$netloom_uri;',
+      ]),
+    ).flat(),
+    ...location('@mirror_h2c', ['internal;', ...copy('grpc'), 'grpc_pass grpc://netloom_h2c;']),
+    '# Retries: nginx takes the codes from its configuration only, so there is a location for each set of them.',
+    ...Array.from({ length: classes.last - classes.first + 1 }, (_, at) =>
+      retries(classes.first + at),
+    ).flat(),
+    '',
+  ].join('\n');
+}
+
+const plain = [
+  'internal;',
+  'header_filter_by_lua_block { netloom.changeAnswer() }',
+  'error_page 500 502 503 504 @failed;',
+];
+const timed = [...plain, 'body_filter_by_lua_block { return netloom.limitAnswer() }'];
+// A stream may be silent for long, in both directions.
+const grpc = ['client_body_timeout 1h;', 'grpc_pass grpc://netloom_h2c;'];
+
+function copy(module: 'proxy' | 'grpc'): string[] {
+  return [`${module}_read_timeout 5s;`, ...(module === 'proxy' ? ['proxy_request_buffering on;'] : [])];
+}
+
+function retries(number: number): string[] {
+  const codes = retryCodes(number).map((code) => ` http_${code}`);
+  const causes = `error timeout invalid_header non_idempotent${codes.join('')}`;
+  return [
+    ...location(`@http${number}`, [
+      ...timed,
+      'proxy_request_buffering on;',
+      `proxy_next_upstream ${causes};`,
+      'proxy_pass http://netloom_http$netloom_uri;',
+    ]),
+    ...location(`@h2c${number}`, [...timed, `grpc_next_upstream ${causes};`, ...grpc]),
+  ];
+}
+
+function location(name: string, lines: readonly string[]): string[] {
+  return [`location ${name} {`, ...lines.map((line) => `    ${line}`), '}'];
+}
+
+if (import.meta.main) process.stdout.write(printLocations());
