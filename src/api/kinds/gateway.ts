@@ -34,7 +34,7 @@ const addressSchema = {
 
 const addressTypeSchema = {
   type: 'string',
-  description: '`IPAddress`; Netloom serves no other.',
+  description: '`IPAddress`; Netloom gives no other.',
   default: 'IPAddress',
   minLength: 1,
   maxLength: 253,
@@ -90,7 +90,7 @@ const infrastructure = {
       additionalProperties: { type: 'string', minLength: 0, maxLength: 4096 },
     },
     parametersRef: localReferenceSchema(
-      'An object with more to say. Netloom knows none: a Gateway with one is refused.',
+      'A ConfigMap with `replicas`, `externalTrafficPolicy` (`Local`, `Cluster`) and `serviceType` (`LoadBalancer`, `NodePort`, `ClusterIP`).',
     ),
   },
 } as const;

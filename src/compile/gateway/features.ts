@@ -44,7 +44,7 @@ const gateway: readonly Feature[] = [
   extended('GatewayFrontendClientCertificateValidation', 'certificates of clients, by port'),
   extended(
     'GatewayFrontendClientCertificateValidationInsecureFallback',
-    'clients without a valid certificate are let in, and marked',
+    'clients without a valid certificate are let in, and the Gateway says so',
   ),
 ];
 
@@ -139,9 +139,13 @@ export const fields: readonly Field[] = [
     refused: 'There are none: the rule answers with 500, and the route’s status says so.',
   },
   {
-    path: 'parametersRef of GatewayClass and Gateway',
-    what: 'more to say in an object of another kind',
-    refused: 'There is nothing more to say: the class or Gateway is refused.',
+    path: 'Gateway infrastructure.parametersRef',
+    what: 'a ConfigMap with `replicas`, `externalTrafficPolicy`, `serviceType`',
+  },
+  {
+    path: 'GatewayClass parametersRef',
+    what: 'more to say of all Gateways of a class',
+    refused: 'There is nothing to say of all: the class is refused.',
   },
   {
     path: 'XBackend, XBackendTrafficPolicy, XMesh',
