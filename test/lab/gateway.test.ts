@@ -6,6 +6,7 @@ import { gatewayKind } from '#api/kinds/gateway.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { eventually } from '#lab/eventually.ts';
 import { type Cluster, startCluster } from './cluster.ts';
+import { startTraffic } from './traffic.ts';
 
 let cluster: Cluster;
 const address = '192.168.66.245';
@@ -118,6 +119,37 @@ test('a pod that is deleted comes back with what it is to serve', async () => {
   await answers('/hello', 200, 60_000);
   await kubectl('wait', '--for=condition=Programmed', 'gateway/web', '--timeout=60s');
 }, 120_000);
+
+test('pods that end take no request with them', async () => {
+  await setPath('/');
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'web-size', namespace: 'default' },
+    data: { replicas: '2' },
+  });
+  const parametersRef = { group: '', kind: 'ConfigMap', name: 'web-size' };
+  await cluster.client.patch(
+    gatewayKind,
+    { name: 'web', namespace: 'default' },
+    { kind: 'merge', body: { spec: { infrastructure: { parametersRef } } } },
+  );
+  await eventually(async () => expect((await pods()).items).toHaveLength(2), 20_000);
+  await kubectl('rollout', 'status', 'deployment/web-netloom', '--timeout=60s');
+  const traffic = await startTraffic(cluster.lab, { node: 'outside' }, [
+    { id: 'requests', kind: 'requests', host: address, port: 80 },
+  ]);
+  await traffic.proceed();
+  const [first] = (await pods()).items;
+  await kubectl('delete', 'pod', first?.metadata.name ?? '');
+  await kubectl('rollout', 'status', 'deployment/web-netloom', '--timeout=60s');
+  await kubectl('rollout', 'restart', 'deployment/web-netloom');
+  await kubectl('rollout', 'status', 'deployment/web-netloom', '--timeout=90s');
+  await eventually(async () => expect((await pods()).items).toHaveLength(2), 60_000);
+  await traffic.proceed();
+  traffic.stop();
+  expect(traffic.faults()).toEqual([]);
+}, 300_000);
 
 test('nothing of it is left once it is deleted', async () => {
   await kubectl('delete', 'gateway', 'web');

@@ -21,6 +21,8 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
     readOnlyRootFilesystem: true,
     capabilities: { drop: ['ALL'] },
   };
+  // Both: who says that the pod is ready must not end before nginx takes no more connections.
+  const lifecycle = { preStop: { exec: { command: ['sleep', String(lingerSeconds)] } } };
   const { labels, annotations } = gateway.infrastructure;
   return {
     metadata: {
@@ -51,7 +53,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
         {
           name: 'nginx',
           image,
-          command: ['sh', '/opt/netloom/src/programs/gateway/run.sh'],
+          command: ['sh', '/opt/netloom/src/engines/nginx/run.sh'],
           livenessProbe: {
             tcpSocket: { port: gatewaySlots.http.value.base },
             periodSeconds: 10,
@@ -59,7 +61,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
             failureThreshold: 6,
             initialDelaySeconds: 10,
           },
-          lifecycle: { preStop: { exec: { command: ['sleep', String(lingerSeconds)] } } },
+          lifecycle,
           resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } },
           securityContext,
           volumeMounts: [state, { name: 'temp', mountPath: `${state.mountPath}/temp` }],
@@ -86,6 +88,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
             failureThreshold: 6,
             initialDelaySeconds: 10,
           },
+          lifecycle,
           env: [{ name: 'MALLOC_ARENA_MAX', value: '1' }],
           resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '512Mi' } },
           securityContext,
