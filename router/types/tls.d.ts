@@ -40,6 +40,9 @@ declare module 'ffi' {
     SSL_set_verify(ssl: Pointer, mode: number, callback: Pointer): void;
     abs(this: void, number: number): number;
     SSL_add_client_CA(ssl: Pointer, certificate: Pointer): number;
+    SSL_get_wbio(ssl: Pointer): Pointer;
+    BIO_write(bio: Pointer, data: string, length: number): number;
+    BIO_ctrl(bio: Pointer, command: number, argument: number, parameter: undefined): number;
     X509_STORE_new(): Pointer;
     X509_STORE_free(this: void, store: Pointer): void;
     X509_STORE_add_cert(store: Pointer, certificate: Pointer): number;

@@ -14,6 +14,9 @@ int SSL_set_session_id_context(void *ssl, const char *context, unsigned int leng
 int SSL_set_cipher_list(void *ssl, const char *names);
 void SSL_set_verify(void *ssl, int mode, void *callback);
 int abs(int number);
+void *SSL_get_wbio(void *ssl);
+int BIO_write(void *bio, const void *data, int length);
+long BIO_ctrl(void *bio, int cmd, long larg, void *parg);
 int SSL_add_client_CA(void *ssl, void *certificate);
 void *X509_STORE_new(void);
 void X509_STORE_free(void *store);
@@ -67,4 +70,15 @@ export function bindSessions(connection: ffi.Pointer, context: string): boolean 
 /** Those of TLS 1.2. */
 export function setCiphers(connection: ffi.Pointer, names: string): boolean {
   return ffi.C.SSL_set_cipher_list(connection, names) === 1;
+}
+
+/** An alert as TLS writes it: fatal (2), unrecognized_name (112). */
+const unrecognizedName = string.char(21, 3, 3, 0, 2, 2, 112);
+const flush = 11;
+
+/** Tells the client why its handshake is refused; the alert that OpenSSL sends of itself when a hook fails says `internal_error`. */
+export function sayUnrecognizedName(connection: ffi.Pointer): void {
+  const output = ffi.C.SSL_get_wbio(connection);
+  ffi.C.BIO_write(output, unrecognizedName, unrecognizedName.length);
+  ffi.C.BIO_ctrl(output, flush, 0, undefined);
 }

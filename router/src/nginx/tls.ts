@@ -12,7 +12,7 @@ import { findListener } from '../match.ts';
 import type { RouterListener, RouterTable } from '../table.ts';
 import { variable } from './request.ts';
 import { certificatesFor, parsedAuthorities, parsedCertificate } from './tls-certificates.ts';
-import { bindSessions, requireCertificate, setCiphers } from './tls-openssl.ts';
+import { bindSessions, requireCertificate, sayUnrecognizedName, setCiphers } from './tls-openssl.ts';
 import { currentTable } from './worker.ts';
 
 const httpsBase = 10_100;
@@ -58,9 +58,13 @@ export function isMisdirected(
 function begin(table: RouterTable): boolean {
   const [name] = clientHello.get_client_hello_server_name();
   const listener = listenerFor(table, name);
-  if (listener === undefined || listener.intent === undefined) return false;
   const [connection] = ssl.get_req_ssl_pointer();
-  if (connection === undefined || !bindSessions(connection, contextOf(table, listener))) return false;
+  if (connection === undefined) return false;
+  if (listener === undefined || listener.intent === undefined) {
+    sayUnrecognizedName(connection);
+    return false;
+  }
+  if (!bindSessions(connection, contextOf(table, listener))) return false;
   const intent = listener.intent;
   if (intent.minimumTLS === '1.3') {
     const [done] = clientHello.set_protocols(['TLSv1.3']);

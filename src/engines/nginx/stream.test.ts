@@ -147,6 +147,9 @@ describe('changes', () => {
     const step = fc.record({
       key: fc.constantFrom('one', 'two', 'three'),
       host: fc.constantFrom(...hosts),
+      at: fc.constantFrom(...hosts),
+      // Of the route: its listener stays as it was.
+      alone: fc.boolean(),
       kind: fc.constantFrom(...kinds),
       port: fc.constantFrom('tcp/443', 'tcp/444'),
       to: fc.option(fc.constantFrom('ns/a:1', 'ns/b:1'), { nil: undefined }),
@@ -154,7 +157,7 @@ describe('changes', () => {
       endpoint: fc.integer({ min: 1, max: 3 }),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
         const one = mkdtempSync(join(directory, 'one-'));
         const other = mkdtempSync(join(directory, 'other-'));
         const ports = { ...tls443, 'tcp/444': { port: 444, kind: 'tls', slot: 4 } } as const;
@@ -163,12 +166,16 @@ describe('changes', () => {
         const listeners: Record<string, GatewayIntent['listeners'][string]> = {};
         const streams: Record<string, GatewayIntent['streams'][string]> = {};
         const backends: Record<string, GatewayIntent['backends'][string]> = {};
-        for (const { key, host, kind, port, to, drop, endpoint } of steps) {
+        for (const { key, host, at, alone, kind, port, to, drop, endpoint } of steps) {
           const remove: { listeners: string[]; streams: string[] } = { listeners: [], streams: [] };
           const put = {
-            listeners: { [key]: listener(kind, host, port) },
+            listeners: alone ? {} : { [key]: listener(kind, host, port) },
             streams: {
-              [`${key}|`]: stream(key, host, to === undefined ? { weight: 1 } : { backend: to, weight: 1 }),
+              [`${key}|${at}`]: stream(
+                key,
+                at,
+                to === undefined ? { weight: 1 } : { backend: to, weight: 1 },
+              ),
             },
             backends: { 'ns/a:1': backend(`10.0.0.${endpoint}:1`), 'ns/b:1': backend() },
           };
@@ -177,7 +184,7 @@ describe('changes', () => {
           Object.assign(backends, put.backends);
           table.apply(delta(put));
           if (drop === 'listener' || drop === 'both') remove.listeners.push(key);
-          if (drop === 'stream' || drop === 'both') remove.streams.push(`${key}|`);
+          if (drop === 'stream' || drop === 'both') remove.streams.push(`${key}|${at}`);
           for (const name of remove.listeners) delete listeners[name];
           for (const name of remove.streams) delete streams[name];
           table.apply(delta({}, remove));
