@@ -1,6 +1,6 @@
 /**
  * Which regular expressions of tenants are let through to the engine (PCRE2, with limits on matching): those that it compiles, and that
- * mean the same to the router in Node, save (?i) and (?P<name>. It knows a part of the syntax, and refuses what it doesn't know.
+ * can be written for JavaScript, too. It knows a part of the syntax, and refuses what it doesn't know.
  */
 
 /** How long an expression may be, and how large once its repetitions are written out; how often it may repeat, and nest. */
@@ -20,6 +20,17 @@ export function regexProblem(text: string): string | undefined {
     if (error instanceof Unusable) return error.message;
     throw error;
   }
+}
+
+/** For JavaScript, what `regexProblem` lets through: all of a text must match. */
+export function regexInScript(text: string): RegExp {
+  const flags = /^\(\?([is]+)\)/.exec(text)?.[1] ?? '';
+  const rest = flags === '' ? text : text.slice(flags.length + 3);
+  // Only groups are written otherwise; what looks like one behind a backslash or in a class is none.
+  const named = rest.replaceAll(/\\.|\[(?:\\.|[^\]\\])*\]|\(\?P</g, (part) =>
+    part === '(?P<' ? '(?<' : part,
+  );
+  return new RegExp(`^(?:${named})$`, [...new Set(flags)].join(''));
 }
 
 type State = { readonly text: string; at: number; readonly names: Set<string> };
