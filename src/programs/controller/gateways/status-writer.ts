@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceType } from '#api/object.ts';
 import type { GatewayStatus, InstanceFacts } from '#compile/gateway/types.ts';
+import { isOlder } from '#kube/cache.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import { createWorkQueue, runWorkers } from '#kube/workqueue.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -68,7 +69,7 @@ export function startStatusWriter({
     const cached = object(key);
     const mine = own.get(key);
     if (cached === undefined || mine === undefined) return cached;
-    if (Number(cached.resourceVersion) < Number(mine.resourceVersion)) return mine;
+    if (isOlder(cached.resourceVersion, mine.resourceVersion)) return mine;
     own.delete(key);
     return cached;
   };
