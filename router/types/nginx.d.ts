@@ -19,6 +19,7 @@ declare interface FFI {
 
 /** Functions of lua-nginx-module, as lua-resty-core declares them. @noSelf */
 declare interface NgxFunctions {
+  chmod(path: string, mode: number): number;
   readonly ngx_stat_accepted: FFICells<number>;
   ngx_http_lua_ffi_var_get(
     request: FFIPointer,
@@ -64,6 +65,7 @@ declare interface NgxFunctions {
     count: number,
     message: FFICells<FFIPointer>,
   ): number;
+  ngx_http_lua_ffi_balancer_recreate_request(request: FFIPointer, message: FFICells<FFIPointer>): number;
   ngx_http_lua_ffi_balancer_set_timeouts(
     request: FFIPointer,
     connect: number,
@@ -88,14 +90,24 @@ declare interface Ngx {
 /** @noSelf */
 declare interface Ngx {
   send_headers(): LuaMultiReturn<[number | undefined, string?]>;
-  readonly location: {
-    capture(
-      uri: string,
-      options: {
-        readonly method?: number;
-        readonly body?: string;
-        readonly vars?: Record<string, string>;
-      },
-    ): { status: number; header: Record<string, string | string[]>; body: string; truncated: boolean };
-  };
+  readonly location: NgxLocation;
+  readonly config: NgxConfig;
+}
+
+/** @noSelf */
+declare interface NgxLocation {
+  /** Asks another location, on behalf of the request, and waits for its answer. */
+  capture(
+    uri: string,
+    options: {
+      readonly method?: number;
+      readonly body?: string;
+      readonly vars?: Record<string, string>;
+    },
+  ): { status: number; header: Record<string, string | string[]>; body: string; truncated: boolean };
+}
+
+/** @noSelf */
+declare interface NgxConfig {
+  prefix(): string;
 }

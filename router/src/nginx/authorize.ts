@@ -1,6 +1,7 @@
 /** External authorization: another service is asked whether a request may pass (GEP-1494), before anything is sent on. */
 import type { GatewayExternalAuth } from '../../../src/intent/gateway.ts';
 import { answer } from './answer.ts';
+import { sendAside } from './mirror.ts';
 import { C, currentRequest, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginChild, visitOf } from './visits.ts';
@@ -24,9 +25,8 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
     vars: { netloom_visit: key, netloom_uri: `${auth.path}${serving.target}` },
   });
   if (said.status === 200) {
-    for (const name of auth.allowedResponseHeaders) {
-      const value = said.header[name];
-      if (value !== undefined) ngx.req.set_header(name, value);
+    for (const [name, value] of pairs(said.header)) {
+      if (isIn(auth.allowedResponseHeaders, name.toLowerCase())) ngx.req.set_header(name, value);
     }
     return;
   }
@@ -52,6 +52,7 @@ export function prepareQuestion(): void {
     const lower = name.toLowerCase();
     if (!isIn(alwaysAllowed, lower) && !isIn(allowed, lower)) ngx.req.clear_header(name);
   }
+  if (parent.judge.intent.protocol === 'h2c') sendAside(pointer);
 }
 
 /** At most `limit` bytes of the request's body. */

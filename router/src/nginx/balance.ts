@@ -27,6 +27,10 @@ export function balance(): void {
   if (visit.tries === 0 && visit.moreTries > 0) {
     C.ngx_http_lua_ffi_balancer_set_more_tries(pointer, visit.moreTries, message);
   }
+  // nginx 1.26 numbers the stream of a request that goes over a used connection, and leaves the number when another try has a new one.
+  if (visit.tries > 0 && backend.intent.protocol === 'h2c') {
+    C.ngx_http_lua_ffi_balancer_recreate_request(pointer, message);
+  }
   visit.tries += 1;
   if ((visit.deadline > 0 || visit.tryTimeout > 0) && !setTimeouts(pointer, visit)) {
     fail();

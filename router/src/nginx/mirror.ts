@@ -1,4 +1,5 @@
 /** Copies of requests: nginx makes one for each of its mirror locations, and most have nowhere to go. */
+import { targetPath, targetQuery } from '../main.ts';
 import { currentRequest, requestKey, variable } from './request.ts';
 import { beginChild, visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
@@ -12,16 +13,21 @@ export function mirror(place: number): void {
   const backend = name === undefined ? undefined : currentTable().backends[name];
   if (parent === undefined || backend === undefined || backend.endpoints.length === 0) ngx.exit(204);
   beginChild(requestKey(pointer), parent, backend);
-  if (backend.intent.protocol !== 'h2c') return;
+  if (backend.intent.protocol === 'h2c') sendAside(pointer);
+}
+
+/** On over HTTP/2, in a request on behalf of another one: does not return. */
+export function sendAside(pointer: FFIPointer): void {
   const uri = variable(pointer, 'netloom_uri');
-  const question = uri === undefined ? -1 : uri.indexOf('?');
-  const path = uri === undefined ? '/' : question === -1 ? uri : uri.slice(0, question);
-  ngx.req.set_uri(ngx.unescape_uri(path), false);
-  ngx.exec('@mirror_h2c');
+  const target = uri === undefined ? '/' : uri;
+  const query = targetQuery(target);
+  ngx.req.set_uri(ngx.unescape_uri(targetPath(target)), false);
+  ngx.req.set_uri_args(query === undefined ? '' : query);
+  ngx.exec('@aside_h2c');
 }
 
 /** content_by_lua behind the copies: on to where the request itself goes. */
 export function afterMirrors(): void {
-  const next = variable(currentRequest(), 'netloom_next');
-  ngx.exec(next === undefined ? '@http' : next);
+  const visit = visitOf(requestKey(currentRequest()));
+  ngx.exec(visit?.next === undefined ? '@http' : visit.next);
 }

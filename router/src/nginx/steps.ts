@@ -71,7 +71,7 @@ export function serveInSteps(serving: Serving): void {
   const mirrored = intent.mirrors !== undefined && noteMirrors(serving);
   sendPath(serving, path, h2c, mirrored);
   if (mirrored) {
-    setVariable(pointer, 'netloom_next', location);
+    visit.next = location;
     ngx.exec('@mirrored');
   }
   ngx.exec(location);

@@ -25,6 +25,8 @@ export type Visit = {
   answer: AnswerChange | undefined;
   /** Keys of backends that get a copy. */
   mirrors: readonly string[] | undefined;
+  /** Location that sends it on once the copies are made. */
+  next: string | undefined;
   /** Who is asked whether it may pass. */
   judge: RouterBackend | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
@@ -56,6 +58,7 @@ export function beginVisit(key: number): Visit {
           tryTimeout: 0,
           answer: undefined,
           mirrors: undefined,
+          next: undefined,
           judge: undefined,
           children: undefined,
         }
@@ -98,6 +101,7 @@ export function endVisit(key: number, visit: Visit): void {
   visit.tryTimeout = 0;
   visit.answer = undefined;
   visit.mirrors = undefined;
+  visit.next = undefined;
   visit.judge = undefined;
   spare.push(visit);
 }

@@ -64,17 +64,17 @@ const mirror = {
     },
     fraction: {
       type: 'object',
-      description: 'So many of so many requests.',
+      description: 'A part of all requests.',
       required: ['numerator'],
       'x-kubernetes-validations': [
         { rule: 'self.numerator <= self.denominator', message: 'numerator must not be above denominator' },
       ],
       properties: {
-        numerator: { type: 'integer', format: 'int32', description: 'So many', minimum: 0 },
+        numerator: { type: 'integer', format: 'int32', description: 'How many,', minimum: 0 },
         denominator: {
           type: 'integer',
           format: 'int32',
-          description: 'of so many.',
+          description: 'of how many.',
           default: 100,
           minimum: 1,
         },

@@ -4,7 +4,7 @@ import {
   gatewayKindSchemas,
   groupSchema,
   kindSchema,
-  otherNamespaceSchema,
+  namespaceSchema,
   pairs,
   portSchema,
   referencedNameSchema,
@@ -60,7 +60,7 @@ export const parentReferenceSchema = (description: string) =>
     properties: {
       ...gatewayKindSchemas,
       name: referencedNameSchema,
-      namespace: otherNamespaceSchema,
+      namespace: namespaceSchema('Default: the namespace of the route. What it names must let the route in.'),
       sectionName: sectionSchema('Name of a listener of the parent. Missing: all that take the route.'),
       port: portSchema('Only listeners on this port.'),
     },

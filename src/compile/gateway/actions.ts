@@ -22,6 +22,8 @@ export type Action = {
   readonly refusals: readonly Refusal[];
   /** The rule can't be served: its requests get 500. */
   readonly objection?: Objection;
+  /** Nobody can be asked whether a request may pass: they get 500, too. */
+  readonly closed?: Refusal;
   /** Backends of it that can't: their shares of requests get 500. */
   readonly partly: readonly Objection[];
 };
@@ -56,7 +58,9 @@ export function actionOf(
       : [{ backend: use.key, weight, ...filters }];
   });
   const mirrors = mirrorsOf(rule.filters, place, speech, resolver);
+  const before = resolver.refusals.length;
   const externalAuth = externalAuthOf(rule.filters, place, resolver);
+  const closed = resolver.refusals[before];
   const own = combineFilters(rule.filters, place);
   const persistence = persistenceOf(rule.sessionPersistence, key, `${field}.sessionPersistence`);
 
@@ -74,7 +78,8 @@ export function actionOf(
   // What a filter has to say is more exact than that the rule is unusable by it.
   if (isObjection(own)) return unserved(own);
   if (rule.unusable !== undefined) {
-    return unserved({ reason: 'UnsupportedValue', message: `${field}.${rule.unusable}` });
+    const message = rule.unusable.startsWith('spec.') ? rule.unusable : `${field}.${rule.unusable}`;
+    return unserved({ reason: 'UnsupportedValue', message });
   }
   if (own.redirect !== undefined && rule.backends.length > 0) {
     const message = `${place.field}: RequestRedirect can't be used together with backendRefs`;
@@ -94,6 +99,7 @@ export function actionOf(
     uses: resolver.uses,
     refusals: resolver.refusals,
     partly,
+    ...(closed === undefined ? {} : { closed }),
   };
 }
 

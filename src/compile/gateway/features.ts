@@ -118,8 +118,13 @@ export const features: readonly { readonly title: string; readonly features: rea
 
 export const fields: readonly Field[] = [
   {
-    path: 'HTTPRoute filters ExternalAuth',
-    what: 'asks a Service by HTTP or gRPC whether a request may pass',
+    path: 'HTTPRoute filters ExternalAuth, protocol HTTP',
+    what: 'asks a Service whether a request may pass',
+  },
+  {
+    path: 'HTTPRoute filters ExternalAuth, protocol GRPC',
+    what: 'asks it by ext_authz of Envoy',
+    refused: 'nginx can’t ask a question by gRPC: the rule answers with 500, and the route’s status says so.',
   },
   { path: 'HTTPRoute filters ExternalAuth forwardBody', what: 'the body with it, up to 1 MiB' },
   {

@@ -47,6 +47,23 @@ const cases: readonly [string, Partial<HTTPRuleModel>, string, string][] = [
   ],
   ['a redirect with backends', { filters: [redirect] }, 'IncompatibleFilters', 'filters'],
   ['a filter twice', { filters: [change, mirror, mirror, change] }, 'IncompatibleFilters', 'filters[3]'],
+  [
+    'leave that is asked for by gRPC',
+    {
+      filters: [
+        {
+          type: 'ExternalAuth',
+          protocol: 'GRPC',
+          backend: backend('shop/web'),
+          path: '',
+          allowedHeaders: [],
+          allowedResponseHeaders: [],
+        },
+      ],
+    },
+    'UnsupportedValue',
+    'filters[0].externalAuth.protocol',
+  ],
   ['an odd value', { filters: [odd] }, 'UnsupportedValue', 'filters[0].requestRedirect.scheme'],
   [
     'a prefix where none is matched',
@@ -141,6 +158,34 @@ test('a filter that nobody knows is not skipped: requests get 500, and the refer
       reason: 'InvalidKind',
       message: 'spec.rules[0].filters[0].extensionRef: Limit.acme.io is not known',
     },
+    {
+      type: 'PartiallyInvalid',
+      status: 'True',
+      reason: 'UnsupportedValue',
+      message:
+        'Dropped Rule 0, whose requests get 500: spec.rules[0].filters[0].extensionRef: Limit.acme.io is not known',
+    },
+  ]);
+});
+
+test('who can ask nobody for leave lets nobody in; the route is accepted, since the Service may come', () => {
+  const auth: FilterModel = {
+    type: 'ExternalAuth',
+    protocol: 'HTTP',
+    backend: backend('shop/gone'),
+    path: '',
+    allowedHeaders: [],
+    allowedResponseHeaders: [],
+  };
+  const closed = httpRule({ filters: [auth] });
+  const types = (rules: readonly HTTPRuleModel[]) =>
+    routeEntries(httpRoute(rules), any, contextOf()).conditions.map(
+      ({ type, status, reason }) => `${type} ${status} ${reason}`,
+    );
+  expect(types([closed])).toEqual(['ResolvedRefs False BackendNotFound']);
+  expect(types([httpRule(), closed])).toEqual([
+    'ResolvedRefs False BackendNotFound',
+    'PartiallyInvalid True UnsupportedValue',
   ]);
 });
 

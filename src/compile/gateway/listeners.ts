@@ -62,7 +62,13 @@ export function compileListeners(
   return {
     groups: new Map(groups),
     intent: {
-      ports: Object.fromEntries([...sockets].map(([key, socket]) => [key, { ...socket, ...proxied }])),
+      ports: Object.fromEntries(
+        // Over UDP there are no PROXY headers that nginx would understand.
+        [...sockets].map(([key, socket]) => [
+          key,
+          socket.kind === 'udp' ? socket : { ...socket, ...proxied },
+        ]),
+      ),
       authorities: Object.fromEntries(authorities),
     },
   };

@@ -19,14 +19,15 @@ export function persistenceOf(
   });
   if (!token.test(name))
     return refuse(`${JSON.stringify(name)} can't be the name of a ${type.toLowerCase()}`);
-  if (type === 'Header') {
-    return lifetime === 'Permanent'
-      ? refuse('cookieConfig is only for type Cookie')
-      : { type: 'header', name };
-  }
-  if (lifetime === 'Session') return { type: 'cookie', name };
-  if (absoluteTimeout === undefined) return refuse('a Permanent cookie needs an absoluteTimeout');
-  return { type: 'cookie', name, maxAge: absoluteTimeout };
+  if (type === 'Header' && lifetime === 'Permanent') return refuse('cookieConfig is only for type Cookie');
+  if (lifetime === 'Permanent' && absoluteTimeout === undefined)
+    return refuse('a Permanent cookie needs an absoluteTimeout');
+  return {
+    type: type === 'Header' ? 'header' : 'cookie',
+    name,
+    ...(lifetime === 'Permanent' && absoluteTimeout !== undefined ? { maxAge: absoluteTimeout } : {}),
+    ...(absoluteTimeout === undefined ? {} : { absolute: absoluteTimeout }),
+  };
 }
 
 /** RFC 9110: what a header or a cookie may be called. */

@@ -203,11 +203,15 @@ test('timeouts, retries and sessions', () => {
   expect(action).toMatchObject({
     timeouts: { request: 0, backend: 500 },
     retry: { codes: [500, 503], attempts: 2, backoff: 100 },
-    persistence: { type: 'cookie', name: 'id', maxAge: 3600 },
+    persistence: { type: 'cookie', name: 'id', maxAge: 3600, absolute: 3600 },
   });
   expect(actionOf({ retry: { codes: [500], attempts: 0 } }).retry).toBeUndefined();
-  const header = { type: 'Header', name: 'x-id', lifetime: 'Session' } as const;
-  expect(actionOf({ sessionPersistence: header }).persistence).toEqual({ type: 'header', name: 'x-id' });
+  const header = { type: 'Header', name: 'x-id', lifetime: 'Session', absoluteTimeout: 60 } as const;
+  expect(actionOf({ sessionPersistence: header }).persistence).toEqual({
+    type: 'header',
+    name: 'x-id',
+    absolute: 60,
+  });
 });
 
 test('sessions without a name are not those of another rule', () => {
@@ -244,21 +248,21 @@ test('several mirrors; one that leads nowhere is dropped, and said', () => {
 });
 
 test.each([
-  ['shop/auth', 'shop/auth:80/h2c'],
+  ['shop/auth', 'shop/auth:80/http'],
   ['shop/gone', undefined],
 ])('leave is asked of %s', (key, expected) => {
   const auth: FilterModel = {
     type: 'ExternalAuth',
-    protocol: 'GRPC',
+    protocol: 'HTTP',
     backend: backend(key),
     path: '',
     allowedHeaders: ['x-user'],
     allowedResponseHeaders: [],
     forwardBody: 0,
   };
-  const services = [service('shop/web', ['http 80']), service('shop/auth', ['grpc 80'])];
+  const services = [service('shop/web', ['http 80']), service('shop/auth', ['http 80'])];
   expect(actionOf({ filters: [auth] }, { services }).externalAuth).toEqual({
-    protocol: 'grpc',
+    protocol: 'http',
     ...(expected === undefined ? {} : { backend: expected }),
     path: '',
     allowedHeaders: ['x-user'],

@@ -17,7 +17,7 @@ export const routeEntries: RouteEntriesOf = (route, attachments, context) => {
   return {
     intent: { rules: {}, actions: {}, streams: intent },
     backends: uses,
-    conditions: conditionsOf(route.rules.length, { objections: [], partly: [], refusals }),
+    conditions: conditionsOf(route.rules.length, { objections: [], closed: [], partly: [], refusals }),
   };
 };
 
@@ -30,6 +30,7 @@ function requestEntries(
   const actions: Record<string, GatewayActionIntent> = {};
   const uses = new Map<string, BackendUse>();
   const objections: Placed[] = [];
+  const closed: Placed<Refusal>[] = [];
   const partly: Placed[] = [];
   const refusals: Refusal[] = [];
   const places = attachments
@@ -40,6 +41,7 @@ function requestEntries(
     const action = actionOf(route, index, key, context);
     refusals.push(...action.refusals);
     if (action.objection !== undefined) objections.push({ rule: index, ...action.objection });
+    if (action.closed !== undefined) closed.push({ rule: index, ...action.closed });
     partly.push(...action.partly.map((each) => ({ rule: index, ...each })));
     if (places.length === 0) continue;
     actions[key] = action.intent;
@@ -61,29 +63,33 @@ function requestEntries(
   return {
     intent: { rules, actions, streams: {} },
     backends: [...uses.values()],
-    conditions: conditionsOf(route.rules.length, { objections, partly, refusals }),
+    conditions: conditionsOf(route.rules.length, { objections, closed, partly, refusals }),
   };
 }
 
-type Placed = Objection & { readonly rule: number };
+type Placed<T = Objection> = T & { readonly rule: number };
 
 type Findings = {
   /** To whole rules. */
   readonly objections: readonly Placed[];
+  /** What rules can't be served without: among `refusals`, too. */
+  readonly closed: readonly Placed<Refusal>[];
   /** To backends of rules that are served otherwise. */
   readonly partly: readonly Placed[];
   readonly refusals: readonly Refusal[];
 };
 
-/** A route is accepted while one of its rules is served. Filters of others' that aren't known are references that can't be resolved. */
+/**
+ * A route is accepted while one of its rules is served, or would be if what it refers to were there. An extension that isn't known is a
+ * reference, too.
+ */
 function conditionsOf(
   rules: number,
-  { objections, partly, refusals }: Findings,
+  { objections, closed, partly, refusals }: Findings,
 ): readonly GatewayCondition[] {
   const isForeign = ({ reason }: Objection) => reason === 'InvalidKind';
   const unresolved = [...objections.filter(isForeign), ...partly.filter(isForeign), ...refusals];
   const invalid = objections.filter((each) => !isForeign(each));
-  const invalidParts = partly.filter((each) => !isForeign(each));
   const [first] = unresolved;
   const resolved: GatewayCondition =
     first === undefined
@@ -98,24 +104,26 @@ function conditionsOf(
   if (worst !== undefined && invalid.length === rules) {
     return [{ type: 'Accepted', status: 'False', reason: worst.reason, message: joined(invalid) }, resolved];
   }
-  if (invalid.length + invalidParts.length === 0) return [resolved];
+  const dropped = [...objections, ...closed].sort((a, b) => a.rule - b.rule);
+  // Said only of a route of which something is served.
   const message = [
-    droppedText(invalid, 'whose requests get 500'),
-    droppedText(invalidParts, 'in part: the share of a backend gets 500'),
-  ];
+    dropped.length === rules ? '' : droppedText(dropped, 'whose requests get 500'),
+    droppedText(partly, 'in part: the share of a backend gets 500'),
+  ].filter((text) => text !== '');
+  if (message.length === 0) return [resolved];
   return [
     resolved,
     {
       type: 'PartiallyInvalid',
       status: 'True',
       reason: 'UnsupportedValue',
-      message: message.filter((text) => text !== '').join('. '),
+      message: message.join('. '),
     },
   ];
 }
 
 /** The specification wants it to begin so. */
-function droppedText(found: readonly Placed[], what: string): string {
+function droppedText(found: readonly Placed<{ readonly message: string }>[], what: string): string {
   const rules = [...new Set(found.map(({ rule }) => rule))];
   if (rules.length === 0) return '';
   return `Dropped Rule${rules.length === 1 ? '' : 's'} ${rules.join(', ')}, ${what}: ${joined(found)}`;

@@ -15,6 +15,7 @@ beforeAll(async () => {
   await gateway.backends('a:9001', 'b:9002', 'h:9101/h2c');
 });
 afterAll(async () => {
+  if (process.env['DEBUG'] !== undefined) console.log(gateway.errors());
   await gateway?.close();
   await box?.close();
 });
@@ -36,8 +37,11 @@ const serve = (routes: Readonly<Record<string, string | SiteRoute>>) =>
     }),
   );
 const ask = (path: string, options: Ask = {}) => gateway.ask(path, options);
-const logOf = async (id: string, port = 9001): Promise<Echo[]> =>
-  JSON.parse(await gateway.sh(`curl -s 'http://127.0.0.1:${port}/log?id=${id}'`)) as Echo[];
+/** Requests with this number that came to a backend. */
+const logOf = async (id: string, name = 'a'): Promise<Echo[]> =>
+  (JSON.parse(await gateway.sh(`curl -s 'http://127.0.0.1:9001/log?id=${id}'`)) as Echo[]).filter(
+    (echo) => echo.name === name,
+  );
 
 describe('headers', () => {
   const change = {
@@ -202,12 +206,7 @@ describe('mirrors', () => {
     const answer = await gateway.echo('/m/x?id=copy&z=1', { method: 'POST', body });
     expect(answer).toMatchObject({ name: 'a', length: body.length });
     await eventually(async () => {
-      for (const copies of [
-        await logOf('copy', 9002),
-        JSON.parse(
-          await gateway.sh(`curl -s --http2-prior-knowledge 'http://127.0.0.1:9101/log?id=copy'`),
-        ) as Echo[],
-      ]) {
+      for (const copies of [await logOf('copy', 'b'), await logOf('copy', 'h')]) {
         expect(copies).toHaveLength(1);
         expect(copies[0]).toMatchObject({
           method: 'POST',
@@ -228,7 +227,7 @@ describe('mirrors', () => {
       `for i in $(seq 300); do echo 'url = http://127.0.0.1:10000/m?id=share'; done | curl -s -K - -H 'Host: any.test'`,
     );
     await eventually(async () => expect((await logOf('share')).length).toBe(300));
-    const copies = (await logOf('share', 9002)).length;
+    const copies = (await logOf('share', 'b')).length;
     expect(copies).toBeGreaterThan(30);
     expect(copies).toBeLessThan(95);
   });
@@ -250,7 +249,7 @@ describe('external authorization', () => {
       headers: { Authorization: 'Bearer x', 'X-Ask': 'yes', 'X-Not': 'for you', 'X-User': 'admin' },
     });
     expect(headers).toMatchObject({ 'x-user': 'joe', 'x-not': 'for you' });
-    const [asked] = await logOf('auth', 9002);
+    const [asked] = await logOf('auth', 'b');
     expect(asked).toMatchObject({ method: 'POST', length: 0 });
     expect(asked!.url).toBe('/check/x?id=auth&answer=X-User:joe');
     expect(asked!.headers).toMatchObject({ authorization: 'Bearer x', 'x-ask': 'yes', host: 'any.test' });
@@ -275,7 +274,7 @@ describe('external authorization', () => {
       name: 'a',
       length: 6,
     });
-    expect((await logOf('body', 9002))[0]).toMatchObject({ length: 3 });
+    expect((await logOf('body', 'b'))[0]).toMatchObject({ length: 3 });
     expect(await gateway.echo('/body', { curl: ['--http2-prior-knowledge'] })).toMatchObject({ name: 'a' });
     expect(await gateway.echo('/h2c')).toMatchObject({ name: 'a' });
   });
@@ -304,6 +303,20 @@ describe('sessions', () => {
         first.headers['x-backend'],
       );
     expect((await ask('/c', { headers: { Cookie: 'sid=made-up' } })).headers['set-cookie']).toContain('sid=');
+  });
+});
+
+describe('sessions that end', () => {
+  it('are begun anew once they are over', async () => {
+    await serve({ '/e': { to: 'ab', persistence: { type: 'cookie', name: 'sid', absolute: 100 } } });
+    const tokenOf = (cookie: string | undefined) => /sid=([^;]+)/.exec(cookie ?? '')?.[1] ?? '';
+    const value = tokenOf((await ask('/e')).headers['set-cookie']);
+    expect(value).toMatch(/\.\d+$/);
+    const live = await ask('/e', { headers: { Cookie: `sid=${value}` } });
+    expect(live.headers['set-cookie']).toBeUndefined();
+    const over = value.replace(/\d+$/, String(Math.floor(Date.now() / 1000) - 1));
+    const anew = tokenOf((await ask('/e', { headers: { Cookie: `sid=${over}` } })).headers['set-cookie']);
+    expect(Number(anew.split('.')[1])).toBeGreaterThan(Date.now() / 1000 + 90);
   });
 });
 

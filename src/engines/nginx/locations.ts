@@ -21,7 +21,7 @@ export function printLocations(): string {
     ...location('= netloom-auth', [
       'internal;',
       'rewrite_by_lua_block { netloom.prepareQuestion() }',
-      'proxy_request_buffering on;',
+      ...aside('proxy'),
       'proxy_pass http://netloom_http$netloom_uri;',
     ]),
     '# Mirrors: a copy goes to each of these, and most have nowhere to send it.',
@@ -34,11 +34,11 @@ export function printLocations(): string {
       location(`= netloom-mirror-${place}`, [
         'internal;',
         `rewrite_by_lua_block { netloom.mirror(${place}) }`,
-        ...copy('proxy'),
+        ...aside('proxy'),
         'proxy_pass http://netloom_http$netloom_uri;',
       ]),
     ).flat(),
-    ...location('@mirror_h2c', ['internal;', ...copy('grpc'), 'grpc_pass grpc://netloom_h2c;']),
+    ...location('@aside_h2c', ['internal;', ...aside('grpc'), 'grpc_pass grpc://netloom_h2c;']),
     '# Retries: nginx takes the codes from its configuration only, so there is a location for each set of them.',
     ...Array.from({ length: classes.last - classes.first + 1 }, (_, at) =>
       retries(classes.first + at),
@@ -56,7 +56,7 @@ const timed = [...plain, 'body_filter_by_lua_block { return netloom.limitAnswer(
 // A stream may be silent for long, in both directions.
 const grpc = ['client_body_timeout 1h;', 'grpc_pass grpc://netloom_h2c;'];
 
-function copy(module: 'proxy' | 'grpc'): string[] {
+function aside(module: 'proxy' | 'grpc'): string[] {
   return [`${module}_read_timeout 5s;`, ...(module === 'proxy' ? ['proxy_request_buffering on;'] : [])];
 }
 
