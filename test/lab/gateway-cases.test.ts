@@ -30,7 +30,7 @@ beforeAll(async () => {
       apiVersion: 'metallb.io/v1beta1',
       kind: 'IPAddressPool',
       metadata: pool,
-      spec: { addresses: ['192.168.66.200-192.168.66.229', 'fd66::c8-fd66::e5'] },
+      spec: { addresses: ['192.168.66.210-192.168.66.239', 'fd66::d2-fd66::ef'] },
     },
     { apiVersion: 'metallb.io/v1beta1', kind: 'L2Advertisement', metadata: pool, spec: {} },
   );

@@ -1,7 +1,7 @@
 /** Which regular expressions are let through: all of those compile, and those that could do harm are refused with a reason. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { regexInScript, regexProblem } from './regex.ts';
+import { regexInScript, regexPart, regexProblem } from './regex.ts';
 
 describe('regexProblem', () => {
   test.each([
@@ -107,4 +107,17 @@ test.each([
 ])('%s on %j: %s', (text, subject, wanted) => {
   expect(regexProblem(text)).toBeUndefined();
   expect(regexInScript(text).test(subject)).toBe(wanted);
+});
+
+test.each([
+  ['shop', '(?:shop)'],
+  ['^shop$', '(?:shop)'],
+  ['^a|b$', '(?:a|b)'],
+  ['^(a|b)$', '(?:(a|b))'],
+  ['(?i)^shop\\.(?P<x>.*)$', '(?i:shop\\.(?:.*))'],
+  ['a\\$', '(?:a\\$)'],
+  ['[|^(]$', '(?:[|^(])'],
+])('%s is %s in a larger one', (text, part) => {
+  expect(regexPart(text)).toBe(part);
+  expect(regexProblem(part)).toBeUndefined();
 });

@@ -33,6 +33,25 @@ export function regexInScript(text: string): RegExp {
   return new RegExp(`^(?:${named})$`, [...new Set(flags)].join(''));
 }
 
+/** As a part of a larger one, which all of the part's text must match: its settings stay its own, and its ends are no ends of text. */
+export function regexPart(text: string): string {
+  const [, flags = '', rest = text] = /^\(\?([is]+)\)(.*)$/.exec(text) ?? [];
+  const branches: string[][] = [[]];
+  let depth = 0;
+  // Names of groups are of no use, and another part may have the same.
+  for (const [token] of rest.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|\(\?P?<\w+>|./g)) {
+    if (token.startsWith('(')) depth += 1;
+    else if (token === ')') depth -= 1;
+    if (token === '|' && depth === 0) branches.push([]);
+    else branches.at(-1)?.push(token.startsWith('(?') && token.endsWith('>') ? '(?:' : token);
+  }
+  const parts = branches.map((tokens) => {
+    const from = tokens[0] === '^' ? 1 : 0;
+    return tokens.slice(from, tokens.at(-1) === '$' ? -1 : undefined).join('');
+  });
+  return `(?${flags}:${parts.join('|')})`;
+}
+
 type State = { readonly text: string; at: number; readonly names: Set<string> };
 
 class Unusable extends Error {}
