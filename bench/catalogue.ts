@@ -1,6 +1,7 @@
 /** Every bench of `netloom bench`. */
 import type { Bench } from '#programs/cli/bench/row.ts';
 import { cni } from './cni.ts';
+import { gateway } from './gateway.ts';
 import { ipam } from './ipam.ts';
 import { lab } from './lab.ts';
 import { loadBalancer } from './lb.ts';
@@ -18,6 +19,7 @@ export const benches: readonly Bench[] = [
   policyCompute,
   ipam,
   loadBalancer,
+  gateway,
   memory,
   lab,
 ];

@@ -18,6 +18,8 @@ export type Field = {
   readonly engine: NginxEngine;
   /** `ADDRESS:PORT` of two that answer differently. */
   readonly backends: readonly [string, string];
+  /** Stops it and starts it again: milliseconds from then to the first answer 200. */
+  restart(who: 'ours' | 'nginx', host: string, path: string): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -26,6 +28,8 @@ const address = '192.168.80.2';
 const backendPorts = [9001, 9002] as const;
 /** On its one CPU. */
 const workers = 1;
+const plainPorts = { http: 8080, https: 8081 };
+const haproxyPorts = { http: 8090, https: 8091 };
 const cpus = { proxy: 1, client: 0 };
 
 /** All of them with `routes` routes; it ends with close(), or with this process. */
@@ -43,19 +47,22 @@ export async function openField(routes: number): Promise<Field> {
     for (const port of backendPorts) {
       const directory = `/tmp/backend-${port}`;
       await file(ground, `${directory}/nginx.conf`, backendNginx(port, directory));
-      await ground.run(`taskset -c ${cpus.client} nginx -e ${directory}/start.log -c ${directory}/nginx.conf`, 'world');
+      await ground.run(
+        `taskset -c ${cpus.client} nginx -e ${directory}/start.log -c ${directory}/nginx.conf`,
+        'world',
+      );
     }
     const endpoint = `${world}:${backendPorts[0]}`;
-    const plan = (name: string, base: number): ContenderPlan => ({
+    const plan = (name: string, ports: ContenderPlan['ports']): ContenderPlan => ({
       routes,
       endpoint,
-      ports: { http: base, https: base + 1 },
+      ports,
       directory: `/tmp/${name}`,
       certificate: '/tmp/tls.crt',
       privateKey: '/tmp/tls.key',
     });
-    await startPlain(ground, plan('plain', 8080));
-    await startHAProxy(ground, plan('haproxy', 8090));
+    await startPlain(ground, plan('plain', plainPorts));
+    await startHAProxy(ground, plan('haproxy', haproxyPorts));
     const engine = await startOurs(ground);
     await engine.apply(gatewayRoutes(routes, [endpoint], certificate));
     const targets = (processes: string, http: number, https: number): Targets => ({
@@ -68,10 +75,15 @@ export async function openField(routes: number): Promise<Field> {
       engine,
       backends: [endpoint, `${world}:${backendPorts[1]}`],
       targets: {
-        ours: targets(`pgrep -P $(cat ${oursPid})`, gatewaySlots.http.value.base, gatewaySlots.https.value.base),
-        nginx: targets('pgrep -P $(cat /tmp/plain/nginx.pid)', 8080, 8081),
-        haproxy: targets('cat /tmp/haproxy/pid', 8090, 8091),
+        ours: targets(
+          `pgrep -P $(cat ${oursPid})`,
+          gatewaySlots.http.value.base,
+          gatewaySlots.https.value.base,
+        ),
+        nginx: targets('pgrep -P $(cat /tmp/plain/nginx.pid)', plainPorts.http, plainPorts.https),
+        haproxy: targets('cat /tmp/haproxy/pid', haproxyPorts.http, haproxyPorts.https),
       },
+      restart: (who, host, path) => restart(ground, who, host, path),
       close: async () => {
         await engine.close();
         await ground.close();
@@ -84,15 +96,15 @@ export async function openField(routes: number): Promise<Field> {
 }
 
 const oursPid = `${paths.gatewayDirectory.value}/nginx.pid`;
+/** As a gateway's pod starts it. */
+const oursCommand = `setsid nginx -p ${paths.gatewayDirectory.value}/ -c /opt/netloom/src/engines/nginx/nginx.conf \
+  -g 'worker_processes ${workers};' </dev/null >/tmp/ours.log 2>&1 &`;
+const plainCommand = 'nginx -e /tmp/plain/start.log -c /tmp/plain/nginx.conf';
 
 async function startOurs(ground: Ground): Promise<NginxEngine> {
   const directory = paths.gatewayDirectory.value;
   await ground.run(`mkdir -p ${directory}/temp`);
-  const conf = '/opt/netloom/src/engines/nginx/nginx.conf';
-  await start(
-    ground,
-    `setsid nginx -p ${directory}/ -c ${conf} -g 'worker_processes ${workers};' </dev/null >/tmp/ours.log 2>&1 &`,
-  );
+  await start(ground, oursCommand);
   const engine = createNginxEngine({ directory: join(`/proc/${ground.box.pid}/root`, directory) });
   await eventually(async () => void (await engine.status())).catch(async (error: unknown) => {
     throw new Error(`nginx doesn't answer: ${String(error)}\n${await ground.run('tail -20 /tmp/ours.log')}`);
@@ -102,7 +114,25 @@ async function startOurs(ground: Ground): Promise<NginxEngine> {
 
 async function startPlain(ground: Ground, plan: ContenderPlan): Promise<void> {
   await file(ground, `${plan.directory}/nginx.conf`, plainNginx(plan, workers));
-  await start(ground, `nginx -e ${plan.directory}/start.log -c ${plan.directory}/nginx.conf`);
+  await start(ground, plainCommand);
+}
+
+async function restart(ground: Ground, who: 'ours' | 'nginx', host: string, path: string): Promise<number> {
+  const [command, pid, port] =
+    who === 'ours'
+      ? [oursCommand, oursPid, gatewaySlots.http.value.base]
+      : [plainCommand, '/tmp/plain/nginx.pid', plainPorts.http];
+  await ground.run(
+    `pid=$(cat ${pid}); kill -TERM $pid; while [ -d /proc/$pid ]; do sleep 0.01; done`,
+    'gateway',
+  );
+  const nanoseconds = await start(
+    ground,
+    `true; a=$(date +%s%N); taskset -c ${cpus.proxy} ${command}
+    until [ "$(curl -so /dev/null -w '%{http_code}' -H 'Host: ${host}' http://127.0.0.1:${port}${path})" = 200 ]; do :; done
+    b=$(date +%s%N); echo $((b - a))`,
+  );
+  return Number(nanoseconds) / 1e6;
 }
 
 async function startHAProxy(ground: Ground, plan: ContenderPlan): Promise<void> {
@@ -113,7 +143,7 @@ async function startHAProxy(ground: Ground, plan: ContenderPlan): Promise<void> 
 }
 
 function start(ground: Ground, command: string): Promise<string> {
-  return ground.run(`ulimit -n 65536; taskset -c ${cpus.proxy} ${command}`, 'gateway');
+  return ground.run(`ulimit -n "$(ulimit -Hn)"; taskset -c ${cpus.proxy} ${command}`, 'gateway');
 }
 
 async function file(ground: Ground, path: string, text: string): Promise<void> {

@@ -60,7 +60,7 @@ export async function loadHTTP2(
   const host = requests[0]!.host;
   const uris = requests
     .filter((request) => request.host === host)
-    .map(({ path }) => `https://${host}:${target.port}${path}`);
+    .map(({ path }) => `https://${host}${path}`);
   const list = '/tmp/h2load.uris';
   const log = '/tmp/h2load.log';
   await ground.run(`rm -f ${log}; cat >${list} <<'END'\n${[...new Set(uris)].join('\n')}\nEND`);

@@ -29,7 +29,7 @@ export async function measureTraffic(options: BenchOptions): Promise<Row[]> {
   return rows;
 }
 
-type Who = keyof Field['targets'];
+type Who = 'ours' | 'nginx' | 'haproxy';
 
 async function measureKind(
   field: Field,

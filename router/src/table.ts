@@ -86,26 +86,32 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   const remove = change.remove;
 
   drop(table.ports, remove.ports);
-  for (const key in put.ports) setPort(table, key, put.ports[key]!);
+  const ports = given(put.ports);
+  for (const key in ports) setPort(table, key, ports[key]!);
 
   // All that moves leaves its place first: two listeners may change hostnames with each other in one change.
   each(remove.listeners, table, leaveListener);
-  for (const key in put.listeners) leaveListener(table, key);
-  for (const key in put.listeners) enterListener(table, key, put.listeners[key]!);
+  const listeners = given(put.listeners);
+  for (const key in listeners) leaveListener(table, key);
+  for (const key in listeners) enterListener(table, key, listeners[key]!);
 
   each(remove.rules, table, leaveRule);
-  for (const key in put.rules) {
+  const rules = given(put.rules);
+  for (const key in rules) {
     leaveRule(table, key);
-    enterRule(table, key, put.rules[key]!);
+    enterRule(table, key, rules[key]!);
   }
   each(remove.streams, table, leaveStream);
-  for (const key in put.streams) leaveStream(table, key);
-  for (const key in put.streams) enterStream(table, key, put.streams[key]!);
+  const streams = given(put.streams);
+  for (const key in streams) leaveStream(table, key);
+  for (const key in streams) enterStream(table, key, streams[key]!);
 
   drop(table.actions, remove.actions);
-  for (const key in put.actions) table.actions[key] = prepareAction(key, put.actions[key]!);
+  const actions = given(put.actions);
+  for (const key in actions) table.actions[key] = prepareAction(key, actions[key]!);
   drop(table.backends, remove.backends);
-  for (const key in put.backends) table.backends[key] = prepareBackend(key, put.backends[key]!);
+  const backends = given(put.backends);
+  for (const key in backends) table.backends[key] = prepareBackend(key, backends[key]!);
 
   drop(table.certificates, remove.certificates);
   store(table.certificates, put.certificates);
@@ -235,5 +241,11 @@ function drop<T>(dictionary: Dictionary<T>, keys: readonly string[] | undefined)
 }
 
 function store<T>(dictionary: Dictionary<T>, put: Readonly<Record<string, T>> | undefined): void {
-  for (const key in put) dictionary[key] = put[key]!;
+  const all = given(put);
+  for (const key in all) dictionary[key] = all[key]!;
+}
+
+/** Lua walks through no `undefined`. */
+function given<T>(put: Readonly<Record<string, T>> | undefined): Readonly<Record<string, T>> {
+  return put === undefined ? {} : put;
 }

@@ -12,7 +12,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   model: ['api', 'intent'],
   compile: ['model', 'intent', 'router'],
   system: ['telemetry'],
-  engines: ['intent', 'system', 'telemetry'],
+  engines: ['intent', 'system', 'telemetry', 'router'],
   programs: ['api', 'kube', 'model', 'intent', 'compile', 'engines', 'system', 'telemetry', 'router'],
   lab: ['api', 'kube', 'model', 'intent', 'system', 'telemetry', 'programs', 'router'],
   router: [],
@@ -21,7 +21,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 /** The command line starts labs; nothing else that ships does. */
 const mayImportLab = /^programs\/cli\//;
 
-/** What is pure of the router; its build and its hooks of nginx aren't. */
+/** What is pure of the router; its build and its hooks of nginx aren't. Engines find what is built, they don't build. */
 const pureRouter = /^#router\/src\/[^/]+$/;
 
 /** Pure folders: no file, socket, clock or process, so nothing of Node either. */
@@ -52,7 +52,8 @@ function allowed(source: Source, specifier: string): boolean {
   if (specifier.startsWith('.')) return !leaves(source, specifier);
   if (!specifier.startsWith('#')) return !pure.has(folder) || typeOnly(source, specifier);
   const target = specifier.slice(1).split('/')[0] ?? '';
-  if (target === 'router' && pure.has(folder) && !pureRouter.test(specifier)) return false;
+  const outside = folder === 'programs' || folder === 'lab';
+  if (target === 'router' && !outside && !pureRouter.test(specifier)) return false;
   if (target === 'lab' && mayImportLab.test(source.path)) return true;
   return target === folder || target === 'net' || (arrows[folder] ?? []).includes(target);
 }

@@ -24,9 +24,9 @@ export function sources(): readonly Source[] {
   ];
 }
 
-/** Random values (`arbitrary.ts`) are tests' too: they need fast-check, which doesn't ship. */
+/** Random values (`arbitrary.ts`) and grounds (`testing-….ts`) are tests' too: what they need doesn't ship. */
 export function isTest(source: Source): boolean {
-  return /^router\/test\/|(?:\.test|\/arbitrary)\.ts$/.test(source.path);
+  return /^router\/test\/|(?:\.test|\/arbitrary|\/testing-[^/]+)\.ts$/.test(source.path);
 }
 
 function filesBelow(folder: string): string[] {

@@ -1,5 +1,5 @@
 /** Prints locations.conf: the ways in which nginx can send a request on that only its configuration can tell apart. Not run in production. */
-import { retryCodes } from '../../../router/src/answers.ts';
+import { retryCodes } from '#router/src/answers.ts';
 
 /** Smallest and largest of retryClass. */
 const classes = { first: 128, last: 255 } as const;

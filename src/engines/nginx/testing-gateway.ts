@@ -1,9 +1,9 @@
 /** The real nginx with all of its configuration, in a sandbox, with backends behind it and the engine before it. For tests. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { GatewayIntent } from '#intent/gateway.ts';
+import { buildRouter, buildStream } from '#router/build.ts';
 import type { RunOptions, RunResult } from '#system/process.ts';
 import { paths } from '#system/registry.ts';
-import { buildRouter, buildStream } from '../../../router/build.ts';
 import { createNginxEngine, type NginxEngine } from './driver.ts';
 import type { Echo } from './testing-backend.ts';
 
