@@ -9,6 +9,7 @@ import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve } from './serve.ts';
+import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
@@ -21,6 +22,7 @@ const writeSeconds = 1;
 
 /** init_by_lua; `directory` is nginx's prefix and ends in a slash. */
 export function init(this: void, directory: string): void {
+  shareVersion();
   loadStart(`${directory}nginx.entries`);
 }
 

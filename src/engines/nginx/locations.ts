@@ -47,6 +47,15 @@ export function printLocations(): string {
   ].join('\n');
 }
 
+const forwarded = [
+  'X-Forwarded-For $proxy_add_x_forwarded_for',
+  'X-Forwarded-Host $http_host',
+  'X-Forwarded-Port $netloom_port',
+  'X-Forwarded-Proto $scheme',
+  'X-Real-IP $remote_addr',
+  'X-Request-Id $netloom_request_id',
+  'traceparent $netloom_trace',
+];
 const plain = [
   'internal;',
   'header_filter_by_lua_block { netloom.changeAnswer() }',
