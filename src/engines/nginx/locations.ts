@@ -10,7 +10,14 @@ const mirrors = 16;
 export function printLocations(): string {
   return [
     '# Printed by locations.ts; constant. Names of locations are known to router/src/nginx/steps.ts.',
-    ...location('/', ['rewrite_by_lua_block { netloom.serve() }', 'proxy_pass http://netloom_http;']),
+    ...location('/', [
+      'rewrite_by_lua_block { netloom.serve() }',
+      // The same headers as elsewhere, made of what costs least: Host stays, nothing is upgraded.
+      'proxy_set_header Host $http_host;',
+      'proxy_set_header Connection "";',
+      ...forwarded.map((header) => `proxy_set_header ${header};`),
+      'proxy_pass http://netloom_http;',
+    ]),
     '# Paths that a filter or their normal form changed, and answers that a filter changes.',
     ...location('@http', [...plain, 'proxy_pass http://netloom_http$netloom_uri;']),
     ...location('@http_timed', [...timed, 'proxy_pass http://netloom_http$netloom_uri;']),
