@@ -15,7 +15,7 @@ export type ContenderPlan = {
   readonly privateKey: string;
 };
 
-/** A server a host with a location a route, as one would write it by hand; keepalive to the backend as ours. */
+/** A server a host with a location a route, as one would write it by hand; keepalive to the backend as ours, and what it tells it of clients. */
 export function plainNginx(plan: ContenderPlan, workers: number): string {
   const hosts = new Map<string, string[]>();
   for (let index = 0; index < plan.routes; index++) {
@@ -54,9 +54,13 @@ http {
   upstream backend { server ${plan.endpoint}; keepalive 256; keepalive_requests 1000000; }
   proxy_http_version 1.1;
   proxy_set_header Connection "";
-  proxy_set_header Host $host;
+  proxy_set_header Host $http_host;
   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+  proxy_set_header X-Forwarded-Host $http_host;
+  proxy_set_header X-Forwarded-Port $server_port;
   proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header X-Real-IP $remote_addr;
+  proxy_set_header X-Request-Id $request_id;
   server { listen ${plan.ports.http} default_server; listen ${plan.ports.https} ssl default_server; return 404; }
 ${servers.join('')}
 }
@@ -88,6 +92,12 @@ frontend all
   bind :${plan.ports.http}
   bind :${plan.ports.https} ssl crt ${bundle} alpn h2,http/1.1
   option forwardfor
+  unique-id-format %{+X}o%ci%cp%ts%rt
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request set-header X-Real-IP %[src]
+  http-request set-header X-Request-Id %[unique-id]
   use_backend %[base,map_beg(${map},nowhere)]
 backend backend
   server one ${plan.endpoint}

@@ -19,6 +19,7 @@ declare interface FFI {
 
 /** Functions of lua-nginx-module, as lua-resty-core declares them. @noSelf */
 declare interface NgxFunctions {
+  chmod(path: string, mode: number): number;
   readonly ngx_stat_accepted: FFICells<number>;
   ngx_http_lua_ffi_var_get(
     request: FFIPointer,
@@ -90,6 +91,7 @@ declare interface Ngx {
 declare interface Ngx {
   send_headers(): LuaMultiReturn<[number | undefined, string?]>;
   readonly location: NgxLocation;
+  readonly config: NgxConfig;
 }
 
 /** @noSelf */
@@ -103,4 +105,9 @@ declare interface NgxLocation {
       readonly vars?: Record<string, string>;
     },
   ): { status: number; header: Record<string, string | string[]>; body: string; truncated: boolean };
+}
+
+/** @noSelf */
+declare interface NgxConfig {
+  prefix(): string;
 }

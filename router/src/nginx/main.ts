@@ -7,7 +7,7 @@ import { countRequest, tellCounts, writeCounts } from './count.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
 import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
-import { currentRequest, requestKey, variable } from './request.ts';
+import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve } from './serve.ts';
 import { certify, greet } from './tls.ts';
 import { visitOf } from './visits.ts';
@@ -24,6 +24,7 @@ export function init(this: void, directory: string): void {
 
 /** init_worker_by_lua: before the first request of the worker. */
 export function initWorker(this: void): void {
+  closeToOthers(`${ngx.config.prefix()}nginx.sock`);
   seedIdentity();
   currentTable();
   ngx.timer.every(lookSeconds, () => {

@@ -21,7 +21,12 @@ const lowCase = ffi.new<number>('char[4096]');
 const lowCaseBytes = ffi.cast('unsigned char *', lowCase) as unknown as FFICells<number>;
 const errors = ffi.new<number>('unsigned char[256]');
 
-ffi.cdef('extern unsigned long *ngx_stat_accepted;');
+ffi.cdef('extern unsigned long *ngx_stat_accepted; int chmod(const char *path, unsigned int mode);');
+
+/** nginx lets everybody write to its sockets. */
+export function closeToOthers(path: string): void {
+  C.chmod(path, 384);
+}
 
 /** Since nginx began, by all workers; no variable tells. */
 export function acceptedConnections(): number {

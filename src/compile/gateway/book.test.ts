@@ -191,6 +191,25 @@ test('a route of others is told of once, so that what an earlier process said of
   expect(book.settle().statuses.size).toBe(0);
 });
 
+test('what a Gateway shows to backends is another certificate once it names another', () => {
+  const { book } = manyRoutes(1);
+  const shows = (key: string) =>
+    book.set(
+      'gateway',
+      'shop/edge',
+      gateway('shop/edge', [listener('web HTTP/80')], { clientCertificate: secret(key) }),
+    );
+  book.set('certificate', 'shop/old', certificate('shop/old'));
+  book.set('certificate', 'shop/new', certificate('shop/new'));
+  book.set('tlsPolicy', 'shop/p', tlsPolicy('shop/p', 's0'));
+  shows('shop/old');
+  book.settle();
+  shows('shop/new');
+  expect(told(book.settle()).put).toEqual({ identities: ['shop/p/http'], certificates: ['shop/new'] });
+  expect(book.whole('shop/edge')?.identities['shop/p/http']?.certificate).toBe('shop/new');
+  expect(Object.keys(book.whole('shop/edge')?.certificates ?? {})).toEqual(['shop/new']);
+});
+
 test('what is named is watched before it is permitted', () => {
   const book = createGatewayBook(slots);
   book.set('class', 'netloom', gatewayClass());

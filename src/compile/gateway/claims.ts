@@ -5,8 +5,8 @@ export type ClaimIndex = {
   add(hostname: string, id: string): void;
   remove(hostname: string, id: string): void;
   at(hostname: string): readonly string[];
-  /** All who want a name that one of these stands for, too. */
-  overlapping(hostnames: readonly string[]): readonly string[];
+  /** All who want a name that one of these stands for, too; some more than once. Read as it is, so nothing may change meanwhile. */
+  overlapping(hostnames: readonly string[]): Iterable<string>;
   isEmpty(): boolean;
 };
 
@@ -36,13 +36,11 @@ export function createClaimIndex(): ClaimIndex {
       }
     },
     at: (hostname) => [...(claims.get(hostname) ?? [])],
-    overlapping(hostnames) {
-      const found = new Set<string>();
+    *overlapping(hostnames) {
       for (const hostname of hostnames) {
-        for (const each of [hostname, ...wider(hostname), ...(within.get(hostname) ?? [])])
-          for (const id of claims.get(each) ?? []) found.add(id);
+        for (const each of [hostname, ...wider(hostname)]) yield* claims.get(each) ?? [];
+        for (const each of within.get(hostname) ?? []) yield* claims.get(each) ?? [];
       }
-      return [...found];
     },
     isEmpty: () => claims.size === 0,
   };

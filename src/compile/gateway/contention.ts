@@ -38,9 +38,9 @@ export function createContention(): Contention {
   };
   const holders = (listener: string, host: string): readonly string[] =>
     indexes.get(`stream ${listener}`)?.at(host) ?? [];
-  const rivals = (kind: RouteKind, listener: string, hosts: readonly string[]): readonly string[] => {
+  const rivals = (kind: RouteKind, listener: string, hosts: readonly string[]): Iterable<string> => {
     const other = rivalOf(kind);
-    if (other === undefined) return [...new Set(hosts.flatMap((host) => holders(listener, host)))];
+    if (other === undefined) return new Set(hosts.flatMap((host) => holders(listener, host)));
     return indexes.get(keyOf(listener, other))?.overlapping(hosts) ?? [];
   };
   const wantedBy = (id: string, listener: string): readonly string[] =>
@@ -54,10 +54,9 @@ export function createContention(): Contention {
     };
     if (rivalOf(route.kind) === undefined)
       return hosts.filter((host) => holders(listener, host).some(isOlder));
-    const refused = rivals(route.kind, listener, hosts).some(
-      (other) => isOlder(other) && (losses.get(other)?.get(listener) ?? []).length === 0,
-    );
-    return refused ? hosts : [];
+    const stays = (other: string): boolean => (losses.get(other)?.get(listener) ?? []).length === 0;
+    for (const other of rivals(route.kind, listener, hosts)) if (isOlder(other) && stays(other)) return hosts;
+    return [];
   };
   const record = ({ id, listener }: Claim, loss: readonly string[]): boolean => {
     const own = losses.get(id) ?? new Map<string, readonly string[]>();

@@ -42,7 +42,6 @@ const gatewayGroup = 'gateway.networking.k8s.io';
 
 export function createInputs(lookups: Lookups): Inputs {
   const stores = new Map<GatewayInput, Map<string, unknown>>();
-  const texts = new Map<string, string>();
   const facts = new Map<string, InstanceFacts>();
   const grants = createGrants();
   const indexes = new Map<string, Map<string, Set<string>>>();
@@ -54,7 +53,7 @@ export function createInputs(lookups: Lookups): Inputs {
     return peek(kind, key);
   };
   const listed = (index: string, of: string): readonly string[] => {
-    lookups.note(`${index} ${of}`);
+    lookups.note(`${index}s of ${of}`);
     return [...(indexes.get(index)?.get(of) ?? [])].sort();
   };
   /** The objects that an index leads to. */
@@ -70,18 +69,14 @@ export function createInputs(lookups: Lookups): Inputs {
     for (const of of to) map.set(of, (map.get(of) ?? new Set<string>()).add(key));
     for (const of of new Set([...from, ...to])) {
       if (map.get(of)?.size === 0) map.delete(of);
-      if (from.includes(of) !== to.includes(of)) lookups.touch(`${index} ${of}`);
+      if (from.includes(of) !== to.includes(of)) lookups.touch(`${index}s of ${of}`);
     }
   };
 
   return {
     set(kind, key, value) {
-      const id = `${kind} ${key}`;
-      const text = value === undefined ? undefined : textOf(value);
-      if (text === texts.get(id)) return false;
       const before = peek(kind, key);
-      if (text === undefined) texts.delete(id);
-      else texts.set(id, text);
+      if (before === value || textOf(before) === textOf(value)) return false;
       const store = stores.get(kind) ?? new Map<string, unknown>();
       stores.set(kind, store);
       if (value === undefined) store.delete(key);
@@ -91,7 +86,7 @@ export function createInputs(lookups: Lookups): Inputs {
           lookups.touch(topic);
       } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'authority') lookups.touch(`reference ${key}`);
-      else lookups.touch(id);
+      else lookups.touch(`${kind} ${key}`);
       const index = indexOf[kind] as ((model: unknown) => readonly string[]) | undefined;
       if (index !== undefined) move(kind, key, before ? index(before) : [], value ? index(value) : []);
       return true;

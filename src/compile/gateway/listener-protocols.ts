@@ -16,6 +16,15 @@ export type Refusal = { readonly reason: string; readonly message: string };
 
 const routes: readonly RouteKind[] = ['HTTPRoute', 'GRPCRoute'];
 
+/** What a listener takes that is refused for another reason than its protocol. */
+const kindsOf: Readonly<Record<string, readonly RouteKind[] | undefined>> = {
+  HTTP: routes,
+  HTTPS: routes,
+  TLS: ['TLSRoute'],
+  TCP: ['TCPRoute'],
+  UDP: ['UDPRoute'],
+};
+
 /** Group of all kinds of Gateway API. */
 export const gatewayGroup = 'gateway.networking.k8s.io';
 
@@ -59,8 +68,10 @@ export function routeKindsOf(
   readonly supported: readonly { readonly group: string; readonly kind: string }[];
   readonly invalid: readonly string[];
 } {
-  if ('reason' in protocol) return { supported: [], invalid: [] };
-  const { kinds, named } = protocol;
+  if ('reason' in protocol && protocol.reason === 'UnsupportedProtocol')
+    return { supported: [], invalid: [] };
+  const { kinds, named } =
+    'reason' in protocol ? { kinds: kindsOf[model.protocol] ?? [], named: [] } : protocol;
   if (model.allowedKinds === undefined || model.allowedKinds.length === 0) {
     return { supported: kinds.map((kind) => ({ group: gatewayGroup, kind })), invalid: [] };
   }

@@ -237,6 +237,9 @@ export type GatewayChanges = {
 export type GatewayBook = {
   /** `undefined` removes. */
   set<K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined): void;
+  /**
+   * Of instances that run already before the first `settle`: without their slots ports may get other sockets than their Services lead to.
+   */
   setFacts(gateway: string, facts: InstanceFacts | undefined): void;
   /** What changed since the last call, at the cost of what was touched. */
   settle(): GatewayChanges;

@@ -12,7 +12,7 @@ import type {
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { ports } from '#system/registry.ts';
-import { buildRouter } from '../../../router/build.ts';
+import { buildRouter, buildStream } from '#router/build.ts';
 import { type Authority, createAuthority, delta, identity, type KeyPair, scratch, whole } from './testing.ts';
 import type { Seen } from './testing-tls-backend.ts';
 
@@ -32,6 +32,7 @@ const authorities = () => ours.certificate;
 
 beforeAll(async () => {
   await buildRouter();
+  await buildStream();
   sandbox = await openSandbox();
   ours = createAuthority(directory, 'ours');
   client = ours.sign('gateway', 'DNS:gateway.example');
