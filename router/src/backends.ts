@@ -48,6 +48,24 @@ export function sessionToken(backend: RouterBackend, endpoint: RouterEndpoint): 
   return `${digest(text, 5381, 33)}-${digest(text, 5381, 65_599)}`;
 }
 
+/** A token of a session that is over at `until` (seconds since the epoch). Who makes up a later time only keeps to one endpoint longer. */
+export function endingToken(token: string, until: number): string {
+  return `${token}.${until}`;
+}
+
+/** The token of a session that ends, without its end; `undefined`: it is over, or has no end. */
+export function liveToken(text: string, now: number): string | undefined {
+  const dot = text.indexOf('.');
+  if (dot === -1 || dot + 1 === text.length) return undefined;
+  let until = 0;
+  for (let at = dot + 1; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    until = until * 10 + digit;
+  }
+  return until > now ? text.slice(0, dot) : undefined;
+}
+
 export type RouterSession = { readonly backend: RouterBackend; readonly endpoint: RouterEndpoint };
 
 /** Where a session goes on; `undefined`: its endpoint is gone, or the token was never ours, and another one is chosen. */

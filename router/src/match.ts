@@ -15,8 +15,8 @@ export function findListener(table: RouterTable, port: string, host: string): Ro
 }
 
 /**
- * From the most specific host on to any, each with its exact paths, then prefixes from the longest, then regular expressions; among the same
- * path by rank. A host none of whose rules match leaves the request to the next. `undefined`: 404.
+ * From the most specific host on to any, each with its exact paths, then prefixes from the longest, then regular expressions, then the
+ * prefix that takes everything; among the same path by rank. A host none of whose rules match leaves the request to the next. `undefined`: 404.
  */
 export function findRule<R extends RouterRequest>(
   listener: RouterListener,
@@ -96,11 +96,16 @@ function ruleOf<R extends RouterRequest>(
     const rule = firstOf(exact, request, reader);
     if (rule !== undefined) return rule;
   }
-  if (rules.depth >= 0) {
+  if (rules.depth > 0) {
     const rule = prefixRule(rules, request, reader);
     if (rule !== undefined) return rule;
   }
-  return rules.regex.length === 0 ? undefined : regexRule(rules.regex, 0, request, reader);
+  if (rules.regex.length > 0) {
+    const rule = regexRule(rules.regex, 0, request, reader);
+    if (rule !== undefined) return rule;
+  }
+  const all = rules.prefix[''];
+  return all === undefined ? undefined : firstOf(all, request, reader);
 }
 
 /** Prefixes of at most `depth` segments, so of the path only that much is cut; four by hand, which is most of what there is. */
@@ -111,31 +116,26 @@ function prefixRule<R extends RouterRequest>(
 ): RouterRule | undefined {
   const path = request.path;
   const depth = rules.depth;
-  if (depth > 0) {
-    if (depth > 4) {
-      const rule = deepRule(rules, 5, segmentEnd(path, 4), request, reader);
-      if (rule !== undefined) return rule;
-    }
-    const first = path.indexOf('/', 1);
-    const second = first === -1 || depth < 2 ? -1 : path.indexOf('/', first + 1);
-    const third = second === -1 || depth < 3 ? -1 : path.indexOf('/', second + 1);
-    if (third !== -1 && depth > 3) {
-      const rule = cutRule(rules, path.indexOf('/', third + 1), third, request, reader);
-      if (rule !== undefined) return rule;
-    }
-    if (second !== -1 && depth > 2) {
-      const rule = cutRule(rules, third, second, request, reader);
-      if (rule !== undefined) return rule;
-    }
-    if (first !== -1 && depth > 1) {
-      const rule = cutRule(rules, second, first, request, reader);
-      if (rule !== undefined) return rule;
-    }
-    const rule = cutRule(rules, first, 0, request, reader);
+  if (depth > 4) {
+    const rule = deepRule(rules, 5, segmentEnd(path, 4), request, reader);
     if (rule !== undefined) return rule;
   }
-  const all = rules.prefix[''];
-  return all === undefined ? undefined : firstOf(all, request, reader);
+  const first = path.indexOf('/', 1);
+  const second = first === -1 || depth < 2 ? -1 : path.indexOf('/', first + 1);
+  const third = second === -1 || depth < 3 ? -1 : path.indexOf('/', second + 1);
+  if (third !== -1 && depth > 3) {
+    const rule = cutRule(rules, path.indexOf('/', third + 1), third, request, reader);
+    if (rule !== undefined) return rule;
+  }
+  if (second !== -1 && depth > 2) {
+    const rule = cutRule(rules, third, second, request, reader);
+    if (rule !== undefined) return rule;
+  }
+  if (first !== -1 && depth > 1) {
+    const rule = cutRule(rules, second, first, request, reader);
+    if (rule !== undefined) return rule;
+  }
+  return cutRule(rules, first, 0, request, reader);
 }
 
 /** The rule of the prefix that ends at `end` (-1: with the path), and whose last segment begins behind `start`: an empty one is none. */

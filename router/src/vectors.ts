@@ -13,8 +13,10 @@ import type {
 import { grpcStatus, isGRPC, isRetried, retryClass, retryCodes } from './answers.ts';
 import {
   chooseBackend,
+  endingToken,
   hashedEndpoint,
   isMirrored,
+  liveToken,
   nextEndpoint,
   sessionEndpoint,
   sessionToken,
@@ -74,6 +76,9 @@ export type Questions = {
     readonly action: string;
     readonly tokens: readonly string[];
   };
+  /** What of a session's text is its token at a time. */
+  readonly ending: { readonly token: string; readonly until: number };
+  readonly live: { readonly text: string; readonly now: number };
   readonly rewrite: { readonly change: GatewayPathChange; readonly prefix: string; readonly path: string };
   readonly redirect: {
     readonly redirect: GatewayRedirect;
@@ -106,6 +111,8 @@ export function answer(question: Question): string {
   if (call === 'normaliseHost') return `${normaliseHost(question.input)} ${said(hostPort(question.input))}`;
   if (call === 'target') return `${targetPath(question.input)} ${said(targetQuery(question.input))}`;
   if (call === 'queryValue') return said(queryValue(question.input.query, question.input.name));
+  if (call === 'ending') return endingToken(question.input.token, question.input.until);
+  if (call === 'live') return said(liveToken(question.input.text, question.input.now));
   if (call === 'match') return matched(question.input);
   if (call === 'stream' || call === 'certificate') return found(call, question.input);
   if (call === 'choose') return chosen(question.input);

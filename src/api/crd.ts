@@ -1,22 +1,30 @@
 /** A CustomResourceDefinition from a kind's definition. */
-import { type KindDefinition, group as ownGroup } from './kind.ts';
+import { type KindDefinition, type OlderVersion, group as ownGroup } from './kind.ts';
 import type { KubeObject } from './object.ts';
 
 /** Marks what Netloom installed. */
 const partOf = 'app.kubernetes.io/part-of';
 const approved = 'api-approved.kubernetes.io';
+const release = '/bundle-version';
+/** Which release of somebody else's definition it was that Netloom installed. */
+const installed = 'netloom.dev/installed-release';
 
 /** The apiextensions.k8s.io/v1 object to install. */
 export function crdOf(definition: KindDefinition): KubeObject {
-  const { group, version, kind, plural, singular, shortNames, namespaced, summary } = definition;
-  const { spec, status, approval, specless, olderVersions = [] } = definition;
+  const { group, version, kind, plural, singular, shortNames, namespaced } = definition;
+  const { categories = group === ownGroup ? ['netloom'] : [], olderVersions = [] } = definition;
+  const annotations = annotationsOf(definition);
+  const older = olderVersions.map(
+    (each): OlderVersion => (typeof each === 'string' ? { name: each, deprecated: true } : each),
+  );
+  const stored = older.find((each) => each.stored === true)?.name ?? version;
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: {
       name: `${plural}.${group}`,
-      labels: { [partOf]: 'netloom' },
-      ...(approval === undefined ? {} : { annotations: { [approved]: approval } }),
+      labels: { ...definition.labels, [partOf]: 'netloom' },
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },
     spec: {
       group,
@@ -27,44 +35,58 @@ export function crdOf(definition: KindDefinition): KubeObject {
         plural,
         singular,
         ...(shortNames.length === 0 ? {} : { shortNames }),
-        ...(group === ownGroup ? { categories: ['netloom'] } : {}),
+        ...(categories.length === 0 ? {} : { categories }),
       },
-      versions: [...olderVersions, version].map((name) => ({
+      versions: [...older, { name: version }].map(({ name, spec = definition.spec, deprecated }) => ({
         name,
         served: true,
-        storage: name === version,
-        ...(name === version ? {} : { deprecated: true }),
-        subresources: { status: {} },
+        storage: name === stored,
+        ...(deprecated === undefined ? {} : { deprecated: true }),
+        ...(typeof deprecated === 'string' ? { deprecationWarning: deprecated } : {}),
+        subresources: definition.status === undefined ? {} : { status: {} },
         additionalPrinterColumns: definition.columns,
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            description: summary,
-            ...(specless === true ? {} : { required: ['spec'] }),
-            properties: {
-              apiVersion: { type: 'string' },
-              kind: { type: 'string' },
-              metadata: { type: 'object' },
-              spec,
-              status,
-            },
-            ...(definition.rules === undefined ? {} : { 'x-kubernetes-validations': definition.rules }),
-          },
-        },
+        schema: { openAPIV3Schema: schemaOf({ ...definition, spec }) },
       })),
     },
   };
 }
 
+function annotationsOf({ approval, annotations = {} }: KindDefinition): Readonly<Record<string, string>> {
+  const released = Object.entries(annotations).find(([key]) => key.endsWith(release));
+  return {
+    ...(approval === undefined ? {} : { [approved]: approval }),
+    ...annotations,
+    ...(released === undefined ? {} : { [installed]: released[1] }),
+  };
+}
+
+function schemaOf({ summary, specless, spec, status, rules }: KindDefinition): object {
+  return {
+    type: 'object',
+    description: summary,
+    ...(specless === true ? {} : { required: ['spec'] }),
+    properties: {
+      apiVersion: { type: 'string' },
+      kind: { type: 'string' },
+      metadata: { type: 'object' },
+      spec,
+      ...(status === undefined ? {} : { status }),
+    },
+    ...(rules === undefined ? {} : { 'x-kubernetes-validations': rules }),
+  };
+}
+
 /**
  * Whether a CRD that a cluster has is somebody else's to change: of a kind that isn't ours, and not installed by Netloom, or replaced by
- * upstream's own since. All readers of such a kind share one definition, and its owner decides which release of it that is.
+ * upstream's own since, which leaves our label and our mark of the release, but says another release. All readers of such a kind share one definition, and its owner decides which release of it that is.
  */
 export function isForeign(found: KubeObject, wanted: KubeObject): boolean {
   const theirs = (wanted['spec'] as { readonly group: string }).group !== ownGroup;
   const { labels = {}, annotations = {} } = found.metadata;
-  const released = Object.keys(annotations).some(
-    (key) => key.endsWith('/bundle-version') || key.startsWith('controller-gen.kubebuilder.io/'),
+  const released = Object.entries(annotations).some(
+    ([key, value]) =>
+      (key.endsWith(release) && value !== annotations[installed]) ||
+      key.startsWith('controller-gen.kubebuilder.io/'),
   );
   return theirs && (released || labels[partOf] !== 'netloom');
 }

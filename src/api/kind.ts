@@ -12,28 +12,44 @@ export type Column = {
 
 /** A kind of the group `netloom.dev`, or of an API that Netloom brings along. `spec` and `status` are structural schemas. */
 export type KindDefinition<Spec = unknown, Status = unknown> = ResourceType & {
-  /** Versions beside `version`, which is the stored one, that are served with the same schema. */
-  readonly olderVersions?: readonly string[];
+  /** Versions beside `version` that are served, too. */
+  readonly olderVersions?: readonly (string | OlderVersion)[];
   readonly singular: string;
   readonly shortNames: readonly string[];
   /** One sentence for the reference page and `kubectl explain`. */
   readonly summary: string;
   readonly spec: Spec;
-  readonly status: Status;
+  /** Absent: the kind has none. */
+  readonly status?: Status;
   /** CEL rules over the whole object. */
   readonly rules?: readonly { readonly rule: string; readonly message: string }[];
   readonly columns: readonly Column[];
+  /** Of its CustomResourceDefinition. Default of kinds of ours: `netloom`. */
+  readonly categories?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Of a kind under k8s.io: where SIG Network approved it. */
   readonly approval?: string;
   /** An object without a spec is whole: its status says all, or its defaults do. */
   readonly specless?: true;
 };
 
+/** A string is one that is deprecated and has the schema of `version`. */
+export type OlderVersion = {
+  readonly name: string;
+  /** Where it differs. */
+  readonly spec?: unknown;
+  /** A text: what clients are warned with instead of the usual words. Absent: it may still be used. */
+  readonly deprecated?: string | true;
+  /** Objects are stored in it rather than in `version`. */
+  readonly stored?: true;
+};
+
 /** The object type of a definition. */
 export type ObjectOf<D extends KindDefinition> = KubeObject & {
   readonly metadata: ObjectMeta;
   readonly spec: D extends { readonly specless: true } ? XStatic<D['spec']> | undefined : XStatic<D['spec']>;
-  readonly status?: XStatic<D['status']>;
+  readonly status?: D extends { readonly status: infer Status } ? XStatic<Status> : never;
 };
 
 /** The group and version of everything that Netloom defines. */

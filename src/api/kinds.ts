@@ -1,6 +1,7 @@
 /** Every kind that Netloom defines or brings along, in the order in which they are documented and installed. */
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
+import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
 import { bfdProfileKind } from './kinds/bfdprofile.ts';
 import { bgpAdvertisementKind } from './kinds/bgpadvertisement.ts';
@@ -10,13 +11,22 @@ import { blockClaimKind } from './kinds/blockclaim.ts';
 import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
 import { communityKind } from './kinds/community.ts';
 import { configurationStateKind } from './kinds/configurationstate.ts';
+import { gatewayKind } from './kinds/gateway.ts';
+import { gatewayClassKind } from './kinds/gatewayclass.ts';
+import { grpcRouteKind } from './kinds/grpcroute.ts';
+import { httpRouteKind } from './kinds/httproute.ts';
 import { ipAddressPoolKind } from './kinds/ipaddresspool.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
 import { l2AdvertisementKind } from './kinds/l2advertisement.ts';
+import { listenerSetKind } from './kinds/listenerset.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
+import { referenceGrantKind } from './kinds/referencegrant.ts';
 import { serviceBGPStatusKind } from './kinds/servicebgpstatus.ts';
 import { serviceL2StatusKind } from './kinds/servicel2status.ts';
 import { subnetKind } from './kinds/subnet.ts';
+import { tcpRouteKind } from './kinds/tcproute.ts';
+import { tlsRouteKind } from './kinds/tlsroute.ts';
+import { udpRouteKind } from './kinds/udproute.ts';
 
 export const kinds: readonly KindDefinition[] = [
   subnetKind,
@@ -36,4 +46,14 @@ export const kinds: readonly KindDefinition[] = [
   serviceL2StatusKind,
   serviceBGPStatusKind,
   configurationStateKind,
+  gatewayClassKind,
+  gatewayKind,
+  listenerSetKind,
+  httpRouteKind,
+  grpcRouteKind,
+  tlsRouteKind,
+  tcpRouteKind,
+  udpRouteKind,
+  referenceGrantKind,
+  backendTLSPolicyKind,
 ];

@@ -13,12 +13,14 @@ type Node = {
 
 const intro =
   'Printed from `src/api/kinds`; a test keeps it true. Kinds of `policy.networking.k8s.io` are those of the Network Policy API, kinds of ' +
-  '`metallb.io` those of MetalLB: Netloom installs them where a cluster has none, and leaves definitions that are there already as they are.';
+  '`gateway.networking.k8s.io` those of Gateway API v1.6.1 (experimental channel), kinds of `metallb.io` those of MetalLB: Netloom installs ' +
+  'them where a cluster has none, and leaves definitions that are there already as they are.';
 
-/** One section a kind; a row a field, a label selector being one. */
+/** One section a kind; a row a field, a label selector being one. What has the same schema as a field above it is told there. */
 export function referencePage(kinds: readonly KindDefinition[]): string {
-  const sections = kinds.map((kind) =>
-    [
+  const sections = kinds.map((kind) => {
+    const told = new Map<Node, string>();
+    return [
       `## ${kind.kind}`,
       '',
       `\`${kind.group}/${kind.version}\`, ${kind.namespaced ? 'namespaced' : 'cluster-wide'}${shortNames(kind)}.${olderVersions(kind)}`,
@@ -27,11 +29,11 @@ export function referencePage(kinds: readonly KindDefinition[]): string {
       '',
       '| field | type | default | meaning |',
       '|---|---|---|---|',
-      ...rows('spec', kind.spec as Node),
-      ...rows('status', kind.status as Node),
+      ...rows('spec', kind.spec as Node, told),
+      ...rows('status', (kind.status ?? {}) as Node, told),
       '',
-    ].join('\n'),
-  );
+    ].join('\n');
+  });
   return ['# Kinds', '', intro, '', ...sections].join('\n');
 }
 
@@ -40,10 +42,11 @@ function shortNames({ shortNames }: KindDefinition): string {
 }
 
 function olderVersions({ olderVersions: versions = [] }: KindDefinition): string {
-  return versions.length === 0 ? '' : ` Version \`${versions.join('`, `')}\` is served, too.`;
+  const names = versions.map((each) => (typeof each === 'string' ? each : each.name));
+  return names.length === 0 ? '' : ` Version \`${names.join('`, `')}\` is served, too.`;
 }
 
-function rows(path: string, node: Node): string[] {
+function rows(path: string, node: Node, told: Map<Node, string>): string[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
     const field = `${path}.${name}`;
     const required = node.required?.includes(name) ?? false;
@@ -51,8 +54,14 @@ function rows(path: string, node: Node): string[] {
     if (child.items !== undefined && isSelector(child.items))
       return [row(field, { ...child, items: { type: 'label selector' } }, required)];
     const inner = child.items?.properties === undefined ? child : child.items;
+    const before = told.get(inner);
+    if (before !== undefined) {
+      const description = `${child.description ?? ''} Its fields are those of \`${before}\`.`.trimStart();
+      return [row(field, { ...child, description }, required)];
+    }
+    if (inner.properties !== undefined) told.set(inner, field);
     const suffix = child.type === 'array' ? '[]' : '';
-    return [row(field, child, required), ...rows(field + suffix, inner)];
+    return [row(field, child, required), ...rows(field + suffix, inner, told)];
   });
 }
 

@@ -71,7 +71,7 @@ export type GatewayPortIntent = {
   readonly kind: GatewayPortKind;
   /** Index among the listening sockets of its kind (`gatewaySlots` in the registry). */
   readonly slot: number;
-  /** Connections begin with a PROXY header (v1 or v2), and one without is closed. */
+  /** Connections begin with a PROXY header (v1 or v2), and one without is closed. Never of UDP. */
   readonly proxyProtocol?: true;
 };
 
@@ -151,8 +151,10 @@ export type GatewayActionIntent = {
   readonly persistence?: {
     readonly type: 'cookie' | 'header';
     readonly name: string;
-    /** Seconds; only of cookies. */
+    /** Seconds that a client keeps it; only of cookies. Absent: until it ends its own session. */
     readonly maxAge?: number;
+    /** Seconds from its beginning until it is over, however much it is used. Absent: never. */
+    readonly absolute?: number;
   };
 };
 

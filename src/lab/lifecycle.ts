@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { buildRouter, buildStream } from '#router/build.ts';
 import { must } from '#system/process.ts';
 import type { Family } from './config.ts';
 import { labStatus } from './control.ts';
@@ -57,6 +58,9 @@ export async function labUp(
         return { spec: running.spec, started: false };
       }
       await remove(files);
+      // Nodes see these sources read-only: what their gateways load of them is made here.
+      await buildRouter();
+      await buildStream();
       const spec: LabSpec = {
         name: options.name,
         family: options.family,

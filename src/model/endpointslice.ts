@@ -64,11 +64,16 @@ const headlessLabel = 'service.kubernetes.io/headless';
 
 /** A slice of no Service or of a headless one has no value and no problem; a bad endpoint or port is left out. */
 export function readEndpointSlice(object: KubeObject): Read<EndpointSliceModel> {
+  const headless = headlessLabel in (object.metadata.labels ?? {});
+  return headless ? { value: undefined, problems: [] } : readBackendSlice(object);
+}
+
+/** Of headless Services, too: whoever goes to endpoints himself needs no virtual address. */
+export function readBackendSlice(object: KubeObject): Read<EndpointSliceModel> {
   const slice = object as Slice;
   const labels = object.metadata.labels ?? {};
   const service = labels[serviceLabel];
-  if (service === undefined || service === '' || headlessLabel in labels)
-    return { value: undefined, problems: [] };
+  if (service === undefined || service === '') return { value: undefined, problems: [] };
   const origin = originOf(object);
   const { problems, refuse } = collectProblems(origin);
   const family = slice.addressType === 'IPv4' ? 4 : slice.addressType === 'IPv6' ? 6 : undefined;

@@ -34,6 +34,7 @@ const clusterWide: readonly string[] = [
   'AdminNetworkPolicy',
   'BaselineAdminNetworkPolicy',
   'ClusterNetworkPolicy',
+  'GatewayClass',
 ];
 
 /**

@@ -85,7 +85,7 @@ export function isLabelKey(text: string): boolean {
   );
 }
 
-function isLabelValue(value: unknown): value is string {
+export function isLabelValue(value: unknown): value is string {
   return typeof value === 'string' && (value === '' || labelText.test(value));
 }
 

@@ -10,6 +10,7 @@ import { type PublishedModel, readPolicy, readPublished } from './published.ts';
 export {
   type EndpointModel,
   type EndpointSliceModel,
+  readBackendSlice,
   readEndpointSlice,
   type SlicePort,
 } from './endpointslice.ts';

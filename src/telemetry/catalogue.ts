@@ -97,6 +97,10 @@ export const catalogue = {
     'A prefix is not one, or has host bits set.',
     'Write the network address and its length.',
   ),
+  InvalidCertificate: refused(
+    'A Secret or ConfigMap has no certificate, one that is none, or one of another key.',
+    'Put PEM into tls.crt and tls.key of a Secret of type kubernetes.io/tls, or into ca.crt.',
+  ),
   InvalidCommunity: refused(
     'A BGP community is none, or a name that no Community of the namespace has.',
     'Write 65000:100, large:65000:1:2, or a name that a Community gives.',
@@ -105,9 +109,25 @@ export const catalogue = {
     'A gateway is an address that can be none, or the second one of its prefix.',
     'Name one address of each prefix, neither its first nor its IPv4 broadcast address.',
   ),
+  InvalidHeader: refused(
+    'A header has a name or value that it can not have, or belongs to the connection.',
+    'Write a name of letters, digits and -, and printable ASCII; see the message.',
+  ),
+  InvalidHostname: refused(
+    'A hostname is none.',
+    'Write a DNS name in lower case, perhaps with `*.` before it.',
+  ),
   InvalidInterface: refused(
     'A name is none that a network device can have.',
     'Use at most 15 characters, no blank, `/` or `:`.',
+  ),
+  InvalidPath: refused(
+    'A path is none that is looked up.',
+    'Write one that begins with /, in the characters of RFC 3986, without //, /./ and /../.',
+  ),
+  InvalidPattern: refused(
+    'A regular expression is none, or asks for what is not allowed.',
+    'Write one without lookaround, backreferences and recursion, of at most 1024 characters.',
   ),
   InvalidPort: refused('A port is not one.', 'Write a number from 1 to 65535.'),
   InvalidPriority: refused('A priority is out of bounds.', 'Write a whole number from 0 to 1000.'),
@@ -125,6 +145,7 @@ export const catalogue = {
     'A timeout is out of bounds; the default is used.',
     'See the message for the bounds.',
   ),
+  InvalidValue: refused('A field has a value that it can not have.', 'See the message.'),
   LimitExceeded: unmet(
     'Policies of a node tell more pods or peers apart than it can.',
     'Write policies with fewer different selectors and prefixes; what is beyond the limit is cut off.',
@@ -161,6 +182,10 @@ export const catalogue = {
     'The network below drops the addresses of an underlay Subnet at some nodes: their pods are cut off from other hosts.',
     'Allow them there (clouds: source checks off and the addresses assigned to the machine; hypervisors: forged transmits allowed; ' +
       'switches: port security by address off), or use mode overlay.',
+  ),
+  NotHeld: unmet(
+    "A gateway's pods can't hold all that its routes say.",
+    'See the message: what is named there is not served; the rest is.',
   ),
   NotSupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
   OutsideSubnet: unmet(

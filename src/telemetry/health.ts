@@ -20,6 +20,8 @@ export type HealthOptions = {
   /** 0: any free one. */
   readonly port: number;
   readonly registry: Registry;
+  /** Metrics of another process in the same format, below the registry's. One that fails, or takes longer than a second, is left out. */
+  readonly more?: (() => Promise<string>) | undefined;
   readonly checks: readonly Check[];
 };
 
@@ -58,12 +60,13 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
 
 async function answer(
   url: URL,
-  { registry, checks }: HealthOptions,
+  { registry, more, checks }: HealthOptions,
   response: ServerResponse,
 ): Promise<void> {
   if (url.pathname === '/metrics') {
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
-    send(response, 200, registry.text());
+    const others = more === undefined ? '' : await withinSecond(more(), '').catch(() => '');
+    send(response, 200, registry.text() + others);
     return;
   }
   const [, kind, single] = /^\/(healthz|livez|readyz)(?:\/([^/]+))?$/.exec(url.pathname) ?? [];
@@ -89,14 +92,20 @@ async function answer(
 }
 
 async function runCheck({ name, check }: Check): Promise<{ name: string; problem: string | undefined }> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve('no answer within a second'), 1000);
-  });
   try {
-    return { name, problem: await Promise.race([check(), late]) };
+    return { name, problem: await withinSecond(check(), 'no answer within a second') };
   } catch (error) {
     return { name, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function withinSecond<T>(answer: T | Promise<T>, otherwise: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise), 1000);
+  });
+  try {
+    return await Promise.race([answer, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,5 +1,6 @@
 /** Reads case files: manifests, pods, changes and what packets must do; pure. */
 import type { Family } from '#net/addr.ts';
+import { type RequestWish, requestOf, type StatusWish, servicesOf, statusOf } from './gateway-lines.ts';
 import { changeOf, checksOf, wishOf } from './lines.ts';
 
 export type Case = {
@@ -23,6 +24,11 @@ export type Step = {
   readonly checks: readonly Check[];
   /** All that is said of the policies, as `Kind name field Code`; absent: nothing is asked. */
   readonly problems?: readonly string[];
+  /** What Gateways do with requests, and what is said of them and of their routes. */
+  readonly requests: readonly RequestWish[];
+  readonly statuses: readonly StatusWish[];
+  /** What the intents of Gateways must contain, as YAML, by `namespace/name`. */
+  readonly intents: Readonly<Record<string, string>>;
 };
 
 export type Labels = Readonly<Record<string, string>>;
@@ -142,10 +148,15 @@ export function readCase(name: string, text: string): Case {
     pods: [],
     changes: [],
     checks: [],
+    requests: [],
+    statuses: [],
+    intents: {},
   });
   const steps = [draft('')];
   let expect: { node: string; yaml: string } | undefined;
   let section = 'objects';
+  let gateway = '';
+  let services = 0;
   const pods: PodWish[] = [];
   const fail = (index: number, why: string): never => {
     throw new Error(`${name}.case:${index + 1}: ${why}`);
@@ -158,19 +169,37 @@ export function readCase(name: string, text: string): Case {
       const rest = head[2] as string;
       if (section === 'then') steps.push(draft(rest));
       else if (section === 'expect') expect = { node: rest, yaml: '' };
-      else if (!['pods', 'packets', 'judged', 'problems', 'objects'].includes(section))
+      else if (section === 'gateway' || section === 'requests') gateway = rest;
+      else if (
+        !['pods', 'packets', 'judged', 'problems', 'objects', 'statuses', 'services'].includes(section)
+      )
         fail(index, `no section ${section}`);
       continue;
     }
     const plain = line.replace(/(^|\s)#.*$/, '').trim();
     if (section === 'expect' && expect !== undefined) expect.yaml += `${line}\n`;
     else if (section === 'objects') step.manifests += `${line}\n`;
+    else if (section === 'gateway')
+      step.intents = { ...step.intents, [gateway]: `${step.intents[gateway] ?? ''}${line}\n` };
     else if (section === 'then') {
       const change = changeOf(plain, index + 1);
       if (change === undefined) step.manifests += `${line}\n`;
       else step.changes.push(change);
     } else if (plain === '') continue;
-    else if (section === 'problems') step.problems = [...(step.problems ?? []), plain];
+    else if (section === 'services') {
+      services++;
+      const yaml = servicesOf(plain, services);
+      if (yaml === undefined) fail(index, `no Service: ${plain}`);
+      else step.manifests += yaml;
+    } else if (section === 'requests') {
+      const wish = requestOf(plain, index + 1, gateway);
+      if (wish === undefined) fail(index, `no request: ${plain}`);
+      else step.requests.push(wish);
+    } else if (section === 'statuses') {
+      const wish = statusOf(plain, index + 1);
+      if (wish === undefined) fail(index, `nothing that is said of an object: ${plain}`);
+      else step.statuses.push(wish);
+    } else if (section === 'problems') step.problems = [...(step.problems ?? []), plain];
     else if (section === 'pods') {
       const wish = wishOf(plain, pods.length);
       if (wish === undefined) fail(index, `no pod or namespace: ${plain}`);

@@ -1,12 +1,15 @@
 /** Holds every case file to what it says of the compile of a node and of policy; test/lab/corpus.test.ts sends its packets. */
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { explainRequest } from '#compile/answers/request.ts';
 import { findPolicyProblems } from '#compile/policy/findings.ts';
 import type { Problem } from '#model/problem.ts';
+import { gatewaysOf, namedIn } from '#programs/cli/answers/gateways.ts';
 import type { Case, Probe } from './case.ts';
 import { compile } from './compile.ts';
 import { readCases } from './files.ts';
 import { verdictsOf } from './flows.ts';
+import { intentWish, routeOf, unlike, whereOf } from './gateway-lines.ts';
 import { documents } from './objects.ts';
 import { advance, emptyWorld, policiesOf } from './world.ts';
 
@@ -14,10 +17,48 @@ type Expectation = { readonly problems?: readonly string[]; readonly intent?: ob
 
 const cases = readCases().map((each) => [each.name, each] as const);
 
-test.each(cases)('%s', (_, given) => {
+test.each(cases)('%s', async (_, given) => {
   if (given.expect !== undefined) holdsCompile(given, given.expect);
   holdsPolicy(given);
+  await holdsGateways(given);
 });
+
+/** By the compile and the router that the data plane runs. */
+async function holdsGateways({ name, steps }: Case): Promise<void> {
+  let objects = emptyWorld;
+  const wrong: string[] = [];
+  for (const step of steps) {
+    if (!steps.some(speaksOfGateways)) return;
+    objects = advance(objects, step);
+    const all = [...objects.values()];
+    const { gateways, statuses } = await gatewaysOf(all, namedIn(all));
+    const intents = new Map(gateways.map(({ key, intent }) => [key, intent]));
+    for (const [gateway, yaml] of Object.entries(step.intents))
+      expect(intents.get(gateway), gateway).toMatchObject(intentWish(yaml));
+    for (const { line: at, gateway, asked, where, by } of step.requests) {
+      const intent = intents.get(gateway);
+      if (intent === undefined) {
+        wrong.push(`${name}.case:${at}: there is no Gateway ${gateway} of ours`);
+        continue;
+      }
+      const answer = explainRequest(gateway, intent, asked);
+      const found = whereOf(answer);
+      if (found !== where) wrong.push(`${name}.case:${at}: not ${where}, but ${found}`);
+      const route = routeOf(answer);
+      if (by !== undefined && !route.startsWith(by))
+        wrong.push(`${name}.case:${at}: not by ${by}, but by ${route || 'none'}`);
+    }
+    for (const wish of step.statuses)
+      wrong.push(
+        ...unlike(wish, statuses.get(wish.object)).map((why) => `${name}.case:${wish.line}: ${why}`),
+      );
+  }
+  expect(wrong).toEqual([]);
+}
+
+function speaksOfGateways({ requests, statuses, intents }: Case['steps'][number]): boolean {
+  return requests.length + statuses.length + Object.keys(intents).length > 0;
+}
 
 function holdsCompile({ steps }: Case, { node, yaml }: NonNullable<Case['expect']>): void {
   expect(node, 'the line "---- expect NODE"').not.toBe('');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { kinds } from '#api/kinds.ts';
 import { referencePage } from '#api/reference.ts';
+import { featuresPage } from '#compile/gateway/features-page.ts';
 import * as registry from '#system/registry.ts';
 import { registryPage } from '#system/registry-page.ts';
 import { root } from './sources.ts';
@@ -13,4 +14,8 @@ test('docs/kinds.md', async () => {
 
 test('docs/registry.md', async () => {
   await expect(registryPage(registry)).toMatchFileSnapshot(join(root, 'docs/registry.md'));
+});
+
+test('docs/gateway-api.md', async () => {
+  await expect(featuresPage()).toMatchFileSnapshot(join(root, 'docs/gateway-api.md'));
 });

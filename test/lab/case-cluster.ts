@@ -59,6 +59,8 @@ const types: ReadonlyMap<string, ResourceType> = new Map(
     core.serviceType,
     core.endpointSliceType,
     core.statefulSetType,
+    core.secretType,
+    { ...core.secretType, kind: 'ConfigMap', plural: 'configmaps' },
     networkPolicyType,
     adminNetworkPolicyType,
     baselineAdminNetworkPolicyType,
@@ -66,6 +68,13 @@ const types: ReadonlyMap<string, ResourceType> = new Map(
     ...kinds,
   ].map((type) => [type.kind, type]),
 );
+
+/** The kinds that cases have; throws for another one. */
+export function resourceType(kind: string): ResourceType {
+  const found = types.get(kind);
+  if (found === undefined) throw new Error(`cases know no kind ${kind}`);
+  return found;
+}
 
 export async function startCaseCluster(topic: string, shape: Shape): Promise<CaseCluster> {
   const cluster = await startCluster(topic, shape);
@@ -93,11 +102,7 @@ export async function startCaseCluster(topic: string, shape: Shape): Promise<Cas
       services,
       nodes,
       addresses,
-      type: (kind) => {
-        const found = types.get(kind);
-        if (found === undefined) throw new Error(`cases know no kind ${kind}`);
-        return found;
-      },
+      type: resourceType,
       down: async () => {
         pods.stop();
         services.stop();

@@ -28,7 +28,7 @@ async function stream({ id, host, port }: Flow): Promise<void> {
   }
 }
 
-/** A new connection each 20 ms. */
+/** A new connection each 20 ms; an answer that the server is at fault is none. */
 async function requests({ id, host, port }: Flow): Promise<void> {
   let n = 0;
   for await (const _ of every(20)) {
@@ -36,7 +36,10 @@ async function requests({ id, host, port }: Flow): Promise<void> {
     const number = n;
     const outgoing = request({ host, port, agent: false, timeout: patience }, (response) => {
       response.resume();
-      response.on('end', () => print({ id, n: number }));
+      const { statusCode = 0 } = response;
+      response.on('end', () =>
+        print(statusCode < 500 ? { id, n: number } : { id, fault: `request ${number}: ${statusCode}` }),
+      );
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${patience} ms`)));
     outgoing.on('error', (error) => print({ id, fault: `request ${number}: ${error.message}` }));

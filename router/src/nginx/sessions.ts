@@ -2,6 +2,8 @@
 import type { GatewayActionIntent } from '../../../src/intent/gateway.ts';
 import {
   type CORSHeader,
+  endingToken,
+  liveToken,
   type RouterBackend,
   type RouterEndpoint,
   type RouterSession,
@@ -18,21 +20,24 @@ export function sessionOf(
   { pointer, table, action }: Serving,
   persistence: Persistence,
 ): RouterSession | undefined {
-  const token =
+  const text =
     persistence.type === 'header'
       ? headerOf(pointer, persistence.name.toLowerCase())
       : cookieValue(headerOf(pointer, 'cookie'), persistence.name);
+  if (text === undefined) return undefined;
+  const token = persistence.absolute === undefined ? text : liveToken(text, math.floor(ngx.now()));
   return token === undefined ? undefined : sessionEndpoint(table, action, token);
 }
 
 /** The header of the answer that begins one. */
 export function beginSession(
   pointer: FFIPointer,
-  { type, name, maxAge }: Persistence,
+  { type, name, maxAge, absolute }: Persistence,
   backend: RouterBackend,
   endpoint: RouterEndpoint,
 ): CORSHeader {
-  const token = sessionToken(backend, endpoint);
+  const endless = sessionToken(backend, endpoint);
+  const token = absolute === undefined ? endless : endingToken(endless, math.floor(ngx.now()) + absolute);
   if (type === 'header') return { name, value: token };
   const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
   const secure = variable(pointer, 'https') === 'on' ? '; Secure' : '';

@@ -5,15 +5,16 @@
  * the listener and to what its clients must prove: a session that began elsewhere is as good as none, so nobody gets past a listener that
  * asks for client certificates by way of one that doesn't.
  */
-import * as ssl from 'ngx.ssl';
-import * as clientHello from 'ngx.ssl.clienthello';
 import { createDictionary, type Dictionary } from '../dictionary.ts';
 import { findListener } from '../match.ts';
 import type { RouterListener, RouterTable } from '../table.ts';
 import { variable } from './request.ts';
 import { certificatesFor, parsedAuthorities, parsedCertificate } from './tls-certificates.ts';
-import { bindSessions, requireCertificate, setCiphers } from './tls-openssl.ts';
+import { bindSessions, requireCertificate, sayUnrecognizedName, setCiphers } from './tls-openssl.ts';
 import { currentTable } from './worker.ts';
+
+const ssl = require('ngx.ssl') as NgxSsl;
+const clientHello = require('ngx.ssl.clienthello') as NgxClientHello;
 
 const httpsBase = 10_100;
 const proxyOffset = 1000;
@@ -58,9 +59,13 @@ export function isMisdirected(
 function begin(table: RouterTable): boolean {
   const [name] = clientHello.get_client_hello_server_name();
   const listener = listenerFor(table, name);
-  if (listener === undefined || listener.intent === undefined) return false;
   const [connection] = ssl.get_req_ssl_pointer();
-  if (connection === undefined || !bindSessions(connection, contextOf(table, listener))) return false;
+  if (connection === undefined) return false;
+  if (listener === undefined || listener.intent === undefined) {
+    sayUnrecognizedName(connection);
+    return false;
+  }
+  if (!bindSessions(connection, contextOf(table, listener))) return false;
   const intent = listener.intent;
   if (intent.minimumTLS === '1.3') {
     const [done] = clientHello.set_protocols(['TLSv1.3']);

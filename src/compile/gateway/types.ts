@@ -1,5 +1,10 @@
 /** What the parts of this folder hand to each other: what is known, who is attached where, and what is said of it. */
-import type { GatewayBackendIntent, GatewayIntent, GatewayPortIntent, GatewayPortKind } from '#intent/gateway.ts';
+import type {
+  GatewayBackendIntent,
+  GatewayIntent,
+  GatewayPortIntent,
+  GatewayPortKind,
+} from '#intent/gateway.ts';
 import type {
   AuthorityModel,
   BackendServiceModel,
@@ -232,6 +237,9 @@ export type GatewayChanges = {
 export type GatewayBook = {
   /** `undefined` removes. */
   set<K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined): void;
+  /**
+   * Of instances that run already before the first `settle`: without their slots ports may get other sockets than their Services lead to.
+   */
   setFacts(gateway: string, facts: InstanceFacts | undefined): void;
   /** What changed since the last call, at the cost of what was touched. */
   settle(): GatewayChanges;

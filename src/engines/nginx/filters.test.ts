@@ -257,6 +257,15 @@ describe('external authorization', () => {
     expect(asked!.headers['x-user']).toBeUndefined();
   });
 
+  it('is heard wholly where nothing is said of its headers', async () => {
+    await serve({ '/': { to: 'a', externalAuth: { ...auth, allowedResponseHeaders: [] } } });
+    const { headers } = await gateway.echo('/x?answer=X-User:joe&answer=Set-Cookie:a=b', {
+      headers: { 'X-User': 'admin', 'Content-Type': 'text/x-own' },
+    });
+    expect(headers).toMatchObject({ 'x-user': 'joe', 'content-type': 'text/x-own' });
+    expect(headers['set-cookie']).toBeUndefined();
+  });
+
   it('ends the request where it says no, or nobody says anything', async () => {
     await serve({
       '/no': { to: 'a', externalAuth: auth },
@@ -303,6 +312,20 @@ describe('sessions', () => {
         first.headers['x-backend'],
       );
     expect((await ask('/c', { headers: { Cookie: 'sid=made-up' } })).headers['set-cookie']).toContain('sid=');
+  });
+});
+
+describe('sessions that end', () => {
+  it('are begun anew once they are over', async () => {
+    await serve({ '/e': { to: 'ab', persistence: { type: 'cookie', name: 'sid', absolute: 100 } } });
+    const tokenOf = (cookie: string | undefined) => /sid=([^;]+)/.exec(cookie ?? '')?.[1] ?? '';
+    const value = tokenOf((await ask('/e')).headers['set-cookie']);
+    expect(value).toMatch(/\.\d+$/);
+    const live = await ask('/e', { headers: { Cookie: `sid=${value}` } });
+    expect(live.headers['set-cookie']).toBeUndefined();
+    const over = value.replace(/\d+$/, String(Math.floor(Date.now() / 1000) - 1));
+    const anew = tokenOf((await ask('/e', { headers: { Cookie: `sid=${over}` } })).headers['set-cookie']);
+    expect(Number(anew.split('.')[1])).toBeGreaterThan(Date.now() / 1000 + 90);
   });
 });
 

@@ -11,7 +11,7 @@ workers=${1:-}
 if [ -z "$workers" ]; then
   workers=$(nproc)
   # cgroup v2: `QUOTA PERIOD` in microseconds, or `max PERIOD`.
-  if read -r quota period </sys/fs/cgroup/cpu.max 2>/dev/null && [ "$quota" != max ]; then
+  if { read -r quota period </sys/fs/cgroup/cpu.max; } 2>/dev/null && [ "$quota" != max ]; then
     workers=$(((quota + period - 1) / period))
   fi
   [ "$workers" -ge 2 ] || workers=2

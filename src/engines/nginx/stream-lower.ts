@@ -11,8 +11,8 @@ export type StreamPort = {
   readonly port: GatewayPortIntent;
   /** By their keys, of this port only. */
   readonly listeners: ReadonlyMap<string, GatewayListenerIntent>;
-  /** By their keys, of these listeners only. */
-  readonly streams: ReadonlyMap<string, GatewayStreamIntent>;
+  /** By listener, then by `patternOf` their hosts. */
+  readonly streams: ReadonlyMap<string, ReadonlyMap<string, GatewayStreamIntent>>;
   readonly certificates: ReadonlyMap<string, GatewayCertificateIntent>;
 };
 
@@ -26,35 +26,36 @@ export type LoweredSlot = {
 export function lowerPort(input: StreamPort): LoweredSlot {
   const value = new Map<string, Slot>();
   const problems: { entry: string; reason: string }[] = [];
-  const listeners = new Map<string, string>();
-  for (const [key, listener] of [...input.listeners].sort(byKey)) {
-    const pattern = patternOf(listener.hostname);
-    if (!isFileName(pattern)) problems.push({ entry: key, reason: 'its hostname is none' });
-    else if (!listeners.has(pattern)) listeners.set(pattern, key);
-    if (listener.kind === 'terminate' && listener.ciphers !== undefined)
+  const names = listenersByName(input);
+  const patterns = new Set(names.keys());
+  for (const [key, { kind, hostname, ciphers }] of input.listeners) {
+    if (!isFileName(patternOf(hostname))) problems.push({ entry: key, reason: 'its hostname is none' });
+    if (kind === 'terminate' && ciphers !== undefined)
       problems.push({ entry: key, reason: 'ciphers are those of the gateway where the route is a TLSRoute' });
-  }
-  const streams = new Map<string, GatewayStreamIntent>();
-  const patterns = new Set(listeners.keys());
-  for (const [key, stream] of input.streams) {
-    const pattern = patternOf(stream.host);
-    if (!isFileName(pattern)) {
-      problems.push({ entry: key, reason: 'its host is none' });
-      continue;
+    for (const [pattern, { host }] of input.streams.get(key) ?? []) {
+      if (isFileName(pattern)) patterns.add(pattern);
+      else problems.push({ entry: `${key}|${host}`, reason: 'its host is none' });
     }
-    streams.set(`${stream.listener}|${pattern}`, stream);
-    patterns.add(pattern);
   }
-
   for (const pattern of patterns) {
-    const wider = widening(pattern);
-    const key = first(wider, (name) => listeners.get(name));
-    const listener = key === undefined ? undefined : input.listeners.get(key);
-    if (listener === undefined) continue;
-    const stream = first(wider, (name) => streams.get(`${key}|${name}`));
-    value.set(pattern, slot(`${input.port.kind}/${input.port.slot}/${pattern}`, listener, stream, input));
+    const slot = slotOf(input, names, pattern);
+    if (slot !== undefined) value.set(pattern, slot);
   }
   return { value, problems };
+}
+
+/** The file of one name, as `lowerPort` makes it; undefined: there is none, since a wider name says all. */
+export function lowerName(input: StreamPort, pattern: string): Slot | undefined {
+  return slotOf(input, listenersByName(input), pattern);
+}
+
+/** Nothing is taken from it by narrower names. */
+export function isExact(pattern: string): boolean {
+  return isFileName(pattern) && !pattern.startsWith('*');
+}
+
+export function patternOf(host: string): string {
+  return host === '' ? '*' : host;
 }
 
 /** Name of the file of a backend or a certificate: the key, with what a file's name can't hold as `%XX`. */
@@ -69,20 +70,34 @@ export function stepOf(total: number): number {
   return step;
 }
 
-function slot(
-  name: string,
-  listener: GatewayListenerIntent,
-  stream: GatewayStreamIntent | undefined,
-  input: StreamPort,
-): Slot {
+/** Keys by hostname; of two with the same the first by key. */
+function listenersByName({ listeners }: StreamPort): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const [key, { hostname }] of listeners) {
+    const pattern = patternOf(hostname);
+    const other = names.get(pattern);
+    if (isFileName(pattern) && (other === undefined || key < other)) names.set(pattern, key);
+  }
+  return names;
+}
+
+function slotOf(input: StreamPort, names: ReadonlyMap<string, string>, pattern: string): Slot | undefined {
+  const wider = widening(pattern);
+  const key = first(wider, (name) => names.get(name));
+  const listener = key === undefined ? undefined : input.listeners.get(key);
+  if (key === undefined || listener === undefined) return undefined;
+  const streams = input.streams.get(key);
+  // What another listener's routes say of it counts for nothing here.
+  if (!names.has(pattern) && streams?.has(pattern) !== true) return undefined;
+  const stream = first(wider, (name) => streams?.get(name));
   const backends = (stream?.backends ?? []).map(
     ({ backend, weight }) => [backend === undefined ? '' : fileNameOf(backend), weight] as const,
   );
   const total = backends.reduce((sum, [, weight]) => sum + weight, 0);
   const keys = listener.kind === 'terminate' ? (listener.certificates ?? []) : [];
-  const certificates = keys.flatMap((key) => {
-    const certificate = input.certificates.get(key);
-    return certificate === undefined ? [] : [[fileNameOf(key), certificate.names] as const];
+  const certificates = keys.flatMap((name) => {
+    const certificate = input.certificates.get(name);
+    return certificate === undefined ? [] : [[fileNameOf(name), certificate.names] as const];
   });
   const to =
     listener.kind === 'https'
@@ -92,11 +107,8 @@ function slot(
         : listener.minimumTLS === '1.3'
           ? 'terminate13'
           : 'terminate';
+  const name = `${input.port.kind}/${input.port.slot}/${pattern}`;
   return { name, to, backends, total, step: total === 0 ? 1 : stepOf(total), certificates };
-}
-
-function patternOf(host: string): string {
-  return host === '' ? '*' : host;
 }
 
 /** Names come from the API by way of `model`, which lets no others in; a file's name is worth a second look. */
@@ -126,8 +138,4 @@ function first<T>(names: readonly string[], lookUp: (name: string) => T | undefi
 
 function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b);
-}
-
-function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
-  return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
 }

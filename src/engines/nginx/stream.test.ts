@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayChange, GatewayIntent } from '#intent/gateway.ts';
+import { gatewaySlots, numbers, paths } from '#system/registry.ts';
 import { createStreamTable } from './stream.ts';
 import { stepOf } from './stream-lower.ts';
 import { certificateFor, find, patterns, proxyHeader, share } from './stream-program.ts';
@@ -147,6 +148,9 @@ describe('changes', () => {
     const step = fc.record({
       key: fc.constantFrom('one', 'two', 'three'),
       host: fc.constantFrom(...hosts),
+      at: fc.constantFrom(...hosts),
+      // Of the route: its listener stays as it was.
+      alone: fc.boolean(),
       kind: fc.constantFrom(...kinds),
       port: fc.constantFrom('tcp/443', 'tcp/444'),
       to: fc.option(fc.constantFrom('ns/a:1', 'ns/b:1'), { nil: undefined }),
@@ -154,7 +158,7 @@ describe('changes', () => {
       endpoint: fc.integer({ min: 1, max: 3 }),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
         const one = mkdtempSync(join(directory, 'one-'));
         const other = mkdtempSync(join(directory, 'other-'));
         const ports = { ...tls443, 'tcp/444': { port: 444, kind: 'tls', slot: 4 } } as const;
@@ -163,12 +167,16 @@ describe('changes', () => {
         const listeners: Record<string, GatewayIntent['listeners'][string]> = {};
         const streams: Record<string, GatewayIntent['streams'][string]> = {};
         const backends: Record<string, GatewayIntent['backends'][string]> = {};
-        for (const { key, host, kind, port, to, drop, endpoint } of steps) {
+        for (const { key, host, at, alone, kind, port, to, drop, endpoint } of steps) {
           const remove: { listeners: string[]; streams: string[] } = { listeners: [], streams: [] };
           const put = {
-            listeners: { [key]: listener(kind, host, port) },
+            listeners: alone ? {} : { [key]: listener(kind, host, port) },
             streams: {
-              [`${key}|`]: stream(key, host, to === undefined ? { weight: 1 } : { backend: to, weight: 1 }),
+              [`${key}|${at}`]: stream(
+                key,
+                at,
+                to === undefined ? { weight: 1 } : { backend: to, weight: 1 },
+              ),
             },
             backends: { 'ns/a:1': backend(`10.0.0.${endpoint}:1`), 'ns/b:1': backend() },
           };
@@ -177,7 +185,7 @@ describe('changes', () => {
           Object.assign(backends, put.backends);
           table.apply(delta(put));
           if (drop === 'listener' || drop === 'both') remove.listeners.push(key);
-          if (drop === 'stream' || drop === 'both') remove.streams.push(`${key}|`);
+          if (drop === 'stream' || drop === 'both') remove.streams.push(`${key}|${at}`);
           for (const name of remove.listeners) delete listeners[name];
           for (const name of remove.streams) delete streams[name];
           table.apply(delta({}, remove));
@@ -255,3 +263,32 @@ function filesIn(path: string): string[] {
     })
     .sort();
 }
+
+it('listens where the registry says, and its program and hooks know the same', () => {
+  const text = (file: string) => readFileSync(join(import.meta.dirname, file), 'utf8');
+  const offset = numbers.gatewayProxyOffset.value;
+  for (const [file, kinds] of [
+    ['stream.conf', ['tls', 'tcp', 'udp']],
+    ['https.conf', ['https']],
+  ] as const) {
+    for (const kind of kinds) {
+      const { base, count } = gatewaySlots[kind].value;
+      for (const from of kind === 'udp' ? [base] : [base, base + offset]) {
+        for (const host of ['', '[::]:'])
+          expect(text(file)).toContain(`listen ${host}${from}-${from + count - 1} `);
+      }
+    }
+  }
+  const sockets = [...text('https.conf').matchAll(/listen unix:(\S+)\/https-(\d+)\.sock/g)];
+  expect(sockets.map(([, directory, slot]) => [directory, Number(slot)])).toEqual(
+    Array.from({ length: gatewaySlots.tls.value.count }, (_, slot) => [paths.gatewayDirectory.value, slot]),
+  );
+  const number = (value: number) => value.toLocaleString('en').replace(',', '_');
+  const program = text('stream-program.ts');
+  expect(program).toContain(`const directory = '${paths.gatewayDirectory.value}'`);
+  expect(program).toContain(`const tlsBase = ${number(gatewaySlots.tls.value.base)}`);
+  expect(program).toContain(`const proxyOffset = ${offset}`);
+  const hooks = text('../../../router/src/nginx/tls.ts');
+  expect(hooks).toContain(`const httpsBase = ${number(gatewaySlots.https.value.base)}`);
+  expect(hooks).toContain(`const proxyOffset = ${offset}`);
+});

@@ -1,9 +1,9 @@
 /** The real nginx with all of its configuration, in a sandbox, with backends behind it and the engine before it. For tests. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { GatewayIntent } from '#intent/gateway.ts';
+import { buildRouter, buildStream } from '#router/build.ts';
 import type { RunOptions, RunResult } from '#system/process.ts';
 import { paths } from '#system/registry.ts';
-import { buildRouter, buildStream } from '#router/build.ts';
 import { createNginxEngine, type NginxEngine } from './driver.ts';
 import type { Echo } from './testing-backend.ts';
 
@@ -94,7 +94,14 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     const { host = 'any.test', method, headers = {}, body, port = 10_000, curl = [] } = options;
     const { code, stdout, stderr } = await box.exec(
       [
-        ...['curl', '-sS', '-i', '--path-as-is', '--max-time', '20', '-H', `Host: ${host}`],
+        'curl',
+        '-sS',
+        '-i',
+        '--path-as-is',
+        '--max-time',
+        '20',
+        '-H',
+        `Host: ${host}`,
         ...(method === undefined ? [] : method === 'HEAD' ? ['-I'] : ['-X', method]),
         ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
         ...(body === undefined ? [] : ['--data-binary', '@-']),

@@ -125,12 +125,12 @@ export type RuleBase = {
   readonly filters: readonly FilterModel[];
   readonly backends: readonly (BackendReference & { readonly filters: readonly FilterModel[] })[];
   readonly sessionPersistence?: SessionPersistenceModel;
-  /** A sentence, where the rule asks for what can't be served: then requests that it takes get 500. */
+  /** A sentence, where the rule asks for what can't be served: then requests that it takes get 500. Matches that can't be used are gone. */
   readonly unusable?: string;
 };
 
 export type HTTPRuleModel = RuleBase & {
-  /** At least one. */
+  /** At least one, unless none can be used: then the rule is unusable, and takes nothing. */
   readonly matches: readonly HTTPMatchModel[];
   /** Milliseconds; 0: never. */
   readonly timeouts: { readonly request?: number; readonly backendRequest?: number };
@@ -158,7 +158,7 @@ export type ValueMatch = {
 };
 
 export type GRPCRuleModel = RuleBase & {
-  /** Empty: all calls. */
+  /** At least one (without a method and headers: all calls), unless none can be used: then it is unusable, and takes nothing. */
   readonly matches: readonly GRPCMatchModel[];
 };
 
@@ -227,7 +227,14 @@ export type FilterModel =
       /** Bytes; absent: the body is not sent. */
       readonly forwardBody?: number;
     }
-  | { readonly type: 'unusable'; readonly field: string; readonly message: string };
+  | {
+      readonly type: 'unusable';
+      /** From `spec` on. */
+      readonly field: string;
+      readonly message: string;
+      /** For its condition; absent: `UnsupportedValue`. `InvalidKind`: an extension of somebody else's that isn't known here. */
+      readonly reason?: 'IncompatibleFilters' | 'InvalidKind';
+    };
 
 export type SessionPersistenceModel = {
   readonly type: 'Cookie' | 'Header';
@@ -251,6 +258,7 @@ export type BackendTLSPolicyModel = GatewayObject & {
     readonly name: string;
     readonly section?: string;
   }[];
+  /** '': what it validates can't be read, and nobody can prove to be that. */
   readonly hostname: string;
   readonly authorities: readonly ObjectReference[];
   /** `System`: those that the image brings; another value as written. */

@@ -33,15 +33,20 @@ export type L2StatusOptions = {
 /** A Service that is answered for here; `interfaces` sorted. */
 type Told = { readonly service: LoadBalancerModel; readonly interfaces: readonly string[] };
 
+/** By the name of its ServiceL2Status. */
+type Wanted = ReadonlyMap<string, Told>;
+
 const lineEveryMs = 10_000;
+const mostNames = 20_000;
 
 export function startL2Status(options: L2StatusOptions): L2Status {
   const { client, node, servicesAt, recorder, registry, log } = options;
   /** Names of what the API has of this node; unknown until it was listed. */
   let written: Map<string, string> | undefined;
-  let wanted = new Map<string, Told>();
+  let wanted: Wanted = new Map();
   let answering: readonly AnsweredAddress[] | undefined;
-  let known = new Set<string>();
+  let known: ReadonlySet<string> = new Set();
+  const nameOfStatus = createStatusNames(node);
   const failing = createThinned(lineEveryMs);
   let failures = 0;
   let running = false;
@@ -65,9 +70,8 @@ export function startL2Status(options: L2StatusOptions): L2Status {
   });
 
   const tell = (): void => {
-    const now = new Set(wanted.keys());
-    for (const [key, { service }] of wanted) {
-      if (known.has(key)) continue;
+    for (const [name, { service }] of wanted) {
+      if (known.has(name)) continue;
       recorder.event({
         regarding: { kind: 'Service', apiVersion: 'v1', ...nameOf(service), uid: service.uid },
         type: 'Normal',
@@ -76,27 +80,26 @@ export function startL2Status(options: L2StatusOptions): L2Status {
         note: `announcing from node "${node}" with protocol "layer2"`,
       });
     }
-    known = now;
+    known = new Set(wanted.keys());
   };
 
   const pass = async (): Promise<void> => {
     if (written === undefined) {
       written = await listOwn(client, node);
       // Of what the process before this one told nothing is news.
-      for (const [key, { service }] of wanted) if (written.has(statusName(service, node))) known.add(key);
+      known = new Set([...known, ...written.keys()]);
     }
     tell();
     for (const name of written.keys()) {
-      if ([...wanted.values()].some(({ service }) => statusName(service, node) === name)) continue;
+      if (wanted.has(name)) continue;
       await remove(client, name);
       written.delete(name);
     }
-    for (const { service, interfaces } of wanted.values()) {
-      const name = statusName(service, node);
+    for (const [name, { service, interfaces }] of wanted) {
       const text = JSON.stringify(interfaces);
       if (written.get(name) === text) continue;
       const isThere = written.has(name);
-      await write(client, { node, service, interfaces, isThere });
+      await write(client, { name, node, service, interfaces, isThere });
       if (!isThere) await removeOthers(client, node, service);
       written.set(name, text);
     }
@@ -133,10 +136,10 @@ export function startL2Status(options: L2StatusOptions): L2Status {
   const look = (): void => {
     // Before the datapath's first word nothing is known to be over.
     if (answering === undefined) return;
-    const now = toldBy(answering, servicesAt);
-    const isSame = JSON.stringify([...now]) === JSON.stringify([...wanted]);
+    const now = toldBy(answering, servicesAt, nameOfStatus);
+    const isNews = written === undefined || !isSame(now, wanted);
     wanted = now;
-    if (!isSame || written === undefined) run();
+    if (isNews) run();
   };
 
   return {
@@ -155,22 +158,43 @@ export function startL2Status(options: L2StatusOptions): L2Status {
 function toldBy(
   answering: readonly AnsweredAddress[],
   servicesAt: L2StatusOptions['servicesAt'],
-): Map<string, Told> {
+  nameOfStatus: (key: string) => string,
+): Wanted {
   const told = new Map<string, Told>();
   for (const { address, interfaces } of answering) {
     for (const service of servicesAt(address)) {
-      const before = told.get(service.key)?.interfaces ?? [];
-      told.set(service.key, { service, interfaces: [...new Set([...before, ...interfaces])].sort() });
+      const name = nameOfStatus(service.key);
+      const before = told.get(name)?.interfaces ?? [];
+      told.set(name, { service, interfaces: [...new Set([...before, ...interfaces])].sort() });
     }
   }
   return told;
 }
 
+/** Models are never changed, so the same one says the same. */
+function isSame(one: Wanted, other: Wanted): boolean {
+  if (one.size !== other.size) return false;
+  for (const [name, { service, interfaces }] of one) {
+    const each = other.get(name);
+    if (each?.service !== service || each.interfaces.join() !== interfaces.join()) return false;
+  }
+  return true;
+}
+
 const nameOf = ({ namespace, origin: { name } }: LoadBalancerModel) => ({ namespace, name });
 
 /** Of one length, whatever the names are; the same for every process of the node. */
-function statusName({ key }: LoadBalancerModel, node: string): string {
-  return `l2-${createHash('sha256').update(`${node} ${key}`).digest('hex').slice(0, 10)}`;
+function createStatusNames(node: string): (key: string) => string {
+  const names = new Map<string, string>();
+  return (key) => {
+    const known = names.get(key);
+    if (known !== undefined) return known;
+    const name = `l2-${createHash('sha256').update(`${node} ${key}`).digest('hex').slice(0, 10)}`;
+    // Services come and go for as long as this process lives.
+    if (names.size >= mostNames) names.clear();
+    names.set(key, name);
+    return name;
+  };
 }
 
 /** What this node's processes have written, by name, and the interfaces that it says. */
@@ -193,10 +217,15 @@ const namesOf = (status: ServiceL2Status['status']): readonly string[] =>
 
 async function write(
   client: Client,
-  { service, node, interfaces, isThere }: Told & { readonly node: string; readonly isThere: boolean },
+  {
+    name,
+    service,
+    node,
+    interfaces,
+    isThere,
+  }: Told & { readonly name: string; readonly node: string; readonly isThere: boolean },
 ): Promise<void> {
   const { namespace, name: serviceName } = nameOf(service);
-  const name = statusName(service, node);
   const labels = {
     [metallbLabels.node]: node,
     [metallbLabels.serviceName]: serviceName,

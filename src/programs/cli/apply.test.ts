@@ -5,6 +5,9 @@ import { parseAllDocuments } from 'yaml';
 import { serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
 import { clusterNetworkPolicyKind } from '#api/kinds/clusternetworkpolicy.ts';
+import { gatewayKind } from '#api/kinds/gateway.ts';
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { ipAddressPoolKind } from '#api/kinds/ipaddresspool.ts';
 import { metallbGroup } from '#api/kinds/metallbparts.ts';
 import { subnetKind } from '#api/kinds/subnet.ts';
@@ -19,6 +22,8 @@ import {
 import { type Client, createClient } from '#kube/client.ts';
 import { type TestServer, testServer } from '#lab/apiserver/testing.ts';
 import { readClusterNetworkPolicy } from '#model/clusternetworkpolicy.ts';
+import { readGateway } from '#model/gateway/gateway.ts';
+import { readRoute } from '#model/gateway/route.ts';
 import { readNetworkPolicy } from '#model/networkpolicy.ts';
 import { applyObjects } from './cluster.ts';
 
@@ -148,3 +153,36 @@ test.each(['l2', 'bgp'])('examples/loadbalancer-%s.yaml is taken by the API serv
   const service = await client.get(serviceType, of('Service'), 'default');
   expect(service['spec']).toMatchObject({ type: 'LoadBalancer' });
 });
+
+test.each([
+  ['an earlier release of Netloom', 'v1.6.0', 'v1.6.0', true],
+  ['upstream', 'v1.7.0', 'v1.6.1', false],
+])('a definition of Gateway API that %s has put there', async (_, bundle, installed, isOurs) => {
+  const gateway = crdOf(gatewayKind);
+  const annotations = {
+    ...gateway.metadata.annotations,
+    [`${gatewayGroup}/bundle-version`]: bundle,
+    'netloom.dev/installed-release': installed,
+  };
+  await client.create(crdType, changed(gateway, { annotations }));
+  const { said, found } = await apply(gateway);
+  expect(said).toHaveLength(isOurs ? 0 : 1);
+  expect(found.metadata.annotations?.[`${gatewayGroup}/bundle-version`]).toBe(isOurs ? 'v1.6.1' : bundle);
+  await client.delete(crdType, gateway.metadata.name);
+});
+
+test.each(['gateway', 'gateway-segment', 'gateway-tls'])(
+  'examples/%s.yaml is taken by the API server as it is',
+  async (name) => {
+    const url = new URL(`../../../examples/${name}.yaml`, import.meta.url);
+    const objects = parseAllDocuments(readFileSync(url, 'utf8')).map(
+      (document) => document.toJS() as KubeObject,
+    );
+    const needed = kinds.filter(({ group }) => group === gatewayGroup || group === metallbGroup);
+    await applyObjects(client, [...needed.map(crdOf), ...objects]);
+    const { name: found = '' } = objects.find(({ kind }) => kind === 'Gateway')?.metadata ?? {};
+    expect(readGateway(await client.get(gatewayKind, found, 'default'))).toMatchObject({ problems: [] });
+    for (const route of (await client.list<KubeObject>(httpRouteKind)).items)
+      expect(readRoute(route)).toMatchObject({ problems: [] });
+  },
+);

@@ -8,6 +8,8 @@ export type OptionSpec = {
   readonly summary: string;
   readonly default?: string;
   readonly choices?: readonly string[];
+  /** May be given several times: its value is one line for each. */
+  readonly many?: true;
 };
 
 export type Options = Readonly<Record<string, OptionSpec>>;

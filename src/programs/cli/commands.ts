@@ -1,48 +1,7 @@
 /** Every command of `netloom`, in the order of its help. Code is loaded only for the command that runs. */
 import { existsSync } from 'node:fs';
-import type { Command, OptionSpec } from './command.ts';
-
-const name: OptionSpec = { type: 'string', value: 'NAME', summary: 'which lab', default: 'default' };
-const json: OptionSpec = { type: 'boolean', summary: 'print JSON' };
-const clusterOption: OptionSpec = {
-  type: 'string',
-  value: 'NAME',
-  summary: 'ask this lab instead of the cluster of $KUBECONFIG (without either: lab default)',
-};
-const outputOption = (...choices: readonly string[]): OptionSpec => ({
-  type: 'string',
-  short: 'o',
-  value: 'FORM',
-  summary: 'how to print it',
-  default: 'text',
-  choices,
-});
-const shape = {
-  nodes: { type: 'string', value: 'K', summary: 'number of nodes', default: '3' },
-  family: {
-    type: 'string',
-    value: 'FAMILY',
-    summary: 'address families',
-    default: 'dual',
-    choices: ['ipv4', 'ipv6', 'dual'],
-  },
-  mode: {
-    type: 'string',
-    value: 'MODE',
-    summary: 'how pods of different nodes reach each other',
-    default: 'overlay',
-    choices: ['overlay', 'routed', 'underlay'],
-  },
-  mtu: { type: 'string', value: 'BYTES', summary: 'MTU of the underlay', default: '1500' },
-  segments: {
-    type: 'string',
-    value: 'S',
-    summary: 'layer 2 segments behind the router that nodes are dealt out to, 1 or 2',
-    default: '1',
-  },
-  bgp: { type: 'boolean', summary: 'the router speaks BGP, and every node with it' },
-  'bgp-router': { type: 'boolean', summary: 'the router speaks BGP; no node does until an object says so' },
-} as const satisfies Record<string, OptionSpec>;
+import type { Command } from './command.ts';
+import { clusterOption, filesOption, json, labOption as name, outputOption, shape } from './options.ts';
 
 export const commands: readonly Command[] = [
   {
@@ -152,19 +111,42 @@ export const commands: readonly Command[] = [
     load: () => import('./lb.ts'),
   },
   {
+    name: ['gateway'],
+    summary:
+      'tell what gateways listen at, which routes they have and where those lead, and what is wrong with them; exit code 1 where something is with the one asked for',
+    operands: '[NAMESPACE/GATEWAY]',
+    operandCount: [0, 1],
+    options: { name: clusterOption, files: filesOption, output: outputOption('text', 'json') },
+    examples: ['./netloom gateway', './netloom gateway shop/edge', './netloom gateway -f manifests/'],
+    load: () => import('./gateway.ts'),
+  },
+  {
     name: ['why'],
     summary:
-      'tell whether one may open a connection to another, and which policy and rule decide it; exit code 1 where it may not',
-    operands: 'FROM TO [PROTO/PORT]',
-    operandCount: [2, 3],
+      'tell whether one may open a connection to another, and which policy and rule decide it, or what a gateway does with a request; exit code 1 where it may not or is refused',
+    operands: 'FROM TO [PROTO/PORT] | URL',
+    operandCount: [1, 3],
     options: {
       name: clusterOption,
-      files: {
+      from: {
         type: 'string',
-        short: 'f',
-        value: 'FILE|DIR',
-        summary: 'answer from these manifests alone; - is standard input',
+        value: 'WHO',
+        summary: 'of a URL: who asks; only world, the outside, for which gateways are',
+        choices: ['world'],
       },
+      method: { type: 'string', value: 'M', summary: 'of a URL: the method of the request (default GET)' },
+      header: {
+        type: 'string',
+        value: 'K=V',
+        summary: 'of a URL: a header of the request; may be repeated',
+        many: true,
+      },
+      gateway: {
+        type: 'string',
+        value: 'NS/NAME',
+        summary: 'of a URL: what this Gateway does with it (default: each that has a listener for it)',
+      },
+      files: filesOption,
       probe: {
         type: 'boolean',
         summary: 'send real packets too, in a lab, and hold them against the answer',
@@ -175,6 +157,7 @@ export const commands: readonly Command[] = [
       './netloom why shop/web-0 svc/shop/db tcp/5432',
       './netloom why world shop/web-0 tcp/8080 --probe',
       './netloom why shop/web kube-system/cluster-dns udp/53 -f examples/policy',
+      './netloom why https://shop.example/cart --from world --method POST --header version=2',
     ],
     load: () => import('./why.ts'),
   },

@@ -7,6 +7,8 @@ import { policyGroup } from '#api/policies.ts';
 import type { SubnetMode } from '#intent/node.ts';
 import { paths, ports } from '#system/registry.ts';
 import { systemNamespace } from '../node-lease.ts';
+import { access, labels, passwordAccess } from './access.ts';
+import { gatewayClassObject, gatewayRules } from './gateway-rules.ts';
 import { loadBalancerRules } from './load-balancer-rules.ts';
 
 export type ManifestOptions = {
@@ -42,6 +44,7 @@ export function netloomManifests(options: ManifestOptions): readonly KubeObject[
     agents(options),
     controller(options),
     defaultSubnetObject(options),
+    gatewayClassObject(labels('gateway')),
   ];
 }
 
@@ -64,7 +67,6 @@ const policyRules = [
 
 const agentRules = [
   ...policyRules,
-  ...loadBalancerRules.agent,
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: watch },
   { apiGroups: [group], resources: ['subnets', 'ippools', 'qospolicies', 'bgpneighbors'], verbs: watch },
@@ -89,6 +91,7 @@ const controllerRules = [
     verbs: ['patch'],
   },
   ...loadBalancerRules.controller,
+  ...gatewayRules,
   { apiGroups: ['apps'], resources: ['statefulsets'], verbs: watch },
   { apiGroups: [group], resources: ['blockclaims'], verbs: [...watch, 'update', 'delete'] },
   { apiGroups: [group], resources: ['blockclaims/status'], verbs: ['patch'] },
@@ -113,47 +116,6 @@ function probes(port: number): object {
       initialDelaySeconds: 10,
     },
   };
-}
-
-function access(component: string, rules: readonly object[]): KubeObject[] {
-  const name = `netloom-${component}`;
-  const rbac = 'rbac.authorization.k8s.io';
-  return [
-    {
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      metadata: { name, namespace: systemNamespace, labels: labels(component) },
-    },
-    { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: { name, labels: labels(component) }, rules },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'ClusterRoleBinding',
-      metadata: { name, labels: labels(component) },
-      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name },
-      subjects: [{ kind: 'ServiceAccount', name, namespace: systemNamespace }],
-    },
-  ];
-}
-
-/** Passwords of BGPNeighbors: of Netloom's own namespace only; for another one its owner binds this role there. */
-function passwordAccess(): KubeObject[] {
-  const rbac = 'rbac.authorization.k8s.io';
-  const metadata = { name: 'netloom-bgp-passwords', namespace: systemNamespace, labels: labels('agent') };
-  return [
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'Role',
-      metadata,
-      rules: [{ apiGroups: [''], resources: ['secrets'], verbs: watch }],
-    },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'RoleBinding',
-      metadata,
-      roleRef: { apiGroup: rbac, kind: 'Role', name: metadata.name },
-      subjects: [{ kind: 'ServiceAccount', name: 'netloom-agent', namespace: systemNamespace }],
-    },
-  ];
 }
 
 /** All containers live in the node's network namespace; only the datapath, and FRR by its word, may change it. */
@@ -249,12 +211,15 @@ function controller({ apiServer, image, nodeLease }: ManifestOptions): KubeObjec
               image,
               command: program('controller'),
               ...probes(ports.controllerMetrics.value),
-              ...withArgs(
-                nodeLease && [
-                  `--node-lease-seconds=${nodeLease.seconds}`,
-                  `--node-lease-margin-seconds=${nodeLease.marginSeconds}`,
-                ],
-              ),
+              args: [
+                `--gateway-image=${image}`,
+                ...(nodeLease === undefined
+                  ? []
+                  : [
+                      `--node-lease-seconds=${nodeLease.seconds}`,
+                      `--node-lease-margin-seconds=${nodeLease.marginSeconds}`,
+                    ]),
+              ],
               env: [
                 { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
                 fewArenas,
@@ -306,12 +271,4 @@ function apiServerEnv({ host, port }: ManifestOptions['apiServer']): object[] {
     { name: 'KUBERNETES_SERVICE_HOST', value: host },
     { name: 'KUBERNETES_SERVICE_PORT', value: String(port) },
   ];
-}
-
-function labels(component: string): Record<string, string> {
-  return {
-    'app.kubernetes.io/name': 'netloom',
-    'app.kubernetes.io/part-of': 'netloom',
-    'app.kubernetes.io/component': component,
-  };
 }

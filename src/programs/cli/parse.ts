@@ -63,9 +63,13 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
     options: {
       help: { type: 'boolean', short: 'h' },
       ...Object.fromEntries(
-        Object.entries(command.options).map(([option, { type, short }]) => [
+        Object.entries(command.options).map(([option, { type, short, many }]) => [
           option,
-          short === undefined ? { type } : { type, short },
+          {
+            type,
+            ...(short === undefined ? {} : { short }),
+            ...(many === undefined ? {} : { multiple: many }),
+          },
         ]),
       ),
     },
@@ -109,7 +113,10 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
     ),
   );
   const given = Object.fromEntries(
-    Object.entries(values).filter((entry): entry is [string, string | boolean] => !Array.isArray(entry[1])),
+    Object.entries(values).map(([option, value]) => [
+      option,
+      Array.isArray(value) ? value.join('\n') : value,
+    ]),
   );
   return { kind: 'run', command, values: { ...defaults, ...given }, operands };
 }

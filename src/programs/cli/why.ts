@@ -11,10 +11,17 @@ import { type Probed, probedLines, probeQuestion } from './answers/probe.ts';
 import { clusterSource, problemLine, type Source } from './answers/source.ts';
 import { answerLines } from './answers/why-text.ts';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
+import { isURL, runRequest } from './why-request.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
   const { values, operands, out, progress } = invocation;
   const { files, probe, output } = values;
+  const [first] = operands;
+  if (isURL(first) && operands.length === 1) return runRequest(invocation, first);
+  if (operands.length < 2)
+    throw new UsageError(`netloom why takes FROM TO [PROTO/PORT], or a URL, not ${JSON.stringify(first)}`);
+  for (const option of ['from', 'method', 'header', 'gateway'])
+    if (values[option] !== undefined) throw new UsageError(`netloom why: --${option} is for a URL`);
   if (files !== undefined && values.name !== undefined)
     throw new UsageError('netloom why: --files answers from files alone; leave out --name');
   if (files !== undefined && probe === true)

@@ -1,9 +1,10 @@
 /** Chooses for each Service that is answered for on a segment the node that does so, and writes it on the Service. */
 import { serviceType } from '#api/core.ts';
 import { createEligibility } from '#compile/loadbalancer/candidates.ts';
-import { type Answer, answersOf } from '#compile/loadbalancer/l2.ts';
+import { type Answer, answersOf, type ServiceAnswers, type World } from '#compile/loadbalancer/l2.ts';
 import { type Announced, spread } from '#compile/loadbalancer/spread.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
+import type { L2AdvertisementModel } from '#model/l2advertisement.ts';
 import type { AddressPoolModel, LoadBalancerModel } from '#model/loadbalancer.ts';
 import { loadBalancerAnnotations } from '#model/loadbalancerservice.ts';
 import type { NodeModel } from '#model/node.ts';
@@ -38,6 +39,7 @@ export function createAnnouncers(
   onProblems: () => void,
 ): Announcers {
   const absentSince = new Map<string, number>();
+  const answers = createAnswers();
   const failing = createThinned(lineEveryMs);
   let problems: readonly Problem[] = [];
   let dirty = true;
@@ -54,6 +56,7 @@ export function createAnnouncers(
     const found = announcements(
       caches,
       nodes.filter(({ name }) => !gone.includes(name)),
+      answers,
     );
     tell(found.problems);
     const eligible = new Set(found.announced.flatMap((each) => each.eligible.map(({ node }) => node)));
@@ -138,20 +141,74 @@ function noteAbsence(
 
 type Shared = Announced & { readonly services: readonly LoadBalancerModel[] };
 
+type Answers = (world: WorldInputs, service: LoadBalancerModel, places: readonly Places[]) => ServiceAnswers;
+
+type WorldInputs = {
+  readonly pools: readonly AddressPoolModel[];
+  readonly advertisements: ReadonlyMap<string, L2AdvertisementModel>;
+  readonly nodes: readonly NodeModel[];
+};
+
+type Places = { readonly nodes: readonly string[] };
+
+/** Of each Service what was found last, as long as nothing that it was found from is another object: a change costs its own Service. */
+function createAnswers(): Answers {
+  type Found = {
+    readonly service: LoadBalancerModel;
+    readonly places: readonly Places[];
+    readonly found: ServiceAnswers;
+  };
+  let last: WorldInputs | undefined;
+  let world: World | undefined;
+  let known = new WeakMap<LoadBalancerModel, Found>();
+  return (inputs, service, places) => {
+    if (world === undefined || last === undefined || !isSameWorld(last, inputs)) {
+      world = {
+        pools: byName(inputs.pools),
+        advertisements: inputs.advertisements,
+        eligibility: createEligibility(byName(inputs.nodes)),
+      };
+      last = inputs;
+      known = new WeakMap();
+    }
+    const before = known.get(service);
+    if (before !== undefined && isSameList(before.places, places)) return before.found;
+    // Before its first endpoint is there a Service has its place already, so that it doesn't move when one comes.
+    const own = places.flatMap(({ nodes: at }) => at);
+    const found = answersOf(service, world, {
+      any: !service.local || own.length > 0,
+      nodes: new Set(own),
+    });
+    known.set(service, { service, places, found });
+    return found;
+  };
+}
+
+function isSameWorld(one: WorldInputs, other: WorldInputs): boolean {
+  if (one === other) return true;
+  return (
+    isSameList(one.pools, other.pools) &&
+    isSameList([...one.advertisements.values()], [...other.advertisements.values()]) &&
+    isSameList(one.nodes, other.nodes)
+  );
+}
+
+const isSameList = (one: readonly unknown[], other: readonly unknown[]): boolean =>
+  one.length === other.length && one.every((each, index) => each === other[index]);
+
 /** Services that share an address are announced by one node. */
 function announcements(
   caches: Pick<Caches, 'services' | 'addressPools' | 'l2Advertisements' | 'slices'>,
   nodes: readonly NodeModel[],
+  answers: Answers,
 ): { readonly announced: readonly Shared[]; readonly problems: readonly Problem[] } {
   const advertisements = caches.l2Advertisements.list();
-  const world = {
-    pools: byName(
-      caches.addressPools.list().flatMap(({ value }): AddressPoolModel[] => (value ? [value] : [])),
-    ),
+  const world: WorldInputs = {
+    pools: caches.addressPools.list().flatMap(({ value }): AddressPoolModel[] => (value ? [value] : [])),
     advertisements: new Map(
       advertisements.flatMap(({ ref, value }) => (value ? [[`${ref.namespace}/${ref.name}`, value]] : [])),
     ),
-    eligibility: createEligibility(byName(nodes)),
+    nodes,
   };
   const problems = advertisements.flatMap((each) => each.problems);
   const services = caches.services.list().flatMap(({ balancer }) => balancer?.model ?? []);
@@ -162,10 +219,7 @@ function announcements(
   const groups = new Map<string, { services: LoadBalancerModel[]; answers: Answer[] }>();
   const groupOf = new Map<string, string>();
   for (const service of services.sort((a, b) => (a.key < b.key ? -1 : 1))) {
-    // Before its first endpoint is there a Service has its place already, so that it doesn't move when one comes.
-    const own = (places.get(service.key) ?? []).flatMap(({ nodes: at }) => at);
-    const endpoints = { any: !service.local || own.length > 0, nodes: new Set(own) };
-    const found = answersOf(service, world, endpoints);
+    const found = answers(world, service, places.get(service.key) ?? []);
     problems.push(...found.problems);
     if (found.answers.length === 0) continue;
     const known = service.assigned.map((address) => groupOf.get(address)).find((key) => key !== undefined);

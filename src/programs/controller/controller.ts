@@ -17,13 +17,14 @@ import { createBalancers } from './balancers/balancers.ts';
 import { reconcileBGPKinds } from './bgp-kinds.ts';
 import type { Caches } from './caches.ts';
 import { freeAbandoned, writeClaimConditions } from './claims.ts';
+import { createGateways } from './gateways/gateways.ts';
 import { reconcileNeighbors } from './neighbors.ts';
 import { createPasses } from './passes.ts';
 import { createPolicyStatus } from './policies.ts';
 import { poolUses } from './pool-status.ts';
 import { endKeeps, reconcilePools } from './pools.ts';
 import { createQosStatus } from './qos.ts';
-import { followFindings, settleProblems, wireByNode } from './reports.ts';
+import { type Findings, followFindings, settleProblems, wireByNode } from './reports.ts';
 import { createRetirement } from './retirement.ts';
 import { registerSubnetMetrics } from './subnet-metrics.ts';
 import { createPace, reconcileSubnets } from './subnets.ts';
@@ -40,6 +41,10 @@ export type ControllerOptions = {
   readonly externalIPs: boolean;
   /** Whose addresses are given; undefined: nobody's. */
   readonly loadBalancers?: ServedLoadBalancers | undefined;
+  /** Of the pods of gateways; undefined: none are made. */
+  readonly gatewayImage?: string | undefined;
+  /** For what gateways need; default: `client`. */
+  readonly gateways?: Client;
   readonly log: Log;
 };
 
@@ -87,8 +92,21 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
     () => passes.wake(),
   );
   const announcers = createAnnouncers(client, caches, isAlive, log, () => passes.wake());
-  const more = () => [...policyStatus.problems(), ...balancers.problems(), ...announcers.problems()];
-  const findings = followFindings(caches, options, more, () => passes.wake());
+  const { gatewayImage } = options;
+  const gateways =
+    gatewayImage === undefined
+      ? undefined
+      : createGateways({ client: options.gateways ?? client, image: gatewayImage, registry, log }, () =>
+          passes.wake(),
+        );
+  const more = () => [
+    ...policyStatus.problems(),
+    ...balancers.problems(),
+    ...announcers.problems(),
+    ...(gateways?.problems() ?? []),
+  ];
+  const ofGateways: Findings['referenceOf'] = (object) => gateways?.referenceOf(object);
+  const findings = followFindings(caches, options, more, ofGateways, () => passes.wake());
 
   const pass = async (): Promise<void> => {
     const subnets = caches.subnets.list();
@@ -149,6 +167,7 @@ export function startController(options: ControllerOptions): { lead(signal: Abor
         policyStatus.run(signal),
         balancers.run(signal),
         ...(options.loadBalancers === undefined ? [] : [announcers.run(signal)]),
+        ...(gateways === undefined ? [] : [gateways.run(signal)]),
       ]);
       isLeading = false;
       for (const kind of policyStatus.pending().keys()) pending.remove({ kind });

@@ -47,6 +47,10 @@ const flags = readFlags(
     },
     ...externalIPsFlag,
     ...loadBalancerFlags,
+    'gateway-image': {
+      value: 'IMAGE',
+      help: "image of the pods of Gateways of class netloom (without it: Gateway API is somebody else's)",
+    },
     'metrics-port': {
       value: 'PORT',
       help: 'port of /metrics',
@@ -67,6 +71,13 @@ const addresses = createClient({
   ...config,
   requestsPerSecond: 200,
   burst: 400,
+  onRequest: requestMetrics(registry, config.server),
+});
+// A thousand routes that come at once are as many statuses.
+const gateways = createClient({
+  ...config,
+  requestsPerSecond: 300,
+  burst: 600,
   onRequest: requestMetrics(registry, config.server),
 });
 const recorder = createRecorder(client, {
@@ -94,6 +105,8 @@ const health = await startHealthServer({
 const controller = startController({
   client,
   addresses,
+  gateways,
+  gatewayImage: flags['gateway-image'],
   caches,
   recorder,
   registry,
@@ -115,6 +128,7 @@ const stop = async (): Promise<void> => {
   await health.close();
   client.close();
   addresses.close();
+  gateways.close();
   process.exit(0);
 };
 let election: ReturnType<typeof startElection> | undefined;

@@ -26,12 +26,13 @@ export type FindingsOptions = { readonly externalIPs: boolean };
 
 /**
  * Follows the caches; `onChange` is told when there may be other problems than before. `moreProblems`: of policies beside each other
- * and the cluster's pods, and of balancers' addresses.
+ * and the cluster's pods, of balancers' addresses and of gateways; `referenceOfMore` knows objects that are in no cache here.
  */
 export function followFindings(
   caches: Caches,
   { externalIPs }: FindingsOptions,
   moreProblems: () => readonly Problem[],
+  referenceOfMore: Findings['referenceOf'],
   onChange: () => void,
 ): Findings {
   const { subnets, pools, claims, nodes, services, slices, policies, neighbors } = caches;
@@ -128,7 +129,7 @@ export function followFindings(
         case 'EndpointSlice':
           return slices.get(namespace, name)?.ref;
         default:
-          return undefined;
+          return referenceOfMore({ kind, namespace, name });
       }
     },
   };

@@ -1,5 +1,6 @@
 /** The feed of an instance's pod, from the controller's side: one connection, by TLS with the instance's key. */
-import { Agent, request } from 'node:https';
+import { Agent, type AgentOptions, request } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
 import type { GatewayAnswer, GatewayChange, GatewayFeedStatus, GatewayRefusal } from '#intent/gateway.ts';
 import { ports } from '#system/registry.ts';
 import { pskOptions, readKey } from './psk.ts';
@@ -38,41 +39,33 @@ const keptIdle = 240_000;
 export function connectFeed(options: FeedOptions): FeedClient {
   const { address, port = ports.gatewayFeed.value, identity, deadlineMs = defaultDeadline } = options;
   const psk = readKey(options.key);
-  const agent = new Agent({
+  const agentOptions: AgentOptions & Pick<ConnectionOptions, 'pskCallback' | 'checkServerIdentity'> = {
+    ...pskOptions,
+    pskCallback: () => ({ psk, identity }),
+    // Only called when the other end shows a certificate, that is when it does not know the key.
+    checkServerIdentity: () => new Error(`${address} does not know the key`),
     keepAlive: true,
     maxSockets: 1,
     timeout: keptIdle,
     // Each connection proves the key anew.
     maxCachedSessions: 0,
-  });
+  };
+  const agent = new Agent(agentOptions);
 
   const call = (method: string, path: string, body?: string): Promise<{ code: number; text: string }> =>
     new Promise((resolve, reject) => {
-      const outgoing = request(
-        {
-          ...pskOptions,
-          agent,
-          host: address,
-          port,
-          method,
-          path,
-          pskCallback: () => ({ psk, identity }),
-          // Only called when the other end shows a certificate, that is when it does not know the key.
-          checkServerIdentity: () => new Error(`${address} does not know the key`),
-          headers:
-            body === undefined
-              ? {}
-              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-        },
-        (answer) => {
-          const parts: Buffer[] = [];
-          answer.on('data', (part: Buffer) => parts.push(part));
-          answer.on('error', reject);
-          answer.on('end', () =>
-            resolve({ code: answer.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }),
-          );
-        },
-      );
+      const headers =
+        body === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+      const outgoing = request({ agent, host: address, port, method, path, headers }, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on('data', (part: Buffer) => parts.push(part));
+        answer.on('error', reject);
+        answer.on('end', () =>
+          resolve({ code: answer.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }),
+        );
+      });
       const late = (milliseconds: number, what: string) =>
         setTimeout(
           () => outgoing.destroy(new Error(`${address}: ${what} within ${milliseconds / 1000} s`)),

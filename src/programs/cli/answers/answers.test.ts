@@ -54,7 +54,7 @@ test('why: the verdict in one line, then each step', async () => {
 
 test.each([
   [['shop/web', 'shop/nope', '-f', examples], 'netloom why: there is no pod shop/nope'],
-  [['shop/web'], 'netloom why takes FROM TO [PROTO/PORT], not "shop/web"'],
+  [['shop/web'], 'netloom why takes FROM TO [PROTO/PORT], or a URL, not "shop/web"'],
   [['shop/web', 'shop/db', '-f', '/nonexistent'], "/nonexistent can't be read"],
   [['shop/web', 'shop/db', '-f', examples, '--probe'], 'files have no pods to send from'],
   [['shop/web', 'shop/db', '-f', examples, '-o', 'xml'], '-o is one of text, json'],

@@ -1,0 +1,218 @@
+/** What a gateway listens at, which routes it has and where those lead, and what is wrong with any of it. */
+import type { GatewayIntent } from '#intent/gateway.ts';
+import { formatOrigin, type Origin } from '#intent/origin.ts';
+import type { ParentReference } from '#model/gateway/types.ts';
+import type { GatewayCondition, GatewayStatus } from '../gateway/types.ts';
+
+export type GatewayAnswer = {
+  /** `namespace/name`. */
+  readonly gateway: string;
+  readonly addresses: readonly string[];
+  readonly listeners: readonly ListenerAnswer[];
+  readonly routes: readonly RouteAnswer[];
+  readonly backends: readonly BackendAnswer[];
+  /** Sentences, each with its object in front. */
+  readonly problems: readonly string[];
+};
+
+export type ListenerAnswer = {
+  /** The object that it stands in, and its name there. */
+  readonly of: Origin;
+  readonly name: string;
+  /** As in the intent; absent: it isn't served. */
+  readonly port?: string;
+  readonly kind?: string;
+  /** '': any. */
+  readonly hostname?: string;
+  readonly routes: number;
+};
+
+export type RouteAnswer = {
+  readonly route: Origin;
+  /** Where it is served. */
+  readonly hosts: readonly string[];
+  /** How many of its rules are. */
+  readonly rules: number;
+  /** Services, as `namespace/name:port`. */
+  readonly to: readonly string[];
+};
+
+export type BackendAnswer = {
+  /** `namespace/name:port`. */
+  readonly place: string;
+  readonly protocol: string;
+  /** The BackendTLSPolicy by which it is spoken to. */
+  readonly tls?: string;
+  readonly endpoints: readonly string[];
+};
+
+/** `statuses` by `KIND/namespace/name`, of all objects. The last: what the running instance's controller says of it. */
+export function describeGateway(
+  gateway: string,
+  intent: GatewayIntent,
+  statuses: ReadonlyMap<string, GatewayStatus>,
+  { addresses, waits }: { readonly addresses: readonly string[]; readonly waits?: string },
+): GatewayAnswer {
+  const waiting = waits === undefined ? [] : [`Gateway ${gateway}: ${waits}`];
+  const sets = new Set(Object.values(intent.listeners).flatMap(({ origin }) => setOf(origin)));
+  const related = [...statuses.values()].filter((status) => isOf(status, gateway, sets));
+  return {
+    gateway,
+    addresses,
+    listeners: listenersOf(intent, related),
+    routes: routesOf(intent, related),
+    backends: Object.entries(intent.backends).map(([key, { protocol, identity, endpoints }]) => {
+      const policy = identity === undefined ? undefined : intent.identities[identity]?.origin;
+      return {
+        place: placeOf(key),
+        protocol,
+        ...(policy === undefined ? {} : { tls: `${policy.namespace}/${policy.name}` }),
+        endpoints,
+      };
+    }),
+    problems: [
+      ...new Set([
+        ...waiting,
+        ...related.flatMap((status) => problemsOf(status, gateway)),
+        ...emptyBackends(intent),
+      ]),
+    ],
+  };
+}
+
+function setOf({ kind, namespace, name }: Origin): readonly string[] {
+  return kind === 'ListenerSet' ? [`${namespace}/${name}`] : [];
+}
+
+function isOf(status: GatewayStatus, gateway: string, sets: ReadonlySet<string>): boolean {
+  switch (status.kind) {
+    case 'GatewayClass':
+      return false;
+    case 'Gateway':
+      return status.key === gateway;
+    case 'ListenerSet':
+      return sets.has(status.key);
+    case 'BackendTLSPolicy':
+      return status.ancestors.some((each) => each.gateway === gateway);
+    default:
+      return status.parents.some(({ parent }) => leadsTo(parent, gateway, sets));
+  }
+}
+
+function leadsTo(
+  { kind, namespace, name }: ParentReference,
+  gateway: string,
+  sets: ReadonlySet<string>,
+): boolean {
+  const key = `${namespace}/${name}`;
+  return kind === 'Gateway' ? key === gateway : kind === 'ListenerSet' && sets.has(key);
+}
+
+function listenersOf(intent: GatewayIntent, related: readonly GatewayStatus[]): readonly ListenerAnswer[] {
+  return related.flatMap((status) => {
+    if (status.kind !== 'Gateway' && status.kind !== 'ListenerSet') return [];
+    const prefix = status.kind === 'Gateway' ? 'gateway' : 'set';
+    return status.listeners.map(({ name, attachedRoutes }): ListenerAnswer => {
+      const held = intent.listeners[`${prefix}/${status.key}/${name}`];
+      const of = originOf(status.kind, status.key);
+      if (held === undefined) return { of, name, routes: attachedRoutes };
+      const { port, kind, hostname } = held;
+      return { of, name, port, kind, hostname, routes: attachedRoutes };
+    });
+  });
+}
+
+type Served = { readonly hosts: Set<string>; readonly rules: Set<string>; readonly to: Set<string> };
+
+function routesOf(intent: GatewayIntent, related: readonly GatewayStatus[]): readonly RouteAnswer[] {
+  const served = new Map<string, Served>();
+  const at = ({ kind, namespace, name }: Origin): Served => {
+    const key = `${kind}/${namespace}/${name}`;
+    const known = served.get(key) ?? { hosts: new Set(), rules: new Set(), to: new Set() };
+    served.set(key, known);
+    return known;
+  };
+  for (const { action, host } of Object.values(intent.rules)) {
+    const held = intent.actions[action];
+    if (held !== undefined) at(held.origin).hosts.add(host);
+  }
+  for (const { origin, host } of Object.values(intent.streams)) at(origin).hosts.add(host);
+  for (const { origin, backends } of [...Object.values(intent.actions), ...Object.values(intent.streams)]) {
+    const route = at(origin);
+    route.rules.add(origin.rule ?? '');
+    for (const { backend } of backends) if (backend !== undefined) route.to.add(placeOf(backend));
+  }
+  return related.flatMap((status): RouteAnswer[] => {
+    if (!('parents' in status)) return [];
+    const found = served.get(`${status.kind}/${status.key}`);
+    return [
+      {
+        route: originOf(status.kind, status.key),
+        hosts: [...(found?.hosts ?? [])].sort(),
+        rules: found?.rules.size ?? 0,
+        to: [...(found?.to ?? [])].sort(),
+      },
+    ];
+  });
+}
+
+function placeOf(backend: string): string {
+  const colon = backend.indexOf(':');
+  const slash = backend.indexOf('/', colon);
+  return colon === -1 || slash === -1 ? backend : backend.slice(0, slash);
+}
+
+function originOf(kind: string, key: string): Origin {
+  const [namespace = '', name = ''] = key.split('/');
+  return { kind, namespace, name };
+}
+
+function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
+  const object = formatOrigin(originOf(status.kind, status.key));
+  switch (status.kind) {
+    case 'GatewayClass':
+      return [];
+    case 'Gateway':
+    case 'ListenerSet':
+      return [
+        ...wrongIn(status.conditions, object),
+        ...status.listeners.flatMap(({ name, conditions }) =>
+          wrongIn(conditions, `${object} listener ${name}`),
+        ),
+      ];
+    case 'BackendTLSPolicy':
+      return status.ancestors
+        .filter((each) => each.gateway === gateway)
+        .flatMap(({ conditions }) => wrongIn(conditions, object));
+    default:
+      return status.parents.flatMap(({ conditions }) => wrongIn(conditions, object));
+  }
+}
+
+/** Of these True is what is wrong; of all others False. */
+const bad = new Set([
+  'PartiallyInvalid',
+  'Conflicted',
+  'OverlappingTLSConfig',
+  'InsecureFrontendValidationMode',
+  'netloom.dev/OptionRefused',
+]);
+
+function wrongIn(conditions: readonly GatewayCondition[], object: string): readonly string[] {
+  return conditions
+    .filter(({ type, status }) => (bad.has(type) ? status === 'True' : status === 'False'))
+    .filter(({ type, reason }) => type !== 'Programmed' && !consequences.has(reason))
+    .map(({ reason, message }) => `${object}: ${reason}${message === '' ? '' : `: ${message}`}`);
+}
+
+/** Said beside the condition that says what it is. */
+const consequences = new Set(['NoConflicts', 'ListenersNotResolved']);
+
+function emptyBackends({ backends }: GatewayIntent): readonly string[] {
+  return Object.entries(backends)
+    .filter(([, { endpoints }]) => endpoints.length === 0)
+    .map(
+      ([key, { origin }]) =>
+        `${formatOrigin(origin)}: port ${placeOf(key).split(':')[1]} has no endpoint that is ready`,
+    );
+}

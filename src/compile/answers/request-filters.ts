@@ -1,0 +1,56 @@
+/** What a gateway does to a request besides sending it on, in words and in its order. */
+import type { GatewayActionIntent, GatewayHeaderChange, GatewayIntent } from '#intent/gateway.ts';
+import { formatOrigin } from '#intent/origin.ts';
+
+export function changesOf(intent: GatewayIntent, action: GatewayActionIntent): readonly string[] {
+  const { cors, externalAuth, mirrors = [], filters, persistence, timeouts, retry } = action;
+  const texts: string[] = [];
+  if (cors !== undefined) texts.push(`lets origins ${cors.allowOrigins.join(', ') || 'of nobody'} in (CORS)`);
+  if (externalAuth !== undefined) {
+    const { backend } = externalAuth;
+    texts.push(
+      backend === undefined
+        ? 'can ask nobody for leave, since what it refers to is not there'
+        : `asks ${nameOf(intent, backend)} for leave (${externalAuth.protocol.toUpperCase()})`,
+    );
+  }
+  for (const { backend, share } of mirrors) {
+    const part = share >= 1_000_000 ? '' : ` of ${share / 10_000} % of requests`;
+    texts.push(`sends a copy${part} to ${nameOf(intent, backend)}`);
+  }
+  texts.push(...headerTexts(filters?.request, 'of the request'));
+  const { rewrite } = filters ?? {};
+  if (rewrite?.hostname !== undefined) texts.push(`rewrites the host to ${rewrite.hostname}`);
+  if (rewrite?.path !== undefined) {
+    const { type, value } = rewrite.path;
+    texts.push(`rewrites ${type === 'full' ? 'the path' : 'the prefix'} to ${value === '' ? '/' : value}`);
+  }
+  texts.push(...headerTexts(filters?.response, 'of the answer'));
+  if (persistence !== undefined) texts.push(`keeps sessions by ${persistence.type} ${persistence.name}`);
+  if (timeouts?.request) texts.push(`waits ${timeouts.request} ms at most`);
+  if (timeouts?.backend) texts.push(`waits ${timeouts.backend} ms at most for one try`);
+  if (retry !== undefined) {
+    texts.push(
+      `tries again up to ${retry.attempts} times after ${retry.codes.join(', ') || 'a lost connection'}`,
+    );
+  }
+  return texts;
+}
+
+function headerTexts(change: GatewayHeaderChange | undefined, of: string): readonly string[] {
+  if (change === undefined) return [];
+  const { set = [], add = [], remove = [] } = change;
+  const verbs = [
+    ['sets', set.map(({ name }) => name)],
+    ['adds', add.map(({ name }) => name)],
+    ['removes', remove],
+  ] as const;
+  return verbs.flatMap(([verb, names]) =>
+    names.length === 0 ? [] : [`${verb} header${names.length === 1 ? '' : 's'} ${names.join(', ')} ${of}`],
+  );
+}
+
+function nameOf({ backends }: GatewayIntent, key: string): string {
+  const held = backends[key];
+  return held === undefined ? key : formatOrigin(held.origin);
+}

@@ -1,0 +1,305 @@
+/** For tests: any objects around Gateways, small enough that they meet, and any changes of them. */
+import fc from 'fast-check';
+import type {
+  GatewayModel,
+  HTTPRouteModel,
+  L4RouteModel,
+  ListenerModel,
+  NamespacesFrom,
+  RouteKind,
+  RouteModel,
+} from '#model/gateway/types.ts';
+import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
+import {
+  authority,
+  certificate,
+  gateway,
+  gatewayClass,
+  grant,
+  listener,
+  listenerSet,
+  objectOf,
+  parent,
+  passthrough,
+  reference,
+  secret,
+} from './testing.ts';
+import type { GatewayInput, GatewayInputs, InstanceFacts } from './types.ts';
+
+/** One object that is set, or removed (`undefined`). */
+export type Change =
+  | {
+      readonly [K in GatewayInput]: {
+        readonly kind: K;
+        readonly key: string;
+        readonly value: GatewayInputs[K] | undefined;
+      };
+    }[GatewayInput]
+  | { readonly kind: 'facts'; readonly key: string; readonly value: InstanceFacts | undefined };
+
+const none = { nil: undefined };
+const spaces = fc.constantFrom('shop', 'other');
+const hostname = fc.constantFrom('', '', '', ' a.example', ' *.example', ' b.a.example', ' *.a.example');
+const namespaces: fc.Arbitrary<NamespacesFrom> = fc.constantFrom<NamespacesFrom>(
+  { from: 'Same' },
+  { from: 'All' },
+  { from: 'All' },
+  { from: 'All' },
+  { from: 'Selector', selector: { matchLabels: { team: 'a' } } },
+);
+const place = fc.constantFrom(
+  'HTTP/80',
+  'HTTP/80',
+  'HTTP/80',
+  'HTTP/80',
+  'HTTPS/443',
+  'HTTPS/443',
+  'TLS/443',
+  'TLS/443',
+  'TCP/80',
+  'TCP/5000',
+  'UDP/80',
+  'SCTP/1',
+);
+const oneListener: fc.Arbitrary<ListenerModel> = fc
+  .record({
+    name: fc.constantFrom('x', 'y', 'z'),
+    place,
+    hostname,
+    allowedNamespaces: namespaces,
+    passes: fc.boolean(),
+    secret: fc.constantFrom('shop/cert', 'shop/cert', 'shop/cert', 'other/cert', 'shop/none'),
+    kinds: fc.constantFrom<readonly RouteKind[]>([], [], [], [], [], ['HTTPRoute'], ['TCPRoute', 'TLSRoute']),
+  })
+  .map(({ name, place: at, hostname: host, allowedNamespaces, passes, secret: key, kinds }) =>
+    listener(
+      `${name} ${at}${host}`,
+      {
+        allowedNamespaces,
+        ...(passes && at.startsWith('TLS') ? passthrough : {}),
+        ...(kinds.length === 0
+          ? {}
+          : { allowedKinds: kinds.map((kind) => ({ group: 'gateway.networking.k8s.io', kind })) }),
+      },
+      [secret(key)],
+    ),
+  );
+const listeners = fc.uniqueArray(oneListener, {
+  minLength: 1,
+  maxLength: 3,
+  selector: ({ name }) => name,
+});
+
+const gatewayPart = fc.record({
+  allowedListeners: fc.constantFrom<NamespacesFrom>(
+    { from: 'None' },
+    { from: 'All' },
+    { from: 'All' },
+    { from: 'Selector', selector: { matchLabels: { team: 'a' } } },
+  ),
+  className: fc.constantFrom('netloom', 'netloom', 'netloom', 'netloom', 'netloom', 'netloom', 'else'),
+  proxyProtocol: fc.constantFrom<true | undefined>(undefined, true),
+  defaultScope: fc.constantFrom('All', 'None', undefined),
+  clientCertificate: fc.constantFrom(undefined, secret('shop/cert'), secret('other/cert')),
+  validation: fc.constantFrom(undefined, {
+    authorities: [reference('', 'ConfigMap', 'shop/ca'), reference('', 'ConfigMap', 'other/ca')],
+    mode: 'AllowValidOnly' as const,
+  }),
+  addresses: fc.constantFrom<GatewayModel['addresses']>([], [{ type: 'IPAddress', value: '192.0.2.1' }]),
+});
+
+const anyGateway = fc
+  .record({ name: fc.constantFrom('edge', 'edge', 'back'), listeners, part: gatewayPart })
+  .map(
+    ({
+      name,
+      listeners: own,
+      part: { validation, proxyProtocol, defaultScope, clientCertificate, ...part },
+    }) =>
+      gateway(`shop/${name}`, own, {
+        ...part,
+        clientValidation: {
+          ...(validation === undefined ? {} : { default: validation }),
+          perPort: new Map(),
+        },
+        ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
+        ...(defaultScope === undefined ? {} : { defaultScope }),
+        ...(clientCertificate === undefined ? {} : { clientCertificate }),
+      }),
+  );
+
+const parents = fc.uniqueArray(
+  fc.constantFrom(
+    'Gateway shop/edge',
+    'Gateway shop/edge',
+    'Gateway shop/edge',
+    'Gateway shop/back',
+    'Gateway shop/edge x',
+    'Gateway shop/edge :80',
+    'ListenerSet shop/more',
+    'ListenerSet other/more',
+  ),
+  { minLength: 1, maxLength: 2 },
+);
+const backendKey = fc.constantFrom('shop/web', 'shop/web', 'other/web', 'shop/none');
+const anyRoute: fc.Arbitrary<RouteModel> = fc
+  .record({
+    kind: fc.constantFrom<RouteKind>(
+      'HTTPRoute',
+      'HTTPRoute',
+      'GRPCRoute',
+      'TLSRoute',
+      'TCPRoute',
+      'UDPRoute',
+    ),
+    namespace: spaces,
+    name: fc.constantFrom('r', 's'),
+    age: fc.integer({ min: 0, max: 2 }),
+    parents,
+    hostnames: fc.uniqueArray(fc.constantFrom('a.example', '*.example', 'c.a.example', '*.a.example'), {
+      maxLength: 2,
+    }),
+    backends: fc.array(backendKey, { maxLength: 2 }),
+    standard: fc.constantFrom('All', undefined, undefined),
+  })
+  .map(({ kind, namespace, name, age, parents: refs, hostnames, backends, standard }): RouteModel => {
+    const base = {
+      ...objectOf(kind, `${namespace}/${name}`, age),
+      parents: refs.map(parent),
+      hostnames,
+      ...(standard === undefined ? {} : { defaultGateways: standard }),
+    };
+    const sent = backends.map((key) => backend(key));
+    if (kind === 'HTTPRoute')
+      return { ...base, kind, rules: [httpRule({ backends: sent })] } satisfies HTTPRouteModel;
+    if (kind === 'GRPCRoute') return { ...base, kind, rules: [{ matches: [], filters: [], backends: sent }] };
+    return { ...base, kind, rules: [{ backends: sent }] } satisfies L4RouteModel;
+  });
+
+const change = <T>(kind: GatewayInput | 'facts', key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Change> =>
+  fc.option(value, none).map((each) => ({ kind, key, value: each }) as Change);
+const keyed = <T extends { readonly key: string }>(
+  kind: GatewayInput,
+  value: fc.Arbitrary<T>,
+  keyOf: (each: T) => string = ({ key }) => key,
+): fc.Arbitrary<Change> =>
+  fc
+    .tuple(value, fc.integer({ min: 0, max: 4 }))
+    .map(([each, gone]) => ({ kind, key: keyOf(each), value: gone === 0 ? undefined : each }) as Change);
+
+/** From nothing not much can come. */
+export const beginning: readonly Change[] = [
+  { kind: 'class', key: 'netloom', value: gatewayClass() },
+  { kind: 'certificate', key: 'shop/cert', value: certificate('shop/cert') },
+  { kind: 'service', key: 'shop/web', value: service('shop/web', ['http 80']) },
+  { kind: 'slice', key: 'one', value: slice('shop/web', ['10.0.0.1']) },
+];
+
+/** Mostly Gateways and routes; now and then what they depend on. */
+export const anyChange: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 5, arbitrary: keyed('gateway', anyGateway) },
+  { weight: 12, arbitrary: keyed('route', anyRoute, (route) => `${route.kind}/${route.key}`) },
+  {
+    weight: 3,
+    arbitrary: keyed(
+      'listenerSet',
+      fc
+        .record({ namespace: spaces, of: fc.constantFrom('edge', 'edge', 'back', 'none'), listeners })
+        .map(({ namespace, of, listeners: own }) => listenerSet(`${namespace}/more`, `shop/${of}`, own)),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: change(
+      'class',
+      'netloom',
+      fc.constantFrom(
+        gatewayClass(),
+        gatewayClass(),
+        gatewayClass({ controllerName: 'else' }),
+        gatewayClass({ parameters: reference('', 'ConfigMap', 'shop/x') }),
+      ),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: keyed(
+      'grant',
+      fc.constantFrom(
+        grant('other', 'Gateway shop', 'Secret'),
+        grant('other', 'Gateway shop', 'ConfigMap ca'),
+        grant('shop', 'ListenerSet other', 'Secret cert'),
+        grant('other', 'HTTPRoute shop', 'Service web'),
+        grant('other', 'HTTPRoute shop', 'Service else', { key: 'other/httproute-shop-service-web' }),
+        grant('shop', 'TCPRoute other', 'Service'),
+      ),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.oneof(
+      change(
+        'certificate',
+        'shop/cert',
+        fc.constantFrom(certificate('shop/cert'), certificate('shop/cert', [])),
+      ),
+      change('certificate', 'other/cert', fc.constant(certificate('other/cert'))),
+      change('authority', 'ConfigMap/shop/ca', fc.constant(authority('ConfigMap', 'shop/ca'))),
+      change('authority', 'ConfigMap/other/ca', fc.constant(authority('ConfigMap', 'other/ca'))),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.oneof(
+      change(
+        'service',
+        'shop/web',
+        fc.constantFrom(service('shop/web', ['http 80']), service('shop/web', ['tls 80', 'u 80/UDP'])),
+      ),
+      change('service', 'other/web', fc.constant(service('other/web', ['http 80']))),
+      change(
+        'slice',
+        'one',
+        fc.constantFrom(slice('shop/web', ['10.0.0.1']), slice('other/web', ['10.0.0.2'])),
+      ),
+      change('slice', 'two', fc.constantFrom(slice('shop/web', ['10.0.0.3', '10.0.0.4 dead']))),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: keyed(
+      'tlsPolicy',
+      fc.constantFrom(
+        tlsPolicy('shop/p', 'web'),
+        tlsPolicy('shop/p', 'web:tls', {
+          authorities: [reference('', 'ConfigMap', 'shop/ca')],
+          wellKnown: undefined!,
+        }),
+        tlsPolicy('shop/q', 'web', objectOf('BackendTLSPolicy', 'shop/q', -1)),
+        tlsPolicy('other/p', 'web'),
+      ),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.oneof(
+      change('namespace', 'shop', fc.constantFrom({}, { team: 'a' })),
+      change('namespace', 'other', fc.constantFrom({}, { team: 'a' })),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: change(
+      'facts',
+      'shop/edge',
+      fc.constantFrom<InstanceFacts>(
+        { addresses: [], waiting: 'waits' },
+        { addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] },
+        {
+          addresses: [{ type: 'IPAddress', value: '192.0.2.2' }],
+          slots: new Map([['tcp/80', { kind: 'http' as const, slot: 2 }]]),
+        },
+      ),
+    ),
+  },
+);

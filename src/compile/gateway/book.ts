@@ -1,0 +1,208 @@
+/**
+ * Gateways, change by change: what each instance holds, and what is said of every object. Nothing is computed in another way than for the
+ * whole; only what looked at something that changed is computed again, in this order: Gateways with their listeners, routes, backends,
+ * statuses.
+ */
+import type { GatewayIntent } from '#intent/gateway.ts';
+import type { GatewayObject } from '#model/gateway/types.ts';
+import { classStatus } from './class-status.ts';
+import { policyContext } from './entry-context.ts';
+import { acceptedGateway, gatewayStatus, type StatusContext } from './gateway-status.ts';
+import { type GatewayView, viewGateway } from './gateway-view.ts';
+import { createHolding, type Holding } from './holding.ts';
+import { createInputs } from './inputs.ts';
+import { acceptedSet, listenerSetStatus } from './listener-set-status.ts';
+import type { ListenerGroup } from './listeners.ts';
+import { createLookups } from './lookups.ts';
+import { createRouteBook } from './route-book.ts';
+import { listenerText } from './same-attachments.ts';
+import { createStatuses } from './statuses.ts';
+import { tlsPolicyConditions, tlsPolicyReferences } from './tls-policies.ts';
+import {
+  controllerName,
+  type GatewayBook,
+  type GatewayChanges,
+  type GatewayInput,
+  type GatewaySlots,
+} from './types.ts';
+
+/** A policy's status has room for this many (the CRD's limit). */
+const mostAncestors = 16;
+
+export function createGatewayBook(slots: GatewaySlots): GatewayBook {
+  const lookups = createLookups();
+  const inputs = createInputs(lookups);
+  const { ask } = inputs;
+  const views = new Map<string, GatewayView>();
+  const holdings = new Map<string, Holding>();
+  const statuses = createStatuses();
+  /** Instances that were told of, and those that may have something to tell. */
+  const told = new Set<string>();
+  const touched = new Set<string>();
+  /** By Gateway: what the statuses of its ListenerSets say besides their own listeners. */
+  const outsides = new Map<string, string>();
+
+  const holdingOf = (gateway: string): Holding | undefined => {
+    touched.add(gateway);
+    return holdings.get(gateway);
+  };
+  const restate = (id: string): void => lookups.mark('status', id);
+  const routes = createRouteBook({ lookups, inputs, views, holdingOf, restate });
+
+  const lookAtGateway = (key: string): void => {
+    const before = views.get(key);
+    const after = lookups.track('gateway', key, () => viewGateway(key, slots, ask, before));
+    if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
+    touched.add(key);
+    if (after === undefined) {
+      views.delete(key);
+      holdings.delete(key);
+    } else {
+      views.set(key, after);
+      if (!holdings.has(key)) holdings.set(key, createHolding());
+      holdings.get(key)?.need('gateway', after.intent);
+    }
+    const sets = new Set([...(before?.sets.keys() ?? []), ...(after?.sets.keys() ?? [])]);
+    const outside = after === undefined ? '' : outsideText(contextOf(after));
+    const sameOutside = outside === outsides.get(key);
+    if (after === undefined) outsides.delete(key);
+    else outsides.set(key, outside);
+    for (const parent of [`Gateway/${key}`, ...[...sets].map((set) => `ListenerSet/${set}`)]) {
+      const [old, group] = [before?.parents.get(parent), after?.parents.get(parent)];
+      if (old !== group) {
+        holdings.get(key)?.need(parent, group?.intent ?? {});
+        if (groupText(old) !== groupText(group)) lookups.touch(`parent ${parent}`);
+      }
+      if (before === undefined || after === undefined) lookups.touch(`parent ${parent}`);
+      const set = parent.slice(parent.indexOf('/') + 1);
+      if (old !== group || !sameOutside || before?.sets.get(set) !== after?.sets.get(set)) restate(parent);
+    }
+    restate(`Gateway/${key}`);
+    if (before?.clientCertificate !== after?.clientCertificate) lookups.touch(`clientCertificate ${key}`);
+  };
+
+  const contextOf = (view: GatewayView): StatusContext => {
+    const facts = ask.facts(view.model.key);
+    return {
+      facts,
+      accepted: acceptedGateway(view, facts),
+      attachedRoutes: (listener: string) => routes.attachedRoutes(listener),
+    };
+  };
+  const sayGateway = (key: string): void => {
+    const view = views.get(key);
+    if (view === undefined) {
+      statuses.leave(`Gateway/${key}`);
+      return;
+    }
+    const context = contextOf(view);
+    const sets = [...view.sets.keys()].filter((set) => acceptedSet(set, view, context).status === 'True');
+    statuses.say(`Gateway/${key}`, view.model.generation, gatewayStatus(view, context, sets.length));
+  };
+  const saySet = (key: string): void => {
+    const model = inputs.peek('listenerSet', key);
+    const gateway = model && `${model.parent.namespace}/${model.parent.name}`;
+    const view = gateway === undefined ? undefined : views.get(gateway);
+    if (model === undefined || gateway === undefined || view?.sets.has(key) !== true) {
+      statuses.leave(`ListenerSet/${key}`);
+      return;
+    }
+    statuses.say(`ListenerSet/${key}`, model.generation, listenerSetStatus(model, view, contextOf(view)));
+  };
+  const sayClass = (key: string): void => {
+    const model = inputs.peek('class', key);
+    if (model?.controllerName !== controllerName) statuses.leave(`GatewayClass/${key}`);
+    else statuses.say(`GatewayClass/${key}`, model.generation, classStatus(model));
+  };
+  const say = (id: string): void => {
+    const slash = id.indexOf('/');
+    const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
+    if (kind === 'Gateway') sayGateway(key);
+    else if (kind === 'ListenerSet') saySet(key);
+    else if (kind === 'GatewayClass') sayClass(key);
+    else sayRoute(id);
+  };
+  const sayRoute = (id: string): void => {
+    const route = inputs.peek('route', id);
+    if (route === undefined) statuses.leave(id);
+    else statuses.say(id, route.generation, routes.status(id));
+  };
+  const sayPolicy = (key: string): void => {
+    const id = `BackendTLSPolicy/${key}`;
+    const status = lookups.track('policy', key, () => {
+      const policy = ask.get('tlsPolicy', key);
+      if (policy === undefined) return undefined;
+      const gateways = new Set(
+        tlsPolicyReferences(policy).services.flatMap((service) => routes.gatewaysOf(service)),
+      );
+      if (gateways.size === 0) return undefined;
+      const conditions = tlsPolicyConditions(policy, policyContext(ask));
+      const ancestors = [...gateways].sort().map((gateway) => ({ gateway, conditions }));
+      return { kind: 'BackendTLSPolicy' as const, key, ancestors: ancestors.slice(0, mostAncestors) };
+    });
+    const policy = inputs.peek('tlsPolicy', key);
+    if (policy !== undefined) statuses.say(id, policy.generation, status);
+    else {
+      lookups.forget('policy', key);
+      statuses.leave(id);
+    }
+  };
+
+  const takeInstances = (): GatewayChanges['instances'] => {
+    const instances = new Map<string, ReturnType<Holding['take']>>();
+    for (const key of [...touched].sort()) {
+      const holding = holdings.get(key);
+      const delta = holding?.take();
+      if (holding === undefined) {
+        if (told.delete(key)) instances.set(key, undefined);
+      } else if (delta !== undefined || !told.has(key)) {
+        told.add(key);
+        instances.set(key, delta ?? { put: {}, remove: {} });
+      }
+    }
+    touched.clear();
+    return instances;
+  };
+
+  return {
+    set(kind, key, value) {
+      if (!inputs.set(kind, key, value)) return;
+      const stage = stageOf[kind];
+      if (stage !== undefined) lookups.mark(stage, stage === 'status' ? `${statusKind[kind]}/${key}` : key);
+    },
+    setFacts: (gateway, facts) => inputs.setFacts(gateway, facts),
+    settle() {
+      for (const key of lookups.take('gateway')) lookAtGateway(key);
+      routes.settle();
+      for (const id of lookups.take('status')) say(id);
+      for (const key of lookups.take('policy')) sayPolicy(key);
+      return { instances: takeInstances(), statuses: statuses.take() };
+    },
+    whole: (gateway): GatewayIntent | undefined => holdings.get(gateway)?.whole(),
+    references: () => lookups.references(),
+  };
+}
+
+/** What is due as soon as an object is set, besides those who looked at it. */
+const stageOf: { readonly [K in GatewayInput]?: 'gateway' | 'route' | 'policy' | 'status' } = {
+  class: 'status',
+  gateway: 'gateway',
+  listenerSet: 'status',
+  route: 'route',
+  tlsPolicy: 'policy',
+};
+
+const statusKind: { readonly [K in GatewayInput]?: GatewayObject['origin']['kind'] } = {
+  class: 'GatewayClass',
+  listenerSet: 'ListenerSet',
+};
+
+/** What routes see of a parent. */
+function groupText(group: ListenerGroup | undefined): string {
+  return group === undefined ? '' : JSON.stringify(group.listeners.map(listenerText));
+}
+
+/** What ListenerSets are told of their Gateway. */
+function outsideText({ facts, accepted }: StatusContext): string {
+  return JSON.stringify([accepted.status, { ...facts, slots: facts === undefined ? undefined : null }]);
+}

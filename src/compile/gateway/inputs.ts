@@ -1,0 +1,143 @@
+/** The objects as they are now, with the indexes that questions about them need; whoever asks is noted. */
+import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
+import type { Labels } from '#model/selector.ts';
+import type { EndpointSliceModel } from '#model/service.ts';
+import { createGrants, grantTopic } from './grants.ts';
+import { type Lookups, referenceTopic } from './lookups.ts';
+import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
+
+export type Inputs = {
+  /** `undefined` removes. Who looked at it is due; false: it is the same as before. */
+  set<K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined): boolean;
+  setFacts(gateway: string, facts: InstanceFacts | undefined): void;
+  readonly ask: Asking;
+  /** Without a note. */
+  peek<K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined;
+};
+
+/** Questions of those who compute. */
+export type Asking = {
+  get<K extends Exclude<GatewayInput, 'authority' | 'certificate' | 'namespace'>>(
+    kind: K,
+    key: string,
+  ): GatewayInputs[K] | undefined;
+  class(name: string): GatewayClassModel | undefined;
+  facts(gateway: string): InstanceFacts | undefined;
+  /** No labels while the namespace isn't known. */
+  labels(namespace: string): Labels;
+  /** What a reference to a Secret with a certificate leads to; it is watched from now on, whatever comes of it. */
+  certificate(reference: ObjectReference): GatewayInputs['certificate'] | undefined;
+  authority(reference: ObjectReference): GatewayInputs['authority'] | undefined;
+  readonly permits: Permits;
+  /** Keys of ListenerSets that name a Gateway. */
+  setsOf(gateway: string): readonly string[];
+  slicesOf(service: string): readonly EndpointSliceModel[];
+  /** Policies that have the Service among their targets. */
+  policiesOf(service: string): readonly BackendTLSPolicyModel[];
+  /** Keys of Gateways with defaultScope All. */
+  defaultGateways(): readonly string[];
+};
+
+const gatewayGroup = 'gateway.networking.k8s.io';
+
+export function createInputs(lookups: Lookups): Inputs {
+  const stores = new Map<GatewayInput, Map<string, unknown>>();
+  const facts = new Map<string, InstanceFacts>();
+  const grants = createGrants();
+  const indexes = new Map<string, Map<string, Set<string>>>();
+
+  const peek = <K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined =>
+    stores.get(kind)?.get(key) as GatewayInputs[K] | undefined;
+  const get = <K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined => {
+    lookups.note(`${kind} ${key}`);
+    return peek(kind, key);
+  };
+  const listed = (index: string, of: string): readonly string[] => {
+    lookups.note(`${index}s of ${of}`);
+    return [...(indexes.get(index)?.get(of) ?? [])].sort();
+  };
+  /** The objects that an index leads to. */
+  const members = <K extends GatewayInput>(index: string, of: string, kind: K): readonly GatewayInputs[K][] =>
+    listed(index, of).flatMap((key) => {
+      const value = get(kind, key);
+      return value === undefined ? [] : [value];
+    });
+  const move = (index: string, key: string, from: readonly string[], to: readonly string[]): void => {
+    const map = indexes.get(index) ?? new Map<string, Set<string>>();
+    indexes.set(index, map);
+    for (const of of from) if (!to.includes(of)) map.get(of)?.delete(key);
+    for (const of of to) map.set(of, (map.get(of) ?? new Set<string>()).add(key));
+    for (const of of new Set([...from, ...to])) {
+      if (map.get(of)?.size === 0) map.delete(of);
+      if (from.includes(of) !== to.includes(of)) lookups.touch(`${index}s of ${of}`);
+    }
+  };
+
+  return {
+    set(kind, key, value) {
+      const before = peek(kind, key);
+      if (before === value || textOf(before) === textOf(value)) return false;
+      const store = stores.get(kind) ?? new Map<string, unknown>();
+      stores.set(kind, store);
+      if (value === undefined) store.delete(key);
+      else store.set(key, value);
+      if (kind === 'grant') {
+        for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
+          lookups.touch(topic);
+      } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
+      else if (kind === 'authority') lookups.touch(`reference ${key}`);
+      else lookups.touch(`${kind} ${key}`);
+      const index = indexOf[kind] as ((model: unknown) => readonly string[]) | undefined;
+      if (index !== undefined) move(kind, key, before ? index(before) : [], value ? index(value) : []);
+      return true;
+    },
+    setFacts(gateway, value) {
+      if (textOf(value) === textOf(facts.get(gateway))) return;
+      if (value === undefined) facts.delete(gateway);
+      else facts.set(gateway, value);
+      lookups.touch(`facts ${gateway}`);
+    },
+    peek,
+    ask: {
+      get,
+      class: (name) => get('class', name),
+      facts(gateway) {
+        lookups.note(`facts ${gateway}`);
+        return facts.get(gateway);
+      },
+      labels: (namespace) => get('namespace', namespace) ?? {},
+      certificate({ kind, namespace, name }) {
+        lookups.note(referenceTopic(kind, `${namespace}/${name}`));
+        return peek('certificate', `${namespace}/${name}`);
+      },
+      authority({ kind, namespace, name }) {
+        lookups.note(referenceTopic(kind, `${namespace}/${name}`));
+        return peek('authority', `${kind}/${namespace}/${name}`);
+      },
+      permits(from, to) {
+        if (from.namespace !== to.namespace) lookups.note(grantTopic(from, to));
+        return grants.permits(from, to);
+      },
+      setsOf: (gateway) => listed('listenerSet', gateway),
+      slicesOf: (service) => members('slice', service, 'slice'),
+      policiesOf: (service) => members('tlsPolicy', service, 'tlsPolicy'),
+      defaultGateways: () => listed('gateway', 'default'),
+    },
+  };
+}
+
+/** What objects of a kind are found by besides their key. */
+const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => readonly string[] } = {
+  listenerSet: ({ parent: { group, kind, namespace, name } }) =>
+    group === gatewayGroup && kind === 'Gateway' ? [`${namespace}/${name}`] : [],
+  slice: ({ service }) => [service],
+  tlsPolicy: ({ namespace, targets }) =>
+    targets.flatMap(({ group, kind, name }) =>
+      group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],
+    ),
+  gateway: ({ defaultScope }) => (defaultScope === 'All' ? ['default'] : []),
+};
+
+function textOf(value: unknown): string | undefined {
+  return JSON.stringify(value, (_key, each: unknown) => (each instanceof Map ? [...each] : each));
+}

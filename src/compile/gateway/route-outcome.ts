@@ -1,0 +1,48 @@
+/** What a route gets of what it wants, and what is said of it. */
+import type { RouteModel } from '#model/gateway/types.ts';
+import { condition } from './listener-conditions.ts';
+import type { Attachment, GatewayCondition, GatewayStatus } from './types.ts';
+
+/** `lost`: hostnames of a listener that others have. Without any left it isn't accepted. */
+export function finalAttachment(
+  wanted: Attachment,
+  lost: (listener: string) => readonly string[],
+): Attachment {
+  let less = false;
+  const listeners = wanted.listeners.flatMap((each) => {
+    const gone = lost(each.listener.key);
+    const hosts = gone.length === 0 ? each.hosts : each.hosts.filter((host) => !gone.includes(host));
+    less ||= hosts.length < each.hosts.length;
+    return hosts.length === 0 ? [] : [{ listener: each.listener, hosts }];
+  });
+  if (!less) return wanted;
+  if (listeners.length > 0) return { ...wanted, listeners };
+  // Whose routes those are isn't told: they may be another namespace's.
+  const message = 'Older routes have what it wants of the listeners';
+  return { ...wanted, listeners, accepted: condition('Accepted', 'False', 'Conflicted', message) };
+}
+
+/** `parts`: by Gateway what came of the attachments to it, and what its entries say. */
+export function routeStatus(
+  { kind, key }: RouteModel,
+  wanted: readonly Attachment[],
+  parts: ReadonlyMap<
+    string,
+    { readonly attachments: readonly Attachment[]; readonly conditions: readonly GatewayCondition[] }
+  >,
+): GatewayStatus | undefined {
+  if (wanted.length === 0) return undefined;
+  const taken = new Map<string, number>();
+  const parents = wanted.flatMap(({ gateway }) => {
+    const part = parts.get(gateway);
+    const index = taken.get(gateway) ?? 0;
+    taken.set(gateway, index + 1);
+    const attachment = part?.attachments[index];
+    if (part === undefined || attachment === undefined) return [];
+    const { parent, accepted } = attachment;
+    const refused = part.conditions.find(({ type }) => type === 'Accepted');
+    const own = accepted.status === 'True' && refused !== undefined ? refused : accepted;
+    return [{ parent, conditions: [own, ...part.conditions.filter(({ type }) => type !== 'Accepted')] }];
+  });
+  return { kind, key, parents };
+}

@@ -1,0 +1,198 @@
+/** The gateways of a cluster or of files: what each one's data plane holds by the objects that there are, and what is said of them. */
+import { endpointSliceType, namespaceType, secretType, serviceType } from '#api/core.ts';
+import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
+import { gatewayKind } from '#api/kinds/gateway.ts';
+import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
+import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
+import { httpRouteKind } from '#api/kinds/httproute.ts';
+import { listenerSetKind } from '#api/kinds/listenerset.ts';
+import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
+import { tcpRouteKind } from '#api/kinds/tcproute.ts';
+import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
+import { udpRouteKind } from '#api/kinds/udproute.ts';
+import type { KubeObject, ResourceType } from '#api/object.ts';
+import { createGatewayBook } from '#compile/gateway/book.ts';
+import {
+  controllerName,
+  type GatewayBook,
+  type GatewayInput,
+  type GatewayInputs,
+  type GatewayStatus,
+} from '#compile/gateway/types.ts';
+import type { GatewayIntent } from '#intent/gateway.ts';
+import { readBackendSlice } from '#model/endpointslice.ts';
+import { readAuthority } from '#model/gateway/authority.ts';
+import { readBackendService } from '#model/gateway/backendservice.ts';
+import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
+import { readCertificate } from '#model/gateway/certificate.ts';
+import { readGateway } from '#model/gateway/gateway.ts';
+import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readListenerSet } from '#model/gateway/listenerset.ts';
+import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
+import { readRoute } from '#model/gateway/route.ts';
+import type { Problem, Read } from '#model/problem.ts';
+import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
+import { gatewaySlots } from '#system/registry.ts';
+
+export type Gateways = {
+  readonly gateways: readonly {
+    /** `namespace/name`. */
+    readonly key: string;
+    readonly intent: GatewayIntent;
+    readonly addresses: readonly string[];
+    /** What its own status says is not there yet of the running instance. */
+    readonly waits?: string;
+  }[];
+  /** By `KIND/namespace/name`. */
+  readonly statuses: ReadonlyMap<string, GatewayStatus>;
+  readonly problems: readonly Problem[];
+};
+
+type Row = {
+  readonly type: ResourceType;
+  readonly input: GatewayInput;
+  readonly read: (object: KubeObject) => Read<unknown>;
+};
+
+const row = <K extends GatewayInput>(
+  type: ResourceType,
+  input: K,
+  read: (object: KubeObject) => Read<GatewayInputs[K]>,
+): Row => ({ type, input, read });
+
+const rows: readonly Row[] = [
+  row(gatewayClassKind, 'class', readGatewayClass),
+  row(gatewayKind, 'gateway', readGateway),
+  row(listenerSetKind, 'listenerSet', readListenerSet),
+  ...[httpRouteKind, grpcRouteKind, tlsRouteKind, tcpRouteKind, udpRouteKind].map((type) =>
+    row(type, 'route', readRoute),
+  ),
+  row(referenceGrantKind, 'grant', readReferenceGrant),
+  row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
+  row(serviceType, 'service', readBackendService),
+  row(endpointSliceType, 'slice', readBackendSlice),
+  row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),
+];
+
+/** All kinds that gateways are made of, but for Secrets and ConfigMaps: of those only what is referred to is read, by name. */
+export const gatewayTypes: readonly ResourceType[] = rows.map(({ type }) => type);
+
+/**
+ * `named` finds a Secret or ConfigMap that is referred to; undefined: there is none, or it may not be read. Files need no GatewayClass of
+ * ours: a cluster with Netloom has one.
+ */
+export async function gatewaysOf(
+  objects: readonly KubeObject[],
+  named: (kind: 'Secret' | 'ConfigMap', namespace: string, name: string) => Promise<KubeObject | undefined>,
+): Promise<Gateways> {
+  const slots = Object.fromEntries(
+    Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
+  );
+  const book = createGatewayBook(slots as Parameters<typeof createGatewayBook>[0]);
+  const problems: Problem[] = [];
+  const set = (kind: GatewayInput, key: string, value: unknown) => book.set(kind, key, value as undefined);
+  for (const object of [ourClass, ...objects]) {
+    const found = rows.find(({ type }) => isOf(object, type));
+    if (found === undefined) continue;
+    const { value, problems: wrong } = found.read(object);
+    problems.push(...wrong);
+    const key = keyOf(object);
+    set(found.input, found.input === 'route' ? `${object.kind}/${key}` : key, value);
+  }
+  const written = new Map(objects.filter(isGateway).map((object) => [keyOf(object), toldOf(object)]));
+  const first = book.settle();
+  problems.push(...(await setNamed(book, named)));
+  const second = book.settle();
+  const changes = [first, second];
+  const keys = new Set(changes.flatMap(({ instances }) => [...instances.keys()]));
+  const statuses = new Map<string, GatewayStatus>();
+  for (const [key, status] of changes.flatMap((each) => [...each.statuses])) {
+    if (status === undefined) statuses.delete(key);
+    else statuses.set(key, status);
+  }
+  return {
+    gateways: [...keys].sort().flatMap((key) => {
+      const intent = book.whole(key);
+      return intent === undefined ? [] : [{ key, intent, ...(written.get(key) ?? { addresses: [] }) }];
+    }),
+    statuses,
+    problems,
+  };
+}
+
+const ourClass: KubeObject = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'GatewayClass',
+  metadata: { name: 'netloom' },
+  spec: { controllerName },
+} as KubeObject;
+
+/** What is referred to is asked for only now: nobody needs to see all Secrets for it. */
+async function setNamed(
+  book: GatewayBook,
+  named: Parameters<typeof gatewaysOf>[1],
+): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const reference of book.references()) {
+    const [kind = '', namespace = '', name = ''] = reference.split('/');
+    if (kind !== 'Secret' && kind !== 'ConfigMap') continue;
+    const object = await named(kind, namespace, name);
+    if (object === undefined) continue;
+    if (kind === 'Secret' && object['type'] === 'kubernetes.io/tls') {
+      const { value, problems: wrong } = readCertificate(object, inspectCertificate);
+      problems.push(...wrong);
+      book.set('certificate', `${namespace}/${name}`, value);
+    }
+    if (object['data'] === undefined || !('ca.crt' in (object['data'] as object))) continue;
+    const { value, problems: wrong } = readAuthority(object, inspectAuthority);
+    problems.push(...wrong);
+    book.set('authority', reference, value);
+  }
+  return problems;
+}
+
+function isOf({ apiVersion, kind }: KubeObject, type: ResourceType): boolean {
+  const slash = apiVersion.indexOf('/');
+  return kind === type.kind && (slash === -1 ? '' : apiVersion.slice(0, slash)) === type.group;
+}
+
+function isGateway(object: KubeObject): boolean {
+  return isOf(object, gatewayKind);
+}
+
+type Told = {
+  readonly addresses?: readonly { readonly value?: string }[];
+  readonly conditions?: readonly {
+    readonly type?: string;
+    readonly status?: string;
+    readonly reason?: string;
+    readonly message?: string;
+  }[];
+};
+
+/** Whether an instance runs, and where, is for the controller to say. */
+function toldOf({ status }: KubeObject): { readonly addresses: readonly string[]; readonly waits?: string } {
+  const { addresses = [], conditions = [] } = (status ?? {}) as Told;
+  const programmed = conditions.find(({ type, status: value }) => type === 'Programmed' && value !== 'True');
+  return {
+    addresses: addresses.flatMap(({ value }) => value ?? []),
+    ...(programmed === undefined ? {} : { waits: `${programmed.reason}: ${programmed.message}` }),
+  };
+}
+
+function keyOf({ metadata: { namespace, name } }: KubeObject): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+/** As `named` of `gatewaysOf` wants it, among objects. */
+export function namedIn(objects: readonly KubeObject[]): Parameters<typeof gatewaysOf>[1] {
+  return (kind, namespace, name) =>
+    Promise.resolve(
+      objects.find(
+        (object) =>
+          isOf(object, { ...secretType, kind }) &&
+          object.metadata.namespace === namespace &&
+          object.metadata.name === name,
+      ),
+    );
+}

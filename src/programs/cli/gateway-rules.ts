@@ -1,0 +1,50 @@
+/** What the controller may do for Gateways, beyond what it may do anyway; and the GatewayClass that comes with Netloom. */
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import type { KubeObject } from '#api/object.ts';
+import { controllerName } from '#compile/gateway/types.ts';
+
+const watch = ['get', 'list', 'watch'];
+const own = [...watch, 'create', 'patch', 'delete'];
+
+const read = [
+  'gatewayclasses',
+  'gateways',
+  'listenersets',
+  'httproutes',
+  'grpcroutes',
+  'tlsroutes',
+  'tcproutes',
+  'udproutes',
+  'referencegrants',
+  'backendtlspolicies',
+];
+
+/**
+ * A Gateway's objects stand in the Gateway's namespace, which may be any; so do the Secrets and ConfigMaps that it refers to. RBAC has
+ * no word for "only of type kubernetes.io/tls": the controller asks for these, and for others by name.
+ */
+export const gatewayRules: readonly object[] = [
+  { apiGroups: [gatewayGroup], resources: read, verbs: watch },
+  // Its finalizer, while a Gateway has it.
+  { apiGroups: [gatewayGroup], resources: ['gatewayclasses'], verbs: ['patch'] },
+  {
+    apiGroups: [gatewayGroup],
+    resources: read.filter((name) => name !== 'referencegrants').map((name) => `${name}/status`),
+    verbs: ['patch'],
+  },
+  { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
+  { apiGroups: [''], resources: ['configmaps'], verbs: watch },
+  { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },
+];
+
+export const gatewayClassName = 'netloom';
+
+export function gatewayClassObject(labels: Readonly<Record<string, string>>): KubeObject {
+  return {
+    apiVersion: `${gatewayGroup}/v1`,
+    kind: 'GatewayClass',
+    metadata: { name: gatewayClassName, labels },
+    spec: { controllerName },
+  };
+}

@@ -1,0 +1,32 @@
+/** `netloom gateway`: what gateways listen at, which routes they have and where those lead, and what is wrong. */
+import { describeGateway } from '#compile/answers/gateways.ts';
+import { gatewaySource } from './answers/gateway-source.ts';
+import { exitCodes, type Invocation, UsageError } from './command.ts';
+import { gatewayLines } from './gateway-table.ts';
+
+export async function run(invocation: Invocation): Promise<number> {
+  const { operands, values, out, progress } = invocation;
+  const only = gatewayOf(operands);
+  const { gateways, statuses } = await gatewaySource(invocation);
+  const answers = gateways
+    .filter(({ key }) => only === undefined || key === only)
+    .map(({ key, intent, ...told }) => describeGateway(key, intent, statuses, told));
+  if (only !== undefined && answers.length === 0) {
+    progress(`there is no Gateway ${only} of a class of ours`);
+    return exitCodes.failed;
+  }
+  if (values.output === 'json') out(JSON.stringify({ gateways: answers }));
+  else for (const line of gatewayLines(answers)) out(line);
+  return only !== undefined && answers.some(({ problems }) => problems.length > 0)
+    ? exitCodes.failed
+    : exitCodes.ok;
+}
+
+function gatewayOf([operand]: readonly string[]): string | undefined {
+  if (operand === undefined) return undefined;
+  const [first = '', second, ...more] = operand.split('/');
+  const [namespace, name] = second === undefined ? ['default', first] : [first, second];
+  if (name === '' || namespace === '' || more.length > 0)
+    throw new UsageError('netloom gateway takes NAMESPACE/GATEWAY, or GATEWAY of namespace default');
+  return `${namespace}/${name}`;
+}

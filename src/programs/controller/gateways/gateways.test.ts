@@ -1,0 +1,508 @@
+/** Gateways against the lab's API server: what a user sees of an instance and of statuses, and what its pods are told. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { namespaceType, podType, secretType, serviceType } from '#api/core.ts';
+import { crdOf } from '#api/crd.ts';
+import { gatewayKind } from '#api/kinds/gateway.ts';
+import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
+import { httpRouteKind } from '#api/kinds/httproute.ts';
+import { kinds } from '#api/kinds.ts';
+import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
+import { controllerName } from '#compile/gateway/types.ts';
+import { type Client, createClient } from '#kube/client.ts';
+import { makeCertificate } from '#lab/apiserver/certificate.ts';
+import { testServer } from '#lab/apiserver/testing.ts';
+import { eventually } from '#lab/eventually.ts';
+import { silentLog } from '#telemetry/log.ts';
+import { createRegistry, type Registry } from '#telemetry/metrics.ts';
+import { createFakePod, type FakePod } from './fake.ts';
+import { createGateways } from './gateways.ts';
+import { configMapType, deploymentType, disruptionBudgetType } from './kinds.ts';
+import { instanceComponent } from './names.ts';
+
+let stage: Stage;
+let leader: ReturnType<Stage['lead']>;
+
+beforeAll(async () => {
+  stage = await openStage();
+}, 60_000);
+afterEach(() => leader?.stop());
+afterAll(() => stage?.close());
+
+const gatewayClassName = 'netloom';
+const spec = (...listeners: readonly object[]) => ({ gatewayClassName, listeners });
+const seen = <T>(read: () => Promise<T>, check: (value: T) => void) =>
+  eventually(async () => check(await read()), 10_000);
+const isGone = (type: Parameters<Stage['read']>[0], name: string) =>
+  eventually(() => expect(stage.read(type, name)).rejects.toMatchObject({ code: 404 }));
+const portsOf = async (service: string) =>
+  ((await stage.read(types.service, service))['spec'] as { ports: { port: number; targetPort: number }[] })
+    .ports;
+
+/** A Gateway with a pod and an address. */
+async function running(name: string, address: string, ...listeners: readonly object[]) {
+  await stage.make(types.gateway, name, spec(...listeners));
+  await eventually(() => stage.read(types.service, `${name}-netloom`));
+  const pod = await stage.addPod(`${name}-netloom`, `${name}-pod`, address);
+  await stage.giveAddress(`${name}-netloom`, `192.0.2.${address.split('.')[3]}`);
+  await seen(
+    () => stage.read(types.gateway, name),
+    (gateway) => expect(conditionsOf(gateway)).toMatchObject({ Programmed: 'True/Programmed' }),
+  );
+  return pod;
+}
+
+describe('a Gateway', () => {
+  test('becomes objects of its own, says what it waits for, and is programmed once a pod serves it', async () => {
+    leader = stage.lead();
+    await stage.make(types.gateway, 'web', {
+      ...spec(listener('http', 80)),
+      infrastructure: { labels: { team: 'shop' }, annotations: { 'example.com/cost': '7' } },
+    });
+    await seen(
+      () => stage.read(types.gateway, 'web'),
+      (gateway) => {
+        expect(conditionsOf(gateway)).toMatchObject({ Accepted: 'True/Accepted' });
+        expect(conditionsOf(gateway)['Programmed']).toMatch(/^False/);
+        expect(messageOf(gateway, 'Programmed')).toContain('no pod of Deployment web-netloom is ready');
+      },
+    );
+    for (const [type, name] of [
+      [types.deployment, 'web-netloom'],
+      [types.service, 'web-netloom'],
+      [types.secret, 'web-netloom-feed'],
+    ] as const) {
+      const { metadata } = await stage.read(type, name);
+      expect(metadata.labels).toMatchObject({
+        team: 'shop',
+        'gateway.networking.k8s.io/gateway-name': 'web',
+        'gateway.networking.k8s.io/gateway-class-name': 'netloom',
+      });
+      expect(metadata.annotations).toMatchObject({ 'example.com/cost': '7' });
+      expect(metadata.ownerReferences).toMatchObject([{ kind: 'Gateway', name: 'web', controller: true }]);
+    }
+    expect(await portsOf('web-netloom')).toMatchObject([{ port: 80, targetPort: 10_000 }]);
+    const pod = await stage.addPod('web-netloom', 'web-pod', '10.0.0.1');
+    await seen(
+      () => stage.read(types.gateway, 'web'),
+      (gateway) =>
+        expect(messageOf(gateway, 'Programmed')).toContain('Service web-netloom has no address yet'),
+    );
+    await stage.giveAddress('web-netloom', '192.0.2.1');
+    await seen(
+      () => stage.read(types.gateway, 'web'),
+      (gateway) => {
+        expect(conditionsOf(gateway)).toMatchObject({ Programmed: 'True/Programmed' });
+        expect(gateway['status']).toMatchObject({ addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] });
+      },
+    );
+    expect(pod.held('ports')).toMatchObject({ 'tcp/80': { kind: 'http', slot: 0 } });
+    expect(leader.registry.text()).toContain('netloom_gateway_instances 1');
+    await stage.client.delete(types.gateway, 'web', { namespace: 'default' });
+    await isGone(types.deployment, 'web-netloom');
+    await isGone(types.service, 'web-netloom');
+    await eventually(() => expect(leader.registry.text()).toContain('netloom_gateway_instances 0'));
+  });
+
+  test('a route reaches the pod with its edit, and is told what became of it', async () => {
+    leader = stage.lead();
+    const pod = await running('routed', '10.0.0.2', listener('http', 80));
+    await stage.make(types.service, 'echo', { selector: { app: 'echo' }, ports: [{ port: 80 }] });
+    await stage.make(types.route, 'r', routeSpec('routed', '/a'));
+    await eventually(() => expect(JSON.stringify(pod.held('rules'))).toContain('"/a"'));
+    await seen(
+      () => stage.read(types.route, 'r'),
+      (route) => {
+        const { parents } = route['status'] as { parents: { controllerName: string; conditions: [] }[] };
+        expect(parents).toMatchObject([{ controllerName: 'netloom.dev/gateway' }]);
+        expect(conditionsOf(parents[0]!)).toMatchObject({
+          Accepted: 'True/Accepted',
+          ResolvedRefs: 'True/ResolvedRefs',
+        });
+      },
+    );
+    await stage.change(types.route, 'r', { spec: routeSpec('routed', '/b') });
+    await eventually(() => expect(JSON.stringify(pod.held('rules'))).toContain('"/b"'));
+    expect(JSON.stringify(pod.held('rules'))).not.toContain('"/a"');
+    await seen(
+      () => stage.read(types.route, 'r'),
+      (route) =>
+        expect(JSON.stringify(route['status'])).toContain(
+          `"observedGeneration":${route.metadata.generation}`,
+        ),
+    );
+    await stage.client.delete(types.route, 'r', { namespace: 'default' });
+    await eventually(() => expect(pod.held('rules')).toEqual({}));
+  });
+
+  test('what others change of its objects is put right, and its key stays', async () => {
+    leader = stage.lead();
+    await running('healed', '10.0.0.3', listener('http', 80));
+    const before = (await stage.read(types.secret, 'healed-netloom-feed'))['data'];
+    await stage.change(types.service, 'healed-netloom', { spec: { selector: { app: 'stolen' } } });
+    await seen(
+      () => stage.read(types.service, 'healed-netloom'),
+      (service) =>
+        expect(service['spec']).toMatchObject({
+          selector: { 'app.kubernetes.io/instance': 'healed-netloom' },
+        }),
+    );
+    const { uid } = (await stage.read(types.deployment, 'healed-netloom')).metadata;
+    await stage.client.delete(types.deployment, 'healed-netloom', { namespace: 'default' });
+    await seen(
+      () => stage.read(types.deployment, 'healed-netloom'),
+      (deployment) => expect(deployment.metadata.uid).not.toBe(uid),
+    );
+    expect((await stage.read(types.secret, 'healed-netloom-feed'))['data']).toEqual(before);
+  });
+
+  test('takes over no object of its name', async () => {
+    leader = stage.lead();
+    await stage.make(types.service, 'taken-netloom', { selector: { app: 'x' }, ports: [{ port: 1 }] });
+    await stage.make(types.gateway, 'taken', spec(listener('http', 80)));
+    await seen(
+      () => stage.read(types.gateway, 'taken'),
+      (gateway) =>
+        expect(messageOf(gateway, 'Programmed')).toContain(
+          "Service taken-netloom in namespace default is not this Gateway's",
+        ),
+    );
+    expect(await portsOf('taken-netloom')).toMatchObject([{ port: 1 }]);
+  });
+
+  test('follows its parameters, and keeps what it has while they are wrong', async () => {
+    leader = stage.lead();
+    const infrastructure = { parametersRef: { group: '', kind: 'ConfigMap', name: 'size' } };
+    await stage.make(types.gateway, 'sized', { ...spec(listener('http', 80)), infrastructure });
+    const accepted = (text: string, message = '') =>
+      seen(
+        () => stage.read(types.gateway, 'sized'),
+        (gateway) => {
+          expect(conditionsOf(gateway)['Accepted']).toBe(text);
+          expect(messageOf(gateway, 'Accepted')).toContain(message);
+        },
+      );
+    await accepted('False/InvalidParameters', 'there is no ConfigMap default/size');
+    await stage.make(types.configMap, 'size', {}, { data: { replicas: '2', serviceType: 'ClusterIP' } });
+    await accepted('True/Accepted');
+    await seen(
+      () => stage.read(types.deployment, 'sized-netloom'),
+      (deployment) => expect(deployment['spec']).toMatchObject({ replicas: 2 }),
+    );
+    await eventually(() => stage.read(disruptionBudgetType, 'sized-netloom'));
+    await stage.change(types.configMap, 'size', { data: { replicas: 'many' } });
+    await accepted('False/InvalidParameters', 'replicas: "many"');
+    expect((await stage.read(types.deployment, 'sized-netloom'))['spec']).toMatchObject({ replicas: 2 });
+    await stage.change(types.configMap, 'size', { data: { replicas: '1' } });
+    await accepted('True/Accepted');
+    await isGone(disruptionBudgetType, 'sized-netloom');
+  });
+
+  test('a port of its Service leads to a socket only when its pods serve it there', async () => {
+    leader = stage.lead();
+    const pod = await running('ordered', '10.0.0.4', listener('http', 80));
+    const gate = Promise.withResolvers<void>();
+    pod.hold(gate.promise);
+    await stage.change(types.gateway, 'ordered', {
+      spec: spec(listener('http', 80), listener('more', 8080)),
+    });
+    await eventually(() => expect(pod.told.length).toBeGreaterThan(0));
+    expect(await portsOf('ordered-netloom')).toHaveLength(1);
+    gate.resolve();
+    await eventually(async () => expect(await portsOf('ordered-netloom')).toHaveLength(2));
+    expect(pod.held('ports')).toHaveProperty(['tcp/8080']);
+  });
+
+  test('a certificate comes, is renewed, and goes with what refers to it', async () => {
+    leader = stage.lead();
+    const tls = { mode: 'Terminate', certificateRefs: [{ name: 'cert' }] };
+    const pod = await running('secured', '10.0.0.8', listener('http', 80));
+    const https = listener('https', 443, { protocol: 'HTTPS', tls });
+    await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80), https) });
+    const listenerConditions = async (): Promise<Readonly<Record<string, string>>> => {
+      const { listeners } = (await stage.read(types.gateway, 'secured'))['status'] as {
+        listeners: { name: string }[];
+      };
+      return conditionsOf(listeners.find(({ name }) => name === 'https') ?? {});
+    };
+    await seen(listenerConditions, (conditions) =>
+      expect(conditions['ResolvedRefs']).toBe('False/InvalidCertificateRef'),
+    );
+    const pair = (): object => {
+      const names = ['secured.example'];
+      const dates = { notBefore: new Date(0), notAfter: new Date('2100-01-01') };
+      const { certificate, key } = makeCertificate(
+        { use: 'server', commonName: 'x', names, ...dates },
+        authority,
+      );
+      return { 'tls.crt': btoa(certificate), 'tls.key': btoa(key) };
+    };
+    const authority = makeCertificate({
+      use: 'authority',
+      commonName: 'test',
+      notBefore: new Date(0),
+      notAfter: new Date('2100-01-01'),
+    });
+    await stage.make(types.secret, 'cert', {}, { type: 'kubernetes.io/tls', data: pair() });
+    await seen(listenerConditions, (conditions) =>
+      expect(conditions).toMatchObject({ ResolvedRefs: 'True/ResolvedRefs', Programmed: 'True/Programmed' }),
+    );
+    const first = JSON.stringify(pod.held('certificates'));
+    expect(first).toContain('secured.example');
+    await stage.change(types.secret, 'cert', { data: pair() });
+    await eventually(() => expect(JSON.stringify(pod.held('certificates'))).not.toBe(first));
+    await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80)) });
+    await eventually(() => expect(pod.held('certificates')).toEqual({}));
+  });
+
+  test('says when its pod takes nothing more, and when it does again', async () => {
+    leader = stage.lead();
+    const pod = await running('deaf', '10.0.0.9', listener('http', 80));
+    const programmed = (text: string, message: string) =>
+      seen(
+        () => stage.read(types.gateway, 'deaf'),
+        (gateway) => {
+          expect(conditionsOf(gateway)['Programmed']).toBe(text);
+          expect(messageOf(gateway, 'Programmed')).toContain(message);
+        },
+      );
+    pod.deaf(true);
+    await stage.make(types.route, 'unheard', routeSpec('deaf', '/unheard'));
+    await programmed('False/Pending', 'no pod of Deployment deaf-netloom has taken what it is to serve');
+    pod.deaf(false);
+    await programmed('True/Programmed', '');
+    expect(JSON.stringify(pod.held('rules'))).toContain('/unheard');
+  });
+
+  test('keeps its class from being deleted', async () => {
+    leader = stage.lead();
+    const className = 'kept';
+    await stage.make(types.class, className, { controllerName });
+    await stage.make(types.gateway, 'keeper', { ...spec(listener('http', 80)), gatewayClassName: className });
+    const finalizers = async () => (await stage.read(types.class, className)).metadata.finalizers ?? [];
+    await seen(finalizers, (list) => expect(list).toHaveLength(1));
+    await stage.client.delete(types.class, className);
+    await stage.read(types.class, className);
+    await stage.client.delete(types.gateway, 'keeper', { namespace: 'default' });
+    await isGone(types.class, className);
+  });
+
+  test('of another controller costs nothing and is told nothing', async () => {
+    leader = stage.lead();
+    await stage.make(types.class, 'other', { controllerName: 'example.com/other' });
+    await stage.make(types.gateway, 'theirs', { ...spec(listener('http', 80)), gatewayClassName: 'other' });
+    await running('ours', '10.0.0.5', listener('http', 80));
+    await expect(stage.read(types.deployment, 'theirs-other')).rejects.toMatchObject({ code: 404 });
+    const { conditions = [] } = (await stage.read(types.gateway, 'theirs'))['status'] as { conditions?: [] };
+    for (const condition of conditions) expect(condition).toMatchObject({ status: 'Unknown' });
+  });
+});
+
+describe('the leader', () => {
+  test('a new one keeps everything as it is and brings pods to what is true now', async () => {
+    leader = stage.lead();
+    const pod = await running('kept', '10.0.0.6', listener('http', 80));
+    await leader.stop();
+    const before = await stage.read(types.gateway, 'kept');
+    const objects = () =>
+      Promise.all(
+        [types.service, types.deployment].map(
+          async (type) => (await stage.read(type, 'kept-netloom')).metadata,
+        ),
+      );
+    const versions = await objects();
+    const told = pod.told.length;
+    leader = stage.lead();
+    await eventually(() => expect(pod.told.length).toBeGreaterThan(told));
+    expect(pod.told.at(-1)).toMatchObject({ replace: true });
+    expect(await stage.read(types.gateway, 'kept')).toEqual(before);
+    expect(await objects()).toEqual(versions);
+    expect(leader.registry.text()).not.toContain('netloom_gateway_status_writes_total{kind="Gateway"}');
+  });
+
+  test('a thousand routes at once are a thousand statuses, and few of their Gateway', async () => {
+    leader = stage.lead();
+    const pod = await running('busy', '10.0.0.7', listener('http', 80));
+    const count = 1_000;
+    const names = Array.from({ length: count }, (_, at) => `many${at}`);
+    const writes = (kind: string): number =>
+      Number(
+        leader.registry.text().match(new RegExp(`status_writes_total\\{kind="${kind}"\\} (\\d+)`))?.[1] ?? 0,
+      );
+    const before = writes('Gateway');
+    await Promise.all(names.map((name) => stage.make(types.route, name, routeSpec('busy', `/${name}`))));
+    await eventually(async () => {
+      const { listeners } = (await stage.read(types.gateway, 'busy'))['status'] as {
+        listeners: { attachedRoutes: number }[];
+      };
+      expect(listeners[0]?.attachedRoutes).toBe(count);
+    }, 30_000);
+    await eventually(() => expect(writes('HTTPRoute')).toBe(count), 30_000);
+    expect(writes('Gateway') - before).toBeLessThanOrEqual(20);
+    expect(Object.keys(pod.held('rules'))).toHaveLength(count);
+  }, 90_000);
+});
+
+type Stage = {
+  readonly client: Client;
+  /** By address. */
+  readonly pods: ReadonlyMap<string, FakePod>;
+  /** Leads until it is stopped. */
+  lead(): { readonly registry: Registry; stop(): Promise<void> };
+  make(type: ResourceType, name: string, spec: object, more?: object): Promise<KubeObject>;
+  read(type: ResourceType, name: string): Promise<KubeObject>;
+  change(type: ResourceType, name: string, body: object): Promise<KubeObject>;
+  /** A pod of an instance, ready. */
+  addPod(instance: string, name: string, address: string): Promise<FakePod>;
+  /** As if a load balancer had given it. */
+  giveAddress(service: string, ip: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+const crdType: ResourceType = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+
+/** All is in namespace `default`. */
+async function openStage(): Promise<Stage> {
+  const api = await testServer();
+  const { authority, admin } = api.server.pki;
+  const newClient = (): Client =>
+    createClient({
+      server: api.url,
+      ca: authority.certificate,
+      cert: admin.certificate,
+      key: admin.key,
+      requestsPerSecond: 5_000,
+      burst: 5_000,
+    });
+  const client = newClient();
+  await Promise.all(kinds.map((kind) => client.create(crdType, crdOf(kind))));
+  await Promise.all(kinds.map((kind) => eventually(() => client.list(kind))));
+  const pods = new Map<string, FakePod>();
+  const stops = new Set<() => Promise<void>>();
+  const namespace = 'default';
+
+  const stage: Stage = {
+    client,
+    pods,
+    lead() {
+      const own = newClient();
+      const registry = createRegistry();
+      const stopped = new AbortController();
+      const gateways = createGateways(
+        {
+          client: own,
+          image: 'netloom/node',
+          registry,
+          log: silentLog,
+          connect: ({ address }) => {
+            const pod = pods.get(address);
+            if (pod === undefined) throw new Error(`no pod has ${address}`);
+            return { ...pod.client, close: () => {} };
+          },
+        },
+        () => {},
+      );
+      const running = gateways.run(stopped.signal);
+      const stop = async (): Promise<void> => {
+        stopped.abort();
+        await running;
+        own.close();
+        stops.delete(stop);
+      };
+      stops.add(stop);
+      return { registry, stop };
+    },
+    make: (type, name, spec, more = {}) =>
+      client.create(type, {
+        apiVersion: apiVersionOf(type),
+        kind: type.kind,
+        metadata: { name, ...(type.namespaced ? { namespace } : {}) },
+        ...(Object.keys(spec).length === 0 ? {} : { spec }),
+        ...more,
+      }),
+    read: (type, name) => client.get(type, name, type.namespaced ? namespace : undefined),
+    change: (type, name, body) => client.patch(type, { name, namespace }, { kind: 'merge', body }),
+    async addPod(instance, name, address) {
+      const labels = { ...instanceComponent, 'app.kubernetes.io/instance': instance };
+      await client.create(podType, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace, labels },
+        spec: { containers: [{ name: 'nginx', image: 'x' }] },
+      });
+      const fake = createFakePod();
+      pods.set(address, fake);
+      const status = { phase: 'Running', podIP: address, conditions: [{ type: 'Ready', status: 'True' }] };
+      await client.patch(
+        podType,
+        { name, namespace, subresource: 'status' },
+        { kind: 'merge', body: { status } },
+      );
+      return fake;
+    },
+    async giveAddress(service, ip) {
+      const body = { status: { loadBalancer: { ingress: [{ ip }] } } };
+      await client.patch(
+        serviceType,
+        { name: service, namespace, subresource: 'status' },
+        { kind: 'merge', body },
+      );
+    },
+    async close() {
+      await Promise.all(Array.from(stops, (stop) => stop()));
+      client.close();
+      await api.close();
+    },
+  };
+  await stage.make(gatewayClassKind, 'netloom', { controllerName });
+  return stage;
+}
+
+const types = {
+  gateway: gatewayKind,
+  class: gatewayClassKind,
+  route: httpRouteKind,
+  service: serviceType,
+  secret: secretType,
+  deployment: deploymentType,
+  configMap: configMapType,
+  pod: podType,
+  namespace: namespaceType,
+} as const;
+
+const listener = (name: string, port: number, more: object = {}): object => ({
+  name,
+  port,
+  protocol: 'HTTP',
+  ...more,
+});
+
+const routeSpec = (gateway: string, path: string, backend = 'echo', port = 80): object => ({
+  parentRefs: [{ name: gateway }],
+  rules: [
+    {
+      matches: [{ path: { type: 'PathPrefix', value: path } }],
+      backendRefs: [{ name: backend, port }],
+    },
+  ],
+});
+
+type WithConditions = {
+  readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
+};
+
+/** `Programmed=True/Programmed` by type. */
+function conditionsOf(object: { readonly [field: string]: unknown }): Readonly<Record<string, string>> {
+  const { conditions = [] } = (object['status'] ?? object) as WithConditions;
+  return Object.fromEntries(conditions.map(({ type, status, reason }) => [type, `${status}/${reason}`]));
+}
+
+function messageOf(object: KubeObject, type: string): string {
+  const { conditions = [] } = (object['status'] ?? {}) as WithConditions;
+  return conditions.find((each) => each.type === type)?.message ?? '';
+}

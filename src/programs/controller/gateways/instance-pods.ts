@@ -1,0 +1,107 @@
+/** The pods of an instance: nginx, and beside it the program that is told what to serve; pure. */
+import { gatewaySlots, paths, ports } from '#system/registry.ts';
+import type { InstanceSpec } from './instance-objects.ts';
+import { type InstanceNames, instanceLabels, instancePodLabels } from './names.ts';
+
+/** Nobody in particular: all that the containers write is in volumes that this group may write. */
+const user = 10_001;
+/** How long requests that are under way may take once the pod is to end; new ones go to other pods by then. */
+const drainSeconds = 45;
+/** Until every node has heard that the pod takes no new connections. */
+const lingerSeconds = 5;
+
+/** Where the Secret is mounted, in the container `gateway` alone. */
+const keyDirectory = '/etc/netloom/gateway';
+
+/** A PodTemplateSpec. No token of the API is in the pod, and nothing runs as root or may become it. */
+export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: InstanceNames): object {
+  const state = { name: 'state', mountPath: paths.gatewayDirectory.value };
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  };
+  // Both: who says that the pod is ready must not end before nginx takes no more connections.
+  const lifecycle = { preStop: { exec: { command: ['sleep', String(lingerSeconds)] } } };
+  const { labels, annotations } = gateway.infrastructure;
+  return {
+    metadata: {
+      labels: { ...labels, ...instanceLabels(gateway) },
+      annotations,
+    },
+    spec: {
+      serviceAccountName: name,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: lingerSeconds + drainSeconds + 10,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: user,
+        runAsGroup: user,
+        fsGroup: user,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      topologySpreadConstraints: [
+        {
+          maxSkew: 1,
+          topologyKey: 'kubernetes.io/hostname',
+          whenUnsatisfiable: 'ScheduleAnyway',
+          labelSelector: { matchLabels: instancePodLabels(gateway) },
+        },
+      ],
+      containers: [
+        {
+          name: 'nginx',
+          image,
+          command: ['sh', '/opt/netloom/src/engines/nginx/run.sh'],
+          livenessProbe: {
+            tcpSocket: { port: gatewaySlots.http.value.base },
+            periodSeconds: 10,
+            timeoutSeconds: 5,
+            failureThreshold: 6,
+            initialDelaySeconds: 10,
+          },
+          lifecycle,
+          resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } },
+          securityContext,
+          volumeMounts: [state, { name: 'temp', mountPath: `${state.mountPath}/temp` }],
+        },
+        {
+          name: 'gateway',
+          image,
+          command: [
+            'node',
+            '--max-semi-space-size=1',
+            '--max-old-space-size=256',
+            '/opt/netloom/src/programs/gateway/main.ts',
+          ],
+          args: [`--identity=${gateway.key}`],
+          readinessProbe: {
+            httpGet: { path: '/readyz', port: ports.gatewayMetrics.value },
+            periodSeconds: 1,
+            timeoutSeconds: 2,
+          },
+          livenessProbe: {
+            httpGet: { path: '/livez', port: ports.gatewayMetrics.value },
+            periodSeconds: 10,
+            timeoutSeconds: 5,
+            failureThreshold: 6,
+            initialDelaySeconds: 10,
+          },
+          lifecycle,
+          env: [{ name: 'MALLOC_ARENA_MAX', value: '1' }],
+          resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '512Mi' } },
+          securityContext,
+          volumeMounts: [state, { name: 'feed', mountPath: keyDirectory, readOnly: true }],
+        },
+      ],
+      volumes: [
+        // In memory: private keys are part of what is kept for a restart of a container.
+        { name: 'state', emptyDir: { medium: 'Memory' } },
+        // Of nginx: bodies that are too long for its memory.
+        { name: 'temp', emptyDir: {} },
+        { name: 'feed', secret: { secretName: feed, defaultMode: 0o440 } },
+      ],
+    },
+  };
+}

@@ -1,0 +1,272 @@
+/** One leader's time with gateways: objects into the book; out of it changes for pods, statuses for objects, and what instances are to be. */
+import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { createGatewayBook } from '#compile/gateway/book.ts';
+import type { GatewayChanges, InstanceFacts } from '#compile/gateway/types.ts';
+import type { GatewayPortKind } from '#intent/gateway.ts';
+import { sleep } from '#kube/backoff.ts';
+import type { Client } from '#kube/client.ts';
+import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
+import type { Problem } from '#model/problem.ts';
+import { gatewaySlots } from '#system/registry.ts';
+import type { Log } from '#telemetry/log.ts';
+import type { ObjectReference } from '#telemetry/problems.ts';
+import type { connectFeed } from '../../gateway/client.ts';
+import { keepClasses } from './classes.ts';
+import { createFaults } from './faults.ts';
+import { createFeeds } from './feeds.ts';
+import { foldDeltas, isEmptyDelta } from './fold.ts';
+import { type SeenObject, startInputs } from './inputs.ts';
+import { startInstanceCaches } from './instance-caches.ts';
+import { startInstances } from './instances.ts';
+import type { GatewayCounts, GatewayMetrics } from './metrics.ts';
+import { followReferences } from './references.ts';
+import { startStatusWriter } from './status-writer.ts';
+import { createWishes } from './wishes.ts';
+
+export type SessionOptions = {
+  readonly client: Client;
+  readonly image: string;
+  readonly connect: typeof connectFeed;
+  readonly metrics: GatewayMetrics;
+  readonly log: Log;
+  readonly onProblems: () => void;
+};
+
+export type GatewaySession = {
+  run(signal: AbortSignal): Promise<void>;
+  problems(): readonly Problem[];
+  referenceOf(object: Pick<ObjectReference, 'kind' | 'namespace' | 'name'>): ObjectReference | undefined;
+  counts(): GatewayCounts;
+  stop(): Promise<void>;
+};
+
+/** A certificate that is referred to for the first time is waited for: without it a listener would be told and served without. */
+const referencesWithinMs = 500;
+/** What there is of instances already is known before their first status is told: a new leader doesn't say that they wait. */
+const lookedWithinMs = 5_000;
+/** Statuses wait for what they tell of to be served, but no longer. */
+const servedWithinMs = 1_000;
+
+export function startSession(options: SessionOptions): GatewaySession {
+  const { client, image, connect, metrics, log, onProblems } = options;
+  const slots = Object.fromEntries(
+    Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
+  ) as Record<GatewayPortKind, number>;
+  const book = createGatewayBook(slots);
+  const wishes = createWishes();
+  const facts = new Map<string, InstanceFacts | undefined>();
+  const faults = createFaults();
+  /** What pods can't hold, as text. */
+  const unheld = new Map<string, string>();
+  let isStale = true;
+  let isSynced = false;
+  let hasBegun = false;
+  let rouse = (): void => {};
+
+  const wake = (): void => {
+    isStale = true;
+    rouse();
+  };
+  /** Objects that were written to since statuses were last decided. */
+  const touched = new Set<string>();
+  const inputs = startInputs({
+    client,
+    log,
+    set(kind, key, value, seen) {
+      if (kind === 'class') wishes.setClass(key, value as GatewayClassModel | undefined);
+      if (kind === 'gateway') {
+        for (const name of wishes.setGateway(key, value as GatewayModel | undefined)) kept.touch(name);
+        instances.touch(key);
+      }
+      if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
+      book.set(kind, key, value);
+      wake();
+    },
+    touched(key) {
+      touched.add(key);
+      if (key.startsWith('GatewayClass/')) kept.touch(key.slice(key.indexOf('/') + 1));
+      wake();
+    },
+  });
+  const kept = keepClasses({
+    client,
+    object: (name) =>
+      isSynced && wishes.isOurs(name) ? inputs.object(`GatewayClass/${name}`)?.status : undefined,
+    isUsed: (name) => wishes.isUsed(name),
+    log,
+  });
+  const note = (key: string, seen: SeenObject | undefined): void => {
+    if (faults.note(key, seen)) onProblems();
+  };
+  const references = followReferences({
+    client,
+    log,
+    set(kind, key, read, object) {
+      book.set(kind, key, read.value);
+      note(`${kind} ${key}`, object && { ref: faults.reference(object), ...read });
+      wake();
+    },
+  });
+  const lookAtFacts = (gateway: string): void => {
+    const now = instances.facts(gateway);
+    if (isDeepStrictEqual(facts.get(gateway), now)) return;
+    facts.set(gateway, now);
+    if (now === undefined) facts.delete(gateway);
+    book.setFacts(gateway, now);
+    statuses.touched(`Gateway/${gateway}`);
+    wake();
+  };
+  const feeds = createFeeds({
+    connect,
+    whole: (gateway) => book.whole(gateway),
+    onHeld(gateway) {
+      lookAtFacts(gateway);
+      const wrong = JSON.stringify(feeds.problems(gateway));
+      if (wrong === (unheld.get(gateway) ?? '[]')) return;
+      unheld.set(gateway, wrong);
+      onProblems();
+    },
+    metrics,
+    log,
+  });
+  const caches = startInstanceCaches(
+    client,
+    log,
+    (gateway) => instances.touch(gateway),
+    (instance) => instances.touchPods(instance),
+  );
+  const instances = startInstances({
+    client,
+    image,
+    caches,
+    feeds,
+    wish: (gateway) => wishes.get(gateway),
+    onFacts: lookAtFacts,
+    log,
+  });
+  const statuses = startStatusWriter({
+    client,
+    object: (key) => inputs.object(key)?.status,
+    addresses: (gateway) => facts.get(gateway)?.addresses ?? [],
+    metrics,
+    log,
+  });
+
+  /** What the book says now, once what it newly refers to is known. */
+  const settle = async (): Promise<GatewayChanges> => {
+    const started = performance.now();
+    let changes = book.settle();
+    metrics.settled(performance.now() - started);
+    for (let fresh = references.refer(book.references()); fresh !== undefined; ) {
+      await Promise.race([fresh, sleep(referencesWithinMs)]);
+      changes = foldBooks(changes, book.settle());
+      fresh = references.refer(book.references());
+    }
+    return changes;
+  };
+  const push = ({ instances: changed }: GatewayChanges): void => {
+    for (const [gateway, delta] of changed) {
+      const isOther = wishes.take(gateway, delta);
+      if (delta !== undefined && !isEmptyDelta(delta)) feeds.push(gateway, delta);
+      if (isOther || !hasBegun) instances.touch(gateway);
+    }
+  };
+  const tell = ({ statuses: decided }: GatewayChanges, generations: ReadonlyMap<string, number>): void => {
+    for (const [key, generation] of generations) {
+      if (decided.has(key)) statuses.decided(key, decided.get(key), generation);
+      else statuses.observed(key, generation);
+    }
+  };
+  /** Statuses follow one another as they were decided. */
+  let told: Promise<void> = Promise.resolve();
+
+  const pass = async (): Promise<void> => {
+    isStale = false;
+    if (wishes.hasOurs()) {
+      inputs.watchBackends();
+      await inputs.synced();
+    }
+    let changes = await settle();
+    push(changes);
+    if (!hasBegun) {
+      hasBegun = true;
+      await Promise.race([instances.looked(wishes.served()), sleep(lookedWithinMs)]);
+      const more = await settle();
+      push(more);
+      changes = foldBooks(changes, more);
+    }
+    // The book and the caches are at the same point now.
+    const keys = [...touched, ...changes.statuses.keys()];
+    const generations = new Map(keys.map((key) => [key, inputs.object(key)?.status?.generation ?? 0]));
+    touched.clear();
+    const served = [...changes.instances.keys()]
+      .filter((gateway) => feeds.isServing(gateway))
+      .map((gateway) => feeds.reached(gateway, 'one', servedWithinMs));
+    const before = told;
+    told = Promise.all([before, ...served]).then(() => tell(changes, generations));
+  };
+
+  const notHeld = (gateway: string): readonly Problem[] => {
+    const [namespace = '', name = ''] = gateway.split('/');
+    const object = { kind: 'Gateway', namespace, name };
+    return feeds.problems(gateway).map(({ entry, reason }) => ({
+      object,
+      field: '',
+      code: 'NotHeld',
+      message: `its data plane can't hold ${entry}: ${reason}`,
+    }));
+  };
+
+  return {
+    async run(signal) {
+      signal.addEventListener('abort', () => rouse(), { once: true });
+      await Promise.all([inputs.synced(), caches.synced]);
+      isSynced = true;
+      for (const name of wishes.classes()) kept.touch(name);
+      while (!signal.aborted) {
+        await pass();
+        // All that one turn of the event loop brings is one change.
+        if (!isStale && !signal.aborted) await new Promise<void>((resolve) => (rouse = resolve));
+        await setImmediate();
+      }
+    },
+    problems: () => [
+      // What is wrong with objects of other controllers is theirs to say.
+      ...faults.problems((object) => {
+        const key = keyOf(object);
+        return inputs.object(key)?.status === undefined || statuses.speaksOf(key);
+      }),
+      ...wishes.served().flatMap(notHeld),
+    ],
+    referenceOf: (object) =>
+      faults.referenceOf(object.kind, object.namespace, object.name) ?? inputs.object(keyOf(object))?.ref,
+    counts: () => ({
+      instances: wishes.served().length,
+      waiting: wishes.served().filter((key) => facts.get(key)?.waiting !== undefined).length,
+    }),
+    async stop() {
+      inputs.stop();
+      references.stop();
+      caches.stop();
+      feeds.stop();
+      await instances.stop();
+      await statuses.stop();
+      await kept.stop();
+    },
+  };
+}
+
+function keyOf({ kind, namespace, name }: Pick<ObjectReference, 'kind' | 'namespace' | 'name'>): string {
+  return namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
+}
+
+/** What both say, one after the other. */
+function foldBooks(first: GatewayChanges, second: GatewayChanges): GatewayChanges {
+  const instances = new Map(first.instances);
+  for (const [gateway, delta] of second.instances) {
+    const before = instances.get(gateway);
+    instances.set(gateway, delta === undefined || before === undefined ? delta : foldDeltas(before, delta));
+  }
+  return { instances, statuses: new Map([...first.statuses, ...second.statuses]) };
+}

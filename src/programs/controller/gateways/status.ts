@@ -1,0 +1,183 @@
+/** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import type { Condition } from '#api/object.ts';
+import {
+  controllerName,
+  type GatewayCondition,
+  type GatewayStatus,
+  type InstanceFacts,
+  type ListenerStatus,
+} from '#compile/gateway/types.ts';
+import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
+import type { ParentReference } from '#model/gateway/types.ts';
+
+/** As the API server has it. */
+export type HeldStatus = {
+  readonly conditions?: readonly Condition[];
+  readonly addresses?: readonly object[];
+  readonly listeners?: readonly (object & {
+    readonly name: string;
+    readonly conditions?: readonly Condition[];
+  })[];
+  readonly parents?: readonly HeldParent[];
+  readonly ancestors?: readonly HeldAncestor[];
+};
+
+type HeldParent = {
+  readonly parentRef: object;
+  readonly controllerName: string;
+  readonly conditions?: readonly Condition[];
+};
+type HeldAncestor = {
+  readonly ancestorRef: object;
+  readonly controllerName: string;
+  readonly conditions?: readonly Condition[];
+};
+
+export type StatusView = {
+  readonly held: HeldStatus;
+  /** Of the object that was decided on. */
+  readonly generation: number;
+  /** Of a Gateway's instance. */
+  readonly addresses?: InstanceFacts['addresses'];
+  readonly now: Date;
+};
+
+/** So many entries a route's and a policy's status may have at most. */
+const mostParents = 32;
+const mostAncestors = 16;
+
+/** Fields of the status to write, as a merge patch; equal ones are among them. */
+export function statusFields(status: GatewayStatus, view: StatusView): Readonly<Record<string, unknown>> {
+  const { held, addresses = [] } = view;
+  switch (status.kind) {
+    case 'GatewayClass':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        supportedFeatures: status.supportedFeatures.map((name) => ({ name })),
+      };
+    case 'Gateway':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        addresses: addresses.length === 0 ? undefined : addresses,
+        listeners: listenerStatuses(status.listeners, view),
+        attachedListenerSets: status.attachedListenerSets ?? 0,
+      };
+    case 'ListenerSet':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        listeners: listenerStatuses(status.listeners, view),
+      };
+    case 'BackendTLSPolicy':
+      return { ancestors: ancestorsOf(status.ancestors, view) };
+    default:
+      return { parents: parentsOf(status.parents, view) };
+  }
+}
+
+/** What is left when nothing of ours is to be there any more; undefined: the object is as it may be. */
+export function withoutOurs({
+  parents,
+  ancestors,
+}: HeldStatus): Readonly<Record<string, unknown>> | undefined {
+  const others = (each: { readonly controllerName: string }) => each.controllerName !== controllerName;
+  if (parents !== undefined) return { parents: parents.filter(others) };
+  if (ancestors !== undefined) return { ancestors: ancestors.filter(others) };
+  return undefined;
+}
+
+export function saysOurs(held: HeldStatus | undefined): boolean {
+  return [...(held?.parents ?? []), ...(held?.ancestors ?? [])].some(
+    (each) => each.controllerName === controllerName,
+  );
+}
+
+/** Types of conditions that only a Gateway's own controller writes: those that are not decided any more go. */
+const ours = new Set([
+  'Accepted',
+  'AttachedListenerSets',
+  'Conflicted',
+  'InsecureFrontendValidationMode',
+  'OverlappingTLSConfig',
+  'PartiallyInvalid',
+  'Programmed',
+  'Ready',
+  'ResolvedRefs',
+  'Scheduled',
+  'SupportedVersion',
+]);
+
+function merged(
+  held: readonly Condition[] | undefined,
+  wanted: readonly GatewayCondition[],
+  { generation, now }: StatusView,
+): readonly Condition[] {
+  const types = new Set(wanted.map(({ type }) => type));
+  const kept = (held ?? []).filter(
+    ({ type }) => types.has(type) || !(ours.has(type) || type.startsWith('netloom.dev/')),
+  );
+  return setConditions(kept, wanted.map(noted(generation)), now);
+}
+
+/** Whole lists of ours, in the order of what was decided. */
+function own(
+  held: readonly Condition[] | undefined,
+  wanted: readonly GatewayCondition[],
+  { generation, now }: StatusView,
+): readonly Condition[] {
+  const conditions = setConditions(held, wanted.map(noted(generation)), now);
+  return wanted.flatMap(({ type }) => findCondition(conditions, type) ?? []);
+}
+
+const noted =
+  (observedGeneration: number) =>
+  (condition: GatewayCondition): NewCondition => ({ ...condition, observedGeneration });
+
+function listenerStatuses(listeners: readonly ListenerStatus[], view: StatusView): readonly object[] {
+  return listeners.map(({ name, supportedKinds, attachedRoutes, conditions }) => ({
+    name,
+    supportedKinds,
+    attachedRoutes,
+    conditions: own(view.held.listeners?.find((each) => each.name === name)?.conditions, conditions, view),
+  }));
+}
+
+type ParentStatus = { readonly parent: ParentReference; readonly conditions: readonly GatewayCondition[] };
+
+function parentsOf(wanted: readonly ParentStatus[], view: StatusView): readonly object[] {
+  const held = view.held.parents ?? [];
+  const others = held.filter((each) => each.controllerName !== controllerName);
+  const mine = held.filter((each) => each.controllerName === controllerName);
+  const entries = wanted.map(({ parent, conditions }) => {
+    const text = stable(parent.written);
+    const before = mine.find(({ parentRef }) => stable(parentRef) === text);
+    return {
+      parentRef: parent.written,
+      controllerName,
+      conditions: own(before?.conditions, conditions, view),
+    };
+  });
+  return [...others, ...entries].slice(0, mostParents);
+}
+
+type AncestorStatus = { readonly gateway: string; readonly conditions: readonly GatewayCondition[] };
+
+function ancestorsOf(wanted: readonly AncestorStatus[], view: StatusView): readonly object[] {
+  const held = view.held.ancestors ?? [];
+  const others = held.filter((each) => each.controllerName !== controllerName);
+  const mine = held.filter((each) => each.controllerName === controllerName);
+  const entries = wanted.map(({ gateway, conditions }) => {
+    const [namespace = '', name = ''] = gateway.split('/');
+    const ancestorRef = { group: gatewayGroup, kind: 'Gateway', namespace, name };
+    const text = stable(ancestorRef);
+    const before = mine.find((each) => stable(each.ancestorRef) === text);
+    return { ancestorRef, controllerName, conditions: own(before?.conditions, conditions, view) };
+  });
+  return [...others, ...entries].slice(0, mostAncestors);
+}
+
+/** The reference whatever the order of its fields, and with those that the API fills in. */
+function stable(reference: object): string {
+  const filled = { group: gatewayGroup, kind: 'Gateway', ...reference };
+  return JSON.stringify(Object.entries(filled).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

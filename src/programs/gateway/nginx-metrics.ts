@@ -1,0 +1,90 @@
+/** What nginx counts, as Prometheus' text. */
+import type { NginxMetrics, NginxRouteMetrics } from '#engines/nginx/nginx.ts';
+import { createRegistry, type Labels } from '#telemetry/metrics.ts';
+
+/** Nginx itself tells a bounded number of routes apart, so that none of these is cut off here: series a metric. */
+const maxSeries = 20_000;
+
+/** `netloom_gateway_requests_total`, `_request_seconds`, `_nginx_connections`, `_nginx_accepted_total`. */
+export function printNginxMetrics({ connections, bounds, routes }: NginxMetrics): string {
+  // A registry of one scrape: nginx's own numbers are the sums already.
+  const registry = createRegistry();
+  const states = registry.gauge({
+    name: 'netloom_gateway_nginx_connections',
+    help: 'Connections of clients, by state.',
+    labels: ['state'],
+  });
+  for (const state of ['active', 'reading', 'writing', 'waiting'] as const) {
+    states.set(connections[state], { state });
+  }
+  registry
+    .counter({
+      name: 'netloom_gateway_nginx_accepted_total',
+      help: 'Connections of clients since nginx began.',
+    })
+    .inc(undefined, connections.accepted);
+  const requests = registry.counter({
+    name: 'netloom_gateway_requests_total',
+    help: 'Requests, by the namespace and name of the route that took them and the class of the answer (2xx); without a route: none did.',
+    labels: ['namespace', 'kind', 'route', 'code'],
+    maxSeries,
+  });
+  for (const [route, codes] of sums(routes)) {
+    codes.forEach((times, at) => {
+      if (times > 0) requests.inc({ ...labelsOf(route), code: `${at + 1}xx` }, times);
+    });
+  }
+  return registry.text() + printDurations(bounds, routes);
+}
+
+/** `KIND/NAMESPACE/NAME`, `other` or ''. */
+function labelsOf(route: string): Labels {
+  const [kind = '', namespace = '', name = ''] = route.split('/');
+  return route.includes('/') ? { namespace, kind, route: name } : { namespace: '', kind: '', route };
+}
+
+/** Nginx counts by listener too; that would be a series more for each. */
+function sums(routes: readonly NginxRouteMetrics[]): Map<string, number[]> {
+  const all = new Map<string, number[]>();
+  for (const { route, codes } of routes) {
+    const sum = all.get(route) ?? codes.map(() => 0);
+    codes.forEach((times, at) => {
+      sum[at] = (sum[at] ?? 0) + times;
+    });
+    all.set(route, sum);
+  }
+  return all;
+}
+
+function printDurations(bounds: readonly number[], routes: readonly NginxRouteMetrics[]): string {
+  const name = 'netloom_gateway_request_seconds';
+  const all = new Map<string, { readonly buckets: number[]; seconds: number }>();
+  for (const { route, durations, seconds } of routes) {
+    const one = all.get(route) ?? { buckets: [...bounds, 0].map(() => 0), seconds: 0 };
+    durations.forEach((times, at) => {
+      one.buckets[at] = (one.buckets[at] ?? 0) + times;
+    });
+    one.seconds += seconds;
+    all.set(route, one);
+  }
+  const lines = [
+    `# HELP ${name} From the first byte of a request to the last of its answer, by the route that took it.`,
+    `# TYPE ${name} histogram`,
+  ];
+  for (const [route, { buckets, seconds }] of all) {
+    const labels = Object.entries(labelsOf(route))
+      .map(([label, value]) => `${label}="${escapeLabel(value)}"`)
+      .join(',');
+    let below = 0;
+    for (const [at, bound] of [...bounds, '+Inf'].entries()) {
+      below += buckets[at] ?? 0;
+      lines.push(`${name}_bucket{${labels},le="${bound}"} ${below}`);
+    }
+    lines.push(`${name}_sum{${labels}} ${seconds}`, `${name}_count{${labels}} ${below}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
+}

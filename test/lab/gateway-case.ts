@@ -1,0 +1,183 @@
+/** Runs one case of Gateways in a cluster: its objects, real requests by curl, and what the cluster says of them; leaves nothing behind. */
+import type { KubeObject } from '#api/object.ts';
+import { eventually } from '#lab/eventually.ts';
+import type { Case, Step } from '../corpus/case.ts';
+import { type RequestWish, type StatusWish, unlike } from '../corpus/gateway-lines.ts';
+import { documents, kindOf, namespaceObject } from '../corpus/objects.ts';
+import type { CaseCluster } from './case-cluster.ts';
+import { type Names, namesOf } from './case-names.ts';
+import { statusIn } from './gateway-case-status.ts';
+
+export type GatewayCaseRun = Pick<CaseCluster, 'cluster' | 'type'> & {
+  /** Where backends are: every endpoint of a case is a port of its own there. */
+  readonly backends: { readonly address: string; nextPort(): number };
+};
+
+/** Whether a cluster can be asked: ages are its own, and a Gateway without requests may be one that no API server would take. */
+export function runsInCluster({ steps }: Case): boolean {
+  return (
+    steps.some(({ requests }) => requests.length > 0) &&
+    steps.every(({ manifests }) => !manifests.includes('creationTimestamp'))
+  );
+}
+
+/** Gives what did not hold, a line each. */
+export async function runGatewayCase(
+  run: GatewayCaseRun,
+  given: Case,
+  prefix: string,
+): Promise<readonly string[]> {
+  const names = namesOf(given, prefix);
+  /** Services by the port of their endpoint. */
+  const services = new Map<number, string>();
+  const made = new Set<string>();
+  try {
+    for (const step of given.steps) {
+      await takeStep(run, step, names, services, made);
+      const wrong = await holds(run, step, names, services);
+      if (wrong.length > 0) return wrong.map((each) => `${given.name}.case:${each}`);
+    }
+    return [];
+  } finally {
+    await Promise.allSettled([...made].map((name) => run.cluster.client.delete(run.type('Namespace'), name)));
+  }
+}
+
+async function takeStep(
+  run: GatewayCaseRun,
+  step: Step,
+  names: Names,
+  services: Map<number, string>,
+  made: Set<string>,
+): Promise<void> {
+  const { cluster } = run;
+  const objects = documents(step.manifests);
+  const needed = new Set([
+    ...step.namespaces.map(({ name }) => name),
+    ...objects.flatMap(({ metadata }) => metadata.namespace ?? []),
+  ]);
+  for (const name of needed) {
+    const wish = step.namespaces.find((each) => each.name === name);
+    if (wish === undefined && made.has(names.namespace(name))) continue;
+    made.add(names.namespace(name));
+    await cluster.apply(names.object(namespaceObject(wish ?? { name, labels: {} })));
+  }
+  for (const { verb, kind, namespace, name, values } of step.changes) {
+    const type = run.type(kindOf(kind));
+    const isNamespace = kindOf(kind) === 'Namespace';
+    const target = {
+      name: isNamespace ? names.namespace(name) : name,
+      ...(namespace !== undefined && { namespace: names.namespace(namespace) }),
+    };
+    if (verb === 'delete') await cluster.client.delete(type, target.name, target);
+    else {
+      const body = { metadata: { [verb === 'label' ? 'labels' : 'annotations']: values } };
+      await cluster.client.patch(type, target, { kind: 'merge', body });
+    }
+  }
+  await cluster.apply(...objects.map((object) => names.object(moved(run, object, services))));
+}
+
+type Slice = KubeObject & {
+  readonly ports: readonly { readonly name: string; readonly port: number }[];
+  readonly endpoints: readonly object[];
+};
+
+/** The endpoint of a slice becomes one that answers, at a port that tells which Service was meant. */
+function moved({ backends }: GatewayCaseRun, object: KubeObject, services: Map<number, string>): KubeObject {
+  if (object.kind !== 'EndpointSlice') return object;
+  const { metadata, ports, endpoints } = object as Slice;
+  const service = `${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}`;
+  return {
+    ...object,
+    ports: ports.map((port) => {
+      const at = backends.nextPort();
+      services.set(at, service);
+      return { ...port, port: at };
+    }),
+    endpoints: endpoints.map((each) => ({ ...each, addresses: [backends.address] })),
+  } as KubeObject;
+}
+
+/** A pod of a Gateway is started for the first step; an edit is served at once. */
+const deadlineMs = 60_000;
+/** Requests by which shares are seen. */
+const many = 40;
+
+async function holds(
+  run: GatewayCaseRun,
+  step: Step,
+  names: Names,
+  services: ReadonlyMap<number, string>,
+): Promise<readonly string[]> {
+  // To a backend by TLS the case's own certificates would be needed.
+  const requests = step.requests.filter(({ where }) => !where.includes(' as '));
+  let wrong: readonly string[] = [];
+  const look = async (): Promise<void> => {
+    const found = await Promise.all([
+      ...requests.map((wish) => askAll(run, wish, names, services)),
+      ...step.statuses.map((wish) => statusWrong(run, wish, names)),
+    ]);
+    wrong = found.flat();
+    if (wrong.length > 0) throw new Error(wrong.join('\n'));
+  };
+  await eventually(look, deadlineMs, 200).catch((error: unknown) => {
+    if (wrong.length === 0) wrong = [`0: ${String(error)}`];
+  });
+  return wrong;
+}
+
+async function askAll(
+  run: GatewayCaseRun,
+  wish: RequestWish,
+  names: Names,
+  services: ReadonlyMap<number, string>,
+): Promise<readonly string[]> {
+  const [namespace = '', name = ''] = wish.gateway.split('/');
+  const gateway = await run.cluster.client.get(run.type('Gateway'), name, names.namespace(namespace));
+  const { addresses = [] } = (gateway['status'] ?? {}) as { addresses?: readonly { value: string }[] };
+  const address = addresses[0]?.value;
+  if (address === undefined) return [`${wish.line}: Gateway ${wish.gateway} has no address`];
+  const wanted = new Set(wish.where.split(', ').map((each) => each.replace(/ [\d.]+%$/, '')));
+  const times = wanted.size > 1 ? many : 1;
+  const answers = new Set(
+    await Promise.all(Array.from({ length: times }, () => ask(run, wish, address, services))),
+  );
+  const same = answers.size === wanted.size && [...answers].every((each) => wanted.has(each));
+  return same ? [] : [`${wish.line}: not ${wish.where}, but ${[...answers].join(', ')}`];
+}
+
+/** In the words of cases. */
+async function ask(
+  { cluster }: GatewayCaseRun,
+  { asked }: RequestWish,
+  address: string,
+  services: ReadonlyMap<number, string>,
+): Promise<string> {
+  const { scheme, host, port, target, method, headers } = asked;
+  const usual = port === (scheme === 'https' ? 443 : 80);
+  const { code, stdout } = await cluster.lab.exec('outside', [
+    ...['curl', '-sSk', '-m', '4', '--path-as-is', '-X', method, '-w', '\n%{http_code} %header{location}'],
+    ...['--resolve', `${host}:${port}:${address.includes(':') ? `[${address}]` : address}`],
+    ...[...headers].flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
+    `${scheme}://${host}${usual ? '' : `:${port}`}${target}`,
+  ]);
+  if (code !== 0) return 'closed';
+  const lines = stdout.split('\n');
+  const [status = '', location = ''] = (lines.pop() ?? '').split(' ');
+  if (location !== '') return `${status} ${location}`;
+  const backend = /^port (\d+)$/.exec(lines.join('\n'))?.[1];
+  return backend === undefined ? status : (services.get(Number(backend)) ?? `port ${backend}`);
+}
+
+async function statusWrong(run: GatewayCaseRun, wish: StatusWish, names: Names): Promise<readonly string[]> {
+  const [kind = '', first = '', second] = wish.object.split('/');
+  const object = await run.cluster.client.get(
+    run.type(kind),
+    second ?? first,
+    second === undefined ? undefined : names.namespace(first),
+  );
+  const back = (namespace: string) =>
+    [...names.namespaces].find((each) => names.namespace(each) === namespace) ?? namespace;
+  return unlike(wish, statusIn(object, back)).map((each) => `${wish.line}: ${each}`);
+}
