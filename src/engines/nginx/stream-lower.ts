@@ -108,7 +108,12 @@ function slotOf(input: StreamPort, names: ReadonlyMap<string, string>, pattern: 
           ? 'terminate13'
           : 'terminate';
   const name = `${input.port.kind}/${input.port.slot}/${pattern}`;
-  return { name, to, backends, total, step: total === 0 ? 1 : stepOf(total), certificates };
+  const route = stream === undefined ? '' : routeOf(stream.origin);
+  return { name, route, to, backends, total, step: total === 0 ? 1 : stepOf(total), certificates };
+}
+
+function routeOf({ kind, namespace, name }: GatewayStreamIntent['origin']): string {
+  return `${kind}/${namespace ?? ''}/${name}`;
 }
 
 /** Names come from the API by way of `model`, which lets no others in; a file's name is worth a second look. */
