@@ -71,7 +71,7 @@ export type GatewayPortIntent = {
   readonly kind: GatewayPortKind;
   /** Index among the listening sockets of its kind (`gatewaySlots` in the registry). */
   readonly slot: number;
-  /** Connections begin with a PROXY header (v1 or v2), and one without is closed. */
+  /** Connections begin with a PROXY header (v1 or v2), and one without is closed. Never of UDP. */
   readonly proxyProtocol?: true;
 };
 

@@ -25,8 +25,9 @@ const code = sources()
   .map(({ text }) => text)
   .join('\n');
 
-/** As it stands in the sources, or as `stem_${rest}` with `'rest'`. */
-function isThere(metric: string): boolean {
+/** As it stands in the sources, as a series of a histogram there, or as `stem_${rest}` with `'rest'`. */
+function isThere(series: string): boolean {
+  const metric = series.replace(/_(bucket|sum|count)$/, '');
   if (new RegExp(`\\b${metric}\\b`).test(code)) return true;
   const words = metric.split('_');
   return words.some((_, cut) => {

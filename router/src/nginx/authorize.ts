@@ -10,6 +10,8 @@ import { beginChild, visitOf } from './visits.ts';
 const alwaysAllowed = ['host', 'authorization', 'content-length', 'content-type'];
 /** Headers of an answer that are about a connection of the gateway's own. */
 const notPassedOn = ['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'upgrade', 'trailer'];
+/** Headers of an answer that tell of itself, not of who asks: nothing in the request is to say them. */
+const ofAnswer = ['host', 'date', 'server', 'content-type', 'content-encoding', 'set-cookie'];
 
 /** Returns when it may pass. */
 export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
@@ -26,7 +28,7 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   });
   if (said.status === 200) {
     for (const [name, value] of pairs(said.header)) {
-      if (isIn(auth.allowedResponseHeaders, name.toLowerCase())) ngx.req.set_header(name, value);
+      if (isHeard(auth.allowedResponseHeaders, name.toLowerCase())) ngx.req.set_header(name, value);
     }
     return;
   }
@@ -36,6 +38,12 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   ngx.status = said.status;
   ngx.print(said.body);
   ngx.exit(ngx.status);
+}
+
+/** Whether a header of the answer goes on with the request: those that are allowed; where none is named, all. */
+function isHeard(this: void, allowed: readonly string[], lower: string): boolean {
+  if (allowed.length > 0) return isIn(allowed, lower);
+  return !isIn(notPassedOn, lower) && !isIn(ofAnswer, lower);
 }
 
 /** rewrite_by_lua of the location that asks. */

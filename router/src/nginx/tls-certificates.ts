@@ -1,10 +1,11 @@
 /** Certificates and authorities of listeners, parsed once a worker and version. */
-import * as ssl from 'ngx.ssl';
 import { createDictionary, type Dictionary } from '../dictionary.ts';
 import type { RouterListener, RouterTable } from '../table.ts';
 import { type Authorities, parseAuthorities } from './tls-openssl.ts';
 
-export type ParsedCertificate = { readonly chain: ssl.Chain; readonly key: ssl.PrivateKey };
+const ssl = require('ngx.ssl') as NgxSsl;
+
+export type ParsedCertificate = { readonly chain: SslChain; readonly key: SslPrivateKey };
 
 /** What was parsed, and of what: the table has another object once it is told of another certificate. */
 type Parsed<I, P> = { readonly intent: I; readonly parsed: P | undefined };

@@ -1,11 +1,12 @@
 /** What lua-resty-core has no function for: OpenSSL itself, on the connection whose handshake this is. */
-import * as ffi from 'ffi';
-import * as ssl from 'ngx.ssl';
+
+const ffi = require('ffi') as FFI;
+const ssl = require('ngx.ssl') as NgxSsl;
 
 /** Certificates that a client's must lead to, as OpenSSL wants them. */
 export type Authorities = {
-  readonly chain: ssl.Chain;
-  readonly store: ffi.Pointer;
+  readonly chain: SslChain;
+  readonly store: FFIPointer;
 };
 
 ffi.cdef(`
@@ -25,6 +26,7 @@ int X509_STORE_set_flags(void *store, unsigned long flags);
 int OPENSSL_sk_num(const void *stack);
 void *OPENSSL_sk_value(const void *stack, int index);
 `);
+const C = ffi.C as unknown as OpenSSL;
 
 const setVerifyStore = 106;
 const verifyPeer = 0x01;
@@ -36,40 +38,40 @@ const partialChain = 0x80000;
  * OpenSSL asks a function of (verdict, details) whether to go on, and nginx's own always says 1, to judge the certificate when a request
  * comes. Ours says the verdict, 0 or 1, and so the handshake fails. It must be one of C, since Lua can't be called from there.
  */
-const asJudged = ffi.cast('void *', ffi.C.abs);
+const asJudged = ffi.cast('void *', C.abs);
 
 /** `undefined`: it isn't PEM, or has no certificate. */
 export function parseAuthorities(pem: string): Authorities | undefined {
   const [chain] = ssl.parse_pem_cert(pem);
   if (chain === undefined) return undefined;
-  const store = ffi.gc(ffi.C.X509_STORE_new(), ffi.C.X509_STORE_free);
-  for (let at = 0; at < ffi.C.OPENSSL_sk_num(chain); at++) {
-    if (ffi.C.X509_STORE_add_cert(store, ffi.C.OPENSSL_sk_value(chain, at)) !== 1) return undefined;
+  const store = ffi.gc(C.X509_STORE_new(), C.X509_STORE_free);
+  for (let at = 0; at < C.OPENSSL_sk_num(chain); at++) {
+    if (C.X509_STORE_add_cert(store, C.OPENSSL_sk_value(chain, at)) !== 1) return undefined;
   }
-  ffi.C.X509_STORE_set_flags(store, partialChain);
+  C.X509_STORE_set_flags(store, partialChain);
   return { chain, store };
 }
 
 /** Without a certificate that leads to one of them, the handshake fails. False: this couldn't be asked for. */
-export function requireCertificate(connection: ffi.Pointer, authorities: Authorities): boolean {
+export function requireCertificate(connection: FFIPointer, authorities: Authorities): boolean {
   // 1: OpenSSL holds the store, too.
-  if (ffi.C.SSL_ctrl(connection, setVerifyStore, 1, authorities.store) !== 1) return false;
+  if (C.SSL_ctrl(connection, setVerifyStore, 1, authorities.store) !== 1) return false;
   // Told to clients that have several certificates, so that they choose the right one.
-  for (let at = 0; at < ffi.C.OPENSSL_sk_num(authorities.chain); at++) {
-    ffi.C.SSL_add_client_CA(connection, ffi.C.OPENSSL_sk_value(authorities.chain, at));
+  for (let at = 0; at < C.OPENSSL_sk_num(authorities.chain); at++) {
+    C.SSL_add_client_CA(connection, C.OPENSSL_sk_value(authorities.chain, at));
   }
-  ffi.C.SSL_set_verify(connection, verifyPeer + failWithoutCertificate, asJudged);
+  C.SSL_set_verify(connection, verifyPeer + failWithoutCertificate, asJudged);
   return true;
 }
 
 /** Sessions go on only where they began: `context` is at most 32 bytes. */
-export function bindSessions(connection: ffi.Pointer, context: string): boolean {
-  return ffi.C.SSL_set_session_id_context(connection, context, context.length) === 1;
+export function bindSessions(connection: FFIPointer, context: string): boolean {
+  return C.SSL_set_session_id_context(connection, context, context.length) === 1;
 }
 
 /** Those of TLS 1.2. */
-export function setCiphers(connection: ffi.Pointer, names: string): boolean {
-  return ffi.C.SSL_set_cipher_list(connection, names) === 1;
+export function setCiphers(connection: FFIPointer, names: string): boolean {
+  return C.SSL_set_cipher_list(connection, names) === 1;
 }
 
 /** An alert as TLS writes it: fatal (2), unrecognized_name (112). */
@@ -77,8 +79,8 @@ const unrecognizedName = string.char(21, 3, 3, 0, 2, 2, 112);
 const flush = 11;
 
 /** Tells the client why its handshake is refused; the alert that OpenSSL sends of itself when a hook fails says `internal_error`. */
-export function sayUnrecognizedName(connection: ffi.Pointer): void {
-  const output = ffi.C.SSL_get_wbio(connection);
-  ffi.C.BIO_write(output, unrecognizedName, unrecognizedName.length);
-  ffi.C.BIO_ctrl(output, flush, 0, undefined);
+export function sayUnrecognizedName(connection: FFIPointer): void {
+  const output = C.SSL_get_wbio(connection);
+  C.BIO_write(output, unrecognizedName, unrecognizedName.length);
+  C.BIO_ctrl(output, flush, 0, undefined);
 }

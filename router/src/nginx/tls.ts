@@ -5,8 +5,6 @@
  * the listener and to what its clients must prove: a session that began elsewhere is as good as none, so nobody gets past a listener that
  * asks for client certificates by way of one that doesn't.
  */
-import * as ssl from 'ngx.ssl';
-import * as clientHello from 'ngx.ssl.clienthello';
 import { createDictionary, type Dictionary } from '../dictionary.ts';
 import { findListener } from '../match.ts';
 import type { RouterListener, RouterTable } from '../table.ts';
@@ -14,6 +12,9 @@ import { variable } from './request.ts';
 import { certificatesFor, parsedAuthorities, parsedCertificate } from './tls-certificates.ts';
 import { bindSessions, requireCertificate, sayUnrecognizedName, setCiphers } from './tls-openssl.ts';
 import { currentTable } from './worker.ts';
+
+const ssl = require('ngx.ssl') as NgxSsl;
+const clientHello = require('ngx.ssl.clienthello') as NgxClientHello;
 
 const httpsBase = 10_100;
 const proxyOffset = 1000;

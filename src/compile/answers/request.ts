@@ -1,6 +1,7 @@
 /** What a gateway does with a request, and what decides it at each step of the way: by the router that its data plane runs. */
 import type { GatewayIntent, GatewayWeightedBackend } from '#intent/gateway.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
+import { regexInScript } from '#model/gateway/regex.ts';
 import { findCertificate, findListener, findRule, findStream } from '#router/src/match.ts';
 import { normalisePath } from '#router/src/paths.ts';
 import { queryValue, type RouterReader, type RouterRequest } from '#router/src/request.ts';
@@ -121,13 +122,13 @@ function listenerStep(table: RouterTable, listener: RouterListener, host: string
 
 type Request = RouterRequest & Pick<AskedRequest, 'headers'> & { readonly search: string };
 
-/** PCRE2 in the data plane, JavaScript's here: they agree on what people write. */
+/** PCRE2 in the data plane, JavaScript's here: they agree on what is let through. */
 const reader: RouterReader<Request> = {
   header: ({ headers, host }, name) => (name === 'host' ? host : headers.get(name)),
   query: ({ search }, name) => queryValue(search, name),
   matches: (subject, pattern) => {
     try {
-      return new RegExp(`^(?:${pattern})$`).test(subject);
+      return regexInScript(pattern).test(subject);
     } catch {
       return false;
     }

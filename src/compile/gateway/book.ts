@@ -7,11 +7,12 @@ import type { GatewayIntent } from '#intent/gateway.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
 import { classStatus } from './class-status.ts';
 import { policyContext } from './entry-context.ts';
-import { gatewayStatus } from './gateway-status.ts';
+import { acceptedGateway, gatewayStatus, type StatusContext } from './gateway-status.ts';
 import { type GatewayView, viewGateway } from './gateway-view.ts';
 import { createHolding, type Holding } from './holding.ts';
 import { createInputs } from './inputs.ts';
 import { acceptedSet, listenerSetStatus } from './listener-set-status.ts';
+import type { ListenerGroup } from './listeners.ts';
 import { createLookups } from './lookups.ts';
 import { createRouteBook } from './route-book.ts';
 import { listenerText } from './same-attachments.ts';
@@ -38,6 +39,8 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   /** Instances that were told of, and those that may have something to tell. */
   const told = new Set<string>();
   const touched = new Set<string>();
+  /** By Gateway: what the statuses of its ListenerSets say besides their own listeners. */
+  const outsides = new Map<string, string>();
 
   const holdingOf = (gateway: string): Holding | undefined => {
     touched.add(gateway);
@@ -48,7 +51,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
 
   const lookAtGateway = (key: string): void => {
     const before = views.get(key);
-    const after = lookups.track('gateway', key, () => viewGateway(key, slots, ask));
+    const after = lookups.track('gateway', key, () => viewGateway(key, slots, ask, before));
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
     if (after === undefined) {
@@ -60,24 +63,39 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       holdings.get(key)?.need('gateway', after.intent);
     }
     const sets = new Set([...(before?.sets.keys() ?? []), ...(after?.sets.keys() ?? [])]);
+    const outside = after === undefined ? '' : outsideText(contextOf(after));
+    const sameOutside = outside === outsides.get(key);
+    if (after === undefined) outsides.delete(key);
+    else outsides.set(key, outside);
     for (const parent of [`Gateway/${key}`, ...[...sets].map((set) => `ListenerSet/${set}`)]) {
-      if (parentText(before, parent) !== parentText(after, parent)) lookups.touch(`parent ${parent}`);
-      restate(parent);
+      const [old, group] = [before?.parents.get(parent), after?.parents.get(parent)];
+      if (old !== group) {
+        holdings.get(key)?.need(parent, group?.intent ?? {});
+        if (groupText(old) !== groupText(group)) lookups.touch(`parent ${parent}`);
+      }
+      if (before === undefined || after === undefined) lookups.touch(`parent ${parent}`);
+      const set = parent.slice(parent.indexOf('/') + 1);
+      if (old !== group || !sameOutside || before?.sets.get(set) !== after?.sets.get(set)) restate(parent);
     }
+    restate(`Gateway/${key}`);
     if (before?.clientCertificate !== after?.clientCertificate) lookups.touch(`clientCertificate ${key}`);
   };
 
-  const contextOf = (gateway: string) => ({
-    facts: ask.facts(gateway),
-    attachedRoutes: (listener: string) => routes.attachedRoutes(listener),
-  });
+  const contextOf = (view: GatewayView): StatusContext => {
+    const facts = ask.facts(view.model.key);
+    return {
+      facts,
+      accepted: acceptedGateway(view, facts),
+      attachedRoutes: (listener: string) => routes.attachedRoutes(listener),
+    };
+  };
   const sayGateway = (key: string): void => {
     const view = views.get(key);
     if (view === undefined) {
       statuses.leave(`Gateway/${key}`);
       return;
     }
-    const context = contextOf(key);
+    const context = contextOf(view);
     const sets = [...view.sets.keys()].filter((set) => acceptedSet(set, view, context).status === 'True');
     statuses.say(`Gateway/${key}`, view.model.generation, gatewayStatus(view, context, sets.length));
   };
@@ -89,7 +107,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       statuses.leave(`ListenerSet/${key}`);
       return;
     }
-    statuses.say(`ListenerSet/${key}`, model.generation, listenerSetStatus(model, view, contextOf(gateway)));
+    statuses.say(`ListenerSet/${key}`, model.generation, listenerSetStatus(model, view, contextOf(view)));
   };
   const sayClass = (key: string): void => {
     const model = inputs.peek('class', key);
@@ -180,8 +198,11 @@ const statusKind: { readonly [K in GatewayInput]?: GatewayObject['origin']['kind
 };
 
 /** What routes see of a parent. */
-function parentText(view: GatewayView | undefined, parent: string): string {
-  if (view === undefined) return '';
-  const listeners = view.parents.get(parent);
-  return listeners === undefined ? 'not taken' : JSON.stringify(listeners.map(listenerText));
+function groupText(group: ListenerGroup | undefined): string {
+  return group === undefined ? '' : JSON.stringify(group.listeners.map(listenerText));
+}
+
+/** What ListenerSets are told of their Gateway. */
+function outsideText({ facts, accepted }: StatusContext): string {
+  return JSON.stringify([accepted.status, { ...facts, slots: facts === undefined ? undefined : null }]);
 }

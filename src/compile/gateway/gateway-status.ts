@@ -5,9 +5,11 @@ import type { GatewayView } from './gateway-view.ts';
 import { condition, conditionOf } from './listener-conditions.ts';
 import type { GatewayCondition, GatewayStatus, InstanceFacts, Listener, ListenerStatus } from './types.ts';
 
-/** What a status needs besides the view: how many routes a listener has, and which ListenerSets are accepted. */
+/** What a status needs besides the view. */
 export type StatusContext = {
   readonly facts: InstanceFacts | undefined;
+  /** Of the Gateway. */
+  readonly accepted: GatewayCondition;
   /** By key of a listener. */
   readonly attachedRoutes: (listener: string) => number;
 };
@@ -18,7 +20,7 @@ export function gatewayStatus(
   attachedListenerSets: number,
 ): GatewayStatus {
   const { model } = view;
-  const accepted = acceptedGateway(view, context.facts);
+  const { accepted } = context;
   const listeners = ownListeners(view);
   return {
     kind: 'Gateway',
@@ -83,7 +85,7 @@ export function listenerStatuses(
 }
 
 function ownListeners({ model, parents }: GatewayView): readonly Listener[] {
-  return parents.get(`Gateway/${model.key}`) ?? [];
+  return parents.get(`Gateway/${model.key}`)?.listeners ?? [];
 }
 
 function programmedGateway(
@@ -101,9 +103,13 @@ function programmedGateway(
     return wait('AddressNotUsable', `It did not get ${missing.join(', ')}${because(facts)}`);
   if (facts.addresses.length === 0) return wait('AddressNotAssigned', `It has no address${because(facts)}`);
   if (facts.waiting !== undefined) return wait('Pending', facts.waiting);
-  if (![...view.parents.values()].flat().some(({ served }) => served))
-    return wait('Invalid', 'None of its listeners is served');
+  if (!isServing(view)) return wait('Invalid', 'None of its listeners is served');
   return condition('Programmed', 'True', 'Programmed', 'It is served');
+}
+
+function isServing({ parents }: GatewayView): boolean {
+  for (const { listeners } of parents.values()) if (listeners.some(({ served }) => served)) return true;
+  return false;
 }
 
 function because({ waiting }: InstanceFacts): string {

@@ -1,19 +1,26 @@
 /** What is said of one listener, but for whether its data plane is there. */
-import type { JudgedListener } from './listeners.ts';
+import type { JudgedListener } from './listener-judgement.ts';
 import type { GatewayCondition } from './types.ts';
 
-/** `invalidKinds`: kinds of routes that it names in vain. `crowded`: its port got no socket. */
+/** What is found only where the listener is made. */
+export type ListenerFindings = {
+  /** Kinds of routes that it names in vain. */
+  readonly invalidKinds: readonly string[];
+  /** Sentences about its TLS options. */
+  readonly refusedOptions: readonly string[];
+  /** Its port got no socket. */
+  readonly crowded: boolean;
+};
+
 export function listenerConditions(
   listener: JudgedListener,
-  invalidKinds: readonly string[],
-  crowded: boolean,
+  { invalidKinds, refusedOptions, crowded }: ListenerFindings,
 ): readonly GatewayCondition[] {
-  const { overlaps, options } = listener;
   return [
     accepted(listener, crowded),
     conflicted(listener),
     resolvedRefs(listener, invalidKinds),
-    ...(overlaps
+    ...(listener.overlaps
       ? [
           condition(
             'OverlappingTLSConfig',
@@ -23,14 +30,14 @@ export function listenerConditions(
           ),
         ]
       : []),
-    ...(options.refused.length === 0
+    ...(refusedOptions.length === 0
       ? []
       : [
           condition(
             'netloom.dev/OptionRefused',
             'True',
             'UnsupportedOption',
-            `Without effect: ${options.refused.join('; ')}`,
+            `Without effect: ${refusedOptions.join('; ')}`,
           ),
         ]),
   ];

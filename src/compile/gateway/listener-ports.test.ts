@@ -88,10 +88,11 @@ test('a port moves to a socket of its new kind once TLS is passed through on it'
   expect(after.intents.get('shop/edge')?.ports).toEqual({ 'tcp/443': { port: 443, kind: 'tls', slot: 0 } });
 });
 
-test('PROXY headers are for all ports of the Gateway', () => {
-  const one = gateway('shop/edge', [listener('a HTTP/80')], { proxyProtocol: true });
+test('PROXY headers are for all ports of the Gateway but those of UDP, which knows none', () => {
+  const one = gateway('shop/edge', [listener('a HTTP/80'), listener('b UDP/53')], { proxyProtocol: true });
   expect(compiled({ gateway: [one] }).intents.get('shop/edge')?.ports).toEqual({
     'tcp/80': { port: 80, kind: 'http', slot: 0, proxyProtocol: true },
+    'udp/53': { port: 53, kind: 'udp', slot: 0 },
   });
 });
 

@@ -1,6 +1,6 @@
 /** What is said of a ListenerSet whose Gateway is ours. */
 import type { ListenerSetModel } from '#model/gateway/types.ts';
-import { acceptedGateway, isAccepted, listenerStatuses, type StatusContext } from './gateway-status.ts';
+import { isAccepted, listenerStatuses, type StatusContext } from './gateway-status.ts';
 import type { GatewayView } from './gateway-view.ts';
 import { condition } from './listener-conditions.ts';
 import type { GatewayCondition, GatewayStatus } from './types.ts';
@@ -10,7 +10,7 @@ export function listenerSetStatus(
   view: GatewayView,
   context: StatusContext,
 ): GatewayStatus {
-  const listeners = view.parents.get(`ListenerSet/${key}`) ?? [];
+  const listeners = view.parents.get(`ListenerSet/${key}`)?.listeners ?? [];
   const accepted = acceptedSet(key, view, context);
   return {
     kind: 'ListenerSet',
@@ -20,14 +20,17 @@ export function listenerSetStatus(
   };
 }
 
-export function acceptedSet(key: string, view: GatewayView, { facts }: StatusContext): GatewayCondition {
+export function acceptedSet(
+  key: string,
+  view: GatewayView,
+  { accepted: parent }: StatusContext,
+): GatewayCondition {
   const refuse = (reason: string, message: string) => condition('Accepted', 'False', reason, message);
   if (view.sets.get(key) !== true)
     return refuse('NotAllowed', 'The Gateway takes no ListenerSets of this namespace');
   // Why is for those to see who may see the Gateway.
-  if (acceptedGateway(view, facts).status !== 'True')
-    return refuse('ParentNotAccepted', 'The Gateway is not accepted itself');
-  const listeners = view.parents.get(`ListenerSet/${key}`) ?? [];
+  if (parent.status !== 'True') return refuse('ParentNotAccepted', 'The Gateway is not accepted itself');
+  const listeners = view.parents.get(`ListenerSet/${key}`)?.listeners ?? [];
   const refused = listeners.filter((each) => !isAccepted(each)).map(({ model: { name } }) => name);
   if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'It is attached');
   if (refused.length === listeners.length)

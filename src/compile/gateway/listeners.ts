@@ -5,82 +5,69 @@ import type {
   GatewayListenerIntent,
   GatewayPortKind,
 } from '#intent/gateway.ts';
-import type {
-  CertificateModel,
-  GatewayModel,
-  ListenerModel,
-  ListenerSetModel,
-} from '#model/gateway/types.ts';
-import { type ClientValidation, clientValidationOf } from './client-validation.ts';
+import type { CertificateModel, GatewayModel, ListenerSetModel } from '#model/gateway/types.ts';
 import type { Asking } from './inputs.ts';
 import { listenerConditions } from './listener-conditions.ts';
-import { type Conflict, findConflicts } from './listener-conflicts.ts';
+import { isSound, type JudgedListener, judgeListeners } from './listener-judgement.ts';
 import { assignSlots, portKeyOf, portKindsOf } from './listener-ports.ts';
-import {
-  gatewayGroup,
-  hostnameOf,
-  type ListenerProtocol,
-  protocolOf,
-  type Refusal,
-  routeKindsOf,
-} from './listener-protocols.ts';
-import { findCertificate } from './named-objects.ts';
-import { findOverlaps } from './overlaps.ts';
-import { readTLSOptions, type TLSOptions } from './tls-options.ts';
+import { hostnameOf, routeKindsOf } from './listener-protocols.ts';
+import { readTLSOptions } from './tls-options.ts';
 import type { GatewaySlots, Listener } from './types.ts';
 
 export type GatewayListeners = {
-  /** The Gateway's own first, then those of ListenerSets in their order. */
+  /** By `KIND/namespace/name` of the Gateway, which is the first, and of the ListenerSets in their order. */
+  readonly groups: ReadonlyMap<string, ListenerGroup>;
+  readonly intent: Pick<GatewayIntent, 'ports' | 'authorities'>;
+};
+
+/** Listeners of one object. The same group as before is the same object: with many ListenerSets only those that changed cost more. */
+export type ListenerGroup = {
   readonly listeners: readonly Listener[];
-  readonly intent: Pick<GatewayIntent, 'ports' | 'listeners' | 'certificates' | 'authorities'>;
+  /** Of those that are served. */
+  readonly intent: Pick<GatewayIntent, 'listeners' | 'certificates'>;
+  /** All that the rest is made of. */
+  readonly marks: readonly unknown[];
 };
 
-/** A listener with all that was found about it, before it is known which port gets a socket. */
-export type JudgedListener = {
-  readonly key: string;
-  readonly owner: Listener['owner'];
-  readonly model: ListenerModel;
-  readonly level: number;
-  readonly protocol: ListenerProtocol | Refusal;
-  readonly conflict: Conflict | undefined;
-  readonly certificates: readonly CertificateModel[];
-  /** Why one of its certificates can't be used. */
-  readonly certificateRefused: Refusal | undefined;
-  readonly validation: ClientValidation | undefined;
-  readonly options: TLSOptions;
-  readonly overlaps: boolean;
+/** What was decided about the ports. */
+type Ports = {
+  readonly kinds: ReadonlyMap<string, GatewayPortKind>;
+  readonly sockets: ReadonlyMap<string, unknown>;
 };
 
-/** `sets`: those that the Gateway takes, in their order. */
+/** `sets`: those that the Gateway takes, in their order. `before`: the groups as they were. */
 export function compileListeners(
   gateway: GatewayModel,
   sets: readonly ListenerSetModel[],
   slots: GatewaySlots,
   ask: Asking,
+  before?: GatewayListeners['groups'],
 ): GatewayListeners {
-  const judged = judge(gateway, sets, ask);
-  const wanted = judged.flatMap((each) => (isSound(each) ? [userOf(each)] : []));
-  const kinds = portKindsOf(wanted);
+  const judged = judgeListeners(gateway, sets, ask);
+  const kinds = portKindsOf(judged.flatMap((each) => (isSound(each) ? [userOf(each)] : [])));
   const sockets = assignSlots(kinds, ask.facts(gateway.key)?.slots, slots);
   const proxied = gateway.proxyProtocol === true ? ({ proxyProtocol: true } as const) : {};
-
-  const listeners = judged.map((each) => listenerOf(gateway, each, kinds, sockets));
-  const served = judged.flatMap((each, index) => {
-    const listener = listeners[index];
-    return listener?.served === true ? [{ ...each, port: listener.port }] : [];
-  });
+  const served = judged.filter((each) => isServed(each, { kinds, sockets }));
   const authorities = served.flatMap(({ validation }) =>
     validation?.certificates === undefined
       ? []
       : [[validation.authority, { certificates: validation.certificates }] as const],
   );
+  const members = new Map<string, JudgedListener[]>([[`Gateway/${gateway.key}`, []]]);
+  for (const { key } of sets) members.set(`ListenerSet/${key}`, []);
+  for (const each of judged) members.get(`${each.owner.kind}/${each.owner.key}`)?.push(each);
+  const groups = [...members].map(
+    ([parent, own]) => [parent, groupOf(gateway.key, own, { kinds, sockets }, before?.get(parent))] as const,
+  );
   return {
-    listeners,
+    groups: new Map(groups),
     intent: {
-      ports: Object.fromEntries([...sockets].map(([key, socket]) => [key, { ...socket, ...proxied }])),
-      listeners: Object.fromEntries(served.map((each) => [each.key, intentOf(each)])),
-      certificates: Object.fromEntries(
-        served.flatMap(({ certificates }) => certificates.map((each) => [each.key, certificateIntent(each)])),
+      ports: Object.fromEntries(
+        // Over UDP there are no PROXY headers that nginx would understand.
+        [...sockets].map(([key, socket]) => [
+          key,
+          socket.kind === 'udp' ? socket : { ...socket, ...proxied },
+        ]),
       ),
       authorities: Object.fromEntries(authorities),
     },
@@ -96,110 +83,81 @@ export function certificateIntent({
   return { origin, certificate, privateKey, names };
 }
 
-/** Whether it would be served if its port got a socket. */
-export function isSound({ protocol, conflict, certificates, validation }: JudgedListener): boolean {
-  if ('reason' in protocol || conflict !== undefined) return false;
-  const ends = protocol.kind === 'https' || protocol.kind === 'terminate';
-  return !(ends && certificates.length === 0) && (validation === undefined || hasAuthority(validation));
-}
-
-export function hasAuthority({ certificates }: ClientValidation): boolean {
-  return certificates !== undefined;
-}
-
-function judge(
-  gateway: GatewayModel,
-  sets: readonly ListenerSetModel[],
-  ask: Asking,
-): readonly JudgedListener[] {
-  const own = { kind: 'Gateway' as const, key: gateway.key, namespace: gateway.namespace };
-  const all = [
-    ...gateway.listeners.map((model) => ({ level: 0, owner: own, model })),
-    ...sets.flatMap(({ key, namespace, listeners }, index) => {
-      const owner = { kind: 'ListenerSet' as const, key, namespace };
-      return listeners.map((model) => ({ level: index + 1, owner, model }));
-    }),
-  ].map((each) => ({ ...each, protocol: protocolOf(each.model) }));
-  const distinct = all.flatMap(({ level, model, protocol }, index) =>
-    'reason' in protocol
-      ? []
-      : [
-          {
-            index,
-            level,
-            port: model.port,
-            protocol: model.protocol,
-            family: protocol.family,
-            hostname: hostnameOf(model),
-          },
-        ],
-  );
-  const conflicts = new Map(
-    [...findConflicts(distinct)].map(([index, conflict]) => [distinct[index]?.index, conflict]),
-  );
-  const secure = distinct.filter(({ protocol, index }) => protocol === 'HTTPS' && !conflicts.has(index));
-  const overlaps = new Set([...findOverlaps(secure)].map((index) => secure[index]?.index));
-  const validations = new Map<number, ClientValidation | undefined>();
-  const validationAt = (port: number): ClientValidation | undefined => {
-    if (!validations.has(port)) validations.set(port, clientValidationOf(gateway, port, ask));
-    return validations.get(port);
-  };
-  return all.map(({ level, owner, model, protocol }, index) => ({
-    key: `${owner.kind === 'Gateway' ? 'gateway' : 'set'}/${owner.key}/${model.name}`,
-    owner,
-    model,
-    level,
-    protocol,
-    conflict: conflicts.get(index),
-    ...certificatesOf(owner, model, protocol, ask),
-    validation: 'kind' in protocol && protocol.kind === 'https' ? validationAt(model.port) : undefined,
-    options: readTLSOptions(model.tls?.options ?? {}),
-    overlaps: overlaps.has(index),
-  }));
-}
-
-function certificatesOf(
-  { kind, namespace }: Listener['owner'],
-  { tls }: ListenerModel,
-  protocol: ListenerProtocol | Refusal,
-  ask: Asking,
-): Pick<JudgedListener, 'certificates' | 'certificateRefused'> {
-  const ends = 'kind' in protocol && (protocol.kind === 'https' || protocol.kind === 'terminate');
-  if (!ends || tls === undefined) return { certificates: [], certificateRefused: undefined };
-  const reason = 'InvalidCertificateRef';
-  const from = { group: gatewayGroup, kind, namespace };
-  const found = tls.certificates.map((each) => findCertificate(from, each, reason, ask));
+function groupOf(
+  gateway: string,
+  judged: readonly JudgedListener[],
+  ports: Ports,
+  before: ListenerGroup | undefined,
+): ListenerGroup {
+  const marks = judged.flatMap((each) => marksOf(each, ports));
+  if (before?.marks.length === marks.length && marks.every((mark, index) => mark === before.marks[index]))
+    return before;
+  const listeners = judged.map((each) => listenerOf(gateway, each, ports));
+  const served = judged.filter((each) => isServed(each, ports));
   return {
-    certificates: found.flatMap(({ value }) => value ?? []),
-    certificateRefused:
-      found.length === 0
-        ? { reason, message: 'Names no certificate' }
-        : found.find(({ refused }) => refused !== undefined)?.refused,
+    listeners,
+    intent: {
+      listeners: Object.fromEntries(served.map((each) => [keyOf(each), intentOf(each)])),
+      certificates: Object.fromEntries(
+        served.flatMap(({ certificates }) => certificates.map((each) => [each.key, certificateIntent(each)])),
+      ),
+    },
+    marks,
   };
 }
 
-function listenerOf(
-  gateway: GatewayModel,
-  judged: JudgedListener,
-  kinds: ReadonlyMap<string, GatewayPortKind>,
-  sockets: ReadonlyMap<string, unknown>,
-): Listener {
-  const { key, owner, model, protocol } = judged;
+/** What a listener is made of besides its owner. */
+function marksOf(judged: JudgedListener, { kinds, sockets }: Ports): readonly unknown[] {
+  const { model, conflict, overlaps, certificates, certificateRefused, validation } = judged;
+  const port = portKeyOf(userOf(judged));
+  return [
+    model,
+    conflict,
+    overlaps,
+    kinds.get(port),
+    sockets.has(port),
+    certificateRefused?.reason,
+    certificateRefused?.message,
+    validation?.authority,
+    validation?.mode,
+    validation?.certificates === undefined,
+    validation?.refused?.reason,
+    validation?.refused?.message,
+    certificates.length,
+    ...certificates,
+  ];
+}
+
+function isServed(judged: JudgedListener, { sockets }: Ports): boolean {
+  return isSound(judged) && sockets.has(portKeyOf(userOf(judged)));
+}
+
+function listenerOf(gateway: string, judged: JudgedListener, ports: Ports): Listener {
+  const { owner, model, protocol } = judged;
   const user = userOf(judged);
   const port = portKeyOf(user);
-  const sound = isSound(judged);
+  const served = isServed(judged, ports);
   const { supported, invalid } = routeKindsOf(model, protocol);
+  const { refused } = readTLSOptions(model.tls?.options ?? {});
   return {
-    key,
-    gateway: gateway.key,
+    key: keyOf(judged),
+    gateway,
     owner,
     model,
     port,
-    portKind: kinds.get(port) ?? portKindsOf([user]).get(port) ?? 'tcp',
-    served: sound && sockets.has(port),
-    conditions: listenerConditions(judged, invalid, sound && !sockets.has(port)),
+    portKind: ports.kinds.get(port) ?? portKindsOf([user]).get(port) ?? 'tcp',
+    served,
+    conditions: listenerConditions(judged, {
+      invalidKinds: invalid,
+      refusedOptions: refused,
+      crowded: isSound(judged) && !served,
+    }),
     supportedKinds: supported,
   };
+}
+
+function keyOf({ owner, model }: JudgedListener): string {
+  return `${owner.kind === 'Gateway' ? 'gateway' : 'set'}/${owner.key}/${model.name}`;
 }
 
 /** One that is refused has a port all the same. */
@@ -211,20 +169,20 @@ function userOf({ model, protocol }: JudgedListener): {
   return { port: model.port, kind: 'kind' in protocol ? protocol.kind : unknown };
 }
 
-function intentOf(judged: JudgedListener & { readonly port: string }): GatewayListenerIntent {
-  const { owner, model, protocol, port, certificates, validation, options } = judged;
+function intentOf(judged: JudgedListener): GatewayListenerIntent {
+  const { owner, model, certificates, validation } = judged;
   const [namespace = '', name = ''] = owner.key.split('/');
-  const kind = 'kind' in protocol ? protocol.kind : 'tcp';
-  const ends = kind === 'https' || kind === 'terminate';
+  const user = userOf(judged);
+  const ends = user.kind === 'https' || user.kind === 'terminate';
   return {
     origin: { kind: owner.kind, namespace, name, rule: `spec.listeners[${model.name}]` },
-    port,
-    kind,
+    port: portKeyOf(user),
+    kind: user.kind,
     hostname: hostnameOf(model),
     ...(ends ? { certificates: [...new Set(certificates.map(({ key }) => key))] } : {}),
     ...(validation === undefined
       ? {}
       : { clientValidation: { authority: validation.authority, mode: validation.mode } }),
-    ...(ends ? options.value : {}),
+    ...(ends ? readTLSOptions(model.tls?.options ?? {}).value : {}),
   };
 }

@@ -1,5 +1,6 @@
 /** What a rule of an HTTPRoute or GRPCRoute takes, as matches on path, method, headers and query. */
 import type { GatewayRuleIntent, GatewayValueMatch } from '#intent/gateway.ts';
+import { regexPart } from '#model/gateway/regex.ts';
 import type {
   GRPCMatchModel,
   GRPCRouteModel,
@@ -63,7 +64,7 @@ function callPath(method: GRPCMatchModel['method']): Match['path'] {
   }
   const part = (text: string | undefined) => {
     if (!text) return '[^/]+';
-    return type === 'Exact' ? text.replace(/[^A-Za-z0-9_]/g, String.raw`\$&`) : `(?:${text})`;
+    return type === 'Exact' ? text.replace(/[^A-Za-z0-9_]/g, String.raw`\$&`) : regexPart(text);
   };
   return { type: 'regex', value: `/${part(service)}/${part(name)}` };
 }

@@ -69,7 +69,7 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     const view = gateway === undefined ? undefined : views.get(gateway);
     if (gateway === undefined || view === undefined) return undefined;
     if (kind === 'ListenerSet' && !view.sets.has(key)) return undefined;
-    return { gateway, listeners: view.parents.get(`${kind}/${key}`) ?? [] };
+    return { gateway, listeners: view.parents.get(`${kind}/${key}`)?.listeners ?? [] };
   };
 
   const lookAt = (id: string): void => {

@@ -257,6 +257,15 @@ describe('external authorization', () => {
     expect(asked!.headers['x-user']).toBeUndefined();
   });
 
+  it('is heard wholly where nothing is said of its headers', async () => {
+    await serve({ '/': { to: 'a', externalAuth: { ...auth, allowedResponseHeaders: [] } } });
+    const { headers } = await gateway.echo('/x?answer=X-User:joe&answer=Set-Cookie:a=b', {
+      headers: { 'X-User': 'admin', 'Content-Type': 'text/x-own' },
+    });
+    expect(headers).toMatchObject({ 'x-user': 'joe', 'content-type': 'text/x-own' });
+    expect(headers['set-cookie']).toBeUndefined();
+  });
+
   it('ends the request where it says no, or nobody says anything', async () => {
     await serve({
       '/no': { to: 'a', externalAuth: auth },

@@ -76,8 +76,8 @@ const patienceMs = 5_000;
 export function openNginx(directory: string): Nginx {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const socketPath = join(directory, nginxFiles.socket);
-  const ask = async (method: string, path: string, body?: string) => {
-    const answer = await exchange(
+  const once = (method: string, path: string, body: string | undefined) =>
+    exchange(
       (handlers) =>
         request(
           { socketPath, agent, method, path, timeout: patienceMs, headers: { Host: 'nginx' } },
@@ -85,6 +85,12 @@ export function openNginx(directory: string): Nginx {
         ),
       body,
     );
+  const ask = async (method: string, path: string, body?: string) => {
+    // A worker that ends takes its connections with it, and another one answers. A change that was taken is refused the second time.
+    const answer = await once(method, path, body).catch((error: unknown) => {
+      if (!isCut(error)) throw error;
+      return once(method, path, body);
+    });
     if (answer.status !== 200 && answer.status !== 409)
       throw new Error(
         `nginx answers ${answer.status} to ${method} ${path}: ${answer.text.slice(0, 200).trim()}`,
@@ -106,6 +112,11 @@ export function openNginx(directory: string): Nginx {
     kept: () => readIfExists(start),
     close: () => agent.destroy(),
   };
+}
+
+function isCut(error: unknown): boolean {
+  const { code = '', message = '' } = error as NodeJS.ErrnoException;
+  return code === 'ECONNRESET' || code === 'EPIPE' || message === 'aborted' || message === 'socket hang up';
 }
 
 type Handler = Parameters<typeof request>[2];

@@ -8,6 +8,7 @@ import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { gatewaySlots, numbers } from '#system/registry.ts';
 import { intentOf, type Site } from './cases.ts';
+import { createNginxEngine } from './driver.ts';
 import { printLocations } from './locations.ts';
 import { openTestGateway, type TestGateway } from './testing-gateway.ts';
 
@@ -154,6 +155,20 @@ describe('a change', () => {
 });
 
 describe('what nginx holds', () => {
+  it('is known to whoever asks, so that a program that starts anew says only what differs', async () => {
+    await open();
+    const intent = intentOf({ backends, routes: { [`${host}/`]: 'a', ...many(500) } });
+    await gateway.hold(intent);
+    const before = await gateway.engine.status();
+    const again = createNginxEngine({ directory: `/proc/${box!.pid}/root/run/netloom-gateway` });
+    await again.apply({ generation: 7, after: 0, replace: true, put: intent, remove: {} });
+    await again.close();
+    const after = await gateway.engine.status();
+    expect(after.version).toBe(before.version + 1);
+    expect(after.generation).toBe(7);
+    expect(after.freeMemory).toBe(before.freeMemory);
+  });
+
   it('outlives each of its workers', async () => {
     await open();
     await gateway.hold(intentOf({ backends, routes: { [`${host}/`]: 'b', ...many(2000) } }));

@@ -272,6 +272,23 @@ describe('TLS by server name', () => {
     expect(shown(after)).toBe(shown(renewed));
   });
 
+  it('takes PROXY headers before TLS, too', async () => {
+    gateway.apply(put());
+    for (const [name, who] of [
+      ['own.example.org', 'own'],
+      ['end.example.org', 'one'],
+    ]) {
+      const { stdout } = await gateway.sh(
+        `curl -sk --max-time 1 --http0.9 --haproxy-clientip 192.0.2.7 --resolve ${name}:11203:127.0.0.1 https://${name}:11203/`,
+      );
+      expect(stdout).toMatch(new RegExp(`^${who} 127.0.0.1 GET / HTTP/1.1`));
+    }
+    const without = await gateway.sh(
+      'curl -sk --max-time 2 --connect-to ::127.0.0.1:11203 https://own.example.org/',
+    );
+    expect(without.code).not.toBe(0);
+  });
+
   it('carries much both ways', async () => {
     gateway.apply(put());
     for (const name of ['end.example.org', 'own.example.org']) {

@@ -28,6 +28,7 @@ declare const ngx: { readonly shared: { readonly turns: Dictionary; readonly fai
 
 const directory = '/run/netloom-gateway';
 const closed = `unix:${directory}/closed.sock`;
+const tlsBase = 10_200;
 const proxyOffset = 1000;
 
 /** Target of a connection to a `tls` slot, whose name is known by now: an endpoint, or the socket where TLS ends. */
@@ -35,7 +36,7 @@ export function tls(s: Session): string {
   const slot = slotOf(s);
   const found = find(`${directory}/stream/tls/${slot}`, s.variables['ssl_preread_server_name']);
   if (found === undefined) return closed;
-  if (found.to === 'https') return `unix:${directory}/https-${slot - 10_200}.sock`;
+  if (found.to === 'https') return `unix:${directory}/https-${slot - tlsBase}.sock`;
   if (found.to === 'terminate') return `unix:${directory}/terminate.sock`;
   if (found.to === 'terminate13') return `unix:${directory}/terminate13.sock`;
   return endpoint(found) || closed;
@@ -206,7 +207,7 @@ function introducedSlot(s: Session): number {
 
 function slotPort(port: string | undefined): number {
   const number = Number(port);
-  return number >= 11_000 ? number - proxyOffset : number;
+  return number >= tlsBase + proxyOffset ? number - proxyOffset : number;
 }
 
 /** Most names have no file of their own: asking first is cheaper than an exception. */

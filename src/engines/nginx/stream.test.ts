@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayChange, GatewayIntent } from '#intent/gateway.ts';
+import { gatewaySlots, numbers, paths } from '#system/registry.ts';
 import { createStreamTable } from './stream.ts';
 import { stepOf } from './stream-lower.ts';
 import { certificateFor, find, patterns, proxyHeader, share } from './stream-program.ts';
@@ -262,3 +263,32 @@ function filesIn(path: string): string[] {
     })
     .sort();
 }
+
+it('listens where the registry says, and its program and hooks know the same', () => {
+  const text = (file: string) => readFileSync(join(import.meta.dirname, file), 'utf8');
+  const offset = numbers.gatewayProxyOffset.value;
+  for (const [file, kinds] of [
+    ['stream.conf', ['tls', 'tcp', 'udp']],
+    ['https.conf', ['https']],
+  ] as const) {
+    for (const kind of kinds) {
+      const { base, count } = gatewaySlots[kind].value;
+      for (const from of kind === 'udp' ? [base] : [base, base + offset]) {
+        for (const host of ['', '[::]:'])
+          expect(text(file)).toContain(`listen ${host}${from}-${from + count - 1} `);
+      }
+    }
+  }
+  const sockets = [...text('https.conf').matchAll(/listen unix:(\S+)\/https-(\d+)\.sock/g)];
+  expect(sockets.map(([, directory, slot]) => [directory, Number(slot)])).toEqual(
+    Array.from({ length: gatewaySlots.tls.value.count }, (_, slot) => [paths.gatewayDirectory.value, slot]),
+  );
+  const number = (value: number) => value.toLocaleString('en').replace(',', '_');
+  const program = text('stream-program.ts');
+  expect(program).toContain(`const directory = '${paths.gatewayDirectory.value}'`);
+  expect(program).toContain(`const tlsBase = ${number(gatewaySlots.tls.value.base)}`);
+  expect(program).toContain(`const proxyOffset = ${offset}`);
+  const hooks = text('../../../router/src/nginx/tls.ts');
+  expect(hooks).toContain(`const httpsBase = ${number(gatewaySlots.https.value.base)}`);
+  expect(hooks).toContain(`const proxyOffset = ${offset}`);
+});

@@ -71,7 +71,7 @@ export function createStreamTable(directory: string): StreamTable {
     if (input === undefined || folder === undefined) return;
     const { value, problems } = lowerPort(input);
     problemsByPort.set(key, problems);
-    for (const name of [...(slots.get(folder)?.keys() ?? [])])
+    for (const name of slots.get(folder)?.keys() ?? [])
       if (!value.has(name)) setSlot(folder, name, undefined);
     for (const [name, slot] of value) setSlot(folder, name, slot);
   };

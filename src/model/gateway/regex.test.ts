@@ -1,11 +1,7 @@
 /** Which regular expressions are let through: all of those compile, and those that could do harm are refused with a reason. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { regexProblem } from './regex.ts';
-
-/** As the router in Node has it: what the two engines write differently is written as JavaScript wants it. */
-const inNode = (text: string) =>
-  new RegExp(`^(?:${text.replace(/^\(\?[is]+\)/, '').replaceAll('(?P<', '(?<')})$`);
+import { regexInScript, regexPart, regexProblem } from './regex.ts';
 
 describe('regexProblem', () => {
   test.each([
@@ -21,7 +17,7 @@ describe('regexProblem', () => {
     ']}',
   ])('takes %s', (text) => {
     expect(regexProblem(text)).toBeUndefined();
-    expect(() => inNode(text)).not.toThrow();
+    expect(() => regexInScript(text)).not.toThrow();
   });
 
   test.each([
@@ -93,9 +89,35 @@ describe('regexProblem', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...pieces, ...more), { maxLength: 14 }), (parts) => {
         const text = parts.join('');
-        if (regexProblem(text) === undefined) expect(() => inNode(text)).not.toThrow();
+        if (regexProblem(text) === undefined) expect(() => regexInScript(text)).not.toThrow();
       }),
       { numRuns: 10_000 },
     );
   });
+});
+
+test.each([
+  ['(?i)go(?P<x>l+)d', 'GOLLD', true],
+  ['(?i)gold', 'golds', false],
+  ['(?s)a.b', 'a\nb', true],
+  ['a|b', 'ab', false],
+  ['[(?P<]+\\(?P<', '(?P<P<', true],
+  ['v(?i:x)', 'vX', true],
+  ['v(?i:x)', 'VX', false],
+])('%s on %j: %s', (text, subject, wanted) => {
+  expect(regexProblem(text)).toBeUndefined();
+  expect(regexInScript(text).test(subject)).toBe(wanted);
+});
+
+test.each([
+  ['shop', '(?:shop)'],
+  ['^shop$', '(?:shop)'],
+  ['^a|b$', '(?:a|b)'],
+  ['^(a|b)$', '(?:(a|b))'],
+  ['(?i)^shop\\.(?P<x>.*)$', '(?i:shop\\.(?:.*))'],
+  ['a\\$', '(?:a\\$)'],
+  ['[|^(]$', '(?:[|^(])'],
+])('%s is %s in a larger one', (text, part) => {
+  expect(regexPart(text)).toBe(part);
+  expect(regexProblem(part)).toBeUndefined();
 });

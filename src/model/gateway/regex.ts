@@ -1,6 +1,6 @@
 /**
  * Which regular expressions of tenants are let through to the engine (PCRE2, with limits on matching): those that it compiles, and that
- * mean the same to the router in Node, save (?i) and (?P<name>. It knows a part of the syntax, and refuses what it doesn't know.
+ * can be written for JavaScript, too. It knows a part of the syntax, and refuses what it doesn't know.
  */
 
 /** How long an expression may be, and how large once its repetitions are written out; how often it may repeat, and nest. */
@@ -20,6 +20,36 @@ export function regexProblem(text: string): string | undefined {
     if (error instanceof Unusable) return error.message;
     throw error;
   }
+}
+
+/** For JavaScript, what `regexProblem` lets through: all of a text must match. */
+export function regexInScript(text: string): RegExp {
+  const flags = /^\(\?([is]+)\)/.exec(text)?.[1] ?? '';
+  const rest = flags === '' ? text : text.slice(flags.length + 3);
+  // Only groups are written otherwise; what looks like one behind a backslash or in a class is none.
+  const named = rest.replaceAll(/\\.|\[(?:\\.|[^\]\\])*\]|\(\?P</g, (part) =>
+    part === '(?P<' ? '(?<' : part,
+  );
+  return new RegExp(`^(?:${named})$`, [...new Set(flags)].join(''));
+}
+
+/** As a part of a larger one, which all of the part's text must match: its settings stay its own, and its ends are no ends of text. */
+export function regexPart(text: string): string {
+  const [, flags = '', rest = text] = /^\(\?([is]+)\)(.*)$/.exec(text) ?? [];
+  const branches: string[][] = [[]];
+  let depth = 0;
+  // Names of groups are of no use, and another part may have the same.
+  for (const [token] of rest.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|\(\?P?<\w+>|./g)) {
+    if (token.startsWith('(')) depth += 1;
+    else if (token === ')') depth -= 1;
+    if (token === '|' && depth === 0) branches.push([]);
+    else branches.at(-1)?.push(token.startsWith('(?') && token.endsWith('>') ? '(?:' : token);
+  }
+  const parts = branches.map((tokens) => {
+    const from = tokens[0] === '^' ? 1 : 0;
+    return tokens.slice(from, tokens.at(-1) === '$' ? -1 : undefined).join('');
+  });
+  return `(?${flags}:${parts.join('|')})`;
 }
 
 type State = { readonly text: string; at: number; readonly names: Set<string> };

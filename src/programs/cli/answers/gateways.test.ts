@@ -118,6 +118,7 @@ test('gateway: what is wrong, object by object', async () => {
     '  Gateway shop/edge: Pending: its pod is not ready',
     "  Gateway shop/edge listener secure: InvalidCertificateRef: Secret shop/gone doesn't exist or holds no certificate with its key",
     '  HTTPRoute shop/cart: InvalidKind: spec.rules[1].filters[0].extensionRef: there is no extension "Limit" here; spec.rules[0].backendRefs[0]: there is no Service shop/gone',
+    '  HTTPRoute shop/cart: UnsupportedValue: Dropped Rule 1, whose requests get 500: spec.rules[1].filters[0].extensionRef: there is no extension "Limit" here',
     '  Service shop/db: port 5432 has no endpoint that is ready',
   ]);
   const json = JSON.parse((await netloom('gateway', '-f', path, '-o', 'json')).stdout) as object;

@@ -9,6 +9,7 @@ import { kinds } from '#api/kinds.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
 import { type Client, createClient } from '#kube/client.ts';
+import { makeCertificate } from '#lab/apiserver/certificate.ts';
 import { testServer } from '#lab/apiserver/testing.ts';
 import { eventually } from '#lab/eventually.ts';
 import { silentLog } from '#telemetry/log.ts';
@@ -209,6 +210,80 @@ describe('a Gateway', () => {
     gate.resolve();
     await eventually(async () => expect(await portsOf('ordered-netloom')).toHaveLength(2));
     expect(pod.held('ports')).toHaveProperty(['tcp/8080']);
+  });
+
+  test('a certificate comes, is renewed, and goes with what refers to it', async () => {
+    leader = stage.lead();
+    const tls = { mode: 'Terminate', certificateRefs: [{ name: 'cert' }] };
+    const pod = await running('secured', '10.0.0.8', listener('http', 80));
+    const https = listener('https', 443, { protocol: 'HTTPS', tls });
+    await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80), https) });
+    const listenerConditions = async (): Promise<Readonly<Record<string, string>>> => {
+      const { listeners } = (await stage.read(types.gateway, 'secured'))['status'] as {
+        listeners: { name: string }[];
+      };
+      return conditionsOf(listeners.find(({ name }) => name === 'https') ?? {});
+    };
+    await seen(listenerConditions, (conditions) =>
+      expect(conditions['ResolvedRefs']).toBe('False/InvalidCertificateRef'),
+    );
+    const pair = (): object => {
+      const names = ['secured.example'];
+      const dates = { notBefore: new Date(0), notAfter: new Date('2100-01-01') };
+      const { certificate, key } = makeCertificate(
+        { use: 'server', commonName: 'x', names, ...dates },
+        authority,
+      );
+      return { 'tls.crt': btoa(certificate), 'tls.key': btoa(key) };
+    };
+    const authority = makeCertificate({
+      use: 'authority',
+      commonName: 'test',
+      notBefore: new Date(0),
+      notAfter: new Date('2100-01-01'),
+    });
+    await stage.make(types.secret, 'cert', {}, { type: 'kubernetes.io/tls', data: pair() });
+    await seen(listenerConditions, (conditions) =>
+      expect(conditions).toMatchObject({ ResolvedRefs: 'True/ResolvedRefs', Programmed: 'True/Programmed' }),
+    );
+    const first = JSON.stringify(pod.held('certificates'));
+    expect(first).toContain('secured.example');
+    await stage.change(types.secret, 'cert', { data: pair() });
+    await eventually(() => expect(JSON.stringify(pod.held('certificates'))).not.toBe(first));
+    await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80)) });
+    await eventually(() => expect(pod.held('certificates')).toEqual({}));
+  });
+
+  test('says when its pod takes nothing more, and when it does again', async () => {
+    leader = stage.lead();
+    const pod = await running('deaf', '10.0.0.9', listener('http', 80));
+    const programmed = (text: string, message: string) =>
+      seen(
+        () => stage.read(types.gateway, 'deaf'),
+        (gateway) => {
+          expect(conditionsOf(gateway)['Programmed']).toBe(text);
+          expect(messageOf(gateway, 'Programmed')).toContain(message);
+        },
+      );
+    pod.deaf(true);
+    await stage.make(types.route, 'unheard', routeSpec('deaf', '/unheard'));
+    await programmed('False/Pending', 'no pod of Deployment deaf-netloom has taken what it is to serve');
+    pod.deaf(false);
+    await programmed('True/Programmed', '');
+    expect(JSON.stringify(pod.held('rules'))).toContain('/unheard');
+  });
+
+  test('keeps its class from being deleted', async () => {
+    leader = stage.lead();
+    const className = 'kept';
+    await stage.make(types.class, className, { controllerName });
+    await stage.make(types.gateway, 'keeper', { ...spec(listener('http', 80)), gatewayClassName: className });
+    const finalizers = async () => (await stage.read(types.class, className)).metadata.finalizers ?? [];
+    await seen(finalizers, (list) => expect(list).toHaveLength(1));
+    await stage.client.delete(types.class, className);
+    await stage.read(types.class, className);
+    await stage.client.delete(types.gateway, 'keeper', { namespace: 'default' });
+    await isGone(types.class, className);
   });
 
   test('of another controller costs nothing and is told nothing', async () => {
