@@ -9,6 +9,7 @@ import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve } from './serve.ts';
+import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
@@ -19,15 +20,9 @@ const jitOptions = require('jit.opt') as { readonly start: (this: void, ...optio
 const lookSeconds = 0.1;
 const writeSeconds = 1;
 
-/**
- * What a request runs through is one function that calls others, all of which make one trace: longer than LuaJIT allows by default ("trace
- * too long"), and then it is interpreted each time, which is 5,000 instructions more a request.
- */
-const traceLimits = ['maxtrace=8000', 'maxrecord=16000', 'maxirconst=4000', 'maxsnap=2000', 'maxmcode=16384'];
-
 /** init_by_lua; `directory` is nginx's prefix and ends in a slash. */
 export function init(this: void, directory: string): void {
-  for (const limit of traceLimits) jit.opt.start(limit);
+  shareVersion();
   loadStart(`${directory}nginx.entries`);
 }
 

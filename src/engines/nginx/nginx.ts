@@ -10,7 +10,7 @@ import { readStreamCounts, type StreamCount } from './stream-counts.ts';
 export const nginxFiles = {
   /** HTTP; 0600. */
   socket: 'nginx.sock',
-  /** Says what the stream part counted; 0600. */
+  /** Says what the stream part counted to whoever connects. */
   counts: 'counts.sock',
   /** What nginx holds when it starts, in the form of a change. */
   start: 'nginx.entries',
@@ -124,7 +124,7 @@ export function openNginx(directory: string): Nginx {
 }
 
 function isCut(error: unknown): boolean {
-  const { code = '', message = '' } = error as NodeJS.ErrnoException;
+  const { code, message } = error as NodeJS.ErrnoException;
   return code === 'ECONNRESET' || code === 'EPIPE' || message === 'aborted' || message === 'socket hang up';
 }
 

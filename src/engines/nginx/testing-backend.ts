@@ -104,18 +104,17 @@ function upgrade(request: IncomingMessage, socket: Socket): void {
 async function start(argument: string): Promise<AddressInfo | string | null> {
   const colon = argument.indexOf(':');
   const name = argument.slice(0, colon);
-  const [where = '', protocol] = argument.slice(colon + 1).endsWith('/h2c')
-    ? [argument.slice(colon + 1, -4), 'h2c']
-    : [argument.slice(colon + 1), 'http'];
+  const rest = argument.slice(colon + 1);
+  const isH2c = rest.endsWith('/h2c');
+  const where = isH2c ? rest.slice(0, -4) : rest;
   const listener = (request: unknown, response: unknown) => {
     answer(name, request as IncomingMessage, response as ServerResponse).catch(() => {
       (response as ServerResponse).destroy();
     });
   };
-  const server: Server =
-    protocol === 'h2c'
-      ? createHttp2Server(listener)
-      : createServer({ keepAliveTimeout: 60_000 }, listener).on('upgrade', upgrade as never);
+  const server: Server = isH2c
+    ? createHttp2Server(listener)
+    : createServer({ keepAliveTimeout: 60_000 }, listener).on('upgrade', upgrade as never);
   await once(
     where.startsWith('/') ? server.listen(where) : server.listen(Number(where), '127.0.0.1'),
     'listening',
