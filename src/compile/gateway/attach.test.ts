@@ -137,6 +137,15 @@ test('names that no listener has in common with the route', () => {
   });
 });
 
+test('a message stays short, however many names there are', () => {
+  const hostnames = Array.from({ length: 1024 }, (_, index) => `${'x'.repeat(60)}.${index}.example`);
+  const { statuses } = outcome([secure], [http({ hostnames })]);
+  const status = statuses.get('HTTPRoute/shop/route');
+  const message =
+    status !== undefined && 'parents' in status ? status.parents[0]?.conditions[0]?.message : '';
+  expect(message?.length).toBeLessThan(2_100);
+});
+
 test('routes are attached, and counted, at listeners that aren’t served; the data plane hears nothing of it', () => {
   const { accepted, counts, intent } = outcome([listener('a HTTP/80'), listener('b TCP/80')], [http()]);
   expect({ accepted, counts, rules: intent.rules }).toEqual({ accepted: [[yes]], counts: [1, 0], rules: {} });

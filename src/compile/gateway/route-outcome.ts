@@ -1,6 +1,6 @@
 /** What a route gets of what it wants, and what is said of it. */
 import type { RouteModel } from '#model/gateway/types.ts';
-import { condition } from './listener-conditions.ts';
+import { condition, shortened } from './listener-conditions.ts';
 import type { Attachment, GatewayCondition, GatewayStatus } from './types.ts';
 
 /** `lost`: hostnames of a listener that others have. Without any left it isn't accepted. */
@@ -42,7 +42,8 @@ export function routeStatus(
     const { parent, accepted } = attachment;
     const refused = part.conditions.find(({ type }) => type === 'Accepted');
     const own = accepted.status === 'True' && refused !== undefined ? refused : accepted;
-    return [{ parent, conditions: [own, ...part.conditions.filter(({ type }) => type !== 'Accepted')] }];
+    const all = [own, ...part.conditions.filter(({ type }) => type !== 'Accepted')];
+    return [{ parent, conditions: all.map((each) => ({ ...each, message: shortened(each.message) })) }];
   });
   return { kind, key, parents };
 }
