@@ -130,7 +130,7 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     wanted: readonly Attachment[],
   ): Part => {
     const attachments = wanted.map((each) =>
-      finalAttachment(each, (listener) => contention.lost(id, listener)),
+      finalAttachment(route.kind, each, (listener) => contention.lost(id, listener)),
     );
     const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
