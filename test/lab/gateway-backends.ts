@@ -27,12 +27,13 @@ const ready = Array.from({ length: Number(count) }, (_, at) => {
   for (const server of [h2c, secure]) server.on('sessionError', () => {});
   const server = createServer((socket: Socket) => {
     socket.on('error', () => {});
-    socket.once('data', (part: Buffer) => {
-      socket.pause();
+    // As it comes, and put back: servers that are given a connection begin with what was read already.
+    socket.once('readable', () => {
+      const part = socket.read() as Buffer | null;
+      if (part === null) return socket.destroy();
       socket.unshift(part);
       const of = part[0] === 0x16 ? secure : part.toString('latin1', 0, 3) === 'PRI' ? h2c : plain;
       of.emit('connection', socket);
-      socket.resume();
     });
   });
   const { promise, resolve } = Promise.withResolvers<void>();
