@@ -39,8 +39,9 @@ const ready = Array.from({ length: Number(count) }, (_, at) => {
     const told: BackendAnswer = { port, path: request.url ?? '', headers };
     setTimeout(
       () => {
-        response.writeHead(failed ? 503 : Number(wish.get('status') ?? 200), { 'x-backend': `${port}` });
-        (response as ServerResponse).end(JSON.stringify(told));
+        const out = response as ServerResponse;
+        out.writeHead(failed ? 503 : Number(wish.get('status') ?? 200), { 'x-backend': `${port}` });
+        out.end(JSON.stringify(told));
       },
       Number(wish.get('wait') ?? 0),
     );
