@@ -47,13 +47,13 @@ test('a check that throws or hangs has failed', async () => {
 });
 
 test('what another process counts comes after the own; without it the own still come', async () => {
-  let answer: Promise<string> = Promise.resolve('theirs 2\n');
-  const get = await open([], () => answer);
+  let answer = (): Promise<string> => Promise.resolve('theirs 2\n');
+  const get = await open([], () => answer());
   const own = '# HELP up Up.\n# TYPE up gauge\nup 1\n';
   expect(await get('/metrics')).toBe(`200 ${own}theirs 2\n`);
-  answer = new Promise(() => {});
+  answer = () => new Promise(() => {});
   expect(await get('/metrics')).toBe(`200 ${own}`);
-  answer = Promise.reject(new Error('no socket'));
+  answer = () => Promise.reject(new Error('no socket'));
   expect(await get('/metrics')).toBe(`200 ${own}`);
 });
 
