@@ -195,6 +195,13 @@ describe('a Gateway', () => {
     await stage.change(types.configMap, 'size', { data: { replicas: '1' } });
     await accepted('True/Accepted');
     await isGone(disruptionBudgetType, 'sized-netloom');
+    for (const type of ['LoadBalancer', 'NodePort', 'ClusterIP', 'LoadBalancer']) {
+      await stage.change(types.configMap, 'size', { data: { serviceType: type } });
+      await seen(
+        () => stage.read(types.service, 'sized-netloom'),
+        (service) => expect(service['spec']).toMatchObject({ type }),
+      );
+    }
   });
 
   test('a port of its Service leads to a socket only when its pods serve it there', async () => {
@@ -317,6 +324,28 @@ describe('the leader', () => {
     expect(await stage.read(types.gateway, 'kept')).toEqual(before);
     expect(await objects()).toEqual(versions);
     expect(leader.registry.text()).not.toContain('netloom_gateway_status_writes_total{kind="Gateway"}');
+  });
+
+  test('a new one leaves ports at the sockets that the Service leads to', async () => {
+    leader = stage.lead();
+    const pod = await running('moved', '10.0.0.19', listener('http', 80), listener('more', 8080));
+    await stage.change(types.gateway, 'moved', { spec: spec(listener('more', 8080)) });
+    await seen(
+      () => portsOf('moved-netloom'),
+      (ports) => expect(ports).toMatchObject([{ port: 8080, targetPort: 10_001 }]),
+    );
+    await leader.stop();
+    const heard = pod.told.length;
+    leader = stage.lead();
+    await eventually(() => expect(pod.told.length).toBeGreaterThan(heard));
+    await stage.change(types.gateway, 'moved', { spec: spec(listener('more', 8080), listener('raw', 9000)) });
+    await eventually(() => expect(pod.held('ports')).toHaveProperty('tcp/9000'));
+    const slots = pod.told.slice(heard).flatMap(({ put }) => put.ports?.['tcp/8080']?.slot ?? []);
+    expect(new Set(slots)).toEqual(new Set([1]));
+    expect(await portsOf('moved-netloom')).toMatchObject([
+      { port: 8080, targetPort: 10_001 },
+      { port: 9000 },
+    ]);
   });
 
   test('a thousand routes at once are a thousand statuses, and few of their Gateway', async () => {
