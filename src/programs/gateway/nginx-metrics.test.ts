@@ -14,6 +14,7 @@ test('requests by route and class, durations by route, all listeners together', 
       { route: '', listener: 'a', codes: [0, 0, 0, 9, 0], durations: [9, 0, 0], seconds: 0 },
       { route: 'other', listener: 'a', codes: [0, 1, 0, 0, 0], durations: [1, 0, 0], seconds: 0 },
     ],
+    streams: [],
   });
   const web = 'namespace="x",kind="HTTPRoute",route="web"';
   for (const line of [
@@ -40,6 +41,26 @@ test('a name can not end its label', () => {
     connections,
     bounds: [],
     routes: [{ route, listener: '', codes: [0, 1, 0, 0, 0], durations: [1], seconds: 0 }],
+    streams: [{ route, served: 1, failed: 0, refused: 0, received: 0, sent: 0 }],
   });
   expect(text).not.toMatch(/^forged/m);
+});
+
+test('connections by route are told beside requests', () => {
+  const text = printNginxMetrics({
+    connections,
+    bounds: [1],
+    routes: [],
+    streams: [
+      { route: 'TLSRoute/shop/db', served: 5, failed: 1, refused: 0, received: 10, sent: 20 },
+      { route: '', served: 0, failed: 0, refused: 3, received: 0, sent: 0 },
+    ],
+  });
+  for (const line of [
+    'netloom_gateway_connections_total{namespace="shop",kind="TLSRoute",route="db",result="served"} 5',
+    'netloom_gateway_connections_total{namespace="shop",kind="TLSRoute",route="db",result="failed"} 1',
+    'netloom_gateway_connections_total{namespace="",kind="",route="",result="refused"} 3',
+    'netloom_gateway_connection_bytes_total{namespace="shop",kind="TLSRoute",route="db",direction="sent"} 20',
+  ])
+    expect(text.split('\n')).toContain(line);
 });
