@@ -13,6 +13,8 @@ import { certify, greet } from './tls.ts';
 import { visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
 
+const jitOptions = require('jit.opt') as { readonly start: (this: void, ...options: string[]) => void };
+
 /** Seconds between two looks of a worker that nobody asks anything. */
 const lookSeconds = 0.1;
 const writeSeconds = 1;
@@ -25,6 +27,8 @@ export function init(this: void, directory: string): void {
 /** init_worker_by_lua: before the first request of the worker. */
 export function initWorker(this: void): void {
   closeToOthers(`${ngx.config.prefix()}nginx.sock`);
+  // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
+  jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
   currentTable();
   ngx.timer.every(lookSeconds, () => {
