@@ -136,6 +136,27 @@ describe('certificates', () => {
     expect(ec).toMatch(/Server public key is 256 bit/i);
   });
 
+  it('come with those that they are issued by', async () => {
+    await makeCertificate(box, '/tmp/root.pem', { names: ['Root'], authority: true });
+    const between = await makeCertificate(box, '/tmp/between.pem', {
+      names: ['Between'],
+      authority: true,
+      issuer: '/tmp/root.pem',
+    });
+    const leaf = await makeCertificate(box, '/tmp/leaf.pem', {
+      names: ['a.example.org'],
+      issuer: '/tmp/between.pem',
+    });
+    const certificate = pairOf(leaf).certificate + pairOf(between).certificate;
+    await gateway.hold({
+      ...intentOf({ a: {} }),
+      certificates: { a: { origin, ...pairOf(leaf), certificate, names: ['a.example.org'] } },
+    });
+    const how = '-servername a.example.org -verify_hostname a.example.org -CAfile';
+    expect(await handshake(`${how} /tmp/root.pem.crt`)).toContain('Verify return code: 0 (ok)');
+    expect(await handshake(`${how} /tmp/first.pem.crt`)).not.toContain('Verify return code: 0 (ok)');
+  });
+
   it('are renewed without a reload', async () => {
     await gateway.hold(intentOf({ a: {} }));
     const before = await workers();
