@@ -16,6 +16,8 @@ const alwaysAllowed = ['host', 'authorization', 'content-length', 'content-type'
 const notPassedOn = ['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'upgrade', 'trailer'];
 /** Headers of an answer that tell of itself, not of who asks: nothing in the request is to say them. */
 const ofAnswer = ['host', 'date', 'server', 'content-type', 'content-encoding', 'set-cookie'];
+/** Those of the client stay, unless the service says others. */
+const credentials = ['authorization', 'cookie'];
 
 /** Returns when it may pass. */
 export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
@@ -35,6 +37,10 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
     vars: { netloom_visit: key, netloom_uri: `${auth.path}${serving.target}` },
   });
   if (said.status === 200) {
+    // What is the service's to say isn't the client's: else it would be whoever it says, wherever the service says nothing.
+    for (const name of auth.allowedResponseHeaders) {
+      if (!isIn(credentials, name.toLowerCase())) ngx.req.clear_header(name);
+    }
     for (const [name, value] of pairs(said.header)) {
       if (isHeard(auth.allowedResponseHeaders, name.toLowerCase())) ngx.req.set_header(name, value);
     }

@@ -176,13 +176,16 @@ test('on different listeners they don’t meet', () => {
   expect(outcome([web, secure], routes).accepted).toEqual([[yes], [yes]]);
 });
 
-test.each(['TCPRoute', 'UDPRoute'] as const)('of two %ss of one listener the older is served', (kind) => {
-  const one = listener(`a ${kind.slice(0, 3)}/80`);
-  const routes = ['a', 'b'].map((name, index) => l4(kind, objectOf(kind, `shop/${name}`, 2 - index)));
-  const { accepted, counts, intent } = outcome([one], routes);
-  expect({ accepted, counts }).toEqual({ accepted: [['False Conflicted'], [yes]], counts: [1] });
-  expect(Object.values(intent.streams).map(({ origin: { name } }) => name)).toEqual(['b']);
-});
+test.each(['TCPRoute', 'UDPRoute'] as const)(
+  'of two %ss of one listener the older is served, both are accepted',
+  (kind) => {
+    const one = listener(`a ${kind.slice(0, 3)}/80`);
+    const routes = ['a', 'b'].map((name, index) => l4(kind, objectOf(kind, `shop/${name}`, 2 - index)));
+    const { accepted, counts, intent } = outcome([one], routes);
+    expect({ accepted, counts }).toEqual({ accepted: [[yes], [yes]], counts: [2] });
+    expect(Object.values(intent.streams).map(({ origin: { name } }) => name)).toEqual(['b']);
+  },
+);
 
 test('TLSRoutes share a listener by their names; of one name the oldest has it', () => {
   const route = (name: string, age: number, ...hostnames: readonly string[]) =>

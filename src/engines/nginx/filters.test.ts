@@ -257,6 +257,15 @@ describe('external authorization', () => {
     expect(asked!.headers['x-user']).toBeUndefined();
   });
 
+  it('is believed rather than the client, also where it says nothing', async () => {
+    const allowedResponseHeaders = ['X-User', 'Authorization'];
+    await serve({ '/': { to: 'a', externalAuth: { ...auth, allowedResponseHeaders } } });
+    const sent = { 'X-User': 'admin', Authorization: 'Bearer x' };
+    const { headers } = await gateway.echo('/x', { headers: sent });
+    expect(headers['x-user']).toBeUndefined();
+    expect(headers['authorization']).toBe('Bearer x');
+  });
+
   it('is heard wholly where nothing is said of its headers', async () => {
     await serve({ '/': { to: 'a', externalAuth: { ...auth, allowedResponseHeaders: [] } } });
     const { headers } = await gateway.echo('/x?answer=X-User:joe&answer=Set-Cookie:a=b', {
