@@ -11,8 +11,7 @@ export function corsHeaders(cors: GatewayCORS, origin: string): CORSHeader[] {
   const headers: CORSHeader[] = [];
   if (!isAllowed(cors, origin)) return headers;
   sayOrigin(headers, cors, origin);
-  const expose = cors.allowCredentials ? withoutWildcard(cors.exposeHeaders) : cors.exposeHeaders;
-  if (expose.length > 0) headers.push({ name: 'Access-Control-Expose-Headers', value: expose.join(', ') });
+  sayExposed(headers, cors);
   return headers;
 }
 
@@ -34,6 +33,8 @@ export function preflightHeaders(
   const names = said(cors, cors.allowHeaders, requestHeaders);
   if (names !== undefined) headers.push({ name: 'Access-Control-Allow-Headers', value: names });
   headers.push({ name: 'Access-Control-Max-Age', value: `${cors.maxAge}` });
+  // Browsers look for it in the answer proper only; the Gateway API's conformance wants it in both.
+  sayExposed(headers, cors);
   return headers;
 }
 
@@ -50,6 +51,11 @@ function sayOrigin(headers: CORSHeader[], cors: GatewayCORS, origin: string): vo
   headers.push({ name: 'Access-Control-Allow-Origin', value: origin });
   if (cors.allowCredentials) headers.push({ name: 'Access-Control-Allow-Credentials', value: 'true' });
   headers.push({ name: 'Vary', value: 'Origin' });
+}
+
+function sayExposed(headers: CORSHeader[], cors: GatewayCORS): void {
+  const expose = cors.allowCredentials ? withoutWildcard(cors.exposeHeaders) : cors.exposeHeaders;
+  if (expose.length > 0) headers.push({ name: 'Access-Control-Expose-Headers', value: expose.join(', ') });
 }
 
 /** The list; of a wildcard what was asked for, since `*` means nothing to requests with credentials. */

@@ -1,5 +1,6 @@
 /** What nginx.conf calls: one function a hook. */
 import { answer } from './answer.ts';
+import { endAside, serveAside } from './aside.ts';
 import { prepareQuestion } from './authorize.ts';
 import { balance } from './balance.ts';
 import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
@@ -9,9 +10,12 @@ import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve } from './serve.ts';
+import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
+
+const jitOptions = require('jit.opt') as { readonly start: (this: void, ...options: string[]) => void };
 
 /** Seconds between two looks of a worker that nobody asks anything. */
 const lookSeconds = 0.1;
@@ -19,12 +23,16 @@ const writeSeconds = 1;
 
 /** init_by_lua; `directory` is nginx's prefix and ends in a slash. */
 export function init(this: void, directory: string): void {
+  shareVersion();
   loadStart(`${directory}nginx.entries`);
 }
 
 /** init_worker_by_lua: before the first request of the worker. */
 export function initWorker(this: void): void {
   closeToOthers(`${ngx.config.prefix()}nginx.sock`);
+  closeToOthers(`${ngx.config.prefix()}aside.sock`);
+  // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
+  jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
   currentTable();
   ngx.timer.every(lookSeconds, () => {
@@ -50,6 +58,7 @@ export {
   certify,
   changeAnswer,
   countRequest,
+  endAside,
   greet,
   limitAnswer,
   listEntries,
@@ -57,6 +66,7 @@ export {
   prepareQuestion,
   sayStatus,
   serve,
+  serveAside,
   takeChange,
   tellCounts,
   writeCounts,

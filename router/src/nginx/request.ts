@@ -21,11 +21,23 @@ const lowCase = ffi.new<number>('char[4096]');
 const lowCaseBytes = ffi.cast('unsigned char *', lowCase) as unknown as FFICells<number>;
 const errors = ffi.new<number>('unsigned char[256]');
 
-ffi.cdef('extern unsigned long *ngx_stat_accepted; int chmod(const char *path, unsigned int mode);');
+ffi.cdef(`
+extern unsigned long *ngx_stat_accepted;
+int chmod(const char *path, unsigned int mode);
+void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset);
+`);
 
 /** nginx lets everybody write to its sockets. */
 export function closeToOthers(path: string): void {
   C.chmod(path, 384);
+}
+
+/** A number that this process and all that it forks from now on see, by its address. Lasts as long as they do. */
+export function sharedNumber(address: number | undefined): { cell: FFICells<number>; address: number } {
+  // Readable and writable; shared and of no file.
+  const memory =
+    address === undefined ? C.mmap(undefined, 4096, 3, 0x21, -1, 0) : ffi.cast('void *', address);
+  return { cell: ffi.cast('double *', memory) as unknown as FFICells<number>, address: requestKey(memory) };
 }
 
 /** Since nginx began, by all workers; no variable tells. */
@@ -49,6 +61,40 @@ export function variable(request: FFIPointer, name: string): string | undefined 
   if (code !== 0) return undefined;
   const text = ffi.string(value[0]!, size[0]!);
   return text;
+}
+
+/** Whether there is one, without making a string of it. */
+export function hasVariable(pointer: FFIPointer, name: string): boolean {
+  return C.ngx_http_lua_ffi_var_get(pointer, name, name.length, lowCase, 0, value, size, message) === 0;
+}
+
+/** One of at most five digits, without making a string of it; 0: there is none. */
+export function numericVariable(pointer: FFIPointer, name: string): number {
+  if (!hasVariable(pointer, name)) return 0;
+  const length = tonumber(size[0] as unknown as string)!;
+  const digits = value[0] as unknown as FFICells<number>;
+  let number = 0;
+  if (length > 0) number = digits[0]! - 48;
+  if (length > 1) number = number * 10 + digits[1]! - 48;
+  if (length > 2) number = number * 10 + digits[2]! - 48;
+  if (length > 3) number = number * 10 + digits[3]! - 48;
+  if (length > 4) number = number * 10 + digits[4]! - 48;
+  return number;
+}
+
+/** Sets one to the first `length` bytes of what stands in C memory. */
+export function setBytes(pointer: FFIPointer, name: string, bytes: FFICells<number>, length: number): void {
+  size[0] = 256;
+  C.ngx_http_lua_ffi_var_set(
+    pointer,
+    name,
+    name.length,
+    lowCaseBytes,
+    bytes as unknown as string,
+    length,
+    errors,
+    size,
+  );
 }
 
 /** A variable that nginx.conf has for us. */

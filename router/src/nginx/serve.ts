@@ -17,7 +17,7 @@ import {
 import { answer } from './answer.ts';
 import { identify } from './identity.ts';
 import { type NginxRequest, reader } from './reader.ts';
-import { currentRequest, methodOf, requestKey, variable } from './request.ts';
+import { currentRequest, hasVariable, methodOf, numericVariable, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
 import { isMisdirected } from './tls.ts';
@@ -64,7 +64,9 @@ export function serve(): void {
     action.plain &&
     action.intent.retry === undefined &&
     action.intent.timeouts === undefined &&
-    path === written
+    path === written &&
+    // Only these few need to be told what their connection becomes.
+    !hasVariable(pointer, 'http_upgrade')
   ) {
     sendOn(pointer, table, action, visit);
   } else {
@@ -99,24 +101,21 @@ function serving(
 }
 
 /** `KIND/SLOT` by the port that a connection came in at. */
-const sockets: Record<string, string | undefined> = {};
+const sockets: Record<number, string | undefined> = {};
 
-/** Ports of listening sockets, as in the registry: 64 from 10000 for both kinds, and 1000 higher with a PROXY header. */
 function socketOf(pointer: FFIPointer): string | undefined {
-  let port = variable(pointer, 'server_port');
+  let port = numericVariable(pointer, 'server_port');
   // What comes from the stream part by a unix socket says in its PROXY header where it came in.
-  if (port === undefined || port === '' || port === '0')
-    port = variable(pointer, 'proxy_protocol_server_port');
-  if (port === undefined) return undefined;
+  if (port === 0) port = numericVariable(pointer, 'proxy_protocol_server_port');
   const known = sockets[port];
   if (known !== undefined) return known;
-  const made = nameSocket(tonumber(port));
+  const made = nameSocket(port);
   sockets[port] = made;
   return made;
 }
 
-function nameSocket(port: number | undefined): string | undefined {
-  if (port === undefined) return undefined;
+/** Ports of listening sockets, as in the registry. */
+function nameSocket(port: number): string | undefined {
   const slot = port >= 11_000 ? port - 1_000 : port;
   if (slot < 10_000 || slot >= 10_300) return undefined;
   if (slot < 10_100) return `http/${slot - 10_000}`;

@@ -3,11 +3,12 @@
  * worker that starts can walk through them without holding up the others; and the last changes, as lines again, for those that run.
  *
  *     netloom_entries   `k⇥DOMAIN⇥KEY` its place · `n⇥PLACE` the line · `top` how many places · `free` list of those without a line
- *     netloom_changes   `version` of the last · `generation` · `boot` · `c⇥VERSION` lines of one change
+ *     netloom_changes   `generation` · `boot` · `c⇥VERSION` lines of one change · `address` of the number of the last
  *     netloom_lock      `lock`, while somebody writes
  *
  * A place is written before the number of the version, so whoever sees the number sees the entry.
  */
+import { sharedNumber } from './request.ts';
 
 const entries = ngx.shared['netloom_entries']!;
 const changes = ngx.shared['netloom_changes']!;
@@ -23,10 +24,20 @@ export type Line = { readonly domain: string; readonly key: string; readonly tex
 
 export type StoreProblem = { readonly entry: string; readonly reason: string };
 
+/** The version once more, in memory that costs nothing to look at. */
+let version = sharedNumber(undefined).cell;
+
+/** Before workers begin. The memory is found again after a reload, whose workers live beside those before. */
+export function shareVersion(): void {
+  const [address] = changes.get('address');
+  const shared = sharedNumber(address as number | undefined);
+  version = shared.cell;
+  if (address === undefined) changes.set('address', shared.address);
+}
+
 /** Of the last change; 0: there was none. Runs for every request. */
 export function storedVersion(): number {
-  const [version] = changes.get('version');
-  return version === undefined ? 0 : (version as number);
+  return version[0]!;
 }
 
 export function storedGeneration(): number {
@@ -75,10 +86,10 @@ export function storeLines(text: string, from: number, generation: number | unde
     } else problems.push({ entry: `${domain}/${key}`, reason });
     if (reason === lost) done.push(`${domain}\t${key}\t\n`);
   });
-  const version = storedVersion() + 1;
-  keepChange(version, done.join(''));
+  const next = storedVersion() + 1;
+  keepChange(next, done.join(''));
   if (generation !== undefined) changes.set('generation', generation);
-  changes.set('version', version);
+  version[0] = next;
   return problems;
 }
 

@@ -137,6 +137,15 @@ test('names that no listener has in common with the route', () => {
   });
 });
 
+test('a message stays short, however many names there are', () => {
+  const hostnames = Array.from({ length: 1024 }, (_, index) => `${'x'.repeat(60)}.${index}.example`);
+  const { statuses } = outcome([secure], [http({ hostnames })]);
+  const status = statuses.get('HTTPRoute/shop/route');
+  const message =
+    status !== undefined && 'parents' in status ? status.parents[0]?.conditions[0]?.message : '';
+  expect(message?.length).toBeLessThan(2_100);
+});
+
 test('routes are attached, and counted, at listeners that aren’t served; the data plane hears nothing of it', () => {
   const { accepted, counts, intent } = outcome([listener('a HTTP/80'), listener('b TCP/80')], [http()]);
   expect({ accepted, counts, rules: intent.rules }).toEqual({ accepted: [[yes]], counts: [1, 0], rules: {} });
@@ -167,13 +176,16 @@ test('on different listeners they don’t meet', () => {
   expect(outcome([web, secure], routes).accepted).toEqual([[yes], [yes]]);
 });
 
-test.each(['TCPRoute', 'UDPRoute'] as const)('of two %ss of one listener the older is served', (kind) => {
-  const one = listener(`a ${kind.slice(0, 3)}/80`);
-  const routes = ['a', 'b'].map((name, index) => l4(kind, objectOf(kind, `shop/${name}`, 2 - index)));
-  const { accepted, counts, intent } = outcome([one], routes);
-  expect({ accepted, counts }).toEqual({ accepted: [['False Conflicted'], [yes]], counts: [1] });
-  expect(Object.values(intent.streams).map(({ origin: { name } }) => name)).toEqual(['b']);
-});
+test.each(['TCPRoute', 'UDPRoute'] as const)(
+  'of two %ss of one listener the older is served, both are accepted',
+  (kind) => {
+    const one = listener(`a ${kind.slice(0, 3)}/80`);
+    const routes = ['a', 'b'].map((name, index) => l4(kind, objectOf(kind, `shop/${name}`, 2 - index)));
+    const { accepted, counts, intent } = outcome([one], routes);
+    expect({ accepted, counts }).toEqual({ accepted: [[yes], [yes]], counts: [2] });
+    expect(Object.values(intent.streams).map(({ origin: { name } }) => name)).toEqual(['b']);
+  },
+);
 
 test('TLSRoutes share a listener by their names; of one name the oldest has it', () => {
   const route = (name: string, age: number, ...hostnames: readonly string[]) =>

@@ -2,20 +2,25 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { GatewayIntent } from '#intent/gateway.ts';
+import type { GatewayModel, ListenerModel } from '#model/gateway/types.ts';
 import { anyChange, beginning, type Change } from './arbitrary.ts';
 import { createGatewayBook } from './book.ts';
 import { compileGateways } from './compile.ts';
 import { backend, httpRoute, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
+  authority,
   certificate,
   gateway,
   gatewayClass,
   grant,
   listener,
+  listenerSet,
   objectOf,
   parent,
+  reference,
   routeId,
   running,
+  saidOf,
   secret,
   slots,
   snapshotOf,
@@ -229,4 +234,47 @@ test('what is named is watched before it is permitted', () => {
   book.set('gateway', 'shop/edge', undefined);
   book.settle();
   expect([...book.references()]).toEqual([]);
+});
+
+test('listeners that did not change themselves say what others bring about', () => {
+  const book = createGatewayBook(slots);
+  const statuses = new Map<string, GatewayStatus | undefined>();
+  const settle = () => {
+    for (const [id, status] of book.settle().statuses) statuses.set(id, status);
+    return saidOf(statuses.get('ListenerSet/shop/more'), 'a') ?? [];
+  };
+  const judge = {
+    authorities: ['shop/one', 'shop/two'].map((key) => reference('', 'ConfigMap', key)),
+    mode: 'AllowValidOnly' as const,
+  };
+  const edge = (listeners: readonly ListenerModel[], part: Partial<GatewayModel> = {}) =>
+    book.set(
+      'gateway',
+      'shop/edge',
+      gateway('shop/edge', listeners, { allowedListeners: { from: 'All' }, ...part }),
+    );
+  const more = (text: string) =>
+    book.set('listenerSet', 'shop/more', listenerSet('shop/more', 'shop/edge', [listener(text)]));
+  book.set('class', 'netloom', gatewayClass());
+  book.set('certificate', 'shop/cert', certificate('shop/cert'));
+  book.setFacts('shop/edge', running);
+
+  edge([listener('own HTTP/80')]);
+  more('a HTTPS/443 a.example');
+  expect(settle()).not.toContain('OverlappingTLSConfig True OverlappingHostnames');
+  edge([listener('own HTTPS/443 *.example')]);
+  expect(settle()).toContain('OverlappingTLSConfig True OverlappingHostnames');
+
+  edge([listener('own HTTP/80')], { clientValidation: { default: judge, perPort: new Map() } });
+  expect(settle()).toContain('Accepted False NoValidCACertificate');
+  book.set('authority', 'ConfigMap/shop/two', authority('ConfigMap', 'shop/two'));
+  expect(settle()).toContain('Accepted True Accepted');
+  expect(settle()).toContain('ResolvedRefs False InvalidCACertificateRef');
+
+  more('a TCP/9');
+  const ports = [1, 2, 3].map((port) => listener(`p${port} TCP/${port}`));
+  edge(ports.slice(0, 2));
+  expect(settle()).toContain('Accepted True Accepted');
+  edge(ports);
+  expect(settle()).toContain('Accepted False PortUnavailable');
 });

@@ -49,8 +49,15 @@ export function condition(
   reason: string,
   message: string,
 ): GatewayCondition {
-  return { type, status, reason, message };
+  return { type, status, reason, message: shortened(message) };
 }
+
+/** The API server refuses a status with a message of more than 32,768 characters, and nobody reads that many. */
+export function shortened(message: string): string {
+  return message.length <= longest ? message : `${message.slice(0, longest)}…`;
+}
+
+const longest = 2_000;
 
 export function conditionOf(
   conditions: readonly GatewayCondition[],

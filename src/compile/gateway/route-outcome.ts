@@ -1,6 +1,6 @@
 /** What a route gets of what it wants, and what is said of it. */
 import type { RouteModel } from '#model/gateway/types.ts';
-import { condition } from './listener-conditions.ts';
+import { condition, shortened } from './listener-conditions.ts';
 import type { Attachment, GatewayCondition, GatewayStatus } from './types.ts';
 
 /** `lost`: hostnames of a listener that others have. Without any left it isn't accepted. */
@@ -20,6 +20,18 @@ export function finalAttachment(
   // Whose routes those are isn't told: they may be another namespace's.
   const message = 'Older routes have what it wants of the listeners';
   return { ...wanted, listeners, accepted: condition('Accepted', 'False', 'Conflicted', message) };
+}
+
+/**
+ * What is said of an attachment. TCPRoutes and UDPRoutes of one listener are all accepted, and counted, as the specification's conformance wants
+ * it; who gets no connections is told so.
+ */
+export function toldAttachment({ kind }: RouteModel, wanted: Attachment, final: Attachment): Attachment {
+  if ((kind !== 'TCPRoute' && kind !== 'UDPRoute') || final.listeners.length === wanted.listeners.length)
+    return final;
+  const which = final.listeners.length === 0 ? 'none' : 'not all';
+  const message = `Is accepted, but gets ${which} of the connections: older routes have the listeners`;
+  return { ...wanted, accepted: { ...wanted.accepted, message } };
 }
 
 /** `parts`: by Gateway what came of the attachments to it, and what its entries say. */
@@ -42,7 +54,8 @@ export function routeStatus(
     const { parent, accepted } = attachment;
     const refused = part.conditions.find(({ type }) => type === 'Accepted');
     const own = accepted.status === 'True' && refused !== undefined ? refused : accepted;
-    return [{ parent, conditions: [own, ...part.conditions.filter(({ type }) => type !== 'Accepted')] }];
+    const all = [own, ...part.conditions.filter(({ type }) => type !== 'Accepted')];
+    return [{ parent, conditions: all.map((each) => ({ ...each, message: shortened(each.message) })) }];
   });
   return { kind, key, parents };
 }

@@ -99,6 +99,7 @@ export function listenerSet(
 /** `KIND NAMESPACE/NAME [SECTION] [:PORT]`. */
 export function parent(text: string): ParentReference {
   const [kind = '', key = '', ...rest] = text.split(' ');
+  if (!key.includes('/')) throw new Error(`"${text}" is not KIND NAMESPACE/NAME`);
   const port = rest.find((each) => each.startsWith(':'))?.slice(1);
   const sectionName = rest.find((each) => !each.startsWith(':'));
   const written = {

@@ -139,6 +139,16 @@ test.each(['web:admin', 'gone'])('a target that is not there: %s', (target) => {
   expect(tlsOf('shop/web', 80, contextOf([policy]))).toBeUndefined();
 });
 
+test('options are without effect, and that is said', () => {
+  const policy = tlsPolicy('shop/policy', 'web', { options: { 'acme.io/x': '1' } });
+  expect(tlsPolicyConditions(policy, contextOf([policy]))[2]).toEqual({
+    type: 'netloom.dev/OptionRefused',
+    status: 'True',
+    reason: 'UnsupportedOption',
+    message: 'Without effect: acme.io/x is no option that is known here',
+  });
+});
+
 test('what a policy refers to', () => {
   const policy = by([reference('roots'), reference('x', 'Bag', 'acme.io'), reference('issuer', 'Secret')]);
   expect(tlsPolicyReferences(policy)).toEqual({

@@ -61,7 +61,16 @@ export function tlsPolicyConditions(
           message: 'All that it refers to is there',
         }
       : { type: 'ResolvedRefs', status: 'False', reason: first.reason, message: textOf(missing) },
+    ...refusedOptions(policy),
   ];
+}
+
+/** As of listeners: options that aren't known have no effect, and that is said. */
+function refusedOptions({ options }: BackendTLSPolicyModel): readonly GatewayCondition[] {
+  const names = Object.keys(options).sort();
+  if (names.length === 0) return [];
+  const message = `Without effect: ${names.map((name) => `${name} is no option that is known here`).join('; ')}`;
+  return [{ type: 'netloom.dev/OptionRefused', status: 'True', reason: 'UnsupportedOption', message }];
 }
 
 /** Services as `namespace/name`, authorities as `KIND/namespace/name`: when one changes, what the policy means does. */

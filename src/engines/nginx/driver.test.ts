@@ -69,10 +69,10 @@ describe('the engine on an nginx in memory', () => {
     const intent = intentOf({ backends: { a: ['10.0.0.1:80'] }, routes: { 'one.test/': 'a' } });
     await engine.apply(whole(intent));
     const said: string[] = [];
-    const change = nginx.change;
+    const heard = { ...nginx };
     nginx.change = async (head, lines) => {
       said.push(lines);
-      return change(head, lines);
+      return heard.change(head, lines);
     };
     const a = { ...intent.backends['a']!, endpoints: ['10.0.0.9:80'] };
     const answer = await engine.apply({

@@ -10,7 +10,14 @@ const mirrors = 16;
 export function printLocations(): string {
   return [
     '# Printed by locations.ts; constant. Names of locations are known to router/src/nginx/steps.ts.',
-    ...location('/', ['rewrite_by_lua_block { netloom.serve() }', 'proxy_pass http://netloom_http;']),
+    ...location('/', [
+      'rewrite_by_lua_block { netloom.serve() }',
+      // The same headers as elsewhere, made of what costs least: Host stays, nothing is upgraded.
+      'proxy_set_header Host $http_host;',
+      'proxy_set_header Connection "";',
+      ...forwarded.map((header) => `proxy_set_header ${header};`),
+      'proxy_pass http://netloom_http;',
+    ]),
     '# Paths that a filter or their normal form changed, and answers that a filter changes.',
     ...location('@http', [...plain, 'proxy_pass http://netloom_http$netloom_uri;']),
     ...location('@http_timed', [...timed, 'proxy_pass http://netloom_http$netloom_uri;']),
@@ -47,6 +54,15 @@ export function printLocations(): string {
   ].join('\n');
 }
 
+const forwarded = [
+  'X-Forwarded-For $proxy_add_x_forwarded_for',
+  'X-Forwarded-Host $http_host',
+  'X-Forwarded-Port $netloom_port',
+  'X-Forwarded-Proto $scheme',
+  'X-Real-IP $remote_addr',
+  'X-Request-Id $netloom_request_id',
+  'traceparent $netloom_trace',
+];
 const plain = [
   'internal;',
   'header_filter_by_lua_block { netloom.changeAnswer() }',

@@ -43,6 +43,5 @@ function refusal({ key, text }: Entry): string | undefined {
 }
 
 function printable(key: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
-  return key.replace(/[\u0000-\u001f\u007f]/g, '?');
+  return key.replace(/\p{Cc}/gu, '?');
 }

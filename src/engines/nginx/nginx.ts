@@ -115,7 +115,7 @@ export function openNginx(directory: string): Nginx {
 }
 
 function isCut(error: unknown): boolean {
-  const { code = '', message = '' } = error as NodeJS.ErrnoException;
+  const { code, message } = error as NodeJS.ErrnoException;
   return code === 'ECONNRESET' || code === 'EPIPE' || message === 'aborted' || message === 'socket hang up';
 }
 

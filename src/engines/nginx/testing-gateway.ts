@@ -94,7 +94,14 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     const { host = 'any.test', method, headers = {}, body, port = 10_000, curl = [] } = options;
     const { code, stdout, stderr } = await box.exec(
       [
-        ...['curl', '-sS', '-i', '--path-as-is', '--max-time', '20', '-H', `Host: ${host}`],
+        'curl',
+        '-sS',
+        '-i',
+        '--path-as-is',
+        '--max-time',
+        '20',
+        '-H',
+        `Host: ${host}`,
         ...(method === undefined ? [] : method === 'HEAD' ? ['-I'] : ['-X', method]),
         ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
         ...(body === undefined ? [] : ['--data-binary', '@-']),

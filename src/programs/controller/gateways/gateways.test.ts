@@ -326,6 +326,28 @@ describe('the leader', () => {
     expect(leader.registry.text()).not.toContain('netloom_gateway_status_writes_total{kind="Gateway"}');
   });
 
+  test('a new one leaves ports at the sockets that the Service leads to', async () => {
+    leader = stage.lead();
+    const pod = await running('moved', '10.0.0.19', listener('http', 80), listener('more', 8080));
+    await stage.change(types.gateway, 'moved', { spec: spec(listener('more', 8080)) });
+    await seen(
+      () => portsOf('moved-netloom'),
+      (ports) => expect(ports).toMatchObject([{ port: 8080, targetPort: 10_001 }]),
+    );
+    await leader.stop();
+    const heard = pod.told.length;
+    leader = stage.lead();
+    await eventually(() => expect(pod.told.length).toBeGreaterThan(heard));
+    await stage.change(types.gateway, 'moved', { spec: spec(listener('more', 8080), listener('raw', 9000)) });
+    await eventually(() => expect(pod.held('ports')).toHaveProperty('tcp/9000'));
+    const slots = pod.told.slice(heard).flatMap(({ put }) => put.ports?.['tcp/8080']?.slot ?? []);
+    expect(new Set(slots)).toEqual(new Set([1]));
+    expect(await portsOf('moved-netloom')).toMatchObject([
+      { port: 8080, targetPort: 10_001 },
+      { port: 9000 },
+    ]);
+  });
+
   test('a thousand routes at once are a thousand statuses, and few of their Gateway', async () => {
     leader = stage.lead();
     const pod = await running('busy', '10.0.0.7', listener('http', 80));

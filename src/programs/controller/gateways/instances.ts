@@ -22,6 +22,7 @@ import {
   type ReadParameters,
   readParameters,
 } from './parameters.ts';
+import { slotsOf } from './slots.ts';
 import type { Wish } from './wishes.ts';
 
 export type InstancesOptions = {
@@ -42,6 +43,11 @@ export type Instances = {
   /** Its pods are other ones. */
   touchPods(instance: string): void;
   facts(gateway: string): InstanceFacts | undefined;
+  /**
+   * Listening sockets that the ports of its Service lead to, also while it isn't known yet what is served by it: what decides its ports has to
+   * know them first. Undefined: it has no Service.
+   */
+  slots(gateway: string): InstanceFacts['slots'] | undefined;
   /** Resolves once each of these was looked at, whatever came of it. */
   looked(gateways: readonly string[]): Promise<unknown>;
   stop(): Promise<void>;
@@ -180,6 +186,11 @@ export function startInstances(options: InstancesOptions): Instances {
     onFacts(key);
   };
   const workers = runWorkers(queue, atOnce, reconcile, { log });
+  const serviceOf = (gateway: GatewayModel): KubeObject | undefined => {
+    const { namespace, name } = instanceNames(gateway);
+    const service = caches.get(serviceType, namespace, name);
+    return service !== undefined && ownedBy(service, gateway.uid) ? service : undefined;
+  };
 
   return {
     touch: (gateway) => queue.add(gateway),
@@ -191,17 +202,21 @@ export function startInstances(options: InstancesOptions): Instances {
       const wished = wish(gateway);
       if (wished?.ports === undefined) return undefined;
       const { namespace, name } = instanceNames(wished.gateway);
-      const service = caches.get(serviceType, namespace, name);
       const trouble = troubles.get(gateway);
       const invalidParameters = invalid.get(gateway);
       return instanceFacts({
         name,
-        service: service !== undefined && ownedBy(service, wished.gateway.uid) ? service : undefined,
+        service: serviceOf(wished.gateway),
         readyPods: caches.pods(`${namespace}/${name}`).filter(({ isReady }) => isReady).length,
         isServing: feeds.isServing(gateway),
         ...(trouble === undefined ? {} : { trouble }),
         ...(invalidParameters === undefined ? {} : { invalidParameters }),
       });
+    },
+    slots(gateway) {
+      const wished = wish(gateway);
+      const service = wished && serviceOf(wished.gateway);
+      return service && slotsOf((service as { spec?: { ports?: readonly object[] } }).spec?.ports ?? []);
     },
     looked: (keys) => Promise.all(keys.map((key) => lookOf(key).promise)),
     async stop() {

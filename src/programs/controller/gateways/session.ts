@@ -117,6 +117,10 @@ export function startSession(options: SessionOptions): GatewaySession {
     statuses.touched(`Gateway/${gateway}`);
     wake();
   };
+  const lookAtSlots = (gateway: string): void => {
+    const held = instances.slots(gateway);
+    if (held !== undefined) book.setFacts(gateway, { addresses: [], slots: held });
+  };
   const feeds = createFeeds({
     connect,
     whole: (gateway) => book.whole(gateway),
@@ -187,6 +191,8 @@ export function startSession(options: SessionOptions): GatewaySession {
       inputs.watchBackends();
       await inputs.synced();
     }
+    // Ports keep the sockets that they have: of a Service that leads elsewhere, clients would get to another port's listeners.
+    if (!hasBegun) for (const gateway of wishes.gateways()) lookAtSlots(gateway);
     let changes = await settle();
     push(changes);
     if (!hasBegun) {
