@@ -66,12 +66,19 @@ export function serve(): void {
     action.intent.timeouts === undefined &&
     path === written &&
     // Only these few need to be told what their connection becomes.
-    !hasVariable(pointer, 'http_upgrade')
+    !hasVariable(pointer, 'http_upgrade') &&
+    !(isTls(socket!) && asksForEvents(pointer))
   ) {
     sendOn(pointer, table, action, visit);
   } else {
     serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
   }
+}
+
+/** Over TLS the common way gathers what has neither chunks nor a length that is reached soon, and holds headers until something follows. */
+function asksForEvents(pointer: FFIPointer): boolean {
+  const accept = variable(pointer, 'http_accept');
+  return accept !== undefined && accept.indexOf('text/event-stream') !== -1;
 }
 
 /** To a backend as the request is. */
