@@ -31,7 +31,10 @@ export function acceptedSet(
   // Why is for those to see who may see the Gateway.
   if (parent.status !== 'True') return refuse('ParentNotAccepted', 'The Gateway is not accepted itself');
   const listeners = view.parents.get(`ListenerSet/${key}`)?.listeners ?? [];
-  const refused = listeners.filter((each) => !isAccepted(each)).map(({ model: { name } }) => name);
+  // Unlike a Gateway, it isn't accepted for listeners whose certificates can't be had, either: conformance wants it so.
+  const refused = listeners
+    .filter((each) => !isAccepted(each) || !each.served)
+    .map(({ model: { name } }) => name);
   if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'It is attached');
   if (refused.length === listeners.length)
     return refuse('ListenersNotValid', `None of its listeners can be served: ${refused.join(', ')}`);
