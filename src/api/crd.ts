@@ -5,7 +5,6 @@ import type { KubeObject } from './object.ts';
 /** Marks what Netloom installed. */
 const partOf = 'app.kubernetes.io/part-of';
 const approved = 'api-approved.kubernetes.io';
-const release = '/bundle-version';
 /** Which release of somebody else's definition it was that Netloom installed. */
 const installed = 'netloom.dev/installed-release';
 
@@ -52,12 +51,19 @@ export function crdOf(definition: KindDefinition): KubeObject {
 }
 
 function annotationsOf({ approval, annotations = {} }: KindDefinition): Readonly<Record<string, string>> {
-  const released = Object.entries(annotations).find(([key]) => key.endsWith(release));
+  const release = releaseOf(annotations);
   return {
     ...(approval === undefined ? {} : { [approved]: approval }),
     ...annotations,
-    ...(released === undefined ? {} : { [installed]: released[1] }),
+    ...(release === undefined ? {} : { [installed]: release }),
   };
+}
+
+/** Version and channel, as SIG Network's definitions say them. */
+function releaseOf(annotations: Readonly<Record<string, string>>): string | undefined {
+  const said = Object.entries(annotations).filter(([key]) => /\/(bundle-version|channel)$/.test(key));
+  const sorted = said.sort(([one], [other]) => (one < other ? -1 : 1)).map(([, value]) => value);
+  return sorted.length === 0 ? undefined : sorted.join(' ');
 }
 
 function schemaOf({ summary, specless, spec, status, rules }: KindDefinition): object {
@@ -78,15 +84,14 @@ function schemaOf({ summary, specless, spec, status, rules }: KindDefinition): o
 
 /**
  * Whether a CRD that a cluster has is somebody else's to change: of a kind that isn't ours, and not installed by Netloom, or replaced by
- * upstream's own since, which leaves our label and our mark of the release, but says another release. All readers of such a kind share one definition, and its owner decides which release of it that is.
+ * upstream's own since, which leaves our label and our mark, but says another release or channel. All readers of such a kind share one
+ * definition, and its owner decides which release of it that is.
  */
 export function isForeign(found: KubeObject, wanted: KubeObject): boolean {
   const theirs = (wanted['spec'] as { readonly group: string }).group !== ownGroup;
   const { labels = {}, annotations = {} } = found.metadata;
-  const released = Object.entries(annotations).some(
-    ([key, value]) =>
-      (key.endsWith(release) && value !== annotations[installed]) ||
-      key.startsWith('controller-gen.kubebuilder.io/'),
-  );
-  return theirs && (released || labels[partOf] !== 'netloom');
+  const isReplaced =
+    releaseOf(annotations) !== annotations[installed] ||
+    Object.keys(annotations).some((key) => key.startsWith('controller-gen.kubebuilder.io/'));
+  return theirs && (isReplaced || labels[partOf] !== 'netloom');
 }

@@ -9,7 +9,7 @@ import { mayAnnounce, takesNode, takesPool, takesService } from './scope.ts';
 export type EndpointPlaces = {
   /** Some endpoint is ready or serving. */
   readonly any: boolean;
-  /** Names of nodes with such an endpoint. */
+  /** Names of nodes with a ready endpoint; where there is none, with one that serves. */
   readonly nodes: ReadonlySet<string>;
 };
 

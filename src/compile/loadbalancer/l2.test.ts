@@ -72,15 +72,15 @@ describe('who may answer for an address', () => {
     expect(candidates(world({ nodes }))).toEqual(['n2']);
   });
 
-  it('is only a node with an endpoint under externalTrafficPolicy Local, terminating ones that serve included', () => {
-    const serving = sliceModel('web', ['n3']);
-    const [endpoint] = serving.endpoints;
-    const slices = [
-      sliceModel('web', ['n2']),
-      { ...serving, endpoints: [{ ...endpoint!, ready: false, serving: true, terminating: true }] },
-      { ...serving, endpoints: [{ ...endpoint!, node: 'n1', ready: false, serving: false }] },
-    ];
-    expect(candidates(world({ service: { local: true }, slices }))).toEqual(hashed(['n2', 'n3']));
+  it('is only a node with an endpoint under externalTrafficPolicy Local, one that ends only where none is ready', () => {
+    const [endpoint] = sliceModel('web', ['n3']).endpoints;
+    const ending = { ...endpoint!, ready: false, serving: true, terminating: true };
+    const slice = sliceModel('web', ['n2']);
+    const gone = { ...slice, endpoints: [{ ...endpoint!, node: 'n1', ready: false, serving: false }] };
+    const withReady = [slice, { ...slice, endpoints: [ending] }, gone];
+    expect(candidates(world({ service: { local: true }, slices: withReady }))).toEqual(['n2']);
+    const without = [{ ...slice, endpoints: [ending, { ...ending, node: 'n2' }] }, gone];
+    expect(candidates(world({ service: { local: true }, slices: without }))).toEqual(hashed(['n2', 'n3']));
   });
 
   it('is by the sum of weights of preferred nodes, and only of advertisements that take the node', () => {

@@ -183,17 +183,22 @@ export function createL2Compiler(self: string): L2Compiler {
   };
 }
 
+/**
+ * A node whose endpoints are all about to end hands over while they still serve, so that no connection comes to it when they don't; it stays
+ * where no other node has a ready one.
+ */
 export function endpointPlaces(slices: Iterable<EndpointSliceModel>): EndpointPlaces {
+  const ready = new Set<string>();
+  const serving = new Set<string>();
   let any = false;
-  const nodes = new Set<string>();
   for (const { endpoints } of slices) {
-    for (const { ready, serving, node } of endpoints) {
-      if (!ready && !serving) continue;
+    for (const endpoint of endpoints) {
+      if (!endpoint.ready && !endpoint.serving) continue;
       any = true;
-      if (node !== undefined) nodes.add(node);
+      if (endpoint.node !== undefined) (endpoint.ready ? ready : serving).add(endpoint.node);
     }
   }
-  return { any, nodes };
+  return { any, nodes: ready.size > 0 ? ready : serving };
 }
 
 /** Empty where nobody may answer: then another Service that shares the address decides. */

@@ -1,5 +1,6 @@
 /** What is read out of the objects of Gateway API, and what becomes of what can't be used. */
 import { describe, expect, test } from 'vitest';
+import { readBackendSlice, readEndpointSlice } from '../service.ts';
 import { readBackendService } from './backendservice.ts';
 import { readBackendTLSPolicy } from './backendtlspolicy.ts';
 import { readGateway } from './gateway.ts';
@@ -493,4 +494,21 @@ test('readBackendService', () => {
     ],
   });
   expect(readBackendService(sampleOf('Service', { type: 'ExternalName' })).value?.external).toBe(true);
+});
+
+test('slices of headless Services are backends, though no Service of nodes', () => {
+  const labels = { 'kubernetes.io/service-name': 'web', 'service.kubernetes.io/headless': '' };
+  const object = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-1', namespace: 'shop', labels },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080 }],
+    endpoints: [{ addresses: ['10.0.0.1'] }],
+  };
+  expect(readEndpointSlice(object)).toEqual({ value: undefined, problems: [] });
+  expect(readBackendSlice(object).value).toMatchObject({
+    service: 'shop/web',
+    endpoints: [{ address: '10.0.0.1', ready: true }],
+  });
 });

@@ -73,7 +73,9 @@ function alternatives(state: State, depth: number): number {
 function repeated(state: State, depth: number): number {
   const start = state.at;
   const { size, fixed } = atom(state, depth);
-  const rest = state.text.slice(state.at);
+  const next = state.text[state.at];
+  if (next !== '*' && next !== '+' && next !== '?' && next !== '{') return size;
+  const rest = state.text.slice(state.at, state.at + 12);
   const counted = /^\{(\d{1,4})(?:(,)(\d{1,4})?)?\}/.exec(rest);
   const [quantifier] = counted ?? /^[*+?]/.exec(rest) ?? [''];
   if (quantifier === '') return size;
@@ -187,7 +189,7 @@ function member(state: State): number | undefined {
 const controls: Readonly<Record<string, number>> = { t: 9, n: 10, r: 13, f: 12 };
 
 function escaped(state: State, inClass: boolean): Atom & { readonly code?: number } {
-  const rest = state.text.slice(state.at + 1);
+  const rest = state.text.slice(state.at + 1, state.at + 4);
   const char = rest[0];
   if (char === undefined) throw new Unusable('ends with a \\');
   const hex = /^x([0-9a-fA-F]{2})/.exec(rest);

@@ -155,19 +155,22 @@ test.each(['l2', 'bgp'])('examples/loadbalancer-%s.yaml is taken by the API serv
 });
 
 test.each([
-  ['an earlier release of Netloom', 'v1.6.0', 'v1.6.0', true],
-  ['upstream', 'v1.7.0', 'v1.6.1', false],
-])('a definition of Gateway API that %s has put there', async (_, bundle, installed, isOurs) => {
+  ['an earlier release of Netloom', 'v1.6.0', 'experimental', 'v1.6.0 experimental', true],
+  ['upstream', 'v1.7.0', 'experimental', 'v1.6.1 experimental', false],
+  ['upstream, of another channel,', 'v1.6.1', 'standard', 'v1.6.1 experimental', false],
+])('a definition of Gateway API that %s has put there', async (_, bundle, channel, installed, isOurs) => {
   const gateway = crdOf(gatewayKind);
   const annotations = {
     ...gateway.metadata.annotations,
     [`${gatewayGroup}/bundle-version`]: bundle,
+    [`${gatewayGroup}/channel`]: channel,
     'netloom.dev/installed-release': installed,
   };
   await client.create(crdType, changed(gateway, { annotations }));
   const { said, found } = await apply(gateway);
   expect(said).toHaveLength(isOurs ? 0 : 1);
   expect(found.metadata.annotations?.[`${gatewayGroup}/bundle-version`]).toBe(isOurs ? 'v1.6.1' : bundle);
+  expect(columns(found).length > 0).toBe(isOurs);
   await client.delete(crdType, gateway.metadata.name);
 });
 

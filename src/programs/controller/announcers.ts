@@ -149,7 +149,7 @@ type WorldInputs = {
   readonly nodes: readonly NodeModel[];
 };
 
-type Places = { readonly nodes: readonly string[] };
+type Places = { readonly ready: readonly string[]; readonly serving: readonly string[] };
 
 /** Of each Service what was found last, as long as nothing that it was found from is another object: a change costs its own Service. */
 function createAnswers(): Answers {
@@ -174,7 +174,9 @@ function createAnswers(): Answers {
     const before = known.get(service);
     if (before !== undefined && isSameList(before.places, places)) return before.found;
     // Before its first endpoint is there a Service has its place already, so that it doesn't move when one comes.
-    const own = places.flatMap(({ nodes: at }) => at);
+    const ready = places.flatMap((each) => each.ready);
+    // As in `endpointPlaces`.
+    const own = ready.length > 0 ? ready : places.flatMap((each) => each.serving);
     const found = answersOf(service, world, {
       any: !service.local || own.length > 0,
       nodes: new Set(own),

@@ -40,7 +40,7 @@ import type { PolicyModel } from '#model/policy.ts';
 import { namespacePosture } from '#model/posture.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { type QoSPolicyModel, readQoSPolicy } from '#model/qospolicy.ts';
-import { readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
+import { type EndpointModel, readEndpointSlice, readService, type ServiceModel } from '#model/service.ts';
 import { readStatefulSet, type StatefulSetModel } from '#model/statefulset.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { ObjectReference } from '#telemetry/problems.ts';
@@ -74,9 +74,13 @@ export type SeenClaim = Seen<BlockClaimModel> & {
 /** `balancer`: of a Service of type LoadBalancer that is ours to serve, or was. */
 export type SeenService = Seen<ServiceModel> & { readonly balancer?: SeenBalancer };
 
-/** `places`: names of nodes with an endpoint that is ready or serving, of no node: ''. */
+/** `places`: names of nodes with an endpoint that is ready, and with one that only serves still; of no node: ''. */
 export type SeenSlice = Seen<never> & {
-  readonly places?: { readonly service: string; readonly nodes: readonly string[] };
+  readonly places?: {
+    readonly service: string;
+    readonly ready: readonly string[];
+    readonly serving: readonly string[];
+  };
 };
 
 export type SeenAddressPool = Seen<AddressPoolModel> & {
@@ -225,15 +229,17 @@ export function startCaches(
       ...quiet,
       transform: (object) => {
         const { value, problems } = readEndpointSlice(object);
-        const able = value?.endpoints.filter(({ ready, serving }) => ready || serving) ?? [];
-        const nodes = [...new Set(able.map(({ node = '' }) => node))].sort();
+        const nodesOf = (takes: (endpoint: EndpointModel) => boolean) =>
+          [...new Set(value?.endpoints.filter(takes).map(({ node = '' }) => node))].sort();
+        const ready = nodesOf((endpoint) => endpoint.ready);
+        const serving = nodesOf((endpoint) => !endpoint.ready && endpoint.serving);
         return {
           ref: referenceTo(object),
           value: undefined,
           problems,
           ...(value === undefined || loadBalancers === undefined
             ? {}
-            : { places: { service: value.service, nodes } }),
+            : { places: { service: value.service, ready, serving } }),
         };
       },
     }),

@@ -195,6 +195,13 @@ describe('a Gateway', () => {
     await stage.change(types.configMap, 'size', { data: { replicas: '1' } });
     await accepted('True/Accepted');
     await isGone(disruptionBudgetType, 'sized-netloom');
+    for (const type of ['LoadBalancer', 'NodePort', 'ClusterIP', 'LoadBalancer']) {
+      await stage.change(types.configMap, 'size', { data: { serviceType: type } });
+      await seen(
+        () => stage.read(types.service, 'sized-netloom'),
+        (service) => expect(service['spec']).toMatchObject({ type }),
+      );
+    }
   });
 
   test('a port of its Service leads to a socket only when its pods serve it there', async () => {

@@ -10,6 +10,9 @@ const drainSeconds = 45;
 /** Until every node has heard that the pod takes no new connections. */
 const lingerSeconds = 5;
 
+/** A node that was lost gets its pods back within this time, or another one does: Kubernetes would wait for five minutes. */
+const lostNodeSeconds = 30;
+
 /** Where the Secret is mounted, in the container `gateway` alone. */
 const keyDirectory = '/etc/netloom/gateway';
 
@@ -41,6 +44,12 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
         fsGroup: user,
         seccompProfile: { type: 'RuntimeDefault' },
       },
+      tolerations: ['not-ready', 'unreachable'].map((state) => ({
+        key: `node.kubernetes.io/${state}`,
+        operator: 'Exists',
+        effect: 'NoExecute',
+        tolerationSeconds: lostNodeSeconds,
+      })),
       topologySpreadConstraints: [
         {
           maxSkew: 1,
