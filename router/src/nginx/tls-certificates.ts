@@ -18,18 +18,20 @@ const certificates: Dictionary<Parsed<Pair, ParsedCertificate>> =
 const authorities: Dictionary<Parsed<Authority, Authorities>> =
   createDictionary<Parsed<Authority, Authorities>>();
 
+/** How many are parsed before those that the table has no more are looked for. */
+const patience = 256;
+let parsedSince = 0;
+
 /** By key; `undefined`: there is none of that name, or it is broken. */
 export function parsedCertificate(table: RouterTable, key: string): ParsedCertificate | undefined {
   const intent = table.certificates[key];
-  if (intent === undefined) {
-    delete certificates[key];
-    return undefined;
-  }
+  if (intent === undefined) return undefined;
   const known = certificates[key];
   if (known !== undefined && known.intent === intent) return known.parsed;
   const [chain] = ssl.parse_pem_cert(intent.certificate);
   const [privateKey] = ssl.parse_pem_priv_key(intent.privateKey);
   const parsed = chain === undefined || privateKey === undefined ? undefined : { chain, key: privateKey };
+  makeRoom(table);
   certificates[key] = { intent, parsed };
   return parsed;
 }
@@ -37,15 +39,25 @@ export function parsedCertificate(table: RouterTable, key: string): ParsedCertif
 /** As parsedCertificate. */
 export function parsedAuthorities(table: RouterTable, key: string): Authorities | undefined {
   const intent = table.authorities[key];
-  if (intent === undefined) {
-    delete authorities[key];
-    return undefined;
-  }
+  if (intent === undefined) return undefined;
   const known = authorities[key];
   if (known !== undefined && known.intent === intent) return known.parsed;
   const parsed = parseAuthorities(intent.certificates);
+  makeRoom(table);
   authorities[key] = { intent, parsed };
   return parsed;
+}
+
+function makeRoom(table: RouterTable): void {
+  parsedSince += 1;
+  if (parsedSince < patience) return;
+  parsedSince = 0;
+  for (const key in certificates) {
+    if (table.certificates[key] !== certificates[key]!.intent) delete certificates[key];
+  }
+  for (const key in authorities) {
+    if (table.authorities[key] !== authorities[key]!.intent) delete authorities[key];
+  }
 }
 
 /**

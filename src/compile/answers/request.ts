@@ -72,7 +72,9 @@ export function explainRequest(gateway: string, intent: GatewayIntent, asked: As
   const kind = listener?.intent?.kind;
   if ((held.kind === 'http') !== (scheme === 'http') && held.kind !== 'tcp') {
     const text = scheme === 'http' ? 'and is asked in plain text' : 'and is asked by TLS';
-    return { ...base, outcome: 'refused', steps: [{ ...at, text: `${at.text}, ${text}` }] };
+    // nginx answers those who forgot TLS where only TLS is spoken.
+    const code = held.kind === 'https' ? { code: 400 } : {};
+    return { ...base, outcome: 'refused', ...code, steps: [{ ...at, text: `${at.text}, ${text}` }] };
   }
   if (listener?.intent === undefined || kind === undefined) {
     const text = `no listener takes ${host || 'a connection without a name'}`;

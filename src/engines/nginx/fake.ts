@@ -67,6 +67,7 @@ export function createFakeNginx(): FakeNginx {
       connections: { active: 0, reading: 0, writing: 0, waiting: 0, accepted: 0 },
       bounds: [],
       routes: [],
+      streams: [],
     }),
     keep: (text) => {
       kept = text;

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { readIfExists, writeFileAtomic } from '#system/files.ts';
 import type { Problem } from './lower.ts';
 import { type Head, printHead } from './objects.ts';
+import { readStreamCounts, type StreamCount } from './stream-counts.ts';
 
 /** Files in the directory of an instance, which nginx.conf names, too. */
 export const nginxFiles = {
   /** HTTP; 0600. */
   socket: 'nginx.sock',
+  /** Says what the stream part counted to whoever connects. */
+  counts: 'counts.sock',
   /** What nginx holds when it starts, in the form of a change. */
   start: 'nginx.entries',
 } as const;
@@ -41,6 +44,8 @@ export type NginxMetrics = {
   /** Upper bounds of the buckets of `durations`, in seconds; the last bucket has none. */
   readonly bounds: readonly number[];
   readonly routes: readonly NginxRouteMetrics[];
+  /** Connections that aren't HTTP's. */
+  readonly streams: readonly StreamCount[];
 };
 
 export type NginxRouteMetrics = {
@@ -107,7 +112,11 @@ export function openNginx(directory: string): Nginx {
       const { version, problems } = JSON.parse(text) as { version: number; problems: Problem[] };
       return { kind: 'done', version, problems: Array.isArray(problems) ? problems : [] };
     },
-    metrics: async () => JSON.parse((await ask('GET', '/v1/metrics')).text) as NginxMetrics,
+    metrics: async () => ({
+      ...(JSON.parse((await ask('GET', '/v1/metrics')).text) as Omit<NginxMetrics, 'streams'>),
+      // Without them the rest is worth telling, too.
+      streams: await readStreamCounts(join(directory, nginxFiles.counts)).catch(() => []),
+    }),
     keep: (text) => writeFileAtomic(start, text, 0o600),
     kept: () => readIfExists(start),
     close: () => agent.destroy(),

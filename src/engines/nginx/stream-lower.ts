@@ -28,10 +28,8 @@ export function lowerPort(input: StreamPort): LoweredSlot {
   const problems: { entry: string; reason: string }[] = [];
   const names = listenersByName(input);
   const patterns = new Set(names.keys());
-  for (const [key, { kind, hostname, ciphers }] of input.listeners) {
+  for (const [key, { hostname }] of input.listeners) {
     if (!isFileName(patternOf(hostname))) problems.push({ entry: key, reason: 'its hostname is none' });
-    if (kind === 'terminate' && ciphers !== undefined)
-      problems.push({ entry: key, reason: 'ciphers are those of the gateway where the route is a TLSRoute' });
     for (const [pattern, { host }] of input.streams.get(key) ?? []) {
       if (isFileName(pattern)) patterns.add(pattern);
       else problems.push({ entry: `${key}|${host}`, reason: 'its host is none' });
@@ -108,7 +106,12 @@ function slotOf(input: StreamPort, names: ReadonlyMap<string, string>, pattern: 
           ? 'terminate13'
           : 'terminate';
   const name = `${input.port.kind}/${input.port.slot}/${pattern}`;
-  return { name, to, backends, total, step: total === 0 ? 1 : stepOf(total), certificates };
+  const route = stream === undefined ? '' : routeOf(stream.origin);
+  return { name, route, to, backends, total, step: total === 0 ? 1 : stepOf(total), certificates };
+}
+
+function routeOf({ kind, namespace, name }: GatewayStreamIntent['origin']): string {
+  return `${kind}/${namespace ?? ''}/${name}`;
 }
 
 /** Names come from the API by way of `model`, which lets no others in; a file's name is worth a second look. */

@@ -311,6 +311,43 @@ describe('TLS by server name', () => {
   });
 });
 
+it('counts connections by route', async () => {
+  const named = (name: string) => ({ kind: 'TCPRoute', namespace: 'shop', name }) as const;
+  const to = (name: string, ...endpoints: string[]) => ({
+    route: { origin: named(name), listener: name, host: '', backends: [{ backend: name, weight: 1 }] },
+    backend: backend(...endpoints),
+  });
+  const sound = to('sound', '127.0.0.1:9001');
+  const broken = to('broken', '127.0.0.1:9009');
+  const empty = to('empty');
+  gateway.apply({
+    ports: {
+      'tcp/1': { port: 1, kind: 'tcp', slot: 0 },
+      'tcp/2': { port: 2, kind: 'tcp', slot: 1 },
+      'tcp/3': { port: 3, kind: 'tcp', slot: 2 },
+    },
+    listeners: {
+      sound: { origin, port: 'tcp/1', kind: 'tcp', hostname: '' },
+      broken: { origin, port: 'tcp/2', kind: 'tcp', hostname: '' },
+      empty: { origin, port: 'tcp/3', kind: 'tcp', hostname: '' },
+    },
+    streams: { sound: sound.route, broken: broken.route, empty: empty.route },
+    backends: { sound: sound.backend, broken: broken.backend, empty: empty.backend },
+  });
+  for (const port of [10_300, 10_300, 10_301, 10_302]) await say(`TCP4:127.0.0.1:${port}`);
+  const counts = await gateway.counts();
+  const of = (name: string) => counts.find(({ route }) => route === `TCPRoute/shop/${name}`);
+  const none = { served: 0, failed: 0, refused: 0, received: 0, sent: 0 };
+  expect(of('sound')).toMatchObject({
+    ...none,
+    served: 2,
+    received: 12,
+    sent: 2 * 'one 127.0.0.1 hello\n'.length,
+  });
+  expect(of('broken')).toMatchObject({ ...none, failed: 1 });
+  expect(of('empty')).toMatchObject({ ...none, refused: 1 });
+});
+
 it('says nothing in the log that isn’t worth it', () => {
   const lines = gateway
     .errors()

@@ -22,19 +22,30 @@ type Dictionary = {
   has(key: string): boolean;
   incr(key: string, by: number): number;
   set(key: string, value: number): void;
+  /** Bytes. */
+  freeSpace(): number;
+  items(atMost: number): [key: string, value: number][];
 };
 
-declare const ngx: { readonly shared: { readonly turns: Dictionary; readonly failures: Dictionary } };
+declare const ngx: {
+  readonly shared: { readonly turns: Dictionary; readonly failures: Dictionary; readonly counts: Dictionary };
+};
 
 const directory = '/run/netloom-gateway';
 const closed = `unix:${directory}/closed.sock`;
 const tlsBase = 10_200;
 const proxyOffset = 1000;
+/** Bytes of the counts' memory that stay free: routes beyond are counted together. */
+const countsReserve = 64 * 1024;
+
+/** Route that this connection is counted for; undefined: by somebody else. Each connection has its own of all that stands here. */
+let counted: string | undefined;
 
 /** Target of a connection to a `tls` slot, whose name is known by now: an endpoint, or the socket where TLS ends. */
 export function tls(s: Session): string {
   const slot = slotOf(s);
   const found = find(`${directory}/stream/tls/${slot}`, s.variables['ssl_preread_server_name']);
+  counted = found === undefined ? '' : undefined;
   if (found === undefined) return closed;
   if (found.to === 'https') return `unix:${directory}/https-${slot - tlsBase}.sock`;
   if (found.to === 'terminate') return `unix:${directory}/terminate.sock`;
@@ -88,11 +99,23 @@ export function udp(s: Session): void {
   admit(s, `${directory}/stream/udp/${slotOf(s)}`);
 }
 
-/** Asked at the end of a connection: an endpoint that couldn't be reached is left out for a while. */
+/** Asked at the end of a connection: it is counted, and an endpoint that couldn't be reached is left out for a while. */
 export function outcome(s: Session): string {
   const target = s.variables['upstream_addr'];
-  if (s.status === 502 && target) ngx.shared.failures.set(target, 1);
+  const failed = s.status === 502 && !!target && target !== closed;
+  if (failed && target) ngx.shared.failures.set(target, 1);
+  if (counted !== undefined) {
+    const refused = !target || target === closed;
+    count(counted, refused ? 'refused' : failed ? 'failed' : 'served', 1);
+    count(counted, 'received', Number(s.variables['bytes_received']));
+    count(counted, 'sent', Number(s.variables['bytes_sent']));
+  }
   return '';
+}
+
+/** All counts as JSON: `[["ROUTE WHAT", NUMBER], …]`. */
+export function tell(): string {
+  return JSON.stringify(ngx.shared.counts.items(1_000_000));
 }
 
 /** The entry of the most exact of a slot's names that takes `name`. */
@@ -171,6 +194,7 @@ function mapped(address: string): string {
 
 function admit(s: Session, path: string): void {
   const text = read(`${path}/*`);
+  counted = '';
   const target = text === undefined ? undefined : endpoint(JSON.parse(text) as Slot);
   if (!target) {
     s.deny();
@@ -182,6 +206,7 @@ function admit(s: Session, path: string): void {
 
 /** An endpoint in its turn, none of those that failed just now if there are others. Undefined: there is none. */
 function endpoint(slot: Slot): string | undefined {
+  counted = slot.route;
   if (slot.backends.length === 0) return undefined;
   const turn = slot.backends.length === 1 ? 0 : ngx.shared.turns.incr(slot.name, 1);
   const file = share(slot, turn);
@@ -194,6 +219,13 @@ function endpoint(slot: Slot): string | undefined {
     if (candidate !== undefined && !ngx.shared.failures.has(candidate)) return candidate;
   }
   return all[first % all.length];
+}
+
+function count(route: string, what: string, by: number): void {
+  if (!by) return;
+  const counts = ngx.shared.counts;
+  const known = counts.freeSpace() > countsReserve || counts.has(`${route} ${what}`);
+  counts.incr(`${known ? route : 'other'} ${what}`, by);
 }
 
 function slotOf(s: Session): number {

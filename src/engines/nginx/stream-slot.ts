@@ -2,6 +2,8 @@
 export type Slot = {
   /** Of the round robin's counter. */
   readonly name: string;
+  /** `KIND/NAMESPACE/NAME` of the route, for counting; '': none. */
+  readonly route: string;
   /** `pass`: to the endpoint as it is; `terminate`, `terminate13`: TLS ends in the stream part first; `https`: in the http part. */
   readonly to: 'pass' | 'terminate' | 'terminate13' | 'https';
   /** File below `backends/` ('' where it can't be resolved) and weight. */

@@ -251,7 +251,7 @@ it('introduces a client by a PROXY header', () => {
 function slotOf(weights: readonly number[]): Slot {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const backends = weights.map((weight, index) => [String(index), weight] as const);
-  return { name: 's', to: 'pass', backends, total, step: stepOf(total), certificates: [] };
+  return { name: 's', route: '', to: 'pass', backends, total, step: stepOf(total), certificates: [] };
 }
 
 function filesIn(path: string): string[] {

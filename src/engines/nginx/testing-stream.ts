@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GatewayChange, GatewayIntent } from '#intent/gateway.ts';
 import type { RunOptions, RunResult } from '#system/process.ts';
 import { createStreamTable, type StreamProblem } from './stream.ts';
+import { readStreamCounts, type StreamCount } from './stream-counts.ts';
 import type { Peer } from './testing-peers.ts';
 
 /** A machine of its own that has nginx and openssl (a sandbox of the lab), `router/build.ts` done. */
@@ -23,6 +24,7 @@ export type StreamGateway = {
   sh(line: string): Promise<RunResult>;
   /** Ends nginx as by SIGKILL and starts it anew. */
   restart(): Promise<void>;
+  counts(): Promise<readonly StreamCount[]>;
   /** What nginx logged. */
   errors(): string;
 };
@@ -89,6 +91,7 @@ export async function openStreamGateway(box: Box): Promise<StreamGateway> {
       child = start();
       await listening();
     },
+    counts: () => readStreamCounts(join(directory, 'counts.sock')),
     errors: () => log,
   };
 }

@@ -136,6 +136,27 @@ describe('certificates', () => {
     expect(ec).toMatch(/Server public key is 256 bit/i);
   });
 
+  it('come with those that they are issued by', async () => {
+    await makeCertificate(box, '/tmp/root.pem', { names: ['Root'], authority: true });
+    const between = await makeCertificate(box, '/tmp/between.pem', {
+      names: ['Between'],
+      authority: true,
+      issuer: '/tmp/root.pem',
+    });
+    const leaf = await makeCertificate(box, '/tmp/leaf.pem', {
+      names: ['a.example.org'],
+      issuer: '/tmp/between.pem',
+    });
+    const certificate = pairOf(leaf).certificate + pairOf(between).certificate;
+    await gateway.hold({
+      ...intentOf({ a: {} }),
+      certificates: { a: { origin, ...pairOf(leaf), certificate, names: ['a.example.org'] } },
+    });
+    const how = '-servername a.example.org -verify_hostname a.example.org -CAfile';
+    expect(await handshake(`${how} /tmp/root.pem.crt`)).toContain('Verify return code: 0 (ok)');
+    expect(await handshake(`${how} /tmp/first.pem.crt`)).not.toContain('Verify return code: 0 (ok)');
+  });
+
   it('are renewed without a reload', async () => {
     await gateway.hold(intentOf({ a: {} }));
     const before = await workers();
@@ -191,6 +212,25 @@ describe('names', () => {
       expect(await ask('x.b.example.org', `${version} -H 'Host: y.b.example.org'`)).toBe('200 b');
       expect(await ask('a.example.org', `${version} -H 'Host: example.com'`)).toBe('404');
     }
+  });
+
+  it('of Host, where a listener takes any name', async () => {
+    await gateway.hold(
+      intentOf({
+        rest: { hostname: '' },
+        b: { hostname: '*.b.example.org' },
+        x: { hostname: 'x.b.example.org' },
+      }),
+    );
+    for (const [name, host, wanted] of [
+      ['example.com', 'example.net', '200 rest'],
+      ['example.com', 'y.b.example.org', '421'],
+      ['y.b.example.org', 'example.com', '421'],
+      ['y.b.example.org', 'z.b.example.org', '200 b'],
+      ['y.b.example.org', 'x.b.example.org', '421'],
+      ['x.b.example.org', 'y.b.example.org', '421'],
+    ])
+      expect(await ask(name!, `-H 'Host: ${host}'`), `${name}, ${host}`).toBe(wanted);
   });
 });
 

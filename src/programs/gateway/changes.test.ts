@@ -53,9 +53,9 @@ test('a file that is cut anywhere gives what was whole before the cut', async ()
   const state = createState();
   const changes = openChanges(path, state, fail);
   const sizes: number[] = [];
-  for (let generation = 1; generation <= 6; generation++) {
+  for (let generation = 101; generation <= 106; generation++) {
     const change =
-      generation === 1 ? whole(1, authority('1')) : delta(generation, authority(`${generation}`));
+      generation === 101 ? whole(101, authority('101')) : delta(generation, authority(`${generation}`));
     state.take(change);
     changes.append(change);
     sizes.push(readFileSync(path).length);
@@ -64,9 +64,11 @@ test('a file that is cut anywhere gives what was whole before the cut', async ()
   const bytes = readFileSync(path);
   for (let cut = 0; cut <= bytes.length; cut++) {
     writeFileSync(path, bytes.subarray(0, cut));
-    // The first change is written in several lines, but never in place: such a file is not met.
-    if (cut < (sizes[0] as number)) continue;
-    expect(load(path).generation).toBe(sizes.filter((size) => size <= cut).length);
+    const { generation } = load(path);
+    const taken = sizes.filter((size) => size <= cut).length;
+    // Half a whole is never taken for a whole.
+    if (taken === 0) expect([0, 1]).toContain(generation);
+    else expect(generation).toBe(100 + taken);
   }
 });
 

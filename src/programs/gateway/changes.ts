@@ -1,6 +1,6 @@
 /** Changes on disk: a file that holds what was taken whenever the process ends, however it ends. */
 import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import type { GatewayChange, GatewayDomain } from '#intent/gateway.ts';
+import type { GatewayChange } from '#intent/gateway.ts';
 import { unlinkIfExists } from '#system/files.ts';
 import { inSlices, type Steps } from '#system/steps.ts';
 import { domains, type GatewayState, readChange } from './state.ts';
@@ -149,25 +149,29 @@ function copyOf(held: Holding): Holding {
   return { generation: held.generation, entries: (domain) => maps.get(domain) as never };
 }
 
-/** A whole without entries, then all entries as deltas of the same generation on itself. Nothing at all before the first change. */
+/** While it is not all there. Controllers count from far above. */
+const unfinished = 1;
+
+/**
+ * A whole without entries, then all entries as deltas, and only the last line has the generation: of a file that is damaged nobody takes the
+ * half for the whole. Nothing at all before the first change.
+ */
 function* linesOf(held: Holding): Generator<string> {
-  const { generation } = held;
-  if (generation === 0) return;
-  const line = (replace: boolean, put: object) =>
-    `${JSON.stringify({ generation, after: replace ? 0 : generation, replace, put, remove: {} })}\n`;
-  yield line(true, {});
+  if (held.generation === 0) return;
+  const line = (after: number, generation: number, put: object) =>
+    `${JSON.stringify({ generation, after, replace: after === 0, put, remove: {} })}\n`;
+  yield line(0, unfinished, {});
   for (const domain of domains) {
     let batch: [string, unknown][] = [];
     for (const entry of held.entries(domain)) {
       batch.push(entry);
       if (batch.length < entriesALine) continue;
-      yield line(false, { [domain]: Object.fromEntries(batch) } satisfies Partial<
-        Record<GatewayDomain, unknown>
-      >);
+      yield line(unfinished, unfinished, { [domain]: Object.fromEntries(batch) });
       batch = [];
     }
-    if (batch.length > 0) yield line(false, { [domain]: Object.fromEntries(batch) });
+    if (batch.length > 0) yield line(unfinished, unfinished, { [domain]: Object.fromEntries(batch) });
   }
+  yield line(unfinished, held.generation, {});
 }
 
 function write(file: number, text: string): number {

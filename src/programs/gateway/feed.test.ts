@@ -1,5 +1,6 @@
 /** The feed over real TLS: who knows the key and the name is listened to, in order; everybody else is nobody. */
 
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
@@ -283,6 +284,21 @@ test('what is held outlives the process, with its generation, and nginx is told 
     answer: { generation: 7, problems: [] },
   });
   expect((await client.status()).waiting).toBeUndefined();
+});
+
+test('what was held and makes no sense any more is left, and the controller is asked for all', async () => {
+  const directory = place();
+  mkdirSync(`${directory}/held`, { recursive: true });
+  const odd = whole(7, {
+    backends: { web: { identity: 'i' } as never },
+    identities: { i: identity('a.example') },
+  });
+  writeFileSync(`${directory}/held/changes`, `${JSON.stringify(odd)}\n`);
+  const pod = await start(directory);
+  expect(pod.lines.join()).toContain('can not be read');
+  const client = pod.dial();
+  expect(await client.change(delta(8, {}))).toMatchObject({ refused: { generation: 0 } });
+  expect(await client.change(whole(9, authority('one')))).toMatchObject({ answer: { generation: 9 } });
 });
 
 test('what nginx and the originator can not hold is told, the rest is held', async () => {

@@ -7,9 +7,9 @@ import type { GatewayAnswer, GatewayChange, GatewayFeedStatus } from '#intent/ga
 import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
 import { type ChangesFile, loadChanges, openChanges } from './changes.ts';
-import { createLowering, type Target } from './originator/lower.ts';
+import { createLowering, type Lowering, type Target } from './originator/lower.ts';
 import type { Originator } from './originator/originator.ts';
-import { createState, wholeOf } from './state.ts';
+import { createState, type GatewayState, wholeOf } from './state.ts';
 
 export type Gateway = {
   /** Resolves once every new request and connection is served by it; changes are taken one after the other. Rejects when nginx doesn't take it in time. */
@@ -46,8 +46,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { instance, originator, nginx, log } = options;
   mkdirSync(options.directory, { recursive: true, mode: 0o770 });
   const path = join(options.directory, 'changes');
-  const state = createState();
-  const lowering = createLowering(options.sockets);
+  const { state, lowering, opened } = takeUp(path, options);
   const observed = observe(options.metrics);
   /** Sockets that can't be, by path. */
   const unopened = new Map<string, { readonly target: Target; readonly reason: string }>();
@@ -81,11 +80,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     })),
   ];
 
-  const loaded = loadChanges(path);
-  if (loaded.problem !== undefined) log.warn('what was held is not all there', { problem: loaded.problem });
-  for (const change of loaded.changes) state.take(change);
   if (state.generation > 0) {
-    await open(lowering.lower(state, wholeOf(state)).opened);
+    await open(opened);
     log.info('what was held is served again', { generation: state.generation });
   }
   const file: ChangesFile = openChanges(path, state, (error) =>
@@ -195,6 +191,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await file.close();
     },
   };
+}
+
+/** What an earlier process took; nothing, where that can't be made sense of: the controller tells it again. */
+function takeUp(
+  path: string,
+  { sockets, log }: GatewayOptions,
+): { readonly state: GatewayState; readonly lowering: Lowering; readonly opened: readonly Target[] } {
+  const state = createState();
+  const lowering = createLowering(sockets);
+  try {
+    const { changes, problem } = loadChanges(path);
+    if (problem !== undefined) log.warn('what was held is not all there', { problem });
+    for (const change of changes) state.take(change);
+    const { opened } = lowering.lower(state, wholeOf(state));
+    return { state, lowering, opened };
+  } catch (error) {
+    log.error('what was held can not be read, and is left', { error });
+    return { state: createState(), lowering: createLowering(sockets), opened: [] };
+  }
 }
 
 function whyWaiting(nginx: Pick<NginxEngine, 'ready'>): string | undefined {

@@ -5,8 +5,11 @@ import { createRegistry, type Labels } from '#telemetry/metrics.ts';
 /** Nginx itself tells a bounded number of routes apart, so that none of these is cut off here: series a metric. */
 const maxSeries = 20_000;
 
-/** `netloom_gateway_requests_total`, `_request_seconds`, `_nginx_connections`, `_nginx_accepted_total`. */
-export function printNginxMetrics({ connections, bounds, routes }: NginxMetrics): string {
+/**
+ * `netloom_gateway_requests_total`, `_request_seconds`, `_connections_total`, `_connection_bytes_total`, `_nginx_connections`,
+ * `_nginx_accepted_total`.
+ */
+export function printNginxMetrics({ connections, bounds, routes, streams }: NginxMetrics): string {
   // A registry of one scrape: nginx's own numbers are the sums already.
   const registry = createRegistry();
   const states = registry.gauge({
@@ -33,6 +36,27 @@ export function printNginxMetrics({ connections, bounds, routes }: NginxMetrics)
     codes.forEach((times, at) => {
       if (times > 0) requests.inc({ ...labelsOf(route), code: `${at + 1}xx` }, times);
     });
+  }
+  const ended = registry.counter({
+    name: 'netloom_gateway_connections_total',
+    help: 'Connections by TLS, TCP or UDP that ended, by the namespace and name of their route and what became of them: served, failed (its endpoint could not be reached), refused (there was none).',
+    labels: ['namespace', 'kind', 'route', 'result'],
+    maxSeries,
+  });
+  const bytes = registry.counter({
+    name: 'netloom_gateway_connection_bytes_total',
+    help: 'What they carried: received from clients, sent to them.',
+    labels: ['namespace', 'kind', 'route', 'direction'],
+    maxSeries,
+  });
+  for (const count of streams) {
+    const labels = labelsOf(count.route);
+    for (const result of ['served', 'failed', 'refused'] as const) {
+      if (count[result] > 0) ended.inc({ ...labels, result }, count[result]);
+    }
+    for (const direction of ['received', 'sent'] as const) {
+      if (count[direction] > 0) bytes.inc({ ...labels, direction }, count[direction]);
+    }
   }
   return registry.text() + printDurations(bounds, routes);
 }

@@ -11,8 +11,8 @@ import type {
 } from '#intent/gateway.ts';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
-import { ports } from '#system/registry.ts';
 import { buildRouter, buildStream } from '#router/build.ts';
+import { ports } from '#system/registry.ts';
 import { type Authority, createAuthority, delta, identity, type KeyPair, scratch, whole } from './testing.ts';
 import type { Seen } from './testing-tls-backend.ts';
 
@@ -183,9 +183,10 @@ async function ask(path: string): Promise<{ readonly code: number; readonly seen
 }
 const at = (path: string) => curl(`http://127.0.0.1:${ports.gatewayMetrics.value}${path}`);
 async function curl(url: string): Promise<{ readonly code: number; readonly text: string }> {
-  const { stdout, stderr } = await sandbox.exec(['curl', '-sS', '-m', '20', '-w', '\n%{http_code}', url]);
+  const argv = ['curl', '-sS', '-m', '20', '-w', '\n%{http_code}', url];
+  const { code, stdout, stderr } = await sandbox.exec(argv);
   const end = stdout.lastIndexOf('\n');
-  if (end === -1) throw new Error(stderr);
+  if (code !== 0) throw new Error(stderr);
   return { code: Number(stdout.slice(end + 1)), text: stdout.slice(0, end) };
 }
 
@@ -247,6 +248,28 @@ test('either process is killed and comes back alone: everything is served as bef
     expect((await ask('/shows')).seen.client).toBe('gateway');
   }
   await eventually(async () => expect((await at('/readyz')).code).toBe(200));
+});
+
+test('connections that are not HTTP go to backends by TLS, too', async () => {
+  const origin = { kind: 'TCPRoute', namespace: 'x', name: 'db' };
+  const at5432 = { port: 5432, kind: 'tcp', slot: 0 } as const;
+  const to = (as: string) => ({
+    db: {
+      origin: { kind: 'Service', namespace: 'x', name: 'db' },
+      protocol: 'tcp' as const,
+      endpoints: ['127.0.0.1:9443'],
+      identity: as,
+    },
+  });
+  await change({
+    ports: { 'tcp/5432': at5432 },
+    listeners: { t: { origin, port: 'tcp/5432', kind: 'tcp', hostname: '' } },
+    streams: { 't|': { origin, listener: 't', host: '', backends: [{ backend: 'db', weight: 1 }] } },
+    backends: to('right'),
+  });
+  expect(JSON.parse((await curl('http://127.0.0.1:10300/')).text)).toMatchObject({ name: 'one' });
+  await change({ backends: to('wrong') });
+  await expect(curl('http://127.0.0.1:10300/')).rejects.toThrow(/empty reply|reset/i);
 });
 
 test('metrics tell of routes, of policies and of what is held', async () => {
