@@ -93,7 +93,7 @@ export type GatewayListenerIntent = {
   };
   /** `1.2` or `1.3`. Absent: 1.2. */
   readonly minimumTLS?: '1.2' | '1.3';
-  /** Names of OpenSSL, joined by colons, for TLS 1.2; checked against a list. */
+  /** Names of OpenSSL, joined by colons, for TLS 1.2; checked against a list. Of `https` only. */
   readonly ciphers?: string;
 };
 

@@ -169,7 +169,7 @@ export function readCase(name: string, text: string): Case {
       const rest = head[2] as string;
       if (section === 'then') steps.push(draft(rest));
       else if (section === 'expect') expect = { node: rest, yaml: '' };
-      else if (section === 'gateway' || section === 'requests') gateway = rest;
+      else if (['gateway', 'requests', 'asked', 'sent'].includes(section)) gateway = rest;
       else if (
         !['pods', 'packets', 'judged', 'problems', 'objects', 'statuses', 'services'].includes(section)
       )
@@ -191,10 +191,10 @@ export function readCase(name: string, text: string): Case {
       const yaml = servicesOf(plain, services);
       if (yaml === undefined) fail(index, `no Service: ${plain}`);
       else step.manifests += yaml;
-    } else if (section === 'requests') {
+    } else if (section === 'requests' || section === 'asked' || section === 'sent') {
       const wish = requestOf(plain, index + 1, gateway);
       if (wish === undefined) fail(index, `no request: ${plain}`);
-      else step.requests.push(wish);
+      else step.requests.push(section === 'requests' ? wish : { ...wish, only: section });
     } else if (section === 'statuses') {
       const wish = statusOf(plain, index + 1);
       if (wish === undefined) fail(index, `nothing that is said of an object: ${plain}`);

@@ -5,7 +5,7 @@ import type { AskedRequest, RequestAnswer, RequestBackend } from '#compile/answe
 import type { GatewayCondition, GatewayStatus } from '#compile/gateway/types.ts';
 import { formatOrigin } from '#intent/origin.ts';
 
-/** `[METHOD] URL [name=value …] -> WHERE [by ROUTE]`, of one Gateway. */
+/** `[METHOD] URL [name=value …] -> WHERE [seeing name=value …] [answered name=value …] [by ROUTE]`, of one Gateway. */
 export type RequestWish = {
   readonly line: number;
   readonly gateway: string;
@@ -14,6 +14,11 @@ export type RequestWish = {
   readonly where: string;
   /** Begins so, as `formatOrigin` words it. */
   readonly by?: string;
+  /** Headers, and `path`, as the backend gets them; headers of the answer. Only a cluster tells. */
+  readonly seeing?: ReadonlyMap<string, string>;
+  readonly answered?: ReadonlyMap<string, string>;
+  /** `asked`: of the compile alone, for what a cluster can't be asked; `sent`: to a cluster alone, for what only backends tell. */
+  readonly only?: 'asked' | 'sent';
 };
 
 /** `KIND [NAMESPACE/]NAME [listener NAME|parent PARENT|ancestor GATEWAY]: TYPE STATUS [REASON], … | attachedRoutes N | nothing`. */
@@ -27,13 +32,14 @@ export type StatusWish = {
 
 /** Undefined: no such line. */
 export function requestOf(text: string, line: number, gateway: string): RequestWish | undefined {
-  const match =
-    /^(?:([A-Z]+) )?(https?):\/\/(\[[^\]]*\]|[^/:? ]*)(?::(\d+))?(\S*)((?: [\w-]+=\S+)*) -> (.+?)(?: by (.+))?$/.exec(
-      text,
-    );
-  if (match === null) return undefined;
-  const [, method = 'GET', scheme, host = '', port, rest = '', headers = '', where = '', by] = match;
-  const pairs = headers.split(' ').filter((each) => each !== '');
+  const [request = '', outcome] = text.split(' -> ');
+  const match = /^(?:([A-Z]+) )?(https?):\/\/(\[[^\]]*\]|[^/:? ]*)(?::(\d+))?(\S*)((?: [\w-]+=\S+)*)$/.exec(
+    request,
+  );
+  const result = /^(.+?)(?: seeing (.+?))?(?: answered (.+?))?(?: by ([A-Z].+))?$/.exec(outcome ?? '');
+  if (match === null || result === null) return undefined;
+  const [, method = 'GET', scheme, host = '', port, rest = '', headers = ''] = match;
+  const [, where = '', seeing, answered, by] = result;
   return {
     line,
     gateway,
@@ -43,13 +49,24 @@ export function requestOf(text: string, line: number, gateway: string): RequestW
       port: port === undefined ? (scheme === 'https' ? 443 : 80) : Number(port),
       target: rest.startsWith('/') ? rest : `/${rest}`,
       method,
-      headers: new Map(
-        pairs.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)]),
-      ),
+      headers: fieldsOf(headers),
     },
     where,
+    ...(seeing !== undefined && { seeing: fieldsOf(seeing) }),
+    ...(answered !== undefined && { answered: fieldsOf(answered) }),
     ...(by !== undefined && { by }),
   };
+}
+
+/** `name=value name=value`; in a value `_` is a space. */
+function fieldsOf(text: string): ReadonlyMap<string, string> {
+  const pairs = text.split(' ').filter((each) => each !== '');
+  return new Map(
+    pairs.map((each) => {
+      const equals = each.indexOf('=');
+      return [each.slice(0, equals), each.slice(equals + 1).replaceAll('_', ' ')];
+    }),
+  );
 }
 
 /** Undefined: no such line. */

@@ -1,6 +1,7 @@
 /**
  * Backends of Gateway cases, as a program on a machine of a lab: on each of its ports HTTP/1.1, HTTP/2 in the clear and TLS, told apart by what
- * comes first. Answers the number of the port. `gateway-backends.ts FIRST COUNT CERTIFICATE KEY`, files in PEM; says `ready`.
+ * comes first. Answers what it was asked (`BackendAnswer`); a request may ask for `status=N`, `wait=MS`, and `fail=N` of `id=NAME`: 503 to the
+ * first N. `gateway-backends.ts FIRST COUNT CERTIFICATE KEY`, files in PEM; says `ready`.
  */
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -12,15 +13,39 @@ import {
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer, type Socket } from 'node:net';
 
+export type BackendAnswer = {
+  readonly port: number;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+};
+
+/** How often by `id`. */
+const asked = new Map<string, number>();
 const [first = '', count = '', certificate = '', key = ''] = process.argv.slice(2);
 const tls = { cert: readFileSync(certificate), key: readFileSync(key) };
 
 const ready = Array.from({ length: Number(count) }, (_, at) => {
   const port = Number(first) + at;
   const answer = (
-    _request: IncomingMessage | Http2ServerRequest,
+    request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
-  ) => void (response as ServerResponse).end(`port ${port}`);
+  ): void => {
+    const { searchParams: wish } = new URL(request.url ?? '/', 'http://backend');
+    const id = wish.get('id') ?? '';
+    const before = asked.get(id) ?? 0;
+    asked.set(id, before + 1);
+    const failed = before < Number(wish.get('fail') ?? 0);
+    const headers = { host: request.headers[':authority'], ...request.headers };
+    const told: BackendAnswer = { port, path: request.url ?? '', headers };
+    setTimeout(
+      () => {
+        const out = response as ServerResponse;
+        out.writeHead(failed ? 503 : Number(wish.get('status') ?? 200), { 'x-backend': `${port}` });
+        out.end(JSON.stringify(told));
+      },
+      Number(wish.get('wait') ?? 0),
+    );
+  };
   const plain = createHttpServer(answer);
   const h2c = createHttp2Server(answer);
   const secure = createHttpsServer(tls, answer);

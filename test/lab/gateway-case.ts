@@ -6,11 +6,17 @@ import { type RequestWish, type StatusWish, unlike } from '../corpus/gateway-lin
 import { documents, kindOf, namespaceObject } from '../corpus/objects.ts';
 import type { CaseCluster } from './case-cluster.ts';
 import { type Names, namesOf } from './case-names.ts';
+import type { BackendAnswer } from './gateway-backends.ts';
 import { statusIn } from './gateway-case-status.ts';
 
 export type GatewayCaseRun = Pick<CaseCluster, 'cluster' | 'type'> & {
   /** Where backends are: every endpoint of a case is a port of its own there. */
-  readonly backends: { readonly address: string; nextPort(): number };
+  readonly backends: {
+    readonly address: string;
+    /** PEM: who signed their certificate. */
+    readonly authority: string;
+    nextPort(): number;
+  };
 };
 
 /** Whether a cluster can be asked: ages are its own, and a Gateway without requests may be one that no API server would take. */
@@ -83,8 +89,10 @@ type Slice = KubeObject & {
   readonly endpoints: readonly object[];
 };
 
-/** The endpoint of a slice becomes one that answers, at a port that tells which Service was meant. */
+/** The endpoint of a slice becomes one that answers, at a port that tells which Service was meant; `ca` is who signed for those. */
 function moved({ backends }: GatewayCaseRun, object: KubeObject, services: Map<number, string>): KubeObject {
+  if (object.kind === 'ConfigMap' && object.metadata.name === 'ca')
+    return { ...object, data: { 'ca.crt': backends.authority } } as KubeObject;
   if (object.kind !== 'EndpointSlice') return object;
   const { metadata, ports, endpoints } = object as Slice;
   const service = `${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}`;
@@ -110,8 +118,7 @@ async function holds(
   names: Names,
   services: ReadonlyMap<number, string>,
 ): Promise<readonly string[]> {
-  // To a backend by TLS the case's own certificates would be needed.
-  const requests = step.requests.filter(({ where }) => !where.includes(' as '));
+  const requests = step.requests.filter(({ only }) => only !== 'asked');
   let wrong: readonly string[] = [];
   const look = async (): Promise<void> => {
     const found = await Promise.all([
@@ -138,7 +145,9 @@ async function askAll(
   const { addresses = [] } = (gateway['status'] ?? {}) as { addresses?: readonly { value: string }[] };
   const address = addresses[0]?.value;
   if (address === undefined) return [`${wish.line}: Gateway ${wish.gateway} has no address`];
-  const wanted = new Set(wish.where.split(', ').map((each) => each.replace(/ [\d.]+%$/, '')));
+  const wanted = new Set(
+    wish.where.split(', ').map((each) => each.replace(/(?: as \S+)?(?: [\d.]+%)?$/, '')),
+  );
   const times = wanted.size > 1 ? many : 1;
   const answers = new Set(
     await Promise.all(Array.from({ length: times }, () => ask(run, wish, address, services))),
@@ -147,27 +156,45 @@ async function askAll(
   return same ? [] : [`${wish.line}: not ${wish.where}, but ${[...answers].join(', ')}`];
 }
 
-/** In the words of cases. */
+/** In the words of cases, with what of `seeing` and `answered` isn't so. */
 async function ask(
   { cluster }: GatewayCaseRun,
-  { asked }: RequestWish,
+  { asked, seeing, answered }: RequestWish,
   address: string,
   services: ReadonlyMap<number, string>,
 ): Promise<string> {
   const { scheme, host, port, target, method, headers } = asked;
   const usual = port === (scheme === 'https' ? 443 : 80);
-  const { code, stdout } = await cluster.lab.exec('outside', [
-    ...['curl', '-sSk', '-m', '4', '--path-as-is', '-X', method, '-w', '\n%{http_code} %header{location}'],
-    ...['--resolve', `${host}:${port}:${address.includes(':') ? `[${address}]` : address}`],
-    ...[...headers].flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
-    `${scheme}://${host}${usual ? '' : `:${port}`}${target}`,
-  ]);
+  const argv = ['curl', '-sSki', '-m', '6', '--path-as-is', '-X', method];
+  argv.push('--resolve', `${host}:${port}:${address.includes(':') ? `[${address}]` : address}`);
+  for (const [name, value] of headers) argv.push('-H', `${name}: ${value}`);
+  argv.push(`${scheme}://${host}${usual ? '' : `:${port}`}${target}`);
+  const { code, stdout } = await cluster.lab.exec('outside', argv);
   if (code !== 0) return 'closed';
-  const lines = stdout.split('\n');
-  const [status = '', location = ''] = (lines.pop() ?? '').split(' ');
-  if (location !== '') return `${status} ${location}`;
-  const backend = /^port (\d+)$/.exec(lines.join('\n'))?.[1];
-  return backend === undefined ? status : (services.get(Number(backend)) ?? `port ${backend}`);
+  const end = stdout.indexOf('\r\n\r\n');
+  const [first = '', ...lines] = stdout.slice(0, end).split('\r\n');
+  const got = new Map(
+    lines.map((line) => [line.split(':')[0]?.toLowerCase() ?? '', line.replace(/^[^:]*: ?/, '')]),
+  );
+  const wrong = unlikeFields(answered, (name) => got.get(name));
+  const status = first.split(' ')[1] ?? '';
+  const location = got.get('location');
+  if (location !== undefined) return `${status} ${location}${wrong}`;
+  if (got.get('x-backend') === undefined) return `${status}${wrong}`;
+  const seen = JSON.parse(stdout.slice(end + 4)) as BackendAnswer;
+  const service = services.get(seen.port) ?? `port ${seen.port}`;
+  return `${service}${wrong}${unlikeFields(seeing, (name) => (name === 'path' ? seen.path : seen.headers[name]?.toString()))}`;
+}
+
+/** `NAME=` stands for what isn't there. */
+function unlikeFields(
+  wanted: ReadonlyMap<string, string> | undefined,
+  found: (name: string) => string | undefined,
+): string {
+  return [...(wanted ?? [])]
+    .filter(([name, value]) => (found(name) ?? '') !== value)
+    .map(([name]) => `, but ${name}=${found(name) ?? ''}`)
+    .join('');
 }
 
 async function statusWrong(run: GatewayCaseRun, wish: StatusWish, names: Names): Promise<readonly string[]> {

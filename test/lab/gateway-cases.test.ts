@@ -34,10 +34,10 @@ beforeAll(async () => {
     },
     { apiVersion: 'metallb.io/v1beta1', kind: 'L2Advertisement', metadata: pool, spec: {} },
   );
-  await startBackends();
+  const authority = await startBackends();
   const [address = ''] = await cluster.lab.addressesOf('outside');
   let next = firstPort;
-  const backends = { address, nextPort: () => next++ };
+  const backends = { address, authority, nextPort: () => next++ };
   void runAll({ cluster, type: resourceType, backends });
 }, 240_000);
 
@@ -54,10 +54,12 @@ test.each(cases.map((each) => [each.name, each.title] as const))(
   600_000,
 );
 
-async function startBackends(): Promise<void> {
-  const { certificate, privateKey } = createAuthority(directory, 'backends').sign(
+/** Gives the authority of their certificate. */
+async function startBackends(): Promise<string> {
+  const authority = createAuthority(directory, 'backends');
+  const { certificate, privateKey } = authority.sign(
     'backend',
-    'DNS:backend.example',
+    'DNS:backend.example,URI:spiffe://cluster/backend',
   );
   const root = `/proc/${await cluster.lab.pidOf('outside')}/root`;
   writeFileSync(`${root}/run/backend.crt`, certificate);
@@ -73,6 +75,7 @@ async function startBackends(): Promise<void> {
     });
   }
   await eventually(() => expect(said).toContain('ready'));
+  return authority.certificate;
 }
 
 async function runAll(run: GatewayCaseRun): Promise<void> {

@@ -1,32 +1,46 @@
 /** External authorization: another service is asked whether a request may pass (GEP-1494), before anything is sent on. */
 import type { GatewayExternalAuth } from '../../../src/intent/gateway.ts';
 import { answer } from './answer.ts';
-import { sendAside } from './mirror.ts';
+import { askOverHTTP2 } from './aside.ts';
+import { checkPath, checkRequest, readVerdict } from './authorize-grpc.ts';
+import { toAnswer, toRequest } from './headers.ts';
 import { C, currentRequest, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginChild, visitOf } from './visits.ts';
 
+/** nginx's number of POST. */
+const postMethod = 8;
 /** What is always told, beside the method, the path and the length of what is sent along. */
 const alwaysAllowed = ['host', 'authorization', 'content-length', 'content-type'];
 /** Headers of an answer that are about a connection of the gateway's own. */
 const notPassedOn = ['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'upgrade', 'trailer'];
 /** Headers of an answer that tell of itself, not of who asks: nothing in the request is to say them. */
 const ofAnswer = ['host', 'date', 'server', 'content-type', 'content-encoding', 'set-cookie'];
+/** Those of the client stay, unless the service says others. */
+const credentials = ['authorization', 'cookie'];
 
 /** Returns when it may pass. */
 export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   const { pointer, table, visit } = serving;
   const backend = auth.backend === undefined ? undefined : table.backends[auth.backend];
-  if (backend === undefined || auth.protocol === 'grpc') answer(pointer, 500);
+  if (backend === undefined) answer(pointer, 500);
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.judge = backend;
   const key = tostring(requestKey(pointer));
+  if (auth.protocol === 'grpc') {
+    judgeByGRPC(serving, auth, key);
+    return;
+  }
   const said = ngx.location.capture('netloom-auth', {
     method: C.ngx_http_lua_ffi_req_get_method(pointer),
     body: auth.forwardBody === undefined ? '' : bodyStart(auth.forwardBody),
     vars: { netloom_visit: key, netloom_uri: `${auth.path}${serving.target}` },
   });
   if (said.status === 200) {
+    // What is the service's to say isn't the client's: else it would be whoever it says, wherever the service says nothing.
+    for (const name of auth.allowedResponseHeaders) {
+      if (!isIn(credentials, name.toLowerCase())) ngx.req.clear_header(name);
+    }
     for (const [name, value] of pairs(said.header)) {
       if (isHeard(auth.allowedResponseHeaders, name.toLowerCase())) ngx.req.set_header(name, value);
     }
@@ -38,6 +52,60 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   ngx.status = said.status;
   ngx.print(said.body);
   ngx.exit(ngx.status);
+}
+
+/** Returns when it may pass. Without a word that can be understood it may not. */
+function judgeByGRPC(
+  { pointer, target, method, visit }: Serving,
+  auth: GatewayExternalAuth,
+  key: string,
+): void {
+  const [all] = ngx.req.get_headers(0);
+  const headers: Record<string, string> = {};
+  for (const [name, value] of pairs(all)) {
+    const lower = name.toLowerCase();
+    // Where none is named, all are told.
+    if (auth.allowedHeaders.length === 0 || isIn(auth.allowedHeaders, lower)) {
+      headers[lower] = typeof value === 'string' ? value : table.concat(value, ', ');
+    }
+  }
+  const said = ngx.location.capture('netloom-auth', {
+    method: postMethod,
+    body: checkRequest({
+      id: textOf(variable(pointer, 'netloom_request_id')),
+      method,
+      headers,
+      target,
+      host: textOf(variable(pointer, 'http_host')),
+      scheme: textOf(variable(pointer, 'scheme')),
+      protocol: textOf(variable(pointer, 'server_protocol')),
+      body: auth.forwardBody === undefined ? undefined : bodyStart(auth.forwardBody),
+      address: textOf(variable(pointer, 'remote_addr')),
+    }),
+    vars: { netloom_visit: key, netloom_uri: checkPath },
+  });
+  const verdict = said.status === 200 ? readVerdict(said.body) : undefined;
+  if (verdict === undefined) answer(pointer, 503);
+  if (verdict.allowed) {
+    for (const { name, value, append } of verdict.headers) {
+      if (append) toRequest.add(name, value);
+      else toRequest.set(name, value);
+    }
+    for (const name of verdict.remove) if (name.toLowerCase() !== 'host') toRequest.remove(name);
+    if (verdict.answerHeaders.length > 0) visit.judged = verdict.answerHeaders;
+    return;
+  }
+  for (const { name, value, append } of verdict.headers) {
+    if (append) toAnswer.add(name, value);
+    else toAnswer.set(name, value);
+  }
+  ngx.status = verdict.status;
+  ngx.print(verdict.body);
+  ngx.exit(verdict.status);
+}
+
+function textOf(text: string | undefined): string {
+  return text === undefined ? '' : text;
 }
 
 /** Whether a header of the answer goes on with the request: those that are allowed; where none is named, all. */
@@ -52,15 +120,21 @@ export function prepareQuestion(): void {
   const key = tonumber(variable(pointer, 'netloom_visit'));
   const parent = key === undefined ? undefined : visitOf(key);
   if (parent === undefined || parent.judge === undefined) ngx.exit(500);
-  beginChild(requestKey(pointer), parent, parent.judge);
   const auth = parent.action?.intent.externalAuth;
+  const byGRPC = auth?.protocol === 'grpc';
   const allowed = auth === undefined ? [] : auth.allowedHeaders;
   const [headers] = ngx.req.get_headers(0, true);
   for (const [name] of pairs(headers)) {
     const lower = name.toLowerCase();
-    if (!isIn(alwaysAllowed, lower) && !isIn(allowed, lower)) ngx.req.clear_header(name);
+    const told = byGRPC
+      ? lower === 'content-length' || lower === 'host'
+      : isIn(alwaysAllowed, lower) || isIn(allowed, lower);
+    if (!told) ngx.req.clear_header(name);
   }
-  if (parent.judge.intent.protocol === 'h2c') sendAside(pointer);
+  if (byGRPC) ngx.req.set_header('Content-Type', 'application/grpc');
+  const judge = parent.judge;
+  const overHTTP2 = byGRPC || judge.intent.protocol === 'h2c';
+  beginChild(requestKey(pointer), parent, overHTTP2 ? askOverHTTP2(judge) : judge);
 }
 
 /** At most `limit` bytes of the request's body. */

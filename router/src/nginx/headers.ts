@@ -12,13 +12,13 @@ const answerAdditions = require('ngx.resp') as {
 };
 
 /** A line break in a name or a value would begin another header. Checked when it was read, and once more. */
-function isSafe(this: void, name: string, value: string): boolean {
+export function isSafe(this: void, name: string, value: string): boolean {
   const [inName] = string.find(name, "[^%w!#$%%&'*+.^_`|~-]");
   const [inValue] = string.find(value, '[%z\r\n]');
   return inName === undefined && inValue === undefined && name !== '';
 }
 
-const toRequest: HeaderSink = {
+export const toRequest: HeaderSink = {
   set: (name, value) => {
     if (isSafe(name, value)) ngx.req.set_header(name, value);
   },
@@ -30,7 +30,7 @@ const toRequest: HeaderSink = {
   },
 };
 
-const toAnswer: HeaderSink = {
+export const toAnswer: HeaderSink = {
   set: (name, value) => {
     if (isSafe(name, value)) ngx.header[name] = value;
   },
@@ -52,6 +52,10 @@ export function changeAnswer(): void {
   const answer = visit === undefined ? undefined : visit.answer;
   if (answer === undefined) return;
   for (const change of answer.changes) changeHeaders(change, toAnswer);
+  for (const { name, value, append } of answer.judged) {
+    if (append) toAnswer.add(name, value);
+    else toAnswer.set(name, value);
+  }
   for (const { name, value } of answer.headers) {
     if (name === 'Set-Cookie') toAnswer.add(name, value);
     else toAnswer.set(name, value);

@@ -1,5 +1,6 @@
 /** What nginx.conf calls: one function a hook. */
 import { answer } from './answer.ts';
+import { endAside, serveAside } from './aside.ts';
 import { prepareQuestion } from './authorize.ts';
 import { balance } from './balance.ts';
 import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
@@ -29,6 +30,7 @@ export function init(this: void, directory: string): void {
 /** init_worker_by_lua: before the first request of the worker. */
 export function initWorker(this: void): void {
   closeToOthers(`${ngx.config.prefix()}nginx.sock`);
+  closeToOthers(`${ngx.config.prefix()}aside.sock`);
   // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
   jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
@@ -56,6 +58,7 @@ export {
   certify,
   changeAnswer,
   countRequest,
+  endAside,
   greet,
   limitAnswer,
   listEntries,
@@ -63,6 +66,7 @@ export {
   prepareQuestion,
   sayStatus,
   serve,
+  serveAside,
   takeChange,
   tellCounts,
   writeCounts,

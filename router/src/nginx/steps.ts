@@ -110,7 +110,8 @@ function noteAnswer(
   const changes: GatewayHeaderChange[] = [];
   if (outer?.response !== undefined) changes.push(outer.response);
   if (inner?.response !== undefined) changes.push(inner.response);
-  if (changes.length > 0 || headers.length > 0) visit.answer = { changes, headers };
+  const judged = visit.judged === undefined ? [] : visit.judged;
+  if (changes.length + headers.length + judged.length > 0) visit.answer = { changes, headers, judged };
 }
 
 function noteTries({ pointer, action, visit }: Serving, backend: RouterBackend): void {

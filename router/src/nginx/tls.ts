@@ -48,8 +48,11 @@ export function isMisdirected(
   listener: RouterListener,
   host: string,
 ): boolean {
-  const name = nameOf(variable(pointer, 'ssl_server_name'));
-  if (name !== host && findListener(table, port, name) !== listener) return true;
+  // A single listener takes whatever handshake there was.
+  if (table.listenersOn[port]!.size > 1) {
+    const written = variable(pointer, 'ssl_server_name');
+    if (written !== host && findListener(table, port, nameOf(written)) !== listener) return true;
+  }
   const validation = listener.intent === undefined ? undefined : listener.intent.clientValidation;
   if (validation === undefined || validation.mode !== 'require') return false;
   return variable(pointer, 'ssl_client_verify') !== 'SUCCESS';

@@ -29,13 +29,18 @@ export type Visit = {
   next: string | undefined;
   /** Who is asked whether it may pass. */
   judge: RouterBackend | undefined;
+  /** What that says of the answer. */
+  judged: readonly JudgedHeader[] | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
   children: number[] | undefined;
 };
 
+export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
+
 /** What is changed of an answer on its way out. */
 export type AnswerChange = {
   readonly changes: readonly GatewayHeaderChange[];
+  readonly judged: readonly JudgedHeader[];
   /** Said in the place of what the backend says by these names; a cookie beside its cookies. */
   readonly headers: readonly { readonly name: string; readonly value: string }[];
 };
@@ -60,6 +65,7 @@ export function beginVisit(key: number): Visit {
           mirrors: undefined,
           next: undefined,
           judge: undefined,
+          judged: undefined,
           children: undefined,
         }
       : used;
@@ -103,5 +109,6 @@ export function endVisit(key: number, visit: Visit): void {
   visit.mirrors = undefined;
   visit.next = undefined;
   visit.judge = undefined;
+  visit.judged = undefined;
   spare.push(visit);
 }

@@ -123,8 +123,7 @@ export const fields: readonly Field[] = [
   },
   {
     path: 'HTTPRoute filters ExternalAuth, protocol GRPC',
-    what: 'asks it by ext_authz of Envoy',
-    refused: 'nginx can’t ask a question by gRPC: the rule answers with 500, and the route’s status says so.',
+    what: 'asks it by `envoy.service.auth.v3.Authorization/Check`',
   },
   { path: 'HTTPRoute filters ExternalAuth forwardBody', what: 'the body with it, up to 1 MiB' },
   {

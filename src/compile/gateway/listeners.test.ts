@@ -150,6 +150,21 @@ const cases: readonly (readonly [string, Listeners, Readonly<Record<string, read
       a: [...good, 'netloom.dev/OptionRefused True UnsupportedOption', 'Programmed True Programmed'],
     },
   ],
+  [
+    'ciphers where the connection within TLS is not HTTP',
+    [
+      listener('a TLS/443', {
+        tls: {
+          mode: 'Terminate',
+          certificates: [secret('shop/cert')],
+          options: { 'netloom.dev/tls-ciphers': 'ECDHE-RSA-AES128-GCM-SHA256' },
+        },
+      }),
+    ],
+    {
+      a: [...good, 'netloom.dev/OptionRefused True UnsupportedOption', 'Programmed True Programmed'],
+    },
+  ],
 ];
 
 test.each(cases)('%s', (_, listeners, wanted) => {

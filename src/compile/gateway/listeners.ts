@@ -138,7 +138,7 @@ function listenerOf(gateway: string, judged: JudgedListener, ports: Ports): List
   const port = portKeyOf(user);
   const served = isServed(judged, ports);
   const { supported, invalid } = routeKindsOf(model, protocol);
-  const { refused } = readTLSOptions(model.tls?.options ?? {});
+  const { refused } = readTLSOptions(model.tls?.options ?? {}, user.kind);
   return {
     key: keyOf(judged),
     gateway,
@@ -183,6 +183,6 @@ function intentOf(judged: JudgedListener): GatewayListenerIntent {
     ...(validation === undefined
       ? {}
       : { clientValidation: { authority: validation.authority, mode: validation.mode } }),
-    ...(ends ? readTLSOptions(model.tls?.options ?? {}).value : {}),
+    ...(ends ? readTLSOptions(model.tls?.options ?? {}, user.kind).value : {}),
   };
 }

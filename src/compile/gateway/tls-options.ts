@@ -42,8 +42,11 @@ export const knownCiphers: readonly string[] = [
   'AES256-SHA',
 ];
 
-/** A value that isn't known leaves the option at what it is without it. */
-export function readTLSOptions(options: Readonly<Record<string, string>>): TLSOptions {
+/** A value that isn't known leaves the option at what it is without it. `kind`: of the listener. */
+export function readTLSOptions(
+  options: Readonly<Record<string, string>>,
+  kind: GatewayListenerIntent['kind'],
+): TLSOptions {
   const refused: string[] = [];
   let minimumTLS: '1.2' | '1.3' | undefined;
   let ciphers: string | undefined;
@@ -51,6 +54,8 @@ export function readTLSOptions(options: Readonly<Record<string, string>>): TLSOp
     if (name === optionNames.minimum) {
       if (value === '1.2' || value === '1.3') minimumTLS = value;
       else refused.push(`${name} "${value}" is not 1.2 or 1.3`);
+    } else if (name === optionNames.ciphers && kind === 'terminate') {
+      refused.push(`${name} is for HTTPS only`);
     } else if (name === optionNames.ciphers) {
       const unknown = value.split(':').filter((each) => !knownCiphers.includes(each));
       if (unknown.length === 0) ciphers = value;

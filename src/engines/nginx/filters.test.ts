@@ -257,6 +257,15 @@ describe('external authorization', () => {
     expect(asked!.headers['x-user']).toBeUndefined();
   });
 
+  it('is believed rather than the client, also where it says nothing', async () => {
+    const allowedResponseHeaders = ['X-User', 'Authorization'];
+    await serve({ '/': { to: 'a', externalAuth: { ...auth, allowedResponseHeaders } } });
+    const sent = { 'X-User': 'admin', Authorization: 'Bearer x' };
+    const { headers } = await gateway.echo('/x', { headers: sent });
+    expect(headers['x-user']).toBeUndefined();
+    expect(headers['authorization']).toBe('Bearer x');
+  });
+
   it('is heard wholly where nothing is said of its headers', async () => {
     await serve({ '/': { to: 'a', externalAuth: { ...auth, allowedResponseHeaders: [] } } });
     const { headers } = await gateway.echo('/x?answer=X-User:joe&answer=Set-Cookie:a=b', {
@@ -286,6 +295,40 @@ describe('external authorization', () => {
     expect((await logOf('body', 'b'))[0]).toMatchObject({ length: 3 });
     expect(await gateway.echo('/body', { curl: ['--http2-prior-knowledge'] })).toMatchObject({ name: 'a' });
     expect(await gateway.echo('/h2c')).toMatchObject({ name: 'a' });
+  });
+});
+
+describe('external authorization by gRPC', () => {
+  const auth = {
+    protocol: 'grpc',
+    backend: 'h',
+    path: '',
+    allowedHeaders: ['x-ask'],
+    allowedResponseHeaders: [],
+  } as const;
+  it('is told of the request, and heard', async () => {
+    await serve({ '/': { to: 'a', externalAuth: { ...auth, forwardBody: 100 } } });
+    const headers = { 'X-Ask': 'yes', 'X-Not': 'for you', 'X-User': 'admin' };
+    for (const curl of [[], ['--http2-prior-knowledge']]) {
+      const seen = await gateway.echo('/g?q=1', { method: 'POST', body: 'the body', headers, curl });
+      expect(seen).toMatchObject({ method: 'POST', length: 8, url: '/g?q=1' });
+      expect(seen.headers).toMatchObject({ 'x-user': 'joe', 'x-seen': 'x-ask /g?q=1 any.test the body' });
+      expect(seen.headers['x-not']).toBeUndefined();
+    }
+  });
+
+  it('ends the request where it says no, nonsense, or nothing', async () => {
+    await serve({
+      '/': { to: 'a', externalAuth: auth },
+      '/dead': { to: 'a', externalAuth: { ...auth, backend: 'dead' } },
+      '/http': { to: 'a', externalAuth: { ...auth, backend: 'b' } },
+    });
+    const denied = await ask('/', { headers: { 'X-Ask': 'deny' } });
+    expect(denied).toMatchObject({ status: 401, body: 'no' });
+    expect(denied.headers['www-authenticate']).toBe('Basic');
+    expect((await ask('/', { headers: { 'X-Ask': 'nonsense' } })).status).toBe(503);
+    expect((await ask('/dead')).status).toBe(503);
+    expect((await ask('/http')).status).toBe(503);
   });
 });
 

@@ -28,10 +28,8 @@ export function lowerPort(input: StreamPort): LoweredSlot {
   const problems: { entry: string; reason: string }[] = [];
   const names = listenersByName(input);
   const patterns = new Set(names.keys());
-  for (const [key, { kind, hostname, ciphers }] of input.listeners) {
+  for (const [key, { hostname }] of input.listeners) {
     if (!isFileName(patternOf(hostname))) problems.push({ entry: key, reason: 'its hostname is none' });
-    if (kind === 'terminate' && ciphers !== undefined)
-      problems.push({ entry: key, reason: 'ciphers are those of the gateway where the route is a TLSRoute' });
     for (const [pattern, { host }] of input.streams.get(key) ?? []) {
       if (isFileName(pattern)) patterns.add(pattern);
       else problems.push({ entry: `${key}|${host}`, reason: 'its host is none' });

@@ -40,6 +40,7 @@ async function answer(name: string, request: IncomingMessage, response: ServerRe
   const earlier = connections.get(socket) ?? 0;
   connections.set(socket, earlier + 1);
   if (pathname === '/events') return events(response);
+  if (pathname.endsWith('/Check')) return check(request, response);
 
   const hash = createHash('sha256');
   let length = 0;
@@ -80,6 +81,32 @@ async function drip(response: ServerResponse, pause: number): Promise<void> {
     await sleep(pause);
   }
   response.end();
+}
+
+/** An authorization service (envoy.service.auth.v3): says no to requests that say `deny` anywhere, nonsense to those that say `nonsense`. */
+async function check(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request as AsyncIterable<Buffer>) pieces.push(piece);
+  const asked = Buffer.concat(pieces).toString('latin1');
+  const field = (number: number, content: string | number): string =>
+    typeof content === 'number'
+      ? String.fromCharCode(number * 8, (content % 128) | (content > 127 ? 128 : 0)) +
+        (content > 127 ? String.fromCharCode(content >> 7) : '')
+      : String.fromCharCode(number * 8 + 2, content.length) + content;
+  const header = (name: string, value: string) => field(2, field(1, field(1, name) + field(2, value)));
+  // What was asked for comes back by its length and what is found in it.
+  const seen = ['x-ask', 'x-not', '/g?q=1', 'any.test', 'the body']
+    .filter((text) => asked.includes(text))
+    .join(' ');
+  const message = asked.includes('nonsense')
+    ? '\x0a\x7fshort'
+    : asked.includes('deny')
+      ? field(1, field(1, 7)) +
+        field(2, field(1, field(1, 401)) + header('www-authenticate', 'Basic') + field(3, 'no'))
+      : field(1, '') + field(3, header('x-user', 'joe') + header('x-seen', seen) + field(5, 'x-not'));
+  response.setHeader('Content-Type', 'application/grpc');
+  response.addTrailers({ 'grpc-status': '0' });
+  response.end(Buffer.from(`\0\0\0\0${String.fromCharCode(message.length)}${message}`, 'latin1'));
 }
 
 async function events(response: ServerResponse): Promise<void> {

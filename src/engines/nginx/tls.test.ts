@@ -213,6 +213,25 @@ describe('names', () => {
       expect(await ask('a.example.org', `${version} -H 'Host: example.com'`)).toBe('404');
     }
   });
+
+  it('of Host, where a listener takes any name', async () => {
+    await gateway.hold(
+      intentOf({
+        rest: { hostname: '' },
+        b: { hostname: '*.b.example.org' },
+        x: { hostname: 'x.b.example.org' },
+      }),
+    );
+    for (const [name, host, wanted] of [
+      ['example.com', 'example.net', '200 rest'],
+      ['example.com', 'y.b.example.org', '421'],
+      ['y.b.example.org', 'example.com', '421'],
+      ['y.b.example.org', 'z.b.example.org', '200 b'],
+      ['y.b.example.org', 'x.b.example.org', '421'],
+      ['x.b.example.org', 'y.b.example.org', '421'],
+    ])
+      expect(await ask(name!, `-H 'Host: ${host}'`), `${name}, ${host}`).toBe(wanted);
+  });
 });
 
 describe('what a listener allows', () => {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceType } from '#api/object.ts';
 import type { GatewayStatus, InstanceFacts } from '#compile/gateway/types.ts';
+import { isOlder } from '#kube/cache.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import { createWorkQueue, runWorkers } from '#kube/workqueue.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -41,8 +42,11 @@ export type StatusWriter = {
 };
 
 const atOnce = 16;
-/** Between two writes of one object where only numbers differ: a thousand routes that come at once are a few writes of their Gateway. */
-const countEveryMs = 500;
+/**
+ * Between two writes of one object where only numbers differ, longer each time while it goes on: a thousand routes that come at once are a few
+ * writes of their Gateway.
+ */
+const countEveryMs = { least: 250, most: 2_000 };
 
 export function startStatusWriter({
   client,
@@ -54,7 +58,7 @@ export function startStatusWriter({
   const decisions = new Map<string, { readonly status: GatewayStatus; readonly generation: number }>();
   /** Objects that something of ours may still stand in. */
   const leaving = new Set<string>();
-  const writtenAt = new Map<string, number>();
+  const written = new Map<string, { readonly at: number; readonly pause: number }>();
   /** What a write made of an object, until the cache has heard of it. */
   const own = new Map<string, StatusObject>();
   /** What the server made something else of: written again it would become that again. */
@@ -63,9 +67,9 @@ export function startStatusWriter({
 
   const current = (key: string): StatusObject | undefined => {
     const cached = object(key);
-    const written = own.get(key);
-    if (cached === undefined || written === undefined) return cached;
-    if (Number(cached.resourceVersion) < Number(written.resourceVersion)) return written;
+    const mine = own.get(key);
+    if (cached === undefined || mine === undefined) return cached;
+    if (isOlder(cached.resourceVersion, mine.resourceVersion)) return mine;
     own.delete(key);
     return cached;
   };
@@ -88,7 +92,7 @@ export function startStatusWriter({
     if (held === undefined) {
       own.delete(key);
       leaving.delete(key);
-      writtenAt.delete(key);
+      written.delete(key);
       altered.delete(key);
       return undefined;
     }
@@ -98,25 +102,27 @@ export function startStatusWriter({
       return undefined;
     }
     if (altered.get(key) === JSON.stringify(fields)) return undefined;
-    const sinceLast = performance.now() - (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY);
-    if (sinceLast < countEveryMs && differOnlyInCounts(held.status, fields))
-      return { requeueAfter: countEveryMs - sinceLast };
+    const last = written.get(key) ?? { at: Number.NEGATIVE_INFINITY, pause: countEveryMs.least };
+    const since = performance.now() - last.at;
+    if (since < last.pause && differOnlyInCounts(held.status, fields))
+      return { requeueAfter: last.pause - since };
     const { type, namespace, name, resourceVersion } = held;
     const status = Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, value ?? null]));
     try {
       const body = { metadata: { resourceVersion }, status };
-      const written = await client.patch(
+      const answer = await client.patch(
         type,
         { name, namespace, subresource: 'status' },
         { kind: 'merge', body },
         { signal },
       );
       metrics.statusWritten(type.kind);
-      writtenAt.set(key, performance.now());
-      const now = (written['status'] ?? {}) as HeldStatus;
+      const pause = since > 2 * last.pause ? countEveryMs.least : Math.min(2 * last.pause, countEveryMs.most);
+      written.set(key, { at: performance.now(), pause });
+      const now = (answer['status'] ?? {}) as HeldStatus;
       own.set(key, {
         ...held,
-        resourceVersion: written.metadata.resourceVersion ?? resourceVersion,
+        resourceVersion: answer.metadata.resourceVersion ?? resourceVersion,
         status: now,
       });
       if (isSame(now, fields)) altered.delete(key);
