@@ -30,18 +30,6 @@ export function finalAttachment(
   return { ...wanted, listeners, accepted: condition('Accepted', 'True', 'Accepted', waiting) };
 }
 
-/**
- * What is said of an attachment. TCPRoutes and UDPRoutes of one listener are all accepted, and counted, as the specification's conformance wants
- * it; who gets no connections is told so.
- */
-export function toldAttachment({ kind }: RouteModel, wanted: Attachment, final: Attachment): Attachment {
-  if ((kind !== 'TCPRoute' && kind !== 'UDPRoute') || final.listeners.length === wanted.listeners.length)
-    return final;
-  const which = final.listeners.length === 0 ? 'none' : 'not all';
-  const message = `Is accepted, but gets ${which} of the connections: older routes have the listeners`;
-  return { ...wanted, accepted: { ...wanted.accepted, message } };
-}
-
 /** `parts`: by Gateway what came of the attachments to it, and what its entries say. */
 export function routeStatus(
   { kind, key }: RouteModel,
