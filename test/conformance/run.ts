@@ -84,6 +84,8 @@ async function runSuite(lab: Lab, suite: string, out: string, only: string | und
   const flags = {
     'test.v': 'true',
     'test.timeout': '60m',
+    // Some of the suite's tests bring ReferenceGrants that others must not find.
+    'test.parallel': '1',
     'gateway-class': 'netloom',
     'conformance-profiles': profiles.join(','),
     'usable-address': pool.usable,
