@@ -105,8 +105,10 @@ async function runSuite(lab: Lab, suite: string, out: string, only: string | und
       outputLimit: 1024 ** 3,
       onLine: (line) => {
         output.write(`${line}\n`);
-        const result = /^ {4}(--- (?:FAIL|PASS): TestConformance\/\S+)/.exec(line)?.[1];
-        if (result !== undefined) console.log(result);
+        // Results come all at the end.
+        const begun = /^=== (?:RUN|CONT) +TestConformance\/([^/]+)$/.exec(line)?.[1];
+        const failed = /^ {4}(--- FAIL: \S+)/.exec(line)?.[1];
+        if (begun !== undefined || failed !== undefined) console.log(failed ?? begun);
       },
     });
     return code;
