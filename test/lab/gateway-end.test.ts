@@ -4,6 +4,7 @@ import { podType } from '#api/core.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { eventually } from '#lab/eventually.ts';
 import { type Cluster, startCluster } from './cluster.ts';
+import type { PodObject } from './pods.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 
 let cluster: Cluster;
@@ -45,7 +46,8 @@ const kubectl = async (...args: readonly string[]): Promise<string> => {
   return stdout;
 };
 const pods = async () =>
-  (await cluster.client.list(podType, { labelSelector: 'app.kubernetes.io/component=gateway' })).items;
+  (await cluster.client.list<PodObject>(podType, { labelSelector: 'app.kubernetes.io/component=gateway' }))
+    .items;
 /** All that was before is gone, too. */
 const bothReady = async () => {
   await eventually(async () => {

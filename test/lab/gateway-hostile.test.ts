@@ -7,7 +7,8 @@ import { eventually } from '#lab/eventually.ts';
 import { resourceType } from './case-cluster.ts';
 import { type Cluster, isLong, startCluster } from './cluster.ts';
 import { hostileObjects } from './gateway-hostile.ts';
-import { startTraffic } from './traffic.ts';
+import type { PodObject } from './pods.ts';
+import { type Flow, startTraffic } from './traffic.ts';
 
 let cluster: Cluster;
 const shared = '192.168.66.246';
@@ -90,7 +91,7 @@ const ask = async (address: string, name: string): Promise<string> => {
 };
 /** Of nginx and its configuration: what must not change. In kB: what its pod and the controller take. */
 const look = async () => {
-  const all = (await cluster.client.list(podType, {})).items.filter(({ metadata }) =>
+  const all = (await cluster.client.list<PodObject>(podType, {})).items.filter(({ metadata }) =>
     /gateway|controller/.test(metadata.labels?.['app.kubernetes.io/component'] ?? ''),
   );
   const restarts = all.map(({ metadata, status }) => [
@@ -118,7 +119,7 @@ const look = async () => {
           text,
         )
       ).stdout;
-    for (const { name } of spec.containers) {
+    for (const { name } of spec.containers ?? []) {
       if (name === 'nginx') nginx.push(`${metadata.name} ${await within(name, script)}`);
       const sizes = (await within(name, memory)).trim().split('\n').map(Number);
       kilobytes[`${metadata.name} ${name}`] = sizes.reduce((sum, each) => sum + each, 0);
@@ -133,7 +134,12 @@ test(
     const answers = () => Promise.all(asked.map(({ address, name }) => ask(address, name)));
     const before = await look();
     const answered = await answers();
-    const flow = (id: string, rest: object) => ({ id, kind: 'kept' as const, port: 80, ...rest });
+    const flow = (id: string, rest: Omit<Flow, 'id' | 'kind' | 'port'>) => ({
+      id,
+      kind: 'kept' as const,
+      port: 80,
+      ...rest,
+    });
     const traffic = await startTraffic(cluster.lab, { node: 'outside' }, [
       ...asked.map(({ address, name }) =>
         flow(name, { host: address, name, path: '/some/path', status: 200 }),

@@ -20,7 +20,7 @@ const long = 'a'.repeat(1000);
 /** What schemas let pass where they can. */
 const printable = [
   '/;return-200-owned;',
-  '/$http_host$uri${request_id}$netloom_visit',
+  '/$http_host$uri$' + '{request_id}$netloom_visit',
   `";os.execute('id')--`,
   "']]ngx.exit(200)--[[",
   ']=]..error()..[=[',

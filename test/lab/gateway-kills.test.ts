@@ -7,6 +7,7 @@ import type { KubeObject } from '#api/object.ts';
 import { makeCertificate } from '#lab/apiserver/certificate.ts';
 import { eventually } from '#lab/eventually.ts';
 import { type Cluster, startCluster } from './cluster.ts';
+import type { PodObject } from './pods.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 
 let cluster: Cluster;
@@ -43,8 +44,9 @@ const on = async (script: string): Promise<string> => {
 };
 /** PIDs of nginx, its configuration, and how often its pod's containers were started again. */
 const lookAtNginx = async () => {
-  const [pod] = (await cluster.client.list(podType, { labelSelector: 'app.kubernetes.io/component=gateway' }))
-    .items;
+  const [pod] = (
+    await cluster.client.list<PodObject>(podType, { labelSelector: 'app.kubernetes.io/component=gateway' })
+  ).items;
   const nginx = pod?.status?.containerStatuses?.find(({ name }) => name === 'nginx');
   return { uid: pod?.metadata.uid, restarts: nginx?.restartCount, pids: await on("pgrep -f '^nginx: '") };
 };

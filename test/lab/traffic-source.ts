@@ -32,7 +32,10 @@ async function stream({ id, host, port }: Flow): Promise<void> {
 /** A new connection each 20 ms; an answer that the server is at fault is none. */
 async function requests(flow: Flow): Promise<void> {
   let n = 0;
-  for await (const _ of every(20)) void ask(flow, (n += 1), false);
+  for await (const _ of every(20)) {
+    n += 1;
+    void ask(flow, n, false);
+  }
 }
 
 /** One after the other, on one connection. */
@@ -86,7 +89,9 @@ async function websocket({ id, host, port, path = '/', name }: Flow): Promise<vo
   let n = 0;
   for await (const _ of every(20)) {
     if (socket.readyState === WebSocket.CLOSED) return;
-    if (socket.readyState === WebSocket.OPEN) socket.send(String((n += 1)));
+    if (socket.readyState !== WebSocket.OPEN) continue;
+    n += 1;
+    socket.send(String(n));
   }
 }
 

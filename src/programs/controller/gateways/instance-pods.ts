@@ -10,7 +10,7 @@ const drainSeconds = 45;
 /** How long a pod that is to end answers with `Connection: close`, so that its clients come back by a new connection. */
 const closingSeconds = 5;
 /** From then on it isn't ready: until every node has heard, and none announces the Gateway's address for it any more. */
-const leavingSeconds = 8;
+const leavingSeconds = 11;
 
 /** A node that was lost gets its pods back within this time, or another one does: Kubernetes would wait for five minutes. */
 const lostNodeSeconds = 30;
@@ -79,17 +79,14 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
         {
           name: 'gateway',
           image,
-          command: [
-            'node',
-            '--max-semi-space-size=1',
-            '--max-old-space-size=256',
-            '/opt/netloom/src/programs/gateway/main.ts',
-          ],
+          command: ['sh', '/opt/netloom/src/programs/gateway/run.sh'],
           args: [`--identity=${gateway.key}`],
           readinessProbe: {
             httpGet: { path: '/readyz', port: ports.gatewayMetrics.value },
             periodSeconds: 1,
             timeoutSeconds: 2,
+            // Enough for run.sh to start it again: until then nginx does without.
+            failureThreshold: 5,
           },
           livenessProbe: {
             httpGet: { path: '/livez', port: ports.gatewayMetrics.value },
