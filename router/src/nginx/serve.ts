@@ -15,6 +15,7 @@ import {
   targetPath,
 } from '../main.ts';
 import { answer } from './answer.ts';
+import { isClosing } from './closing.ts';
 import { dropNominated } from './headers.ts';
 import { identify } from './identity.ts';
 import { type NginxRequest, reader } from './reader.ts';
@@ -43,6 +44,12 @@ const request: NginxRequest = {
 
 /** rewrite_by_lua of the one location that clients reach. */
 export function serve(): void {
+  if (isClosing()) ngx.exec('@closing');
+  serveLast();
+}
+
+/** What it does, whatever becomes of the connection. */
+export function serveLast(): void {
   const pointer = currentRequest();
   const table = currentTable();
   const visit = beginVisit(requestKey(pointer));
