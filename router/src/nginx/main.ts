@@ -8,6 +8,7 @@ import { countRequest, tellCounts, writeCounts } from './count.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
 import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
+import { pause } from './pause.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve } from './serve.ts';
 import { shareVersion } from './store.ts';
@@ -63,6 +64,7 @@ export {
   limitAnswer,
   listEntries,
   mirror,
+  pause,
   prepareQuestion,
   sayStatus,
   serve,

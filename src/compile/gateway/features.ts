@@ -69,7 +69,10 @@ const httpRoute: readonly Feature[] = [
   extended('HTTPRouteRequestPercentageMirror', 'copies of a share of requests'),
   extended('HTTPRouteRequestTimeout', 'a time for the whole of a request'),
   extended('HTTPRouteBackendTimeout', 'a time for one try'),
-  experimental('HTTPRouteRetry', 'tries again after status codes, any from 400 to 599'),
+  experimental(
+    'HTTPRouteRetry',
+    'tries again after 500, 502, 503, 504, 403, 404 and 429, with `backoff` between tries; after other codes it doesn’t',
+  ),
   experimental('HTTPRouteRetryBackendTimeout', 'tries again after the time for one try'),
   experimental('HTTPRouteRetryConnectionError', 'tries again after a connection that fails'),
   extended('HTTPRouteBackendProtocolH2C', 'backends that speak HTTP/2 without TLS'),
