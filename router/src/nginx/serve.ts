@@ -16,9 +16,18 @@ import {
   targetPath,
 } from '../main.ts';
 import { answer } from './answer.ts';
+import { dropNominated } from './headers.ts';
 import { identify } from './identity.ts';
 import { type NginxRequest, reader } from './reader.ts';
-import { currentRequest, hasVariable, methodOf, numericVariable, requestKey, variable } from './request.ts';
+import {
+  currentRequest,
+  hasVariable,
+  methodOf,
+  numericVariable,
+  requestKey,
+  variable,
+  variableLength,
+} from './request.ts';
 import type { Serving } from './serving.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
 import { isMisdirected } from './tls.ts';
@@ -61,6 +70,10 @@ export function serve(): void {
   if (action === undefined) answer(pointer, 500);
   visit.action = action;
   identify(pointer, table, port);
+  // `close`, `upgrade` and `keep-alive` are what there is to say, mostly.
+  const said = variableLength(pointer, 'http_connection');
+  if (said > 0 && said !== 5 && said !== 7 && said !== 10)
+    dropNominated(variable(pointer, 'http_connection')!);
   if (
     action.plain &&
     action.intent.retry === undefined &&
