@@ -16,6 +16,8 @@ import { createServer, type Socket } from 'node:net';
 export type BackendAnswer = {
   readonly port: number;
   readonly path: string;
+  /** Of HTTP: `1.1`, `2.0`. */
+  readonly version: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 };
 
@@ -36,7 +38,7 @@ const ready = Array.from({ length: Number(count) }, (_, at) => {
     asked.set(id, before + 1);
     const failed = before < Number(wish.get('fail') ?? 0);
     const headers = { host: request.headers[':authority'], ...request.headers };
-    const told: BackendAnswer = { port, path: request.url ?? '', headers };
+    const told: BackendAnswer = { port, path: request.url ?? '', version: request.httpVersion, headers };
     setTimeout(
       () => {
         const out = response as ServerResponse;

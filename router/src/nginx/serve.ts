@@ -15,6 +15,7 @@ import {
   targetPath,
 } from '../main.ts';
 import { answer } from './answer.ts';
+import { isClosing } from './closing.ts';
 import { dropNominated } from './headers.ts';
 import { identify } from './identity.ts';
 import { type NginxRequest, reader } from './reader.ts';
@@ -43,6 +44,12 @@ const request: NginxRequest = {
 
 /** rewrite_by_lua of the one location that clients reach. */
 export function serve(): void {
+  if (isClosing()) ngx.exec('@closing');
+  serveLast();
+}
+
+/** What it does, whatever becomes of the connection. */
+export function serveLast(): void {
   const pointer = currentRequest();
   const table = currentTable();
   const visit = beginVisit(requestKey(pointer));
@@ -79,12 +86,19 @@ export function serve(): void {
     action.intent.timeouts === undefined &&
     path === written &&
     // Only these few need to be told what their connection becomes.
-    !hasVariable(pointer, 'http_upgrade')
+    !hasVariable(pointer, 'http_upgrade') &&
+    !(isTls(socket!) && asksForEvents(pointer))
   ) {
     sendOn(pointer, table, action, visit);
   } else {
     serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
   }
+}
+
+/** Over TLS the common way gathers what has neither chunks nor a length that is reached soon, and holds headers until something follows. */
+function asksForEvents(pointer: FFIPointer): boolean {
+  const accept = variable(pointer, 'http_accept');
+  return accept !== undefined && accept.indexOf('text/event-stream') !== -1;
 }
 
 /** To a backend as the request is. */
