@@ -19,7 +19,14 @@ declare interface FFI {
 
 /** Functions of lua-nginx-module, as lua-resty-core declares them. @noSelf */
 declare interface NgxFunctions {
-  mmap(address: undefined, length: number, protection: number, flags: number, fd: number, offset: number): FFIPointer;
+  mmap(
+    address: undefined,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): FFIPointer;
   chmod(path: string, mode: number): number;
   readonly ngx_stat_accepted: FFICells<number>;
   ngx_http_lua_ffi_var_get(

@@ -59,6 +59,8 @@ export type LoadBalancerModel = {
   readonly assignedFrom?: string;
   /** Node that is to answer for it before others, as the annotation `netloom.dev/announcer` says. */
   readonly announcer?: string;
+  /** A node whose endpoints all end announces it for as long as one serves, as the annotation `netloom.dev/announce-while: serving` says. */
+  readonly whileServing?: true;
   readonly deleted: boolean;
 };
 

@@ -16,6 +16,8 @@ export const loadBalancerAnnotations = {
   /** Ours to write, as the next one. */
   from: 'metallb.io/ip-allocated-from-pool',
   announcer: 'netloom.dev/announcer',
+  /** `serving`: see LoadBalancerModel. */
+  while: 'netloom.dev/announce-while',
 } as const;
 
 /** Conditions that a Service has while something is wrong with its addresses. */
@@ -94,6 +96,7 @@ export function readLoadBalancer(object: KubeObject, { onlyClass }: ClassChoice)
     assigned: [...new Set(assigned)],
     ...(assignedFrom === undefined ? {} : { assignedFrom }),
     ...(announcer === undefined ? {} : { announcer }),
+    ...(annotations[loadBalancerAnnotations.while] === 'serving' ? { whileServing: true as const } : {}),
     deleted: metadata.deletionTimestamp !== undefined,
   };
   return { value, problems };

@@ -3,6 +3,7 @@ import type { KubeObject } from '#api/object.ts';
 import type { Protocol } from '#intent/node.ts';
 import type { Origin } from '#intent/origin.ts';
 import { canonicalAddr } from '#net/addr.ts';
+import { loadBalancerAnnotations } from './loadbalancerservice.ts';
 import { isPort, protocolOf } from './port.ts';
 import { collectProblems, originOf, type Read, type Refuse } from './problem.ts';
 import { type PublishedModel, readPolicy, readPublished } from './published.ts';
@@ -29,6 +30,8 @@ export type ServiceModel = {
   readonly affinitySeconds?: number;
   /** Endpoints count as ready whatever their conditions say. */
   readonly publishNotReadyAddresses: boolean;
+  /** Its pods take connections until they are gone, also once they say that they don't: `netloom.dev/announce-while: serving`. */
+  readonly untilGone?: true;
   /** internalTrafficPolicy Local: connections to the cluster addresses go to endpoints of the client's node only. */
   readonly localInside?: true;
   /** How the outside reaches it; absent when it doesn't. */
@@ -102,6 +105,9 @@ export function readService(object: KubeObject): Read<ServiceModel> {
     ports,
     ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
     publishNotReadyAddresses: spec.publishNotReadyAddresses ?? false,
+    ...(object.metadata.annotations?.[loadBalancerAnnotations.while] === 'serving'
+      ? { untilGone: true as const }
+      : {}),
     ...(localInside ? { localInside } : {}),
     ...(published === undefined ? {} : { published }),
   };

@@ -19,7 +19,11 @@ export type PodAt = {
 };
 
 export type PodObject = KubeObject & {
-  readonly spec: { readonly nodeName?: string; readonly hostNetwork?: boolean };
+  readonly spec: {
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
+    readonly containers?: readonly { readonly name: string }[];
+  };
   readonly status?: {
     readonly phase?: string;
     readonly podIPs?: readonly { readonly ip: string }[];

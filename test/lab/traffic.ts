@@ -7,11 +7,20 @@ import { inNode } from '#lab/paths.ts';
 
 export type Flow = {
   readonly id: string;
-  /** Echo requests 10 ms apart; one connection with a line each 10 ms; a new connection each 20 ms. */
-  readonly kind: 'ping' | 'stream' | 'requests';
+  /**
+   * Echo requests 10 ms apart; one connection with a line each 10 ms; a new connection each 20 ms; requests 10 ms apart on a connection that
+   * is kept for as long as the server likes; a WebSocket with a message each 20 ms.
+   */
+  readonly kind: 'ping' | 'stream' | 'requests' | 'kept' | 'websocket';
   readonly host: string;
   /** Not for ping. */
   readonly port: number;
+  /** Of requests: default `/`. */
+  readonly path?: string;
+  /** Of requests: the Host header. */
+  readonly name?: string;
+  /** Of requests: the one answer that is none of a fault's; default any below 500. */
+  readonly status?: number;
 };
 
 export type Sender = { readonly node: string; readonly netns?: string };

@@ -3,6 +3,7 @@ import { answer } from './answer.ts';
 import { endAside, serveAside } from './aside.ts';
 import { prepareQuestion } from './authorize.ts';
 import { balance } from './balance.ts';
+import { lookWhetherClosing } from './closing.ts';
 import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
 import { countRequest, tellCounts, writeCounts } from './count.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
@@ -10,7 +11,7 @@ import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
 import { pause } from './pause.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
-import { serve } from './serve.ts';
+import { serve, serveLast } from './serve.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { visitOf } from './visits.ts';
@@ -41,6 +42,7 @@ export function initWorker(this: void): void {
   });
   ngx.timer.every(writeSeconds, () => {
     writeCounts();
+    lookWhetherClosing(ngx.config.prefix());
   });
 }
 
@@ -69,6 +71,7 @@ export {
   sayStatus,
   serve,
   serveAside,
+  serveLast,
   takeChange,
   tellCounts,
   writeCounts,

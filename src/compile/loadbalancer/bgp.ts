@@ -177,13 +177,9 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
 }
 
 /** Whether it has endpoints to announce it for: anywhere or, with externalTrafficPolicy Local, here. */
-function isServed(
-  { local, deleted }: LoadBalancerModel,
-  slices: readonly EndpointSliceModel[],
-  self: string,
-): boolean {
-  const { any, nodes } = endpointPlaces(slices);
-  return !deleted && (local ? nodes.has(self) : any);
+function isServed(service: LoadBalancerModel, slices: readonly EndpointSliceModel[], self: string): boolean {
+  const { any, nodes } = endpointPlaces(service, slices);
+  return !service.deleted && (service.local ? nodes.has(self) : any);
 }
 
 /** What the Services of a prefix have in common is said once, in the name of the first by its key. */

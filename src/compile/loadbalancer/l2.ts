@@ -75,7 +75,7 @@ export function compileL2(
   const problems: Problem[] = [];
   const world = { ...snapshot, eligibility: createEligibility(snapshot.nodes) };
   for (const [key, service] of inKeyOrder(snapshot.services)) {
-    const found = answersOf(service, world, endpointPlaces(slices.get(key) ?? []));
+    const found = answersOf(service, world, endpointPlaces(service, slices.get(key) ?? []));
     problems.push(...found.problems);
     for (const [address, entry] of entriesOf(service, found.answers, snapshot.nodes.get(self)))
       virtualAddresses[address] ??= entry;
@@ -127,7 +127,7 @@ export function createL2Compiler(self: string): L2Compiler {
     const { answers, problems } = answersOf(
       service,
       { pools, advertisements, eligibility },
-      endpointPlaces(own),
+      endpointPlaces(service, own),
     );
     const entries = entriesOf(service, answers, nodes.get(self));
     entriesBy.set(key, entries);
@@ -185,9 +185,12 @@ export function createL2Compiler(self: string): L2Compiler {
 
 /**
  * A node whose endpoints are all about to end hands over while they still serve, so that no connection comes to it when they don't; it stays
- * where no other node has a ready one.
+ * where no other node has a ready one. With `whileServing` it hands over when they serve no more: they know best for how long they are good.
  */
-export function endpointPlaces(slices: Iterable<EndpointSliceModel>): EndpointPlaces {
+export function endpointPlaces(
+  { whileServing }: Pick<LoadBalancerModel, 'whileServing'>,
+  slices: Iterable<EndpointSliceModel>,
+): EndpointPlaces {
   const ready = new Set<string>();
   const serving = new Set<string>();
   let any = false;
@@ -198,6 +201,7 @@ export function endpointPlaces(slices: Iterable<EndpointSliceModel>): EndpointPl
       if (endpoint.node !== undefined) (endpoint.ready ? ready : serving).add(endpoint.node);
     }
   }
+  if (whileServing === true) return { any, nodes: ready.union(serving) };
   return { any, nodes: ready.size > 0 ? ready : serving };
 }
 

@@ -15,21 +15,29 @@ export type Backends = {
 };
 
 /** An endpoint of the port that is asked for, once, although a controller may list it in two slices while it moves it. */
-type Candidate = { readonly place: Place; readonly endpoint: EndpointModel; readonly ready: boolean };
+type Candidate = {
+  readonly place: Place;
+  readonly endpoint: EndpointModel;
+  readonly ready: boolean;
+  readonly untilGone?: boolean | undefined;
+};
+
+type Chosen = { readonly publishNotReadyAddresses: boolean; readonly untilGone?: boolean };
 
 /**
- * Ready endpoints; when there are none, those that are terminating but still serve (KEP-1669). For connections that may go anywhere
+ * Ready endpoints; when there are none, those that are terminating but still serve (KEP-1669), or, where the Service's pods end later than
+ * they say (`untilGone`), any that are terminating. For connections that may go anywhere
  * topology hints narrow the choice: to endpoints meant for this node when every ready one has such a hint and some are meant for it,
  * else to those meant for this zone in the same way, else not at all (KEP-2433, KEP-3015: hints that don't cover all are void).
  */
 export function chooseBackends(
-  service: { readonly publishNotReadyAddresses: boolean },
+  service: Chosen,
   port: ServicePort,
   family: Family,
   slices: readonly EndpointSliceModel[],
   { node, zone }: Locality,
 ): Backends {
-  const candidates = candidatesOf(service.publishNotReadyAddresses, port, family, slices);
+  const candidates = candidatesOf(service, port, family, slices);
   const ready = candidates.filter((each) => each.ready);
   const meant = meantFor(ready, node, zone);
   const near = candidates.filter(({ endpoint }) => meant(endpoint));
@@ -57,7 +65,7 @@ export function countLocal(
 }
 
 function candidatesOf(
-  publishNotReady: boolean,
+  { publishNotReadyAddresses, untilGone }: Chosen,
   port: ServicePort,
   family: Family,
   slices: readonly EndpointSliceModel[],
@@ -70,18 +78,19 @@ function candidatesOf(
     for (const endpoint of slice.endpoints) {
       const place = { address: endpoint.address, port: target.port };
       const key = `${place.address} ${place.port}`;
-      const ready = endpoint.ready || publishNotReady;
+      const ready = endpoint.ready || publishNotReadyAddresses;
       const known = found.get(key);
       // Of two that say otherwise the better one counts, whichever slice comes first.
-      if (known === undefined || rank({ ready, endpoint }) > rank(known))
-        found.set(key, { place, endpoint, ready });
+      if (known === undefined || rank({ ready, endpoint, untilGone }) > rank(known))
+        found.set(key, { place, endpoint, ready, untilGone });
     }
   }
   return [...found.values()];
 }
 
-function rank({ ready, endpoint }: Pick<Candidate, 'ready' | 'endpoint'>): number {
-  return ready ? 2 : endpoint.serving && endpoint.terminating ? 1 : 0;
+function rank({ ready, endpoint, untilGone }: Omit<Candidate, 'place'>): number {
+  if (ready) return 2;
+  return endpoint.terminating && (endpoint.serving || untilGone === true) ? 1 : 0;
 }
 
 function usable(candidates: readonly Candidate[]): readonly Candidate[] {

@@ -10,13 +10,13 @@ const mirrors = 16;
 export function printLocations(): string {
   return [
     '# Printed by locations.ts; constant. Names of locations are known to router/src/nginx/steps.ts.',
-    ...location('/', [
-      'rewrite_by_lua_block { netloom.serve() }',
-      // The same headers as elsewhere, made of what costs least: Host stays, nothing is upgraded.
-      'proxy_set_header Host $http_host;',
-      'proxy_set_header Connection "";',
-      ...forwarded.map((header) => `proxy_set_header ${header};`),
-      'proxy_pass http://netloom_http;',
+    ...location('/', ['rewrite_by_lua_block { netloom.serve() }', ...asIs]),
+    '# The same in a pod that is to end: the connection ends with the answer.',
+    ...location('@closing', [
+      'internal;',
+      'keepalive_timeout 0;',
+      'rewrite_by_lua_block { netloom.serveLast() }',
+      ...asIs,
     ]),
     '# Paths that a filter or their normal form changed, and answers that a filter changes.',
     ...location('@http', [...plain, 'proxy_pass http://netloom_http$netloom_uri;']),
@@ -63,8 +63,16 @@ const forwarded = [
   'X-Request-Id $netloom_request_id',
   'traceparent $netloom_trace',
 ];
+// The same headers as elsewhere, made of what costs least: Host stays, nothing is upgraded.
+const asIs = [
+  'proxy_set_header Host $http_host;',
+  'proxy_set_header Connection "";',
+  ...forwarded.map((header) => `proxy_set_header ${header};`),
+  'proxy_pass http://netloom_http;',
+];
 const plain = [
   'internal;',
+  'proxy_buffering off;',
   'header_filter_by_lua_block { netloom.changeAnswer() }',
   'error_page 500 502 503 504 @failed;',
 ];

@@ -173,6 +173,12 @@ describe('what backends are told', () => {
     });
     for (const gone of ['connection', 'keep-alive', 'te', 'upgrade'])
       expect(headers[gone] ?? 'keep-alive').toBe('keep-alive');
+    const named = await gateway.echo('/', {
+      host: 'f.test',
+      headers: { Connection: 'keep-alive, X-Hop, Authorization', 'X-Hop': 'here', Authorization: 'x' },
+    });
+    expect(named.headers['x-hop']).toBeUndefined();
+    expect(named.headers['authorization']).toBe('x');
   });
 });
 

@@ -416,3 +416,25 @@ it('backends of two identities never share a connection', async () => {
     }
   }
 });
+
+describe('answers that come bit by bit', () => {
+  /** Nothing is changed of requests, which is the common way. */
+  const plain = (): Partial<GatewayIntent> => {
+    const intent = intentOf({ a: {} });
+    const backends = { web: { origin, protocol: 'http' as const, endpoints: ['127.0.0.1:9300'] } };
+    const actions = { a: { origin, kind: 'http' as const, backends: [{ backend: 'web', weight: 1 }] } };
+    return { ...intent, actions, backends };
+  };
+  const follow = (accept: string) =>
+    gateway.sh(`node /opt/netloom/src/engines/nginx/testing-events.ts 9300 a.example.org 10100 ${accept}`);
+
+  it('a stream of events begins before its first event', async () => {
+    await gateway.hold(plain());
+    expect(await follow('text/event-stream')).toBe('200 first second end\n');
+  });
+
+  it('chunks are sent on as they come', async () => {
+    await gateway.hold(plain());
+    expect(await follow("'*/*'")).toBe('200 first second end\n');
+  });
+});

@@ -176,7 +176,9 @@ function createAnswers(): Answers {
     // Before its first endpoint is there a Service has its place already, so that it doesn't move when one comes.
     const ready = places.flatMap((each) => each.ready);
     // As in `endpointPlaces`.
-    const own = ready.length > 0 ? ready : places.flatMap((each) => each.serving);
+    const serving = () => places.flatMap((each) => each.serving);
+    const own =
+      service.whileServing === true ? [...ready, ...serving()] : ready.length > 0 ? ready : serving();
     const found = answersOf(service, world, {
       any: !service.local || own.length > 0,
       nodes: new Set(own),

@@ -290,7 +290,9 @@ describe('a Gateway', () => {
       seen(
         () => stage.read(types.gateway, 'borrower'),
         (gateway) => {
-          const { listeners = [] } = gateway['status'] as { listeners?: object[] };
+          const { listeners = [] } = gateway['status'] as {
+            listeners?: Parameters<typeof conditionsOf>[0][];
+          };
           expect(conditionsOf(listeners[0] ?? {})['ResolvedRefs']).toBe(text);
         },
       );

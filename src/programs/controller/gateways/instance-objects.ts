@@ -66,10 +66,12 @@ function service({ gateway, parameters, ports }: InstanceSpec, name: string): In
   const wished = gateway.addresses.flatMap(({ type: kind, value }) =>
     kind === 'IPAddress' && value !== undefined && value !== '' ? [value] : [],
   );
+  // Pods that end take requests until they say that they don't: instance-pods.ts.
+  const whileServing = { [loadBalancerAnnotations.while]: 'serving' };
   const annotations: Annotations =
     type === 'LoadBalancer' && wished.length > 0
-      ? { [loadBalancerAnnotations.addresses]: wished.join(',') }
-      : {};
+      ? { ...whileServing, [loadBalancerAnnotations.addresses]: wished.join(',') }
+      : whileServing;
   const spec = {
     type,
     selector: instancePodLabels(gateway),

@@ -7,8 +7,10 @@ import { type InstanceNames, instanceLabels, instancePodLabels } from './names.t
 const user = 10_001;
 /** How long requests that are under way may take once the pod is to end; new ones go to other pods by then. */
 const drainSeconds = 45;
-/** Until every node has heard that the pod takes no new connections. */
-const lingerSeconds = 5;
+/** How long a pod that is to end answers with `Connection: close`, so that its clients come back by a new connection. */
+const closingSeconds = 5;
+/** From then on it isn't ready: until every node has heard, and none announces the Gateway's address for it any more. */
+const leavingSeconds = 11;
 
 /** A node that was lost gets its pods back within this time, or another one does: Kubernetes would wait for five minutes. */
 const lostNodeSeconds = 30;
@@ -24,8 +26,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
     readOnlyRootFilesystem: true,
     capabilities: { drop: ['ALL'] },
   };
-  // Both: who says that the pod is ready must not end before nginx takes no more connections.
-  const lifecycle = { preStop: { exec: { command: ['sleep', String(lingerSeconds)] } } };
+  const before = (command: string) => ({ preStop: { exec: { command: ['sh', '-c', command] } } });
   const { labels, annotations } = gateway.infrastructure;
   return {
     metadata: {
@@ -36,7 +37,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
       serviceAccountName: name,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      terminationGracePeriodSeconds: lingerSeconds + drainSeconds + 10,
+      terminationGracePeriodSeconds: closingSeconds + leavingSeconds + drainSeconds + 10,
       securityContext: {
         runAsNonRoot: true,
         runAsUser: user,
@@ -70,7 +71,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
             failureThreshold: 6,
             initialDelaySeconds: 10,
           },
-          lifecycle,
+          lifecycle: before(`touch ${state.mountPath}/closing; sleep ${closingSeconds + leavingSeconds}`),
           resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } },
           securityContext,
           volumeMounts: [state, { name: 'temp', mountPath: `${state.mountPath}/temp` }],
@@ -78,17 +79,14 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
         {
           name: 'gateway',
           image,
-          command: [
-            'node',
-            '--max-semi-space-size=1',
-            '--max-old-space-size=256',
-            '/opt/netloom/src/programs/gateway/main.ts',
-          ],
+          command: ['sh', '/opt/netloom/src/programs/gateway/run.sh'],
           args: [`--identity=${gateway.key}`],
           readinessProbe: {
             httpGet: { path: '/readyz', port: ports.gatewayMetrics.value },
             periodSeconds: 1,
             timeoutSeconds: 2,
+            // Enough for run.sh to start it again: until then nginx does without.
+            failureThreshold: 5,
           },
           livenessProbe: {
             httpGet: { path: '/livez', port: ports.gatewayMetrics.value },
@@ -97,7 +95,8 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
             failureThreshold: 6,
             initialDelaySeconds: 10,
           },
-          lifecycle,
+          // It says that the pod isn't ready as soon as it is told to end.
+          lifecycle: before(`sleep ${closingSeconds}`),
           env: [{ name: 'MALLOC_ARENA_MAX', value: '1' }],
           resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '512Mi' } },
           securityContext,
