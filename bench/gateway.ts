@@ -1,5 +1,6 @@
 /** What the gateway costs, beside plain nginx and HAProxy: requests, changes, memory, its start. */
 import type { Bench } from '#programs/cli/bench/row.ts';
+import { measureFromAPI } from './gateway-api.ts';
 import { measureChanges } from './gateway-changes.ts';
 import { measureRouter } from './gateway-router.ts';
 import { measureTraffic } from './gateway-traffic.ts';
@@ -11,5 +12,6 @@ export const gateway: Bench = {
     ...(await measureRouter(options.quick, options.progress)),
     ...(await measureTraffic(options)),
     ...(await measureChanges(options)),
+    ...(await measureFromAPI(options)),
   ],
 };

@@ -1,6 +1,11 @@
 /** Random gateways and requests, from few names so that they meet. */
 import fc from 'fast-check';
-import type { GatewayChange, GatewayListenerIntent, GatewayRuleIntent } from '../../src/intent/gateway.ts';
+import type {
+  GatewayChange,
+  GatewayListenerIntent,
+  GatewayRuleIntent,
+  GatewayStreamIntent,
+} from '../../src/intent/gateway.ts';
 import type { VectorRequest } from '../src/vectors.ts';
 
 const origin = { kind: 'HTTPRoute', name: 'r', namespace: 'n' };
@@ -94,12 +99,26 @@ const rules = fc
   .array(fc.tuple(fc.nat(40), ruleIntent), { maxLength: 30 })
   .map((list) => keyed(list.map(([number, rule]) => [`rule-${number}`, rule])));
 
+const streamIntent: fc.Arbitrary<GatewayStreamIntent> = fc
+  .record({
+    listener: listenerIntent.map(listenerKey),
+    host: fc.constantFrom(...hostnames),
+    weight: fc.nat(3),
+  })
+  .map(({ listener, host, weight }) => ({ origin, listener, host, backends: [{ weight: weight + 1 }] }));
+const streamKey = (one: GatewayStreamIntent) => `${one.listener}|${one.host}`;
+const streams = fc
+  .array(streamIntent, { maxLength: 6 })
+  .map((list) => keyed(list.map((one) => [streamKey(one), one])));
+
 /** Deltas, each on the one before, that also remove and replace what came earlier. */
 export const changes: fc.Arbitrary<readonly GatewayChange[]> = fc
   .array(
     fc.record({
       listeners,
       rules,
+      streams,
+      removeStreams: fc.array(streamIntent.map(streamKey), { maxLength: 3 }),
       removeListeners: fc.array(listenerIntent.map(listenerKey), { maxLength: 3 }),
       removeRules: fc.array(
         fc.nat(40).map((number) => `rule-${number}`),
@@ -114,10 +133,11 @@ export const changes: fc.Arbitrary<readonly GatewayChange[]> = fc
       generation: index + 1,
       after: index,
       replace: one.replace,
-      put: { listeners: one.listeners, rules: one.rules },
+      put: { listeners: one.listeners, rules: one.rules, streams: one.streams },
       remove: {
         listeners: one.removeListeners.filter((key) => !(key in one.listeners)),
         rules: one.removeRules.filter((key) => !(key in one.rules)),
+        streams: one.removeStreams.filter((key) => !(key in one.streams)),
       },
     })),
   );

@@ -4,7 +4,7 @@ import type { GatewayChange } from '../../src/intent/gateway.ts';
 import { applyChange, createTable, type RouterTable } from '../src/table.ts';
 import { answer } from '../src/vectors.ts';
 import { changes, request } from './arbitrary.ts';
-import { oracle, stateAfter } from './oracle.ts';
+import { oracle, stateAfter, streamOracle } from './oracle.ts';
 
 test('the index decides as looking at every rule does', () => {
   fc.assert(
@@ -12,6 +12,9 @@ test('the index decides as looking at every rule does', () => {
       const state = stateAfter(list);
       const answers = answer({ call: 'match', input: { changes: list, requests } }).split('\n');
       expect(answers).toEqual(requests.map((one) => oracle(state, one)));
+      const asked = requests.map(({ port, host }) => ({ port, host }));
+      const streams = answer({ call: 'stream', input: { changes: list, asked } }).split('\n');
+      expect(streams).toEqual(asked.map((one) => streamOracle(state, one)));
     }),
     { numRuns: 1000 },
   );
@@ -20,12 +23,16 @@ test('the index decides as looking at every rule does', () => {
 test('change by change comes to what all at once comes to', () => {
   fc.assert(
     fc.property(changes, (list) => {
-      const { listeners, rules } = stateAfter(list);
+      const { listeners, rules, streams } = stateAfter(list);
       const whole = {
         generation: list.length,
         after: 0,
         replace: true,
-        put: { listeners: Object.fromEntries(listeners), rules: Object.fromEntries(rules) },
+        put: {
+          listeners: Object.fromEntries(listeners),
+          rules: Object.fromEntries(rules),
+          streams: Object.fromEntries(streams),
+        },
         remove: {},
       };
       expect(tableOf(list)).toEqual(tableOf([whole]));

@@ -1,5 +1,10 @@
 /** Which rule takes a request, read straight from the specification: all rules are looked at, those that match are sorted. For tests. */
-import type { GatewayChange, GatewayListenerIntent, GatewayRuleIntent } from '../../src/intent/gateway.ts';
+import type {
+  GatewayChange,
+  GatewayListenerIntent,
+  GatewayRuleIntent,
+  GatewayStreamIntent,
+} from '../../src/intent/gateway.ts';
 import { normalisePath, normaliseRoutePath } from '../src/paths.ts';
 import { normaliseHost, queryValue } from '../src/request.ts';
 import type { VectorRequest } from '../src/vectors.ts';
@@ -7,30 +12,33 @@ import type { VectorRequest } from '../src/vectors.ts';
 export type OracleState = {
   readonly listeners: ReadonlyMap<string, GatewayListenerIntent>;
   readonly rules: ReadonlyMap<string, GatewayRuleIntent>;
+  readonly streams: ReadonlyMap<string, GatewayStreamIntent>;
 };
 
 export function stateAfter(changes: readonly GatewayChange[]): OracleState {
   const listeners = new Map<string, GatewayListenerIntent>();
   const rules = new Map<string, GatewayRuleIntent>();
+  const streams = new Map<string, GatewayStreamIntent>();
   for (const change of changes) {
     if (change.replace) {
       listeners.clear();
       rules.clear();
+      streams.clear();
     }
     for (const key of change.remove.listeners ?? []) listeners.delete(key);
     for (const key of change.remove.rules ?? []) rules.delete(key);
+    for (const key of change.remove.streams ?? []) streams.delete(key);
     for (const [key, one] of Object.entries(change.put.listeners ?? {})) listeners.set(key, one);
     for (const [key, one] of Object.entries(change.put.rules ?? {})) rules.set(key, one);
+    for (const [key, one] of Object.entries(change.put.streams ?? {})) streams.set(key, one);
   }
-  return { listeners, rules };
+  return { listeners, rules, streams };
 }
 
 /** As `answer` says it of `match`. */
 export function oracle(state: OracleState, request: VectorRequest): string {
   const host = normaliseHost(request.host);
-  const listener = [...state.listeners]
-    .filter(([, one]) => one.port === request.port && hostFits(one.hostname, host))
-    .toSorted(([, one], [, other]) => specificity(other.hostname) - specificity(one.hostname))[0]?.[0];
+  const listener = listenerOf(state, request.port, host);
   if (listener === undefined) return 'no listener';
   const path = normalisePath(request.path);
   if (path === undefined) return '400';
@@ -38,6 +46,25 @@ export function oracle(state: OracleState, request: VectorRequest): string {
     ([, rule]) => rule.listener === listener && hostFits(rule.host, host) && fits(rule, request, path),
   );
   return fitting.toSorted(precedence)[0]?.[0] ?? '404';
+}
+
+/** As `answer` says it of one question of `stream`. */
+export function streamOracle(state: OracleState, { port, host }: { port: string; host: string }): string {
+  const listener = listenerOf(state, port, host);
+  if (listener === undefined) return 'no listener';
+  const fitting = [...state.streams].filter(
+    ([, one]) => one.listener === listener && hostFits(one.host, host),
+  );
+  return mostSpecific(fitting.map(([key, one]) => [key, one.host])) ?? '-';
+}
+
+function listenerOf(state: OracleState, port: string, host: string): string | undefined {
+  const fitting = [...state.listeners].filter(([, one]) => one.port === port && hostFits(one.hostname, host));
+  return mostSpecific(fitting.map(([key, one]) => [key, one.hostname]));
+}
+
+function mostSpecific(named: readonly (readonly [string, string])[]): string | undefined {
+  return named.toSorted(([, one], [, other]) => specificity(other) - specificity(one))[0]?.[0];
 }
 
 type Entry = readonly [string, GatewayRuleIntent];

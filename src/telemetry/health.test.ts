@@ -8,10 +8,10 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
 
-async function open(checks: readonly Check[]) {
+async function open(checks: readonly Check[], more?: () => Promise<string>) {
   const registry = createRegistry();
   registry.gauge({ name: 'up', help: 'Up.' }).set(1);
-  const server = await startHealthServer({ host: '127.0.0.1', port: 0, registry, checks });
+  const server = await startHealthServer({ host: '127.0.0.1', port: 0, registry, checks, more });
   servers.push(server);
   return async (path: string, method = 'GET') => {
     const answer = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
@@ -44,6 +44,17 @@ test('a check that throws or hangs has failed', async () => {
   expect(await get('/readyz')).toBe(
     '503 [-]throws failed: no socket\n[-]hangs failed: no answer within a second\nreadyz check failed\n',
   );
+});
+
+test('what another process counts comes after the own; without it the own still come', async () => {
+  let answer = (): Promise<string> => Promise.resolve('theirs 2\n');
+  const get = await open([], () => answer());
+  const own = '# HELP up Up.\n# TYPE up gauge\nup 1\n';
+  expect(await get('/metrics')).toBe(`200 ${own}theirs 2\n`);
+  answer = () => new Promise(() => {});
+  expect(await get('/metrics')).toBe(`200 ${own}`);
+  answer = () => Promise.reject(new Error('no socket'));
+  expect(await get('/metrics')).toBe(`200 ${own}`);
 });
 
 test('metrics, and a clear answer to anything else', async () => {

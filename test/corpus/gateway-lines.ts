@@ -14,7 +14,7 @@ export type RequestWish = {
   readonly where: string;
   /** Begins so, as `formatOrigin` words it. */
   readonly by?: string;
-  /** Headers, and `path`, as the backend gets them; headers of the answer. Only a cluster tells. */
+  /** Headers, `path`, and `version` of HTTP, as the backend gets them; headers of the answer. Only a cluster tells. */
   readonly seeing?: ReadonlyMap<string, string>;
   readonly answered?: ReadonlyMap<string, string>;
   /** `asked`: of the compile alone, for what a cluster can't be asked; `sent`: to a cluster alone, for what only backends tell. */
@@ -33,7 +33,7 @@ export type StatusWish = {
 /** Undefined: no such line. */
 export function requestOf(text: string, line: number, gateway: string): RequestWish | undefined {
   const [request = '', outcome] = text.split(' -> ');
-  const match = /^(?:([A-Z]+) )?(https?):\/\/(\[[^\]]*\]|[^/:? ]*)(?::(\d+))?(\S*)((?: [\w-]+=\S+)*)$/.exec(
+  const match = /^(?:([A-Z]+) )?(https?):\/\/(\[[^\]]*\]|[^/:? ]*)(?::(\d+))?(\S*)((?: :?[\w-]+=\S+)*)$/.exec(
     request,
   );
   const result = /^(.+?)(?: seeing (.+?))?(?: answered (.+?))?(?: by ([A-Z].+))?$/.exec(outcome ?? '');

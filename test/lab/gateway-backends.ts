@@ -16,6 +16,8 @@ import { createServer, type Socket } from 'node:net';
 export type BackendAnswer = {
   readonly port: number;
   readonly path: string;
+  /** Of HTTP: `1.1`, `2.0`. */
+  readonly version: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 };
 
@@ -36,11 +38,12 @@ const ready = Array.from({ length: Number(count) }, (_, at) => {
     asked.set(id, before + 1);
     const failed = before < Number(wish.get('fail') ?? 0);
     const headers = { host: request.headers[':authority'], ...request.headers };
-    const told: BackendAnswer = { port, path: request.url ?? '', headers };
+    const told: BackendAnswer = { port, path: request.url ?? '', version: request.httpVersion, headers };
     setTimeout(
       () => {
-        response.writeHead(failed ? 503 : Number(wish.get('status') ?? 200), { 'x-backend': `${port}` });
-        (response as ServerResponse).end(JSON.stringify(told));
+        const out = response as ServerResponse;
+        out.writeHead(failed ? 503 : Number(wish.get('status') ?? 200), { 'x-backend': `${port}` });
+        out.end(JSON.stringify(told));
       },
       Number(wish.get('wait') ?? 0),
     );

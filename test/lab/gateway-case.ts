@@ -167,7 +167,10 @@ async function ask(
   const usual = port === (scheme === 'https' ? 443 : 80);
   const argv = ['curl', '-sSki', '-m', '6', '--path-as-is', '-X', method];
   argv.push('--resolve', `${host}:${port}:${address.includes(':') ? `[${address}]` : address}`);
-  for (const [name, value] of headers) argv.push('-H', `${name}: ${value}`);
+  for (const [name, value] of headers) {
+    if (name === ':version') argv.push(value === '2' ? '--http2-prior-knowledge' : '--http1.1');
+    else argv.push('-H', `${name}: ${value}`);
+  }
   argv.push(`${scheme}://${host}${usual ? '' : `:${port}`}${target}`);
   const { code, stdout } = await cluster.lab.exec('outside', argv);
   if (code !== 0) return 'closed';
@@ -183,7 +186,9 @@ async function ask(
   if (got.get('x-backend') === undefined) return `${status}${wrong}`;
   const seen = JSON.parse(stdout.slice(end + 4)) as BackendAnswer;
   const service = services.get(seen.port) ?? `port ${seen.port}`;
-  return `${service}${wrong}${unlikeFields(seeing, (name) => (name === 'path' ? seen.path : seen.headers[name]?.toString()))}`;
+  const field = (name: string) =>
+    name === 'path' || name === 'version' ? seen[name] : seen.headers[name]?.toString();
+  return `${service}${wrong}${unlikeFields(seeing, field)}`;
 }
 
 /** `NAME=` stands for what isn't there. */

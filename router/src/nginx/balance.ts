@@ -18,7 +18,8 @@ export function balance(): void {
     fail();
     return;
   }
-  let endpoint = visit.tries === 0 ? visit.endpoint : undefined;
+  const pauses = visit.pause !== undefined && visit.tries % 2 === 1;
+  let endpoint = pauses ? visit.pause : visit.tries === 0 ? visit.endpoint : undefined;
   if (endpoint === undefined) endpoint = nextEndpoint(backend, backend.next === -1 ? math.random() : 0);
   if (endpoint === undefined) {
     fail();
@@ -32,7 +33,7 @@ export function balance(): void {
     C.ngx_http_lua_ffi_balancer_recreate_request(pointer, message);
   }
   visit.tries += 1;
-  if ((visit.deadline > 0 || visit.tryTimeout > 0) && !setTimeouts(pointer, visit)) {
+  if ((visit.deadline > 0 || visit.tryTimeout > 0) && !setTimeouts(pointer, visit, pauses)) {
     fail();
     return;
   }
@@ -50,12 +51,12 @@ export function balance(): void {
     fail();
     return;
   }
-  C.ngx_http_lua_ffi_balancer_enable_keepalive(pointer, idle, 0, message);
+  if (!pauses) C.ngx_http_lua_ffi_balancer_enable_keepalive(pointer, idle, 0, message);
 }
 
 /** False: there is no time left for another try. */
-function setTimeouts(pointer: FFIPointer, visit: Visit): boolean {
-  let limit = visit.tryTimeout > 0 ? visit.tryTimeout : silence;
+function setTimeouts(pointer: FFIPointer, visit: Visit, pauses: boolean): boolean {
+  let limit = visit.tryTimeout > 0 && !pauses ? visit.tryTimeout : silence;
   if (visit.deadline > 0) {
     const left = math.floor((visit.deadline - ngx.now()) * 1000);
     if (left <= 0) return false;

@@ -46,6 +46,18 @@ export function changeRequest(change: GatewayHeaderChange): void {
   changeHeaders(change, toRequest);
 }
 
+/** What a proxy must not take away because a client says so: all that backends are told by us, and what a body is read by. */
+const kept = ['host', 'content-length', 'transfer-encoding', 'authorization', 'cookie'];
+
+/** Headers that the client's Connection names are about its connection (RFC 9110 §7.6.1), and go no further. */
+export function dropNominated(connection: string): void {
+  for (const part of connection.split(',')) {
+    const name = part.trim().toLowerCase();
+    if (name !== 'keep-alive' && name !== 'close' && name !== 'upgrade' && !kept.includes(name))
+      toRequest.remove(name);
+  }
+}
+
 /** header_filter_by_lua of locations that answers may be changed in. */
 export function changeAnswer(): void {
   const visit = visitOf(requestKey(currentRequest()));

@@ -9,6 +9,7 @@ import { countRequest, tellCounts, writeCounts } from './count.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
 import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
+import { pause } from './pause.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
 import { shareVersion } from './store.ts';
@@ -65,6 +66,7 @@ export {
   limitAnswer,
   listEntries,
   mirror,
+  pause,
   prepareQuestion,
   sayStatus,
   serve,

@@ -68,6 +68,11 @@ export function hasVariable(pointer: FFIPointer, name: string): boolean {
   return C.ngx_http_lua_ffi_var_get(pointer, name, name.length, lowCase, 0, value, size, message) === 0;
 }
 
+/** Bytes of one, without making a string of it; 0: it is empty, or there is none. */
+export function variableLength(pointer: FFIPointer, name: string): number {
+  return hasVariable(pointer, name) ? tonumber(size[0] as unknown as string)! : 0;
+}
+
 /** One of at most five digits, without making a string of it; 0: there is none. */
 export function numericVariable(pointer: FFIPointer, name: string): number {
   if (!hasVariable(pointer, name)) return 0;

@@ -16,9 +16,18 @@ import {
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { isClosing } from './closing.ts';
+import { dropNominated } from './headers.ts';
 import { identify } from './identity.ts';
 import { type NginxRequest, reader } from './reader.ts';
-import { currentRequest, hasVariable, methodOf, numericVariable, requestKey, variable } from './request.ts';
+import {
+  currentRequest,
+  hasVariable,
+  methodOf,
+  numericVariable,
+  requestKey,
+  variable,
+  variableLength,
+} from './request.ts';
 import type { Serving } from './serving.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
 import { isMisdirected } from './tls.ts';
@@ -67,18 +76,29 @@ export function serveLast(): void {
   if (action === undefined) answer(pointer, 500);
   visit.action = action;
   identify(pointer, table, port);
+  // `close`, `upgrade` and `keep-alive` are what there is to say, mostly.
+  const said = variableLength(pointer, 'http_connection');
+  if (said > 0 && said !== 5 && said !== 7 && said !== 10)
+    dropNominated(variable(pointer, 'http_connection')!);
   if (
     action.plain &&
     action.intent.retry === undefined &&
     action.intent.timeouts === undefined &&
     path === written &&
     // Only these few need to be told what their connection becomes.
-    !hasVariable(pointer, 'http_upgrade')
+    !hasVariable(pointer, 'http_upgrade') &&
+    !(isTls(socket!) && asksForEvents(pointer))
   ) {
     sendOn(pointer, table, action, visit);
   } else {
     serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
   }
+}
+
+/** Over TLS the common way gathers what has neither chunks nor a length that is reached soon, and holds headers until something follows. */
+function asksForEvents(pointer: FFIPointer): boolean {
+  const accept = variable(pointer, 'http_accept');
+  return accept !== undefined && accept.indexOf('text/event-stream') !== -1;
 }
 
 /** To a backend as the request is. */

@@ -24,6 +24,7 @@ import {
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
 import { changeRequest } from './headers.ts';
+import { pauseOf } from './pause.ts';
 import { C, headerOf, requestKey, setVariable, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
@@ -117,6 +118,10 @@ function noteAnswer(
 function noteTries({ pointer, action, visit }: Serving, backend: RouterBackend): void {
   const { timeouts, retry } = action.intent;
   visit.moreTries = retry === undefined ? (backend.endpoints.length > 1 ? 1 : 0) : retry.attempts;
+  if (retry?.backoff !== undefined && retry.backoff > 0) {
+    visit.pause = pauseOf(retry.backoff);
+    visit.moreTries *= 2;
+  }
   if (timeouts === undefined) return;
   if (timeouts.request !== undefined && timeouts.request > 0) {
     visit.deadline = C.ngx_http_lua_ffi_req_start_time(pointer) + timeouts.request / 1000;

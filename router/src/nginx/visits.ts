@@ -15,7 +15,9 @@ export type Visit = {
   endpoint: RouterEndpoint | undefined;
   /** How often it was sent on. */
   tries: number;
-  /** How often it may be sent on after a failure. */
+  /** Where every other try goes, to wait. */
+  pause: RouterEndpoint | undefined;
+  /** How often it may be sent on after a failure, pauses counted, too. */
   moreTries: number;
   /** Seconds since the epoch when the answer must be whole; 0: never. */
   deadline: number;
@@ -58,6 +60,7 @@ export function beginVisit(key: number): Visit {
           backend: undefined,
           endpoint: undefined,
           tries: 0,
+          pause: undefined,
           moreTries: 0,
           deadline: 0,
           tryTimeout: 0,
@@ -102,6 +105,7 @@ export function endVisit(key: number, visit: Visit): void {
   visit.backend = undefined;
   visit.endpoint = undefined;
   visit.tries = 0;
+  visit.pause = undefined;
   visit.moreTries = 0;
   visit.deadline = 0;
   visit.tryTimeout = 0;

@@ -69,7 +69,10 @@ const httpRoute: readonly Feature[] = [
   extended('HTTPRouteRequestPercentageMirror', 'copies of a share of requests'),
   extended('HTTPRouteRequestTimeout', 'a time for the whole of a request'),
   extended('HTTPRouteBackendTimeout', 'a time for one try'),
-  experimental('HTTPRouteRetry', 'tries again after status codes, any from 400 to 599'),
+  experimental(
+    'HTTPRouteRetry',
+    'tries again after 500, 502, 503, 504, 403, 404 and 429, with `backoff` between tries; after other codes it doesn’t',
+  ),
   experimental('HTTPRouteRetryBackendTimeout', 'tries again after the time for one try'),
   experimental('HTTPRouteRetryConnectionError', 'tries again after a connection that fails'),
   extended('HTTPRouteBackendProtocolH2C', 'backends that speak HTTP/2 without TLS'),
@@ -123,8 +126,7 @@ export const fields: readonly Field[] = [
   },
   {
     path: 'HTTPRoute filters ExternalAuth, protocol GRPC',
-    what: 'asks it by ext_authz of Envoy',
-    refused: 'nginx can’t ask a question by gRPC: the rule answers with 500, and the route’s status says so.',
+    what: 'asks it by `envoy.service.auth.v3.Authorization/Check`',
   },
   { path: 'HTTPRoute filters ExternalAuth forwardBody', what: 'the body with it, up to 1 MiB' },
   {

@@ -101,10 +101,6 @@ function impossibleFilter(filters: readonly FilterModel[], place: FilterPlace): 
       const message = `${field}[${index}]: ${type} can't be served for one backend; it belongs to the rule`;
       return { reason: 'UnsupportedValue', message };
     }
-    if (filter.type === 'ExternalAuth' && filter.protocol === 'GRPC') {
-      const message = `${field}[${index}].externalAuth.protocol: GRPC can't be served; use HTTP`;
-      return { reason: 'UnsupportedValue', message };
-    }
     if ('path' in filter && typeof filter.path === 'object' && !prefix) {
       if (filter.path.type !== 'ReplacePrefixMatch') continue;
       const message = `${field}[${index}]: ReplacePrefixMatch needs a rule with exactly one match, by PathPrefix`;

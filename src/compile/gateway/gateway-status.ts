@@ -68,7 +68,7 @@ export function acceptedGateway(view: GatewayView, facts: InstanceFacts | undefi
   );
 }
 
-export function isAccepted({ conditions }: Listener): boolean {
+function isAccepted({ conditions }: Listener): boolean {
   return conditionOf(conditions, 'Accepted')?.status === 'True';
 }
 

@@ -47,23 +47,6 @@ const cases: readonly [string, Partial<HTTPRuleModel>, string, string][] = [
   ],
   ['a redirect with backends', { filters: [redirect] }, 'IncompatibleFilters', 'filters'],
   ['a filter twice', { filters: [change, mirror, mirror, change] }, 'IncompatibleFilters', 'filters[3]'],
-  [
-    'leave that is asked for by gRPC',
-    {
-      filters: [
-        {
-          type: 'ExternalAuth',
-          protocol: 'GRPC',
-          backend: backend('shop/web'),
-          path: '',
-          allowedHeaders: [],
-          allowedResponseHeaders: [],
-        },
-      ],
-    },
-    'UnsupportedValue',
-    'filters[0].externalAuth.protocol',
-  ],
   ['an odd value', { filters: [odd] }, 'UnsupportedValue', 'filters[0].requestRedirect.scheme'],
   [
     'a prefix where none is matched',

@@ -1,6 +1,6 @@
 /** What is said of a ListenerSet whose Gateway is ours. */
 import type { ListenerSetModel } from '#model/gateway/types.ts';
-import { isAccepted, listenerStatuses, type StatusContext } from './gateway-status.ts';
+import { listenerStatuses, type StatusContext } from './gateway-status.ts';
 import type { GatewayView } from './gateway-view.ts';
 import { condition } from './listener-conditions.ts';
 import type { GatewayCondition, GatewayStatus } from './types.ts';
@@ -31,7 +31,8 @@ export function acceptedSet(
   // Why is for those to see who may see the Gateway.
   if (parent.status !== 'True') return refuse('ParentNotAccepted', 'The Gateway is not accepted itself');
   const listeners = view.parents.get(`ListenerSet/${key}`)?.listeners ?? [];
-  const refused = listeners.filter((each) => !isAccepted(each)).map(({ model: { name } }) => name);
+  // As Gateway API's conformance wants it: unlike a Gateway, a set is no better than what its listeners name, such as certificates.
+  const refused = listeners.filter(({ served }) => !served).map(({ model: { name } }) => name);
   if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'It is attached');
   if (refused.length === listeners.length)
     return refuse('ListenersNotValid', `None of its listeners can be served: ${refused.join(', ')}`);

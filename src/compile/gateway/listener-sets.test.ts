@@ -143,11 +143,17 @@ test('its Secrets are its own: grants for the Gateway are not for it', () => {
   };
   const resolved = (from: string) => {
     const { statuses } = compiled({ ...cluster, grant: [grant('vault', from, 'Secret')] });
-    return saidOf(statuses.get('ListenerSet/other/more'), 'a')?.[2];
+    const status = statuses.get('ListenerSet/other/more');
+    return [saidOf(status, 'a')?.[2], ...(saidOf(status) ?? [])];
   };
-  expect(resolved('Gateway shop')).toBe('ResolvedRefs False RefNotPermitted');
-  expect(resolved('Gateway other')).toBe('ResolvedRefs False RefNotPermitted');
-  expect(resolved('ListenerSet other')).toBe('ResolvedRefs True ResolvedRefs');
+  const no = [
+    'ResolvedRefs False RefNotPermitted',
+    'Accepted False ListenersNotValid',
+    'Programmed False ListenersNotValid',
+  ];
+  expect(resolved('Gateway shop')).toEqual(no);
+  expect(resolved('Gateway other')).toEqual(no);
+  expect(resolved('ListenerSet other')).toEqual(['ResolvedRefs True ResolvedRefs', ...accepted]);
 });
 
 test('routes are attached to the parent that they name, not to what stands beside it', () => {
@@ -166,4 +172,27 @@ test('routes are attached to the parent that they name, not to what stands besid
   expect(statuses.get('Gateway/shop/edge')).toMatchObject({ listeners: [{ attachedRoutes: 1 }] });
   expect(statuses.get('ListenerSet/shop/more')).toMatchObject({ listeners: [{ attachedRoutes: 1 }] });
   expect(saidOfRoute(statuses.get('HTTPRoute/shop/three'))[0]?.[0]).toBe('Accepted False NoMatchingParent');
+});
+
+test('a set is accepted for listeners that can be served only: a certificate that may not be used is none', () => {
+  const secure = (name: string, host: string, key: string) =>
+    listener(`${name} HTTPS/443 ${host}`, {}, [secret(key)]);
+  const { statuses } = compiled({
+    gateway: [gateway('shop/edge', [listener('own HTTP/80')], all)],
+    certificate: [certificate('other/cert'), certificate('shop/cert')],
+    listenerSet: [
+      listenerSet('shop/none', 'shop/edge', [secure('a', 'a.example', 'other/cert')]),
+      listenerSet('shop/some', 'shop/edge', [
+        secure('b', 'b.example', 'other/cert'),
+        secure('c', 'c.example', 'shop/cert'),
+      ]),
+    ],
+  });
+  const none = statuses.get('ListenerSet/shop/none');
+  expect(saidOf(none)).toEqual(['Accepted False ListenersNotValid', 'Programmed False ListenersNotValid']);
+  expect(saidOf(none, 'a')).toContain('ResolvedRefs False RefNotPermitted');
+  expect(saidOf(statuses.get('ListenerSet/shop/some'))).toEqual([
+    'Accepted True ListenersNotValid',
+    'Programmed True Programmed',
+  ]);
 });

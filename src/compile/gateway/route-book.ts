@@ -10,7 +10,7 @@ import type { Inputs } from './inputs.ts';
 import { gatewayGroup } from './listener-protocols.ts';
 import type { Lookups } from './lookups.ts';
 import { routeEntries } from './route-entries.ts';
-import { finalAttachment, routeStatus, toldAttachment } from './route-outcome.ts';
+import { finalAttachment, routeStatus } from './route-outcome.ts';
 import { sameAttachments } from './same-attachments.ts';
 import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from './types.ts';
 import { createUsers } from './users.ts';
@@ -129,9 +129,10 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     gateway: string,
     wanted: readonly Attachment[],
   ): Part => {
-    const final = wanted.map((each) => finalAttachment(each, (listener) => contention.lost(id, listener)));
-    const served = final.filter(({ listeners }) => listeners.length > 0);
-    const attachments = final.map((each, index) => toldAttachment(route, wanted[index] ?? each, each));
+    const attachments = wanted.map((each) =>
+      finalAttachment(route.kind, each, (listener) => contention.lost(id, listener)),
+    );
+    const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
     const entries = routeEntries(route, served, contextOf(gateway, asked));
     holdingOf(gateway)?.need(id, served.length === 0 ? {} : entries.intent);

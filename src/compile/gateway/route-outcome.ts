@@ -1,37 +1,33 @@
 /** What a route gets of what it wants, and what is said of it. */
-import type { RouteModel } from '#model/gateway/types.ts';
+import type { RouteKind, RouteModel } from '#model/gateway/types.ts';
 import { condition, shortened } from './listener-conditions.ts';
 import type { Attachment, GatewayCondition, GatewayStatus } from './types.ts';
 
-/** `lost`: hostnames of a listener that others have. Without any left it isn't accepted. */
+/**
+ * `lost`: hostnames of a listener that others have. An HTTPRoute or GRPCRoute is at no listener then, and without any it isn't accepted; a route
+ * of connections is accepted and counted where it waits for older ones to go, as Gateway API's conformance wants it.
+ */
 export function finalAttachment(
+  kind: RouteKind,
   wanted: Attachment,
   lost: (listener: string) => readonly string[],
 ): Attachment {
+  const waits = kind !== 'HTTPRoute' && kind !== 'GRPCRoute';
   let less = false;
   const listeners = wanted.listeners.flatMap((each) => {
     const gone = lost(each.listener.key);
     const hosts = gone.length === 0 ? each.hosts : each.hosts.filter((host) => !gone.includes(host));
     less ||= hosts.length < each.hosts.length;
-    return hosts.length === 0 ? [] : [{ listener: each.listener, hosts }];
+    return hosts.length === 0 && !waits ? [] : [{ listener: each.listener, hosts }];
   });
   if (!less) return wanted;
-  if (listeners.length > 0) return { ...wanted, listeners };
   // Whose routes those are isn't told: they may be another namespace's.
   const message = 'Older routes have what it wants of the listeners';
-  return { ...wanted, listeners, accepted: condition('Accepted', 'False', 'Conflicted', message) };
-}
-
-/**
- * What is said of an attachment. TCPRoutes and UDPRoutes of one listener are all accepted, and counted, as the specification's conformance wants
- * it; who gets no connections is told so.
- */
-export function toldAttachment({ kind }: RouteModel, wanted: Attachment, final: Attachment): Attachment {
-  if ((kind !== 'TCPRoute' && kind !== 'UDPRoute') || final.listeners.length === wanted.listeners.length)
-    return final;
-  const which = final.listeners.length === 0 ? 'none' : 'not all';
-  const message = `Is accepted, but gets ${which} of the connections: older routes have the listeners`;
-  return { ...wanted, accepted: { ...wanted.accepted, message } };
+  if (listeners.length === 0)
+    return { ...wanted, listeners, accepted: condition('Accepted', 'False', 'Conflicted', message) };
+  if (listeners.some(({ hosts }) => hosts.length > 0)) return { ...wanted, listeners };
+  const waiting = `${message}: it gets nothing until they are gone`;
+  return { ...wanted, listeners, accepted: condition('Accepted', 'True', 'Accepted', waiting) };
 }
 
 /** `parts`: by Gateway what came of the attachments to it, and what its entries say. */

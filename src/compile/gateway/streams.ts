@@ -12,7 +12,7 @@ export type Streams = {
 
 /**
  * A connection has nothing that a second rule could be chosen by, so the first is the only one. Of several routes at one listener and host
- * the book takes the oldest.
+ * the book takes the oldest: the others come here without that host.
  */
 export function streamsOf(
   route: L4RouteModel,
@@ -29,7 +29,7 @@ export function streamsOf(
       ...resolveBackend(each, route, speech, context),
     }));
   for (const { listener, hosts } of attachments.flatMap((each) => each.listeners)) {
-    if (!listener.served) continue;
+    if (!listener.served || hosts.length === 0) continue;
     const backends = shares(speechAt(listener, route)).filter(({ weight }) => weight > 0);
     for (const { use } of backends) if (use !== undefined) uses.set(use.key, use);
     for (const host of route.kind === 'TLSRoute' ? hosts : ['']) {

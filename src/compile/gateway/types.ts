@@ -82,7 +82,7 @@ export type Attachment = {
   readonly parent: ParentReference;
   /** Of the Gateway that it belongs to in the end. */
   readonly gateway: string;
-  /** Listeners that take the route, each with the hostnames that both have; `['']` means any. Empty: not accepted. */
+  /** Listeners that take the route, each with the hostnames that both have; `['']` means any, none that older routes have them. Empty: not accepted. */
   readonly listeners: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[];
   /** `Accepted`; where `ResolvedRefs` comes from what else the route says, it is added later. */
   readonly accepted: GatewayCondition;

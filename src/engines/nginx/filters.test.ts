@@ -391,6 +391,28 @@ describe('time', () => {
   });
 });
 
+describe('pauses between tries', () => {
+  const retry = { codes: [503], attempts: 2, backoff: 200 };
+  it('are as long as is asked for, and no longer than the request may take', async () => {
+    await serve({
+      '/': { to: 'a', retry },
+      '/h': { to: 'h', retry },
+      '/t': { to: 'a', retry: { ...retry, backoff: 9_000 }, timeouts: { request: 500 } },
+    });
+    for (const path of ['/', '/h']) {
+      const began = Date.now();
+      expect((await ask(`${path}?id=pause${path}&fail=2`, { method: 'POST', body: 'some' })).status).toBe(
+        200,
+      );
+      expect(Date.now() - began).toBeGreaterThan(500);
+      expect(await logOf(`pause${path}`, path === '/' ? 'a' : 'h')).toHaveLength(3);
+    }
+    expect((await ask('/?id=paused&fail=9')).status).toBe(503);
+    expect(await logOf('paused')).toHaveLength(3);
+    expect((await ask('/t?id=late&fail=9')).status).toBe(504);
+  });
+});
+
 describe('retries', () => {
   const retry = { codes: [500, 503], attempts: 2 };
   it('follow answers with these codes, and connections that fail', async () => {

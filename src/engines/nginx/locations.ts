@@ -72,6 +72,7 @@ const asIs = [
 ];
 const plain = [
   'internal;',
+  'proxy_buffering off;',
   'header_filter_by_lua_block { netloom.changeAnswer() }',
   'error_page 500 502 503 504 @failed;',
 ];

@@ -234,7 +234,7 @@ describe('what nginx holds', () => {
 describe('strangers', () => {
   const nasty = fc.constantFrom(
     '"; os.execute("touch /tmp/pwned") --',
-    '${jndi:x}',
+    '\u0024{jndi:x}',
     '$request_uri',
     ']] .. os.exit() .. [[',
     '}\n location /x { return 200; }',

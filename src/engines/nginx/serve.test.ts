@@ -173,6 +173,12 @@ describe('what backends are told', () => {
     });
     for (const gone of ['connection', 'keep-alive', 'te', 'upgrade'])
       expect(headers[gone] ?? 'keep-alive').toBe('keep-alive');
+    const named = await gateway.echo('/', {
+      host: 'f.test',
+      headers: { Connection: 'keep-alive, X-Hop, Authorization', 'X-Hop': 'here', Authorization: 'x' },
+    });
+    expect(named.headers['x-hop']).toBeUndefined();
+    expect(named.headers['authorization']).toBe('x');
   });
 });
 
@@ -254,5 +260,22 @@ describe('ways to a backend', () => {
     const { stdout: out } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 5_000 });
     expect(out).toContain('101 Switching Protocols');
     expect(out).toContain('ping');
+  });
+
+  it('carry calls of gRPC with all that belongs to them, in both directions at once', async () => {
+    await serve({ 'g.test/': 'h' });
+    const script = `
+      const http2 = require('node:http2');
+      const session = http2.connect('http://127.0.0.1:10000');
+      const call = session.request({ ':method': 'POST', ':path': '/x.Y/Stream', ':authority': 'g.test', 'content-type': 'application/grpc', te: 'trailers' });
+      let heard = '';
+      call.on('response', (headers) => { heard += headers[':status'] + ' '; call.write('one'); });
+      call.on('data', (text) => { heard += text + ' '; if (String(text) === 'one') call.end('two'); });
+      call.on('trailers', (trailers) => { heard += trailers['grpc-status']; });
+      call.on('close', () => { console.log(heard); session.close(); });
+      setTimeout(() => process.exit(), 4000).unref();
+    `;
+    const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 8_000 });
+    expect(stdout.trim()).toBe('200 one two 3');
   });
 });

@@ -41,6 +41,7 @@ async function answer(name: string, request: IncomingMessage, response: ServerRe
   connections.set(socket, earlier + 1);
   if (pathname === '/events') return events(response);
   if (pathname.endsWith('/Check')) return check(request, response);
+  if (pathname.endsWith('/Stream')) return stream(request, response);
 
   const hash = createHash('sha256');
   let length = 0;
@@ -107,6 +108,15 @@ async function check(request: IncomingMessage, response: ServerResponse): Promis
   response.setHeader('Content-Type', 'application/grpc');
   response.addTrailers({ 'grpc-status': '0' });
   response.end(Buffer.from(`\0\0\0\0${String.fromCharCode(message.length)}${message}`, 'latin1'));
+}
+
+/** Begins to answer before anything is asked, gives back what comes as it comes, and ends with a status in trailers. */
+async function stream(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.setHeader('Content-Type', 'application/grpc');
+  response.flushHeaders();
+  for await (const piece of request as AsyncIterable<Buffer>) response.write(piece);
+  response.addTrailers({ 'grpc-status': '3' });
+  response.end();
 }
 
 async function events(response: ServerResponse): Promise<void> {

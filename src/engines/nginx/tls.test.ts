@@ -213,6 +213,25 @@ describe('names', () => {
       expect(await ask('a.example.org', `${version} -H 'Host: example.com'`)).toBe('404');
     }
   });
+
+  it('of Host, where a listener takes any name', async () => {
+    await gateway.hold(
+      intentOf({
+        rest: { hostname: '' },
+        b: { hostname: '*.b.example.org' },
+        x: { hostname: 'x.b.example.org' },
+      }),
+    );
+    for (const [name, host, wanted] of [
+      ['example.com', 'example.net', '200 rest'],
+      ['example.com', 'y.b.example.org', '421'],
+      ['y.b.example.org', 'example.com', '421'],
+      ['y.b.example.org', 'z.b.example.org', '200 b'],
+      ['y.b.example.org', 'x.b.example.org', '421'],
+      ['x.b.example.org', 'y.b.example.org', '421'],
+    ])
+      expect(await ask(name!, `-H 'Host: ${host}'`), `${name}, ${host}`).toBe(wanted);
+  });
 });
 
 describe('what a listener allows', () => {
@@ -396,4 +415,26 @@ it('backends of two identities never share a connection', async () => {
       expect((JSON.parse(said) as { name: string }).name).toBe(name);
     }
   }
+});
+
+describe('answers that come bit by bit', () => {
+  /** Nothing is changed of requests, which is the common way. */
+  const plain = (): Partial<GatewayIntent> => {
+    const intent = intentOf({ a: {} });
+    const backends = { web: { origin, protocol: 'http' as const, endpoints: ['127.0.0.1:9300'] } };
+    const actions = { a: { origin, kind: 'http' as const, backends: [{ backend: 'web', weight: 1 }] } };
+    return { ...intent, actions, backends };
+  };
+  const follow = (accept: string) =>
+    gateway.sh(`node /opt/netloom/src/engines/nginx/testing-events.ts 9300 a.example.org 10100 ${accept}`);
+
+  it('a stream of events begins before its first event', async () => {
+    await gateway.hold(plain());
+    expect(await follow('text/event-stream')).toBe('200 first second end\n');
+  });
+
+  it('chunks are sent on as they come', async () => {
+    await gateway.hold(plain());
+    expect(await follow("'*/*'")).toBe('200 first second end\n');
+  });
 });

@@ -99,9 +99,9 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
     instance.pods.get(uid)?.feed.close();
     instance.pods.delete(uid);
   };
-  const isCurrent = (instance: Instance, which: 'one' | 'all'): boolean => {
+  const holds = (instance: Instance, which: 'one' | 'all', generation: number): boolean => {
     const fed = [...instance.pods.values()].filter(({ pod }) => pod.isReady);
-    const current = ({ feed }: Fed) => feed.held() === instance.generation;
+    const current = ({ feed }: Fed) => (feed.held() ?? 0) >= generation;
     return which === 'all' ? fed.every(current) : fed.some(current);
   };
 
@@ -144,10 +144,12 @@ export function createFeeds({ connect, whole, onHeld, metrics, log }: FeedsOptio
     },
     async reached(gateway, which, milliseconds) {
       const instance = instances.get(gateway);
-      if (instance === undefined || isCurrent(instance, which)) return true;
+      if (instance === undefined) return true;
+      const { generation } = instance;
+      if (holds(instance, which, generation)) return true;
       const waiting = new AbortController();
       const look = (): void => {
-        if (isCurrent(instance, which)) waiting.abort();
+        if (holds(instance, which, generation)) waiting.abort();
       };
       instance.waiting.add(look);
       await sleep(milliseconds, waiting.signal);

@@ -4,7 +4,9 @@ import { namespaceType, podType, secretType, serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
+import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
+import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
 import { kinds } from '#api/kinds.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
@@ -259,6 +261,56 @@ describe('a Gateway', () => {
     await eventually(() => expect(JSON.stringify(pod.held('certificates'))).not.toBe(first));
     await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80)) });
     await eventually(() => expect(pod.held('certificates')).toEqual({}));
+  });
+
+  test('a certificate of another namespace is shown only while that permits it', async () => {
+    leader = stage.lead();
+    await stage.client.create(types.namespace, {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'vault' },
+    });
+    const dates = { notBefore: new Date(0), notAfter: new Date('2100-01-01') };
+    const authority = makeCertificate({ use: 'authority', commonName: 'test', ...dates });
+    const pair = makeCertificate(
+      { use: 'server', commonName: 'x', names: ['x.example'], ...dates },
+      authority,
+    );
+    await stage.client.create(types.secret, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'cert', namespace: 'vault' },
+      type: 'kubernetes.io/tls',
+      data: { 'tls.crt': btoa(pair.certificate), 'tls.key': btoa(pair.key) },
+    });
+    const certificateRefs = [{ name: 'cert', namespace: 'vault' }];
+    const https = listener('https', 443, { protocol: 'HTTPS', tls: { mode: 'Terminate', certificateRefs } });
+    await stage.make(types.gateway, 'borrower', spec(https));
+    const resolved = (text: string) =>
+      seen(
+        () => stage.read(types.gateway, 'borrower'),
+        (gateway) => {
+          const { listeners = [] } = gateway['status'] as {
+            listeners?: Parameters<typeof conditionsOf>[0][];
+          };
+          expect(conditionsOf(listeners[0] ?? {})['ResolvedRefs']).toBe(text);
+        },
+      );
+    await resolved('False/RefNotPermitted');
+    for (let round = 0; round < 2; round += 1) {
+      await stage.client.create(referenceGrantKind, {
+        apiVersion: apiVersionOf(referenceGrantKind),
+        kind: 'ReferenceGrant',
+        metadata: { name: 'lend', namespace: 'vault' },
+        spec: {
+          from: [{ group: gatewayGroup, kind: 'Gateway', namespace: 'default' }],
+          to: [{ group: '', kind: 'Secret' }],
+        },
+      });
+      await resolved('True/ResolvedRefs');
+      await stage.client.delete(referenceGrantKind, 'lend', { namespace: 'vault' });
+      await resolved('False/RefNotPermitted');
+    }
   });
 
   test('says when its pod takes nothing more, and when it does again', async () => {
