@@ -158,7 +158,7 @@ test(
       count,
       seed,
     });
-    const deadline = Date.now() + (isLong ? 1_500_000 : 240_000);
+    const deadline = Date.now() + (isLong ? 400_000 : 240_000);
     const queue = objects.values();
     const writer = async (): Promise<void> => {
       for (const body of queue) {
@@ -195,7 +195,7 @@ test(
     );
     expect(after.same).toEqual(before.same);
     expect(counts.odd).toEqual(new Map());
-    expect(counts.taken).toBeGreaterThan(count / 5);
+    expect(counts.taken).toBeGreaterThan((counts.taken + counts.refused) / 4);
     for (const [container, size] of Object.entries(after.kilobytes))
       expect(size, container).toBeLessThan(3 * (before.kilobytes[container] ?? 0) + 150_000);
 
@@ -212,5 +212,5 @@ test(
     expect(traffic.faults().filter((fault) => !fault.startsWith('evil:'))).toEqual([]);
     for (const [id, gap] of traffic.gaps()) if (isOurs(id)) expect(gap, id).toBeLessThan(4_000);
   },
-  isLong ? 1_800_000 : 420_000,
+  isLong ? 600_000 : 420_000,
 );

@@ -63,9 +63,21 @@ const text = fc.oneof(
 const or = <T>(...values: readonly T[]) =>
   fc.oneof({ weight: 25, arbitrary: fc.constantFrom(...values) }, { weight: 1, arbitrary: text });
 const path = fc.oneof(
-  fc.record({ type: fc.constant('RegularExpression'), value: text }),
-  fc.record({ type: fc.constantFrom('Exact', 'PathPrefix'), value: text.map((each) => `/${each}`) }),
-  fc.record({ type: fc.constantFrom('Exact', 'PathPrefix'), value: or('/', '/shop', '/hello') }),
+  { weight: 8, arbitrary: fc.record({ type: fc.constant('RegularExpression'), value: text }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constantFrom('Exact', 'PathPrefix'),
+      value: or('/', '/shop', "/;return+200;$uri('ngx')", '/%00%0d%0a', '/__proto__'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constantFrom('Exact', 'PathPrefix'),
+      value: text.map((each) => `/${each}`),
+    }),
+  },
 );
 const header = fc.record({ name: or('x-a', 'host', 'x-forwarded-for', 'connection'), value: text });
 const headers = fc.record(
@@ -130,7 +142,10 @@ export function hostileObjects({
   const backendRefs = fc.array(backend, { maxLength: 2 });
   const http = fc.record({ matches, filters: fc.array(filter, { maxLength: 2 }), backendRefs });
   const method = fc.record({
-    type: fc.constantFrom('Exact', 'RegularExpression'),
+    type: fc.oneof(
+      { weight: 9, arbitrary: fc.constant('RegularExpression') },
+      { weight: 1, arbitrary: fc.constant('Exact') },
+    ),
     service: text,
     method: text,
   });
@@ -147,12 +162,14 @@ export function hostileObjects({
   const secret = fc
     .record({ 'tls.crt': base64, 'tls.key': base64 })
     .map((data) => ({ type: 'kubernetes.io/tls', data }));
-  const policy = fc.tuple(or('evil', 'missing'), text, number).map(([name, hostname, n]) => ({
-    spec: {
-      targetRefs: [{ group: '', kind: 'Service', name }],
-      validation: { hostname, caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: `h${n}` }] },
-    },
-  }));
+  const policy = fc
+    .tuple(or('evil', 'missing'), or('evil.example', 'shop', 'own.example'), number)
+    .map(([name, hostname, n]) => ({
+      spec: {
+        targetRefs: [{ group: '', kind: 'Service', name }],
+        validation: { hostname, caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: `h${n}` }] },
+      },
+    }));
   const any = fc.oneof(
     { weight: 10, arbitrary: named('HTTPRoute', routeOf(http)) },
     { weight: 3, arbitrary: named('GRPCRoute', routeOf(grpc)) },

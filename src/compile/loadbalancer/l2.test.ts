@@ -81,6 +81,8 @@ describe('who may answer for an address', () => {
     expect(candidates(world({ service: { local: true }, slices: withReady }))).toEqual(['n2']);
     const without = [{ ...slice, endpoints: [ending, { ...ending, node: 'n2' }] }, gone];
     expect(candidates(world({ service: { local: true }, slices: without }))).toEqual(hashed(['n2', 'n3']));
+    const service = { local: true, whileServing: true as const };
+    expect(candidates(world({ service, slices: withReady }))).toEqual(hashed(['n2', 'n3']));
   });
 
   it('is by the sum of weights of preferred nodes, and only of advertisements that take the node', () => {

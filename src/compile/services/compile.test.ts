@@ -189,6 +189,19 @@ describe('endpoints', () => {
     expect(backends(service({}), slice({ endpoints }))).toEqual(['10.244.1.1 8080']);
   });
 
+  it('are those that end, where nothing better is, of a Service whose pods say so before they do', () => {
+    const annotations = { 'netloom.dev/announce-while': 'serving' };
+    const ends = endpoint(1, { ready: false, serving: false, terminating: true });
+    const down = endpoint(2, { ready: false, serving: false, terminating: false });
+    expect(backends(service({}, { annotations }), slice({ endpoints: [ends, down] }))).toEqual([
+      '10.244.1.1 8080',
+    ]);
+    const ready = endpoint(3, { ready: true });
+    expect(backends(service({}, { annotations }), slice({ endpoints: [ends, ready] }))).toEqual([
+      '10.244.1.3 8080',
+    ]);
+  });
+
   it('are all of them with publishNotReadyAddresses', () => {
     const endpoints = [endpoint(1, { ready: false }), endpoint(2, { ready: true })];
     expect(backends(service({ publishNotReadyAddresses: true }), slice({ endpoints }))).toHaveLength(2);
