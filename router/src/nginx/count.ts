@@ -51,8 +51,8 @@ export function countRequest(): void {
 export function writeCounts(): void {
   for (const count of dirty) {
     const place = placeOf(count.name);
-    for (let at = 0; at < 5; at++) add(`${place}\tc${at}`, count.codes, at);
-    for (let at = 0; at <= bounds.length; at++) add(`${place}\td${at}`, count.durations, at);
+    for (let at = 0; at < 5; at++) add(place, 'c', count.codes, at);
+    for (let at = 0; at <= bounds.length; at++) add(place, 'd', count.durations, at);
     counts.incr(`${place}\ts`, count.seconds, 0);
     count.seconds = 0;
     count.dirty = false;
@@ -136,10 +136,11 @@ function placeOf(name: string): number {
   return place;
 }
 
-function add(this: void, key: string, values: number[], at: number): void {
+/** Most are 0: no key is made for those. */
+function add(this: void, place: number, letter: string, values: number[], at: number): void {
   const value = values[at]!;
   if (value === 0) return;
-  counts.incr(key, value, 0);
+  counts.incr(`${place}\t${letter}${at}`, value, 0);
   values[at] = 0;
 }
 
