@@ -2,7 +2,7 @@
  * Which listener a request is for, and which rule takes it. Runs for every request: no loops or allocations in what is common (a loop would
  * be a trace of its own in LuaJIT, and its caller never one), so lists are walked by tail calls, and paths of few segments by hand.
  */
-import { mostSpecific } from './names.ts';
+import { longestName, mostSpecific } from './names.ts';
 import type { RouterStream } from './prepared.ts';
 import type { RouterReader, RouterRequest } from './request.ts';
 import type { HostRules, RouterRule } from './rules.ts';
@@ -29,7 +29,7 @@ export function findRule<R extends RouterRequest>(
     const rule = ruleOf(exact, request, reader);
     if (rule !== undefined) return rule;
   }
-  if (hosts.wildcards > 0) {
+  if (hosts.wildcards > 0 && request.host.length <= longestName) {
     const rule = wildcardRule(listener, request, reader, 0);
     if (rule !== undefined) return rule;
   }

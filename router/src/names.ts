@@ -1,6 +1,9 @@
 /** Things by hostname, as listeners and routes write them: a name, `*.` and a suffix, or '' for any. */
 import { createDictionary, type Dictionary } from './dictionary.ts';
 
+/** Characters of a name in DNS. Longer ones fit no wildcard: to look for each of thousands of labels would take a stranger's time and ours. */
+export const longestName = 253;
+
 export type Names<T> = {
   readonly exact: Dictionary<T>;
   /** By what stands behind `*.`. */
@@ -26,7 +29,7 @@ export function createNames<T>(): Names<T> {
 export function mostSpecific<T>(names: Names<T>, host: string): T | undefined {
   const exact = names.exact[host];
   if (exact !== undefined) return exact;
-  if (names.wildcards > 0) {
+  if (names.wildcards > 0 && host.length <= longestName) {
     const found = suffixed(names, host, 0);
     if (found !== undefined) return found;
   }

@@ -51,13 +51,15 @@ export function hostPort(host: string): number | undefined {
 /** The first value of `name` in what follows `?`, decoded; '' where it has none. */
 export function queryValue(query: string, name: string): string | undefined {
   let from = 0;
+  // Looked for once, not once a parameter: a query of nothing but `&` would be walked through again for each.
+  let equals = query.indexOf('=');
   while (from <= query.length) {
     let end = query.indexOf('&', from);
     if (end === -1) end = query.length;
-    let equals = query.indexOf('=', from);
-    if (equals === -1 || equals > end) equals = end;
-    if (decoded(query.slice(from, equals)) === name) {
-      return equals === end ? '' : decoded(query.slice(equals + 1, end));
+    if (equals !== -1 && equals < from) equals = query.indexOf('=', from);
+    const nameEnd = equals === -1 || equals > end ? end : equals;
+    if (decoded(query.slice(from, nameEnd)) === name) {
+      return nameEnd === end ? '' : decoded(query.slice(nameEnd + 1, end));
     }
     from = end + 1;
   }

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { explainRequest } from '#compile/answers/request.ts';
 import { findPolicyProblems } from '#compile/policy/findings.ts';
 import type { Problem } from '#model/problem.ts';
-import { gatewaysOf, namedIn } from '#programs/cli/answers/gateways.ts';
+import { gatewaysOf, namedIn, ourClass } from '#programs/cli/answers/gateways.ts';
 import type { Case, Probe } from './case.ts';
 import { compile } from './compile.ts';
 import { readCases } from './files.ts';
@@ -31,7 +31,7 @@ async function holdsGateways({ name, steps }: Case): Promise<void> {
     if (!steps.some(speaksOfGateways)) return;
     objects = advance(objects, step);
     const all = [...objects.values()];
-    const { gateways, statuses } = await gatewaysOf(all, namedIn(all));
+    const { gateways, statuses } = await gatewaysOf([ourClass, ...all], namedIn(all));
     const intents = new Map(gateways.map(({ key, intent }) => [key, intent]));
     for (const [gateway, yaml] of Object.entries(step.intents))
       expect(intents.get(gateway), gateway).toMatchObject(intentWish(yaml));

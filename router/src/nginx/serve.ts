@@ -6,6 +6,7 @@ import {
   chooseBackend,
   findListener,
   findRule,
+  longestName,
   normaliseHost,
   normalisePath,
   type RouterAction,
@@ -153,17 +154,21 @@ function nameSocket(port: number): string | undefined {
 let hosts: Record<string, string | undefined> = {};
 let hostCount = 0;
 const hostLimit = 10_000;
+/** A name of DNS, its last dot and a port. */
+const longestKept = longestName + 7;
 
 function hostOf(pointer: FFIPointer): string {
   const written = variable(pointer, 'http_host');
   if (written === undefined) return '';
   const known = hosts[written];
   if (known !== undefined) return known;
+  const host = normaliseHost(written);
+  // What is longer than a name isn't kept: with sixteen kilobytes each a stranger could fill a worker's memory.
+  if (written.length > longestKept) return host;
   if (hostCount >= hostLimit) {
     hosts = {};
     hostCount = 0;
   }
-  const host = normaliseHost(written);
   hosts[written] = host;
   hostCount += 1;
   return host;

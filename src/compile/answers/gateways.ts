@@ -46,15 +46,24 @@ export type BackendAnswer = {
   readonly endpoints: readonly string[];
 };
 
-/** `statuses` by `KIND/namespace/name`, of all objects. The last: what the running instance's controller says of it. */
+/** What is known of a Gateway besides what it holds. */
+export type GatewayFacts = {
+  readonly addresses: readonly string[];
+  /** ListenerSets that name it, as `namespace/name`. */
+  readonly sets: readonly string[];
+  /** What the controller says is not there yet of the running instance. */
+  readonly waits?: string;
+};
+
+/** `statuses` by `KIND/namespace/name`, of all objects. */
 export function describeGateway(
   gateway: string,
   intent: GatewayIntent,
   statuses: ReadonlyMap<string, GatewayStatus>,
-  { addresses, waits }: { readonly addresses: readonly string[]; readonly waits?: string },
+  { addresses, sets: named, waits }: GatewayFacts,
 ): GatewayAnswer {
   const waiting = waits === undefined ? [] : [`Gateway ${gateway}: ${waits}`];
-  const sets = new Set(Object.values(intent.listeners).flatMap(({ origin }) => setOf(origin)));
+  const sets = new Set(named);
   const related = [...statuses.values()].filter((status) => isOf(status, gateway, sets));
   return {
     gateway,
@@ -78,10 +87,6 @@ export function describeGateway(
       ]),
     ],
   };
-}
-
-function setOf({ kind, namespace, name }: Origin): readonly string[] {
-  return kind === 'ListenerSet' ? [`${namespace}/${name}`] : [];
 }
 
 function isOf(status: GatewayStatus, gateway: string, sets: ReadonlySet<string>): boolean {

@@ -152,6 +152,24 @@ describe('the engine on an nginx in memory', () => {
     expect(nginx.dump().some((line) => line.includes('actions/x'))).toBe(false);
   });
 
+  it('does not go on with what an entry was, once it can not be held', async () => {
+    const nginx = createFakeNginx();
+    const engine = open(nginx);
+    const intent = intentOf({ backends: { a: ['10.0.0.1:80'], b: [] }, routes: { 'one.test/': 'a' } });
+    await engine.apply(whole(intent));
+    const endpoints = Array.from({ length: 30_000 }, (_, port) => `10.0.0.1:${port}`);
+    const b = { ...intent.backends['b']!, endpoints };
+    const { problems } = await engine.apply({
+      generation: 2,
+      after: 1,
+      replace: false,
+      put: { backends: { b } },
+      remove: {},
+    });
+    expect(problems).toEqual([{ entry: 'backends/b', reason: 'it is larger than 256 kB' }]);
+    expect(nginx.dump().some((line) => line.startsWith('backends/b'))).toBe(false);
+  });
+
   it('takes everything away, without memory of what it was', async () => {
     const nginx = createFakeNginx();
     await open(nginx).apply(whole(intentOf({ backends: { a: [] }, routes: { 'one.test/': 'a' } })));

@@ -107,7 +107,11 @@ export function createEngine(
       operations.push({ kind: 'put', entry });
     }
     // What can't be held must not go on as it was before.
-    for (const { entry } of refused) wanted.delete(entry);
+    for (const problem of refused) {
+      const entry = wanted.get(problem.entry);
+      if (entry !== undefined) operations.push({ kind: 'remove', entry });
+      wanted.delete(problem.entry);
+    }
     generation = change.generation;
     if (change.replace) whole = true;
     return { operations, refused };

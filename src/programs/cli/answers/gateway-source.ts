@@ -6,7 +6,7 @@ import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { defaulted, overlay } from '#model/overlay.ts';
 import { withStandIns } from '#model/stand-ins.ts';
 import { type Invocation, UsageError } from '../command.ts';
-import { type Gateways, gatewaysOf, gatewayTypes, namedIn } from './gateways.ts';
+import { type Gateways, gatewaysOf, gatewayTypes, namedIn, ourClass } from './gateways.ts';
 import { objectsIn } from './objects.ts';
 import { kubeconfigPath, problemLine } from './source.ts';
 
@@ -29,7 +29,7 @@ async function fromFiles(path: string): Promise<Gateways> {
   const others = value.filter(({ kind }) => kind !== 'EndpointSlice');
   // Services that come with pods or workloads rather than endpoints have those that a cluster would make.
   const { value: whole } = withStandIns([...others, ...endpoints]);
-  return gatewaysOf(whole, namedIn(whole));
+  return gatewaysOf([ourClass, ...whole], namedIn(whole));
 }
 
 async function fromCluster(invocation: Invocation): Promise<Gateways> {

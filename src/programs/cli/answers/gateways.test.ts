@@ -126,6 +126,19 @@ test('gateway: what is wrong, object by object', async () => {
   expect(await netloom('gateway', 'shop/none', '-f', path)).toMatchObject({ code: 1, stdout: '' });
 });
 
+test('gateway: a ListenerSet that is not taken is told of, too', async () => {
+  const path = await file(`${broken}---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: { name: more, namespace: team }
+spec:
+  parentRef: { name: edge, namespace: shop }
+  listeners: [{ name: own, port: 81, protocol: HTTP }]
+`);
+  const { stdout } = await netloom('gateway', 'shop/edge', '-f', path);
+  expect(stdout).toContain('  ListenerSet team/more: NotAllowed: ');
+});
+
 test('why URL: each step, shares of backends, and what did not take the request', async () => {
   const { code, stdout } = await netloom('why', 'http://shop.example/cart', '--from', 'world', '-f', example);
   expect(code).toBe(0);

@@ -40,6 +40,8 @@ export type Gateways = {
     readonly key: string;
     readonly intent: GatewayIntent;
     readonly addresses: readonly string[];
+    /** ListenerSets that name it, as `namespace/name`. */
+    readonly sets: readonly string[];
     /** What its own status says is not there yet of the running instance. */
     readonly waits?: string;
   }[];
@@ -77,10 +79,7 @@ const rows: readonly Row[] = [
 /** All kinds that gateways are made of, but for Secrets and ConfigMaps: of those only what is referred to is read, by name. */
 export const gatewayTypes: readonly ResourceType[] = rows.map(({ type }) => type);
 
-/**
- * `named` finds a Secret or ConfigMap that is referred to; undefined: there is none, or it may not be read. Files need no GatewayClass of
- * ours: a cluster with Netloom has one.
- */
+/** `named` finds a Secret or ConfigMap that is referred to; undefined: there is none, or it may not be read. */
 export async function gatewaysOf(
   objects: readonly KubeObject[],
   named: (kind: 'Secret' | 'ConfigMap', namespace: string, name: string) => Promise<KubeObject | undefined>,
@@ -91,7 +90,7 @@ export async function gatewaysOf(
   const book = createGatewayBook(slots as Parameters<typeof createGatewayBook>[0]);
   const problems: Problem[] = [];
   const set = (kind: GatewayInput, key: string, value: unknown) => book.set(kind, key, value as undefined);
-  for (const object of [ourClass, ...objects]) {
+  for (const object of objects) {
     const found = rows.find(({ type }) => isOf(object, type));
     if (found === undefined) continue;
     const { value, problems: wrong } = found.read(object);
@@ -100,6 +99,11 @@ export async function gatewaysOf(
     set(found.input, found.input === 'route' ? `${object.kind}/${key}` : key, value);
   }
   const written = new Map(objects.filter(isGateway).map((object) => [keyOf(object), toldOf(object)]));
+  const sets = objects
+    .filter((object) => isOf(object, listenerSetKind))
+    .map((object) => ({ key: keyOf(object), parent: readListenerSet(object).value?.parent }));
+  const setsOf = (gateway: string) =>
+    sets.flatMap(({ key, parent }) => (`${parent?.namespace}/${parent?.name}` === gateway ? [key] : []));
   const first = book.settle();
   problems.push(...(await setNamed(book, named)));
   const second = book.settle();
@@ -113,14 +117,16 @@ export async function gatewaysOf(
   return {
     gateways: [...keys].sort().flatMap((key) => {
       const intent = book.whole(key);
-      return intent === undefined ? [] : [{ key, intent, ...(written.get(key) ?? { addresses: [] }) }];
+      const told = written.get(key) ?? { addresses: [] };
+      return intent === undefined ? [] : [{ key, intent, sets: setsOf(key), ...told }];
     }),
     statuses,
     problems,
   };
 }
 
-const ourClass: KubeObject = {
+/** What comes with Netloom, and so is in no file of who uses it. */
+export const ourClass: KubeObject = {
   apiVersion: 'gateway.networking.k8s.io/v1',
   kind: 'GatewayClass',
   metadata: { name: 'netloom' },
