@@ -4,6 +4,7 @@ import { podType } from '#api/core.ts';
 import { isConflict, isNotFound } from '#kube/client.ts';
 import { timestamp } from '#kube/conditions.ts';
 import type { Pod } from '../objects/pod.ts';
+import { createBell } from './bell.ts';
 import { type NodeContext, podEvent } from './context.ts';
 import { podDirectory, podLogDirectory } from './layout.ts';
 import { createPodContainer, type PodContainer } from './podcontainer.ts';
@@ -58,9 +59,11 @@ export function startPodWorker(
       containers: known as PodState['containers'],
     });
   };
+  const endingBell = createBell();
   const waker = createWaker(() => look(), log);
   const wake = (): void => {
     for (const container of containers) container.changed();
+    endingBell.ring();
     waker.wake();
   };
   const network = createPodNetwork(node, adopted?.sandbox, save);
@@ -200,11 +203,25 @@ export function startPodWorker(
     // Sidecars serve the others to their end, the last started first to go.
     for (const container of inits.toReversed()) await container.end(deadline);
   };
+  /** A pod that ends still says whether it is ready. */
+  const tellUntil = async (end: Promise<void>): Promise<void> => {
+    let ends = false;
+    const ended = end.finally(() => {
+      ends = true;
+      endingBell.ring();
+    });
+    while (!ends) {
+      await endingBell.next(Date.now() + 1000);
+      // What can't be told now is told at the next ring, or at the end.
+      if (!ends && !gone) await publisher.publish(pod, observation()).catch(() => {});
+    }
+    await ended;
+  };
   const remove = async (): Promise<void> => {
     if (containers.some((container) => container.isRunning())) {
       podEvent(node, pod, 'Normal', 'Killing', 'Stopping containers');
     }
-    await endContainers(deletionDeadline);
+    await tellUntil(endContainers(deletionDeadline));
     if (!gone) await publisher.publish(pod, observation());
     await network.drop(pod);
     if (!gone) await deleteObject();
