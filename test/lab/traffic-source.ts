@@ -79,7 +79,7 @@ async function websocket({ id, host, port, path = '/', name }: Flow): Promise<vo
   const url = `ws://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
   const socket = new WebSocket(url, name === undefined ? {} : { headers: { host: name } });
   socket.on('message', (data) => {
-    const n = Number(String(data));
+    const n = Number(data instanceof Buffer ? data.toString() : Number.NaN);
     if (Number.isInteger(n)) print({ id, n });
   });
   socket.on('error', (error) => print({ id, fault: error.message }));
