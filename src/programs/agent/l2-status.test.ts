@@ -86,7 +86,7 @@ async function told(): Promise<readonly string[]> {
 
 test('each Service that is answered for has a status of its own, with its interfaces, and an event when that begins', async () => {
   const running = start();
-  running.set([at('192.0.2.1', 'eth0'), at('2001:db8::1', 'eth1', 'eth0'), at('192.0.2.2', 'eth0')]);
+  running.set([at('192.0.2.1', 'eth0'), at('2001:db8::1', 'eth1', 'eth0'), at('192.0.2.2', 'eth0')], false);
   await eventually(async () =>
     expect(await told()).toEqual([
       'n1 shop/shared-a: n1 shop/shared-a eth0',
@@ -102,7 +102,7 @@ test('each Service that is answered for has a status of its own, with its interf
   expect(registry.text()).toContain(
     'metallb_speaker_announced{protocol="layer2",service="shop/web",node="n1",ip="2001:db8::1"} 1',
   );
-  running.set([at('192.0.2.1', 'eth0')]);
+  running.set([at('192.0.2.1', 'eth0')], false);
   await eventually(async () => expect(await told()).toEqual(['n1 shop/web: n1 shop/web eth0']));
   expect(registry.text()).not.toContain('shared-a');
   expect(events).toHaveLength(3);
@@ -110,7 +110,7 @@ test('each Service that is answered for has a status of its own, with its interf
   services['192.0.2.1'] = ['web', 'joined'];
   running.servicesChanged();
   await eventually(async () => expect(await told()).toHaveLength(2));
-  start().set([at('192.0.2.1', 'eth0')]);
+  start().set([at('192.0.2.1', 'eth0')], false);
   await eventually(() => expect(events).toHaveLength(4));
   services['192.0.2.1'] = ['web'];
   status!.servicesChanged();
@@ -118,10 +118,10 @@ test('each Service that is answered for has a status of its own, with its interf
   expect(events).toHaveLength(4);
 });
 
-test('what a node wrote that answers no more goes when another one does, whether that node lives or not', async () => {
-  start('n3').set([at('192.0.2.2', 'eth0')]);
+test('what a node wrote that answers no more goes when another one does, although it is dead', async () => {
+  start('n3').set([at('192.0.2.2', 'eth0')], false);
   await eventually(async () => expect(await told()).toHaveLength(3));
-  start('n1').set([at('192.0.2.1', 'eth0'), at('192.0.2.2', 'eth7')]);
+  start('n1').set([at('192.0.2.1', 'eth0'), at('192.0.2.2', 'eth7')], true);
   await eventually(async () =>
     expect(await told()).toEqual([
       'n1 shop/shared-a: n1 shop/shared-a eth7',
@@ -129,16 +129,16 @@ test('what a node wrote that answers no more goes when another one does, whether
       'n1 shop/web: n1 shop/web eth0',
     ]),
   );
-  status!.set([at('192.0.2.1', 'eth0')]);
+  status!.set([at('192.0.2.1', 'eth0')], false);
   await eventually(async () => expect(await told()).toHaveLength(1));
 });
 
 test('what an earlier process wrote goes when it is so no more, and what other nodes wrote stays', async () => {
-  start('n2').set([at('192.0.2.2', 'eth0')]);
+  start('n2').set([at('192.0.2.2', 'eth0')], false);
   await eventually(async () => expect(await told()).toHaveLength(3));
   start('n1').servicesChanged();
   expect(await told()).toHaveLength(3);
-  status!.set([]);
+  status!.set([], false);
   await eventually(async () =>
     expect(await told()).toEqual([
       'n2 shop/shared-a: n2 shop/shared-a eth0',

@@ -13,8 +13,11 @@ import { createThinned } from '#telemetry/thinned.ts';
 import { systemNamespace } from '../node-lease.ts';
 
 export type L2Status = {
-  /** What the datapath answers for now. The first call is also when what an earlier process wrote is looked at. */
-  set(answering: readonly AnsweredAddress[]): void;
+  /**
+   * What the datapath answers for now. The first call is also when what an earlier process wrote is looked at. `isAnyAbsent`: some node was
+   * found dead or silent, so that what comes here may have been told by one that can't take it back.
+   */
+  set(answering: readonly AnsweredAddress[], isAnyAbsent: boolean): void;
   /** Other Services may have the addresses by now. */
   servicesChanged(): void;
   stop(): void;
@@ -45,6 +48,7 @@ export function startL2Status(options: L2StatusOptions): L2Status {
   let written: Map<string, string> | undefined;
   let wanted: Wanted = new Map();
   let answering: readonly AnsweredAddress[] | undefined;
+  let isAnyAbsent = false;
   let known: ReadonlySet<string> = new Set();
   const nameOfStatus = createStatusNames(node);
   const failing = createThinned(lineEveryMs);
@@ -100,7 +104,7 @@ export function startL2Status(options: L2StatusOptions): L2Status {
       if (written.get(name) === text) continue;
       const isThere = written.has(name);
       await write(client, { name, node, service, interfaces, isThere });
-      if (!isThere) await removeOthers(client, node, service);
+      if (!isThere && isAnyAbsent) await removeOthers(client, node, service);
       written.set(name, text);
     }
   };
@@ -143,8 +147,9 @@ export function startL2Status(options: L2StatusOptions): L2Status {
   };
 
   return {
-    set(now) {
+    set(now, isAbsent) {
       answering = now;
+      isAnyAbsent = isAbsent;
       look();
     },
     servicesChanged: look,
@@ -249,7 +254,7 @@ async function write(
   await client.patch(serviceL2StatusKind, target, { kind: 'merge', body: { status } });
 }
 
-/** Of a node that is dead nobody else takes it back, and one answers at a time. */
+/** Of a node that is dead nobody else takes it back, and one answers at a time. A list of all of them: nothing for every change. */
 async function removeOthers(client: Client, node: string, service: LoadBalancerModel): Promise<void> {
   const { namespace, name } = nameOf(service);
   const labels = [

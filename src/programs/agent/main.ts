@@ -200,8 +200,8 @@ const l2Status =
   loadBalancers === undefined
     ? undefined
     : startL2Status({ client, node, servicesAt: feed.servicesAt, recorder, registry, log });
-handover.onStatus(({ answering = [] }) => {
-  if (opened) l2Status?.set(answering);
+handover.onStatus(({ answering = [], absent = [] }) => {
+  if (opened) l2Status?.set(answering, absent.length > 0);
 });
 const statusesOf = rememberingServiceStatuses();
 const tellOfBGP = (): void => {
