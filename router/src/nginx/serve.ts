@@ -77,10 +77,12 @@ export function serveLast(): void {
   if (action === undefined) answer(pointer, 500);
   visit.action = action;
   identify(pointer, table, port);
-  // `close`, `upgrade` and `keep-alive` are what there is to say, mostly.
-  const said = variableLength(pointer, 'http_connection');
-  if (said > 0 && said !== 5 && said !== 7 && said !== 10)
-    dropNominated(variable(pointer, 'http_connection')!);
+  if (variableLength(pointer, 'http_connection') > 0) {
+    const said = variable(pointer, 'http_connection')!;
+    // What there is to say, mostly.
+    if (said !== 'keep-alive' && said !== 'close' && said !== 'Keep-Alive' && said !== 'Upgrade')
+      dropNominated(said);
+  }
   if (
     action.plain &&
     action.intent.retry === undefined &&

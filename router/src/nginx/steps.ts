@@ -23,6 +23,7 @@ import {
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
+import { setPath } from './h2c-path.ts';
 import { changeRequest } from './headers.ts';
 import { pauseOf } from './pause.ts';
 import { C, headerOf, requestKey, setVariable, variable } from './request.ts';
@@ -175,9 +176,10 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
     const sent = safeText(path);
     setVariable(serving.pointer, 'netloom_uri', query === undefined ? sent : `${sent}?${query}`);
   }
-  if (h2c && path !== serving.written) {
-    // grpc_pass takes no path, and escapes what it is given this way.
-    ngx.req.set_uri(ngx.unescape_uri(path), false);
+  // Escapes in small letters are the same to everybody.
+  const same = path === serving.path && serving.written.toUpperCase() === path.toUpperCase();
+  if (h2c && !same) {
+    if (!setPath(path)) answer(serving.pointer, 400);
   }
 }
 

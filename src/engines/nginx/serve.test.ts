@@ -88,6 +88,25 @@ describe('who takes a request', () => {
     expect(await seen('/x/..%2fadmin')).toBe(400);
     expect(await seen('/../etc')).toBe(400);
     expect(await seen('/a%00b')).toBe(400);
+    // curl itself would leave out what stands behind `#`.
+    for (const target of ['/admin#x', '/x/..\\admin'])
+      expect((await gateway.ask('/', { host: 'p.test', curl: ['--request-target', target] })).status).toBe(
+        400,
+      );
+  });
+
+  it('nor over HTTP/2, whose paths nginx escapes in its own way', async () => {
+    await serve({ 'p.test/': 'h', 'p.test/admin': 'a' });
+    const seen = async (path: string) => {
+      const answer = await gateway.ask(path, { host: 'p.test' });
+      return answer.status === 200
+        ? `${answer.headers['x-backend']} ${JSON.parse(answer.body).url}`
+        : answer.status;
+    };
+    expect(await seen('/admin%2fx')).toBe('h /admin%2fx');
+    expect(await seen('//admin%2Fx')).toBe(400);
+    expect(await seen('//admin%3Bx')).toBe(400);
+    expect(await seen('//a+b%20c%25')).toBe('h /a+b%20c%25');
   });
 
   it('gets 404, 500 or 503 by what is missing, and gRPC its own way of it', async () => {
@@ -178,6 +197,11 @@ describe('what backends are told', () => {
       headers: { Connection: 'keep-alive, X-Hop, Authorization', 'X-Hop': 'here', Authorization: 'x' },
     });
     expect(named.headers['x-hop']).toBeUndefined();
+    // As long as `close`, `upgrade`, `keep-alive`.
+    for (const name of ['X-Foo', 'X-Admin', 'X-Internal']) {
+      const one = await gateway.echo('/', { host: 'f.test', headers: { Connection: name, [name]: 'here' } });
+      expect(one.headers[name.toLowerCase()]).toBeUndefined();
+    }
     expect(named.headers['authorization']).toBe('x');
   });
 });
