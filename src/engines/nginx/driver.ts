@@ -17,7 +17,7 @@ export type NginxEngineOptions = {
 
 export type NginxEngine = {
   /**
-   * Resolves once every new request and connection is served by the change; large ones take effect in parts. Changes are taken in turn,
+   * Resolves once every new request and connection is served by the change, which for requests takes effect as one. Changes are taken in turn,
    * whatever `after` says: who calls decides which are. While nginx isn't there it rejects, and the change is made up for when nginx is.
    */
   apply(change: GatewayChange): Promise<GatewayAnswer>;

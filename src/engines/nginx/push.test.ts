@@ -105,14 +105,54 @@ describe('a change', () => {
     expect(gateway.errors()).not.toMatch(/\[(error|crit|alert|emerg)\]/);
   });
 
+  const post = (head: object, lines = '') =>
+    gateway.sh(
+      `printf '%s\\n%b' '${JSON.stringify(head)}' '${lines}' | curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/netloom-gateway/nginx.sock --data-binary @- http://nginx/v1/change`,
+    );
+  /** Names of all who answer: each request is a connection of its own, to either worker. */
+  const names = async () => {
+    const seen = new Set<string>();
+    for (let at = 0; at < 8; at++) seen.add((await gateway.echo('/')).name);
+    return [...seen].join();
+  };
+  const ruleOf = (intent: ReturnType<typeof site>) => Object.entries(intent.rules)[0]!;
+
+  it('in parts takes effect with the last of them', async () => {
+    await open();
+    const intent = site();
+    await gateway.hold(intent);
+    const { boot, version } = await gateway.engine.status();
+    await gateway.engine.close();
+    const [, { action }] = ruleOf(intent);
+    const moved = { ...intent.actions[action]!, backends: [{ backend: 'b', weight: 1 }] };
+    expect(await post({ boot, after: version }, `actions\\t${action}\\t${JSON.stringify(moved)}\\n`)).toBe(
+      '200',
+    );
+    expect(await names()).toBe('a');
+    expect(await post({ boot, after: version + 1, generation: 9 }, `backends\\ta\\t\\n`)).toBe('200');
+    expect(await names()).toBe('b');
+  });
+
+  it('that fails half way is known to all workers in the end', async () => {
+    await open();
+    const intent = site();
+    await gateway.hold(intent);
+    const { boot, version } = await gateway.engine.status();
+    const [, { action }] = ruleOf(intent);
+    const moved = { ...intent.actions[action]!, backends: [{ backend: 'b', weight: 1 }] };
+    // A port that is no object can't be taken.
+    const lines = `actions\\t${action}\\t${JSON.stringify(moved)}\\nports\\tx\\t5\\n`;
+    expect(await post({ boot, after: version, generation: 9 }, lines)).toBe('500');
+    expect(await names()).toBe('a');
+    const put = { ...intent, actions: { ...intent.actions, [action]: moved } };
+    await gateway.engine.apply({ generation: 10, after: 0, replace: true, put, remove: {} });
+    expect(await names()).toBe('b');
+  });
+
   it('for another state than nginx has is refused', async () => {
     await open();
     await gateway.hold(site());
     const { boot, version } = await gateway.engine.status();
-    const post = (head: object) =>
-      gateway.sh(
-        `printf '%s\\n' '${JSON.stringify(head)}' | curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/netloom-gateway/nginx.sock --data-binary @- http://nginx/v1/change`,
-      );
     expect(await post({ boot, after: version - 1, generation: 9 })).toBe('409');
     expect(await post({ boot: 'other', after: version, generation: 9 })).toBe('409');
     expect(await post({ boot, after: version, generation: 9 })).toBe('200');
