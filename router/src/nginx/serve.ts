@@ -57,9 +57,12 @@ export function serveLast(): void {
   request.pointer = pointer;
   const target = variable(pointer, 'request_uri');
   request.target = target === undefined ? '/' : target;
-  const socket = socketOf(pointer);
+  const cameIn = portOf(pointer);
+  const socket = socketOf(cameIn);
   const port = socket === undefined ? undefined : table.slots[socket];
   if (port === undefined) answer(pointer, knowsNothing() ? 503 : 404);
+  // These sockets are there whether anybody asks for them or not: no pod may say that it is somebody else by a PROXY header.
+  if (cameIn >= firstBehindProxy && !asksForProxy(table, port)) answer(pointer, 400);
   const host = hostOf(pointer);
   request.host = host;
   const listener = findListener(table, port, host);
@@ -130,13 +133,24 @@ function serving(
   return { pointer, table, listener, port, rule, action, visit, written, target, host, path, method };
 }
 
+/** Of the sockets that take PROXY headers. */
+const firstBehindProxy = 11_000;
+
+function portOf(pointer: FFIPointer): number {
+  const port = numericVariable(pointer, 'server_port');
+  // What comes from the stream part by a unix socket says in its PROXY header where it came in.
+  return port === 0 ? numericVariable(pointer, 'proxy_protocol_server_port') : port;
+}
+
+function asksForProxy(table: RouterTable, port: string): boolean {
+  const intent = table.ports[port];
+  return intent !== undefined && intent.proxyProtocol === true;
+}
+
 /** `KIND/SLOT` by the port that a connection came in at. */
 const sockets: Record<number, string | undefined> = {};
 
-function socketOf(pointer: FFIPointer): string | undefined {
-  let port = numericVariable(pointer, 'server_port');
-  // What comes from the stream part by a unix socket says in its PROXY header where it came in.
-  if (port === 0) port = numericVariable(pointer, 'proxy_protocol_server_port');
+function socketOf(port: number): string | undefined {
   const known = sockets[port];
   if (known !== undefined) return known;
   const made = nameSocket(port);
@@ -146,7 +160,7 @@ function socketOf(pointer: FFIPointer): string | undefined {
 
 /** Ports of listening sockets, as in the registry. */
 function nameSocket(port: number): string | undefined {
-  const slot = port >= 11_000 ? port - 1_000 : port;
+  const slot = port >= firstBehindProxy ? port - 1_000 : port;
   if (slot < 10_000 || slot >= 10_300) return undefined;
   if (slot < 10_100) return `http/${slot - 10_000}`;
   return slot < 10_200 ? `https/${slot - 10_100}` : `tls/${slot - 10_200}`;

@@ -176,6 +176,11 @@ describe('what backends are told', () => {
       curl: ['--haproxy-protocol', '--haproxy-clientip', '198.51.100.7'],
     });
     expect(headers).toMatchObject({ 'x-forwarded-port': '8081', 'x-real-ip': '198.51.100.7' });
+    // Nobody asked for PROXY headers here.
+    await serve({ 'f.test/': 'a' });
+    const forged = { host: 'f.test', curl: ['--haproxy-protocol', '--haproxy-clientip', '198.51.100.7'] };
+    expect((await gateway.ask('/', { ...forged, port: 11_000 })).status).toBe(400);
+    expect((await gateway.ask('/', { ...forged, port: 10_000 })).status).toBe(400);
   });
 
   it('has nothing that is about a connection of the client', async () => {

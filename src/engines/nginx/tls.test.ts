@@ -387,12 +387,16 @@ describe('a port whose listeners differ by name', () => {
   });
 
   it('takes PROXY headers', async () => {
-    await gateway.hold(mixed());
-    const said = await gateway.sh(
-      'curl -sk --max-time 5 --haproxy-clientip 192.0.2.7 --resolve a.example.org:11202:127.0.0.1 https://a.example.org:11202/',
-    );
-    const { headers } = JSON.parse(said) as { headers: Record<string, string> };
+    const curl =
+      'curl -sk --max-time 5 --haproxy-clientip 192.0.2.7 --resolve a.example.org:11202:127.0.0.1 https://a.example.org:11202/';
+    const intent = mixed();
+    const ports = { 'tcp/8443': { ...intent.ports!['tcp/8443']!, proxyProtocol: true } as const };
+    await gateway.hold({ ...intent, ports });
+    const { headers } = JSON.parse(await gateway.sh(curl)) as { headers: Record<string, string> };
     expect(headers['x-forwarded-for']).toBe('192.0.2.7');
+    // Where nobody asked for them they are not believed.
+    await gateway.hold(intent);
+    expect(await gateway.sh(`${curl} -o /dev/null -w '%{http_code}'`)).toBe('400');
   });
 });
 
