@@ -10,7 +10,13 @@ import { findListener } from '../match.ts';
 import type { RouterListener, RouterTable } from '../table.ts';
 import { variable } from './request.ts';
 import { certificatesFor, parsedAuthorities, parsedCertificate } from './tls-certificates.ts';
-import { bindSessions, requireCertificate, sayUnrecognizedName, setCiphers } from './tls-openssl.ts';
+import {
+  bindSessions,
+  requireCertificate,
+  sayUnrecognizedName,
+  sessionContext,
+  setCiphers,
+} from './tls-openssl.ts';
 import { currentTable } from './worker.ts';
 
 const ssl = require('ngx.ssl') as NgxSsl;
@@ -39,7 +45,7 @@ export function certify(this: void): void {
 
 /**
  * Whether a request that came by TLS must be answered with 421: its Host is another listener's than the handshake's name (RFC 9110
- * §15.5.20), or its connection began before its listener asked for client certificates. `host` is normalised.
+ * §15.5.20), or its connection began before its listener asked for the client certificates that it asks for now. `host` is normalised.
  */
 export function isMisdirected(
   table: RouterTable,
@@ -55,7 +61,9 @@ export function isMisdirected(
   }
   const validation = listener.intent === undefined ? undefined : listener.intent.clientValidation;
   if (validation === undefined || validation.mode !== 'require') return false;
-  return variable(pointer, 'ssl_client_verify') !== 'SUCCESS';
+  if (variable(pointer, 'ssl_client_verify') !== 'SUCCESS') return true;
+  const [connection] = ssl.get_req_ssl_pointer();
+  return connection === undefined || sessionContext(connection) !== contextOf(table, listener);
 }
 
 /** What is decided before anything else: false refuses the handshake. */
