@@ -377,7 +377,7 @@ describe('strangers', () => {
     await open();
     await gateway.hold(site({ [`${host}/`]: 'a', [`${host}/admin`]: 'b' }));
     const raw = async (request: string) => {
-      const script = `const s=require('net').connect(10000,'127.0.0.1');s.end(${JSON.stringify(request)});let t='';s.on('data',d=>t+=d).on('close',()=>{console.log(t);process.exit()});setTimeout(()=>{console.log(t);process.exit()},1500)`;
+      const script = `const s=require('net').connect(10000,'127.0.0.1');s.write(${JSON.stringify(request)});let t='';s.on('data',d=>t+=d).on('close',()=>{console.log(t);process.exit()});setTimeout(()=>{console.log(t);process.exit()},1500)`;
       const { stdout } = await box!.exec(['/opt/node/bin/node', '-e', script]);
       return [...stdout.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
     };
@@ -392,6 +392,17 @@ describe('strangers', () => {
       '200',
       '200',
     ]);
+    const line = (first: string) => `${first} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    expect(await raw(line('OPTIONS *'))).toEqual(['400']);
+    expect(await raw(line('TRACE /'))).toEqual(['405']);
+    expect(await raw(line('CONNECT 127.0.0.1:9002'))).toEqual(['400']);
+    expect(await raw(line('GET netloom-auth'))).toEqual(['400']);
+    expect(await raw(line('GET /netloom-mirror-0'))).toEqual(['200']);
+    expect(await raw(line('GET http://other.test/netloom-auth'))).toEqual(['200']);
+    // HTTP/2 has two places for it, too.
+    const script = `const s=require('http2').connect('http://127.0.0.1:10000');const r=s.request({':path':'/',':authority':'${host}',host:'other.test'});r.on('response',h=>{console.log(h[':status']);process.exit()});r.on('error',e=>{console.log(e.code);process.exit()});r.end()`;
+    const { stdout: said } = await box!.exec(['/opt/node/bin/node', '-e', script]);
+    expect(said).toMatch(/^(400|ERR_)/);
     const seen = await gateway.echo('/', { headers: { X_Under: '1' } });
     expect(Object.keys(seen.headers)).not.toContain('x_under');
   });
