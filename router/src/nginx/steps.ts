@@ -26,7 +26,7 @@ import { authorize } from './authorize.ts';
 import { setPath } from './h2c-path.ts';
 import { changeRequest } from './headers.ts';
 import { pauseOf } from './pause.ts';
-import { C, headerOf, requestKey, setVariable, variable } from './request.ts';
+import { C, headerOf, requestKey, setVariable, variable, variableLength } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
 import type { Visit } from './visits.ts';
@@ -123,7 +123,8 @@ function noteTries({ pointer, action, visit }: Serving, backend: RouterBackend):
     visit.pause = pauseOf(retry.backoff);
     visit.moreTries *= 2;
   }
-  if (timeouts === undefined) return;
+  // What becomes a WebSocket has no end that could be late; nginx would end one that is silent for as long.
+  if (timeouts === undefined || variableLength(pointer, 'netloom_upgrade') > 0) return;
   if (timeouts.request !== undefined && timeouts.request > 0) {
     visit.deadline = C.ngx_http_lua_ffi_req_start_time(pointer) + timeouts.request / 1000;
   }

@@ -24,7 +24,10 @@ const clientHello = require('ngx.ssl.clienthello') as NgxClientHello;
 
 const httpsBase = 10_100;
 const proxyOffset = 1000;
-const bindings: Dictionary<Binding> = createDictionary<Binding>();
+let bindings: Dictionary<Binding> = createDictionary<Binding>();
+let bindingCount = 0;
+/** Listeners come and go: beyond so many, those that are gone are forgotten with the rest. */
+const bindingLimit = 4096;
 
 /** What sessions of a listener are bound to, and of what it was made. */
 type Binding = {
@@ -153,6 +156,11 @@ function contextOf(table: RouterTable, listener: RouterListener): string {
       ? ''
       : `${validation.mode}\n${authority === undefined ? '' : authority.certificates}`;
   const context = ngx.md5(`${listener.key}\n${asked}`);
+  if (known === undefined) bindingCount += 1;
+  if (bindingCount > bindingLimit) {
+    bindings = createDictionary<Binding>();
+    bindingCount = 1;
+  }
   bindings[listener.key] = { intent: listener.intent, authority, context };
   return context;
 }

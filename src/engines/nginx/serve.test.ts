@@ -278,17 +278,27 @@ describe('ways to a backend', () => {
     expect(first).not.toContain('data: 15');
   });
 
-  it('become WebSockets where that is asked for, and nothing else', async () => {
-    await serve({ 's.test/': 'a' });
+  /** What a WebSocket says that answers to `ping`, sent so many milliseconds after it came about. */
+  const webSocket = async (path: string, silence = 0) => {
     const script = `
       const socket = require('net').connect(10000, '127.0.0.1');
-      socket.write('GET /ws HTTP/1.1\\r\\nHost: s.test\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: eA==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n');
+      socket.write('GET ${path} HTTP/1.1\\r\\nHost: s.test\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: eA==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n');
       let text = '', said = false;
-      socket.on('data', (d) => { text += d; if (text.includes('\\r\\n\\r\\n') && !said) { said = true; socket.write('ping'); } if (text.endsWith('ping')) { console.log(text); process.exit(); } });
+      socket.on('data', (d) => { text += d; if (text.includes('\\r\\n\\r\\n') && !said) { said = true; setTimeout(() => socket.write('ping'), ${silence}); } if (text.endsWith('ping')) { console.log(text); process.exit(); } });
     `;
-    const { stdout: out } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 5_000 });
+    return (await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 5_000 })).stdout;
+  };
+
+  it('become WebSockets where that is asked for, and nothing else', async () => {
+    await serve({ 's.test/': 'a' });
+    const out = await webSocket('/ws');
     expect(out).toContain('101 Switching Protocols');
     expect(out).toContain('ping');
+  });
+
+  it('stay WebSockets however long these are silent, whatever time requests have', async () => {
+    await serve({ 's.test/': { to: 'a', timeouts: { request: 300, backend: 300 } } });
+    expect(await webSocket('/ws', 900)).toContain('ping');
   });
 
   it('carry calls of gRPC with all that belongs to them, in both directions at once', async () => {
