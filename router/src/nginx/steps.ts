@@ -42,7 +42,7 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 export function serveInSteps(serving: Serving): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
-  const headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
+  let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);
 
@@ -59,7 +59,8 @@ export function serveInSteps(serving: Serving): void {
   visit.backend = backend;
   if (persistence !== undefined) {
     visit.endpoint = session === undefined ? nextEndpoint(backend, math.random()) : session.endpoint;
-    if (session === undefined) headers.push(beginSession(pointer, persistence, backend, visit.endpoint!));
+    if (session === undefined)
+      headers = [...headers, beginSession(pointer, persistence, backend, visit.endpoint!)];
   }
   noteAnswer(visit, intent.filters, choice.filters, headers);
   noteTries(serving, backend);
@@ -79,12 +80,18 @@ export function serveInSteps(serving: Serving): void {
   ngx.exec(location);
 }
 
+/** A cache must not give what an origin that isn't allowed was told, or nobody in particular, to one that is. */
+const varies: readonly CORSHeader[] = [{ name: 'Vary', value: 'Origin' }];
+
 /** What is said to the browser beside the backend's answer; a preflight ends here. */
-function crossOrigin({ pointer, method }: Serving, cors: GatewayCORS): CORSHeader[] {
+function crossOrigin({ pointer, method }: Serving, cors: GatewayCORS): readonly CORSHeader[] {
   const origin = headerOf(pointer, 'origin');
-  if (origin === undefined) return [];
+  if (origin === undefined) return varies;
   const asked = headerOf(pointer, 'access-control-request-method');
-  if (!isPreflight(method, origin, asked)) return corsHeaders(cors, origin);
+  if (!isPreflight(method, origin, asked)) {
+    const headers = corsHeaders(cors, origin);
+    return headers.length === 0 ? varies : headers;
+  }
   say(preflightHeaders(cors, origin, asked, headerOf(pointer, 'access-control-request-headers')));
   ngx.exit(204);
 }

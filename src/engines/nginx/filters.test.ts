@@ -179,6 +179,10 @@ describe('cross-origin requests', () => {
     });
     const varied = await ask('/?answer=Vary:Accept-Encoding', { headers: { Origin: 'https://www.test' } });
     expect(varied.headers['vary']).toBe('Accept-Encoding | Origin');
+    expect((await ask('/')).headers['vary']).toBe('Origin');
+    const denied = await ask('/', { headers: { Origin: 'https://evil.test' } });
+    expect(denied.headers).toMatchObject({ vary: 'Origin', 'x-backend': 'a' });
+    expect(denied.headers['access-control-allow-origin']).toBeUndefined();
     const other = await ask('/', {
       method: 'OPTIONS',
       headers: { Origin: 'https://evil.test', ...preflight },
