@@ -64,6 +64,7 @@ export function serveLast(): void {
   // These sockets are there whether anybody asks for them or not: no pod may say that it is somebody else by a PROXY header.
   if (cameIn >= firstBehindProxy && !asksForProxy(table, port)) answer(pointer, 400);
   const host = hostOf(pointer);
+  if (host === undefined) answer(pointer, 400);
   request.host = host;
   const listener = findListener(table, port, host);
   visit.listener = listener;
@@ -173,11 +174,13 @@ const hostLimit = 10_000;
 /** A name of DNS, its last dot and a port. */
 const longestKept = longestName + 7;
 
-function hostOf(pointer: FFIPointer): string {
+/** `undefined`: it isn't a name or an address with or without a port. */
+function hostOf(pointer: FFIPointer): string | undefined {
   const written = variable(pointer, 'http_host');
   if (written === undefined) return '';
   const known = hosts[written];
   if (known !== undefined) return known;
+  if (!isHost(written)) return undefined;
   const host = normaliseHost(written);
   // What is longer than a name isn't kept: with sixteen kilobytes each a stranger could fill a worker's memory.
   if (written.length > longestKept) return host;
@@ -188,6 +191,14 @@ function hostOf(pointer: FFIPointer): string {
   hosts[written] = host;
   hostCount += 1;
   return host;
+}
+
+/** What nginx lets through besides may be another host to a backend that makes an address of it: `shop.test:80@evil`, `evil#.shop.test`. */
+function isHost(written: string): boolean {
+  const [name] = string.find(written, '^[%w._-]*:?%d*$');
+  if (name !== undefined) return true;
+  const [literal] = string.find(written, '^%[[%x:.]+%]:?%d*$');
+  return literal !== undefined;
 }
 
 /** `https/…` and `tls/…`. */

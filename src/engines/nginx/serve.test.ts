@@ -44,6 +44,29 @@ describe('who takes a request', () => {
     expect((await gateway.ask('/', { host: 'elsewhere.org' })).status).toBe(404);
   });
 
+  it('has one host, and not another one for who reads it otherwise', async () => {
+    await serve({ 'one.test/': 'a', '*.test/': 'a', '/': 'b' });
+    const status = async (host: string) => (await gateway.ask('/', { host })).status;
+    for (const host of [
+      'one.test:80@evil',
+      'one.test:x',
+      'evil?.two.test',
+      'evil#.two.test',
+      'evil@two.test',
+      '[::1]x',
+    ])
+      expect([host, await status(host)]).toEqual([host, 400]);
+    for (const host of [
+      'one.test.',
+      'one.test:8080',
+      'under_score.test',
+      '10.0.0.1:80',
+      '[fd00::1]:80',
+      '[::ffff:10.0.0.1]',
+    ])
+      expect([host, await status(host)]).toEqual([host, 200]);
+  });
+
   it('may depend on method, headers and query, also by patterns that match the whole value', async () => {
     await serve({
       'm.test/1': { to: 'a', rule: { method: 'POST', path: { type: 'exact', value: '/' } } },
