@@ -8,7 +8,7 @@ export type TLSOptions = {
 };
 
 /** What a user writes into `tls.options` of a listener. */
-export const optionNames = {
+const optionNames = {
   minimum: 'netloom.dev/tls-min-version',
   ciphers: 'netloom.dev/tls-ciphers',
 } as const;
@@ -17,7 +17,7 @@ export const optionNames = {
  * Cipher suites of TLS 1.2 that may be asked for, by OpenSSL's names: forward secrecy and authenticated encryption first, then what old
  * clients need. Those of TLS 1.3 are all good and can't be chosen.
  */
-export const knownCiphers: readonly string[] = [
+const knownCiphers: readonly string[] = [
   'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES128-GCM-SHA256',
   'ECDHE-ECDSA-AES256-GCM-SHA384',
