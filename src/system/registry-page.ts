@@ -32,5 +32,9 @@ export function registryPage(registry: Readonly<Record<string, Section>>): strin
 function text(section: string, value: unknown): string {
   if (typeof value === 'number' && section.endsWith('Marks'))
     return `0x${value.toString(16).padStart(8, '0')}`;
-  return String(value);
+  return isRange(value) ? `${value.base} to ${value.base + value.count - 1}` : String(value);
+}
+
+function isRange(value: unknown): value is { readonly base: number; readonly count: number } {
+  return typeof value === 'object' && value !== null && 'base' in value && 'count' in value;
 }

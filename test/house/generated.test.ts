@@ -1,4 +1,4 @@
-/** Pages that are printed from the sources are what the sources print; `npx vitest run -u test/house` rewrites them. */
+/** Pages that are printed from the sources are what the sources print; `npx vitest run test/house -u` rewrites them. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { kinds } from '#api/kinds.ts';

@@ -1,9 +1,9 @@
 /** Pods of a Gateway that end on purpose (a rollout, a node that is drained) take no request with them. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { podType } from '#api/core.ts';
-import { gatewayKind } from '#api/kinds/gateway.ts';
 import { eventually } from '#lab/eventually.ts';
 import { type Cluster, startCluster } from './cluster.ts';
+import { askForPods } from './gateway-size.ts';
 import type { PodObject } from './pods.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 
@@ -13,18 +13,7 @@ const address = '192.168.66.245';
 beforeAll(async () => {
   cluster = await startCluster('gateway-end', { nodes: 3 });
   await cluster.applyExample('gateway-segment.yaml');
-  await cluster.apply({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'web-size', namespace: 'default' },
-    data: { replicas: '2' },
-  });
-  const parametersRef = { group: '', kind: 'ConfigMap', name: 'web-size' };
-  await cluster.client.patch(
-    gatewayKind,
-    { name: 'web', namespace: 'default' },
-    { kind: 'merge', body: { spec: { infrastructure: { parametersRef } } } },
-  );
+  await askForPods(cluster, 'web', 2);
   await kubectl('wait', '--for=condition=Programmed', 'gateway/web', '--timeout=90s');
   await bothReady();
   await eventually(async () => {

@@ -6,6 +6,7 @@ import { gatewayKind } from '#api/kinds/gateway.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { eventually } from '#lab/eventually.ts';
 import { type Cluster, startCluster } from './cluster.ts';
+import { askForPods } from './gateway-size.ts';
 import { startTraffic } from './traffic.ts';
 
 let cluster: Cluster;
@@ -122,18 +123,7 @@ test('a pod that is deleted comes back with what it is to serve', async () => {
 
 test('pods that end refuse no request', async () => {
   await setPath('/');
-  await cluster.apply({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'web-size', namespace: 'default' },
-    data: { replicas: '2' },
-  });
-  const parametersRef = { group: '', kind: 'ConfigMap', name: 'web-size' };
-  await cluster.client.patch(
-    gatewayKind,
-    { name: 'web', namespace: 'default' },
-    { kind: 'merge', body: { spec: { infrastructure: { parametersRef } } } },
-  );
+  await askForPods(cluster, 'web', 2);
   await eventually(async () => expect((await pods()).items).toHaveLength(2), 20_000);
   await kubectl('rollout', 'status', 'deployment/web-netloom', '--timeout=60s');
   const traffic = await startTraffic(cluster.lab, { node: 'outside' }, [

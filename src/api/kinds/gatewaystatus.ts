@@ -52,7 +52,7 @@ export const waiting = (...types: readonly string[]) =>
     lastTransitionTime: '1970-01-01T00:00:00Z',
   }));
 
-export const parentReferenceSchema = (description: string) =>
+const parentReferenceSchema = (description: string) =>
   ({
     type: 'object',
     description,
@@ -154,7 +154,7 @@ export const routeKindsSchema = (description: string) =>
     },
   }) as const;
 
-export const listenerStatusSchema = {
+const listenerStatusSchema = {
   type: 'array',
   description: 'By listener.',
   maxItems: 64,

@@ -5,19 +5,19 @@
  */
 import type { GatewayIntent } from '#intent/gateway.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
-import { classStatus } from './class-status.ts';
-import { policyContext } from './entry-context.ts';
-import { acceptedGateway, gatewayStatus, type StatusContext } from './gateway-status.ts';
+import { policyContext } from './entries/entry-context.ts';
+import { createHolding, type Holding } from './entries/holding.ts';
+import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
 import { type GatewayView, viewGateway } from './gateway-view.ts';
-import { createHolding, type Holding } from './holding.ts';
 import { createInputs } from './inputs.ts';
-import { acceptedSet, listenerSetStatus } from './listener-set-status.ts';
-import type { ListenerGroup } from './listeners.ts';
+import type { ListenerGroup } from './listeners/listeners.ts';
 import { createLookups } from './lookups.ts';
-import { createRouteBook } from './route-book.ts';
-import { listenerText } from './same-attachments.ts';
-import { createStatuses } from './statuses.ts';
-import { tlsPolicyConditions, tlsPolicyReferences } from './tls-policies.ts';
+import { createRouteBook } from './routes/route-book.ts';
+import { listenerText } from './routes/same-attachments.ts';
+import { classStatus } from './status/class-status.ts';
+import { acceptedGateway, gatewayStatus, type StatusContext } from './status/gateway-status.ts';
+import { acceptedSet, listenerSetStatus } from './status/listener-set-status.ts';
+import { createStatuses } from './status/statuses.ts';
 import {
   controllerName,
   type GatewayBook,

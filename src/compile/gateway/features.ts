@@ -97,7 +97,7 @@ const inside =
   'Routes of traffic between pods are not served: Services, policy and QoS are what Netloom has there.';
 
 const mesh: readonly Feature[] = [
-  core('Mesh', 'routes whose parent is a Service'),
+  { ...core('Mesh', 'routes whose parent is a Service'), refused: inside },
   ...[
     'MeshClusterIPMatching',
     'MeshConsumerRoute',
@@ -108,8 +108,8 @@ const mesh: readonly Feature[] = [
     'MeshHTTPRouteRedirectPort',
     'MeshHTTPRouteRewritePath',
     'MeshHTTPRouteSchemeRedirect',
-  ].map((name) => extended(name, 'the same of such routes')),
-].map((feature) => ({ ...feature, refused: inside }));
+  ].map((name) => ({ ...extended(name, 'something of such routes'), refused: 'See `Mesh`.' })),
+];
 
 /** In the order of the page. */
 export const features: readonly { readonly title: string; readonly features: readonly Feature[] }[] = [

@@ -3,10 +3,10 @@ import type { GatewayIntent } from '#intent/gateway.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
 import { olderFirst } from './age.ts';
 import type { Asking } from './inputs.ts';
-import { gatewayGroup, type Refusal } from './listener-protocols.ts';
-import { certificateIntent, compileListeners, type ListenerGroup } from './listeners.ts';
+import { gatewayGroup, type Refusal } from './listeners/listener-protocols.ts';
+import { certificateIntent, compileListeners, type ListenerGroup } from './listeners/listeners.ts';
 import { findCertificate } from './named-objects.ts';
-import { allowsNamespace } from './namespaces.ts';
+import { allowsNamespace } from './routes/namespaces.ts';
 import { controllerName, type GatewaySlots } from './types.ts';
 
 export type GatewayView = {

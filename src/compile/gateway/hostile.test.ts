@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
 import { readRoute } from '#model/gateway/route.ts';
-import { routeEntries } from './route-entries.ts';
+import { routeEntries } from './entries/route-entries.ts';
 import { attachment, contextOf, listener } from './samples.ts';
 
 /** What breaks out of quotes, lines, Lua, nginx and regular expressions, if anything does. */

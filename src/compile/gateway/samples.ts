@@ -13,7 +13,7 @@ import type {
   L4RouteModel,
 } from '#model/gateway/types.ts';
 import type { EndpointModel, EndpointSliceModel } from '#model/service.ts';
-import { tlsOf } from './tls-policies.ts';
+import { tlsOf } from './entries/tls-policies.ts';
 import type { Attachment, EntryContext, Listener, Permits } from './types.ts';
 
 const created = '2026-01-01T00:00:00Z';

@@ -5,9 +5,9 @@ import { type Entry, entryName, heldDomains } from './objects.ts';
 export type Problem = { readonly entry: string; readonly reason: string };
 
 /** Bytes of one entry: a certificate chain with its key takes some 10 kB. */
-export const entryLimit = 256 * 1024;
+const entryLimit = 256 * 1024;
 /** Bytes of a key. */
-export const keyLimit = 4096;
+const keyLimit = 4096;
 
 export type Lowered = {
   readonly value: readonly Entry[];

@@ -19,7 +19,7 @@ import { readListeners, readNamespaces } from './listeners.ts';
 import type { ClientValidationModel, GatewayAddress, GatewayModel, ObjectReference } from './types.ts';
 
 /** On a Gateway, or on what is made for it. */
-export const proxyProtocolAnnotation = 'netloom.dev/proxy-protocol';
+const proxyProtocolAnnotation = 'netloom.dev/proxy-protocol';
 
 /** Only one without a spec or a class has no value: what can't be used is left out, and a client certificate that is asked for stays so. */
 export function readGateway(object: KubeObject): Read<GatewayModel> {

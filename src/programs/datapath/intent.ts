@@ -6,6 +6,7 @@ import {
   type IntentChange,
   type NodeIntent,
 } from '#intent/node.ts';
+import { isObject, wrongShape } from '../change-shape.ts';
 
 export type IntentHolder = {
   /** The present whole; changed in place. */
@@ -54,24 +55,15 @@ export function createIntentHolder(): IntentHolder {
 /** What is wrong with a text as a change from the agent, or the change. Shapes only: its entries are the agent's own work. */
 export function readChange(body: unknown): IntentChange | { readonly wrong: string } {
   if (!isObject(body)) return { wrong: 'not a JSON object' };
-  const { generation, replace, put, remove } = body;
+  const { generation, replace } = body;
   if (!Number.isSafeInteger(generation) || (generation as number) < 1)
     return { wrong: 'generation: not a positive integer' };
   if (typeof replace !== 'boolean') return { wrong: 'replace: not a boolean' };
-  if (!isObject(put) || !isObject(remove)) return { wrong: 'put and remove: not objects' };
-  for (const domain of [...Object.keys(put), ...Object.keys(remove)]) {
-    if (domain === 'endpoints') return { wrong: 'endpoints: written by the datapath alone' };
-    if (!domains.includes(domain as Domain)) return { wrong: `${domain}: no such domain` };
-  }
-  for (const [domain, entries] of Object.entries(put)) {
-    if (!isObject(entries) || !Object.values(entries).every(isObject))
-      return { wrong: `put.${domain}: not a record of objects` };
-  }
-  for (const [domain, keys] of Object.entries(remove)) {
-    if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) {
-      return { wrong: `remove.${domain}: not a list of strings` };
-    }
-  }
+  const wrong = wrongShape(body, (domain) => {
+    if (domain === 'endpoints') return 'written by the datapath alone';
+    return domains.includes(domain as Domain) ? undefined : 'no such domain';
+  });
+  if (wrong !== undefined) return { wrong };
   return body as IntentChange;
 }
 
@@ -110,8 +102,4 @@ function fold(intent: Record<Domain, Record<string, unknown>>, change: IntentCha
 
 function copy(intent: Record<Domain, Record<string, unknown>>): IntentChange['put'] {
   return Object.fromEntries(domains.map((domain) => [domain, { ...intent[domain] }]));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

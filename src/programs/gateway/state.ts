@@ -1,5 +1,6 @@
 /** What the instance holds: the fold of all changes that were taken, as the controller sent them. */
 import type { GatewayChange, GatewayDomain, GatewayIntent } from '#intent/gateway.ts';
+import { isObject, wrongShape } from '../change-shape.ts';
 
 export type GatewayState = {
   /** Of the last change that was taken; 0: none yet. */
@@ -70,28 +71,15 @@ export function readChange(text: string): GatewayChange | { readonly wrong: stri
     return { wrong: `not JSON: ${(error as Error).message}` };
   }
   if (!isObject(body)) return { wrong: 'not a JSON object' };
-  const { generation, after, replace, put, remove } = body;
+  const { generation, after, replace } = body;
   if (!Number.isSafeInteger(generation) || (generation as number) < 1)
     return { wrong: 'generation: not a positive integer' };
   if (!Number.isSafeInteger(after) || (after as number) < 0)
     return { wrong: 'after: not an integer of 0 or more' };
   if (typeof replace !== 'boolean') return { wrong: 'replace: not a boolean' };
-  if (!isObject(put) || !isObject(remove)) return { wrong: 'put and remove: not objects' };
-  for (const domain of [...Object.keys(put), ...Object.keys(remove)]) {
-    if (!(domains as readonly string[]).includes(domain)) return { wrong: `${domain}: no such domain` };
-  }
-  for (const [domain, entries] of Object.entries(put)) {
-    if (!isObject(entries) || !Object.values(entries).every(isObject))
-      return { wrong: `put.${domain}: not a record of objects` };
-  }
-  for (const [domain, keys] of Object.entries(remove)) {
-    if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) {
-      return { wrong: `remove.${domain}: not a list of strings` };
-    }
-  }
+  const wrong = wrongShape(body, (domain) =>
+    (domains as readonly string[]).includes(domain) ? undefined : 'no such domain',
+  );
+  if (wrong !== undefined) return { wrong };
   return body as GatewayChange;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

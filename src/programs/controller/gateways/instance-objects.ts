@@ -24,7 +24,7 @@ export type InstanceSpec = {
 export type InstanceObject = { readonly type: ResourceType; readonly object: KubeObject };
 
 /** Tells which version of our wishes an object has: what they no longer say must go from it. */
-export const wishesAnnotation = 'netloom.dev/gateway-wishes';
+const wishesAnnotation = 'netloom.dev/gateway-wishes';
 
 /** In the order in which they are made. Without a port there is no Service, with one replica no PodDisruptionBudget. */
 export function instanceObjects(spec: InstanceSpec): readonly InstanceObject[] {

@@ -73,7 +73,7 @@ export function carry(client: Socket, target: Target, context: SecureContext, ca
 }
 
 /** `ADDRESS:PORT`, IPv6 in brackets. */
-export function splitEndpoint(endpoint: string): { readonly host: string; readonly port: number } {
+function splitEndpoint(endpoint: string): { readonly host: string; readonly port: number } {
   const colon = endpoint.lastIndexOf(':');
   const host = endpoint.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
   return { host, port: Number(endpoint.slice(colon + 1)) };

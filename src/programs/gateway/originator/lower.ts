@@ -157,7 +157,7 @@ export function createLowering(directory: string): Lowering {
 }
 
 /** The same backend as nginx sees it, and the sockets that it names. */
-export function lowerBackend(
+function lowerBackend(
   directory: string,
   backend: GatewayBackendIntent,
   identity: ResolvedIdentity,

@@ -1,0 +1,141 @@
+/** What one route says to the data plane of one Gateway, and what is said of it in its status. Other routes have no part in it. */
+import type { GatewayActionIntent, GatewayRuleIntent } from '#intent/gateway.ts';
+import type { GRPCRouteModel, HTTPRouteModel } from '#model/gateway/types.ts';
+import type { Attachment, BackendUse, EntryContext, GatewayCondition, RouteEntriesOf } from '../types.ts';
+import { actionOf } from './actions.ts';
+import type { Refusal } from './backend-refs.ts';
+import type { Objection } from './filters.ts';
+import { matchesOf } from './matches.ts';
+import { streamsOf } from './streams.ts';
+
+/** `attachments` are those to one Gateway. A listener that isn't served gets no entries, but references are judged all the same. */
+export const routeEntries: RouteEntriesOf = (route, attachments, context) => {
+  if (route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') {
+    return requestEntries(route, attachments, context);
+  }
+  const { intent, uses, refusals } = streamsOf(route, attachments, context);
+  return {
+    intent: { rules: {}, actions: {}, streams: intent },
+    backends: uses,
+    conditions: conditionsOf(route.rules.length, { objections: [], closed: [], partly: [], refusals }),
+  };
+};
+
+function requestEntries(
+  route: HTTPRouteModel | GRPCRouteModel,
+  attachments: readonly Attachment[],
+  context: EntryContext,
+): ReturnType<RouteEntriesOf> {
+  const rules: Record<string, GatewayRuleIntent> = {};
+  const actions: Record<string, GatewayActionIntent> = {};
+  const uses = new Map<string, BackendUse>();
+  const objections: Placed[] = [];
+  const closed: Placed<Refusal>[] = [];
+  const partly: Placed[] = [];
+  const refusals: Refusal[] = [];
+  const places = attachments
+    .flatMap((each) => each.listeners)
+    .filter(({ listener, hosts }) => listener.served && hosts.length > 0);
+  for (const index of route.rules.keys()) {
+    const key = `${route.kind}/${route.key}|${index}`;
+    const action = actionOf(route, index, key, context);
+    refusals.push(...action.refusals);
+    if (action.objection !== undefined) objections.push({ rule: index, ...action.objection });
+    if (action.closed !== undefined) closed.push({ rule: index, ...action.closed });
+    partly.push(...action.partly.map((each) => ({ rule: index, ...each })));
+    if (places.length === 0) continue;
+    actions[key] = action.intent;
+    for (const use of action.uses) uses.set(use.key, use);
+    const matches = matchesOf(route, index);
+    for (const { listener, hosts } of places) {
+      for (const host of hosts) {
+        for (const [at, match] of matches.entries()) {
+          rules[`${listener.key}|${host}|${key}.${at}`] = {
+            listener: listener.key,
+            host,
+            ...match,
+            action: key,
+          };
+        }
+      }
+    }
+  }
+  return {
+    intent: { rules, actions, streams: {} },
+    backends: [...uses.values()],
+    conditions: conditionsOf(route.rules.length, { objections, closed, partly, refusals }),
+  };
+}
+
+type Placed<T = Objection> = T & { readonly rule: number };
+
+type Findings = {
+  /** To whole rules. */
+  readonly objections: readonly Placed[];
+  /** What rules can't be served without: among `refusals`, too. */
+  readonly closed: readonly Placed<Refusal>[];
+  /** To backends of rules that are served otherwise. */
+  readonly partly: readonly Placed[];
+  readonly refusals: readonly Refusal[];
+};
+
+/**
+ * A route is accepted while one of its rules is served, or would be if what it refers to were there. An extension that isn't known is a
+ * reference, too.
+ */
+function conditionsOf(
+  rules: number,
+  { objections, closed, partly, refusals }: Findings,
+): readonly GatewayCondition[] {
+  const isForeign = ({ reason }: Objection) => reason === 'InvalidKind';
+  const unresolved = [...objections.filter(isForeign), ...partly.filter(isForeign), ...refusals];
+  const invalid = objections.filter((each) => !isForeign(each));
+  const [first] = unresolved;
+  const resolved: GatewayCondition =
+    first === undefined
+      ? {
+          type: 'ResolvedRefs',
+          status: 'True',
+          reason: 'ResolvedRefs',
+          message: 'All that it refers to is there',
+        }
+      : { type: 'ResolvedRefs', status: 'False', reason: first.reason, message: joined(unresolved) };
+  const [worst] = invalid;
+  if (worst !== undefined && invalid.length === rules) {
+    return [{ type: 'Accepted', status: 'False', reason: worst.reason, message: joined(invalid) }, resolved];
+  }
+  const dropped = [...objections, ...closed].sort((a, b) => a.rule - b.rule);
+  // Said only of a route of which something is served.
+  const message = [
+    dropped.length === rules ? '' : droppedText(dropped, 'whose requests get 500'),
+    droppedText(partly, 'in part: the share of a backend gets 500'),
+  ].filter((text) => text !== '');
+  if (message.length === 0) return [resolved];
+  return [
+    resolved,
+    {
+      type: 'PartiallyInvalid',
+      status: 'True',
+      reason: 'UnsupportedValue',
+      message: message.join('. '),
+    },
+  ];
+}
+
+/** The specification wants it to begin so. */
+function droppedText(found: readonly Placed<{ readonly message: string }>[], what: string): string {
+  const rules = [...new Set(found.map(({ rule }) => rule))];
+  if (rules.length === 0) return '';
+  return `Dropped Rule${rules.length === 1 ? '' : 's'} ${rules.join(', ')}, ${what}: ${joined(found)}`;
+}
+
+/** A condition's message has at most 32,768 characters; nobody reads that many. */
+const shown = 8;
+
+function joined(findings: readonly { readonly message: string }[]): string {
+  const text = findings
+    .slice(0, shown)
+    .map(({ message }) => message)
+    .join('; ');
+  return findings.length > shown ? `${text}; and ${findings.length - shown} more` : text;
+}

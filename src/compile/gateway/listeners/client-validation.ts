@@ -1,0 +1,54 @@
+/** What client certificates must be on a port: spec.tls.frontend of a Gateway. */
+import type { ClientValidationModel, GatewayModel } from '#model/gateway/types.ts';
+import type { Asking } from '../inputs.ts';
+import { findAuthority } from '../named-objects.ts';
+import { gatewayGroup, type Refusal } from './listener-protocols.ts';
+
+export type ClientValidation = {
+  /** Key in GatewayIntent.authorities. */
+  readonly authority: string;
+  readonly mode: 'require' | 'fallback';
+  /** PEM of all references that lead somewhere; absent: none does. */
+  readonly certificates?: string;
+  /** The first reference that leads nowhere. */
+  readonly refused?: Refusal;
+};
+
+/** `undefined`: clients need no certificate. A port that `perPort` names gets nothing of the default. */
+export function clientValidationOf(
+  gateway: GatewayModel,
+  port: number,
+  ask: Asking,
+): ClientValidation | undefined {
+  const { default: common, perPort } = gateway.clientValidation;
+  const own = perPort.has(port);
+  const wish = own ? perPort.get(port) : common;
+  return wish === undefined ? undefined : resolve(gateway, own ? `port/${port}` : 'default', wish, ask);
+}
+
+/** Whether clients without a good certificate may come in somewhere. */
+export function allowsFallback({ clientValidation: { default: common, perPort } }: GatewayModel): boolean {
+  return [common, ...perPort.values()].some((each) => each?.mode === 'AllowInsecureFallback');
+}
+
+function resolve(
+  { namespace }: GatewayModel,
+  authority: string,
+  { authorities, mode }: ClientValidationModel,
+  ask: Asking,
+): ClientValidation {
+  const from = { group: gatewayGroup, kind: 'Gateway', namespace };
+  const reasons = { kind: 'InvalidCACertificateKind', object: 'InvalidCACertificateRef' };
+  const found = authorities.map((reference) => findAuthority(from, reference, reasons, ask));
+  const good = found.flatMap(({ value }) => (value === undefined ? [] : [value.certificates.trimEnd()]));
+  const refused =
+    found.length === 0
+      ? { reason: reasons.object, message: 'Names nothing to judge client certificates by' }
+      : found.find((each) => each.refused !== undefined)?.refused;
+  return {
+    authority,
+    mode: mode === 'AllowInsecureFallback' ? 'fallback' : 'require',
+    ...(good.length === 0 ? {} : { certificates: `${good.join('\n')}\n` }),
+    ...(refused === undefined ? {} : { refused }),
+  };
+}

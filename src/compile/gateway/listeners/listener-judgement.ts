@@ -1,0 +1,112 @@
+/** Listeners of a Gateway and its ListenerSets beside each other: what is wrong with each, and what it refers to. */
+import type {
+  CertificateModel,
+  GatewayModel,
+  ListenerModel,
+  ListenerSetModel,
+} from '#model/gateway/types.ts';
+import type { Asking } from '../inputs.ts';
+import { findCertificate } from '../named-objects.ts';
+import type { Listener } from '../types.ts';
+import { type ClientValidation, clientValidationOf } from './client-validation.ts';
+import { type Conflict, findConflicts } from './listener-conflicts.ts';
+import {
+  gatewayGroup,
+  hostnameOf,
+  type ListenerProtocol,
+  protocolOf,
+  type Refusal,
+} from './listener-protocols.ts';
+import { findOverlaps } from './overlaps.ts';
+
+/** A listener with all that was found about it, before it is known which port gets a socket. */
+export type JudgedListener = {
+  readonly owner: Listener['owner'];
+  readonly model: ListenerModel;
+  readonly protocol: ListenerProtocol | Refusal;
+  readonly conflict: Conflict | undefined;
+  readonly certificates: readonly CertificateModel[];
+  /** Why one of its certificates can't be used. */
+  readonly certificateRefused: Refusal | undefined;
+  readonly validation: ClientValidation | undefined;
+  readonly overlaps: boolean;
+};
+
+/** The Gateway's own first, then those of `sets`, which are those that it takes, in their order. */
+export function judgeListeners(
+  gateway: GatewayModel,
+  sets: readonly ListenerSetModel[],
+  ask: Asking,
+): readonly JudgedListener[] {
+  const own = { kind: 'Gateway' as const, key: gateway.key, namespace: gateway.namespace };
+  const all = [
+    ...gateway.listeners.map((model) => ({ level: 0, owner: own, model })),
+    ...sets.flatMap(({ key, namespace, listeners }, index) => {
+      const owner = { kind: 'ListenerSet' as const, key, namespace };
+      return listeners.map((model) => ({ level: index + 1, owner, model }));
+    }),
+  ].map((each) => ({ ...each, protocol: protocolOf(each.model) }));
+  const distinct = all.flatMap(({ level, model, protocol }, index) =>
+    'reason' in protocol
+      ? []
+      : [
+          {
+            index,
+            level,
+            port: model.port,
+            protocol: model.protocol,
+            family: protocol.family,
+            hostname: hostnameOf(model),
+          },
+        ],
+  );
+  const conflicts = new Map(
+    [...findConflicts(distinct)].map(([index, conflict]) => [distinct[index]?.index, conflict]),
+  );
+  const secure = distinct.filter(({ protocol, index }) => protocol === 'HTTPS' && !conflicts.has(index));
+  const overlaps = new Set([...findOverlaps(secure)].map((index) => secure[index]?.index));
+  const validations = new Map<number, ClientValidation | undefined>();
+  const validationAt = (port: number): ClientValidation | undefined => {
+    if (!validations.has(port)) validations.set(port, clientValidationOf(gateway, port, ask));
+    return validations.get(port);
+  };
+  return all.map(({ owner, model, protocol }, index) => ({
+    owner,
+    model,
+    protocol,
+    conflict: conflicts.get(index),
+    ...certificatesOf(owner, model, protocol, ask),
+    validation: 'kind' in protocol && protocol.kind === 'https' ? validationAt(model.port) : undefined,
+    overlaps: overlaps.has(index),
+  }));
+}
+
+/** Whether it would be served if its port got a socket. */
+export function isSound({ protocol, conflict, certificates, validation }: JudgedListener): boolean {
+  if ('reason' in protocol || conflict !== undefined) return false;
+  const ends = protocol.kind === 'https' || protocol.kind === 'terminate';
+  return (
+    !(ends && certificates.length === 0) &&
+    (validation === undefined || validation.certificates !== undefined)
+  );
+}
+
+function certificatesOf(
+  { kind, namespace }: Listener['owner'],
+  { tls }: ListenerModel,
+  protocol: ListenerProtocol | Refusal,
+  ask: Asking,
+): Pick<JudgedListener, 'certificates' | 'certificateRefused'> {
+  const ends = 'kind' in protocol && (protocol.kind === 'https' || protocol.kind === 'terminate');
+  if (!ends || tls === undefined) return { certificates: [], certificateRefused: undefined };
+  const reason = 'InvalidCertificateRef';
+  const from = { group: gatewayGroup, kind, namespace };
+  const found = tls.certificates.map((each) => findCertificate(from, each, reason, ask));
+  return {
+    certificates: found.flatMap(({ value }) => value ?? []),
+    certificateRefused:
+      found.length === 0
+        ? { reason, message: 'Names no certificate' }
+        : found.find(({ refused }) => refused !== undefined)?.refused,
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * Routes that want the same of one listener. HTTPRoutes and GRPCRoutes with hostnames in common can't both be there: the younger is
+ * refused. Of TLSRoutes, TCPRoutes and UDPRoutes the oldest has a hostname.
+ */
+import type { RouteKind, RouteModel } from '#model/gateway/types.ts';
+import { byText, olderFirst } from '../age.ts';
+import { type ClaimIndex, createClaimIndex } from './claims.ts';
+
+export type Claimant = Pick<RouteModel, 'kind' | 'key' | 'created'>;
+
+export type Contention = {
+  /** What a route wants of which listener, in place of what it wanted before. `id` is `KIND/namespace/name`. */
+  set(id: string, route: Claimant | undefined, wants: ReadonlyMap<string, readonly string[]>): void;
+  /** Routes that lose something else than before. */
+  settle(): readonly string[];
+  /** Hostnames that a route wants of a listener in vain; empty: it gets all. */
+  lost(id: string, listener: string): readonly string[];
+};
+
+type Claim = { readonly id: string; readonly route: Claimant; readonly listener: string };
+
+export function createContention(): Contention {
+  const claimants = new Map<
+    string,
+    { readonly route: Claimant; readonly wants: ReadonlyMap<string, readonly string[]> }
+  >();
+  /** By listener and kind; all routes of connections are one kind. */
+  const indexes = new Map<string, ClaimIndex>();
+  const losses = new Map<string, Map<string, readonly string[]>>();
+  const due = new Map<string, Claim>();
+  const changed = new Set<string>();
+
+  const keyOf = (listener: string, kind: RouteKind): string =>
+    `${rivalOf(kind) === undefined ? 'stream' : kind} ${listener}`;
+  const demand = (id: string, listener: string): void => {
+    const claimant = claimants.get(id);
+    if (claimant !== undefined) due.set(`${listener} ${id}`, { id, route: claimant.route, listener });
+  };
+  const holders = (listener: string, host: string): readonly string[] =>
+    indexes.get(`stream ${listener}`)?.at(host) ?? [];
+  const rivals = (kind: RouteKind, listener: string, hosts: readonly string[]): Iterable<string> => {
+    const other = rivalOf(kind);
+    if (other === undefined) return new Set(hosts.flatMap((host) => holders(listener, host)));
+    return indexes.get(keyOf(listener, other))?.overlapping(hosts) ?? [];
+  };
+  const wantedBy = (id: string, listener: string): readonly string[] =>
+    claimants.get(id)?.wants.get(listener) ?? [];
+
+  const lossOf = ({ id, route, listener }: Claim): readonly string[] => {
+    const hosts = wantedBy(id, listener);
+    const isOlder = (other: string): boolean => {
+      const rival = claimants.get(other)?.route;
+      return rival !== undefined && before(rival, route);
+    };
+    if (rivalOf(route.kind) === undefined)
+      return hosts.filter((host) => holders(listener, host).some(isOlder));
+    const stays = (other: string): boolean => (losses.get(other)?.get(listener) ?? []).length === 0;
+    for (const other of rivals(route.kind, listener, hosts)) if (isOlder(other) && stays(other)) return hosts;
+    return [];
+  };
+  const record = ({ id, listener }: Claim, loss: readonly string[]): boolean => {
+    const own = losses.get(id) ?? new Map<string, readonly string[]>();
+    if (JSON.stringify(own.get(listener) ?? []) === JSON.stringify(loss)) return false;
+    if (loss.length === 0) own.delete(listener);
+    else own.set(listener, loss);
+    if (own.size === 0) losses.delete(id);
+    else losses.set(id, own);
+    changed.add(id);
+    return true;
+  };
+
+  return {
+    set(id, route, wants) {
+      const known = claimants.get(id);
+      for (const [listener, hosts] of known?.wants ?? []) {
+        const { kind } = known!.route;
+        const index = indexes.get(keyOf(listener, kind));
+        for (const host of hosts) index?.remove(host, id);
+        if (index?.isEmpty() === true) indexes.delete(keyOf(listener, kind));
+        for (const other of rivals(kind, listener, hosts)) demand(other, listener);
+        if (route === undefined || !wants.has(listener)) {
+          due.delete(`${listener} ${id}`);
+          record({ id, route: known!.route, listener }, []);
+        }
+      }
+      claimants.delete(id);
+      if (route === undefined) return;
+      claimants.set(id, { route, wants });
+      for (const [listener, hosts] of wants) {
+        const key = keyOf(listener, route.kind);
+        const index = indexes.get(key) ?? createClaimIndex();
+        indexes.set(key, index);
+        for (const host of hosts) index.add(host, id);
+        demand(id, listener);
+        for (const other of rivals(route.kind, listener, hosts)) demand(other, listener);
+      }
+    },
+    settle() {
+      // What becomes of a route depends on older ones only, so each is decided once.
+      const queue = [...due.values()].sort(compare);
+      due.clear();
+      for (let next = 0; next < queue.length; next += 1) {
+        const claim = queue[next]!;
+        if (!record(claim, lossOf(claim)) || rivalOf(claim.route.kind) === undefined) continue;
+        for (const id of rivals(claim.route.kind, claim.listener, wantedBy(claim.id, claim.listener))) {
+          const rival = claimants.get(id)?.route;
+          if (rival === undefined || !before(claim.route, rival)) continue;
+          insert(queue, next + 1, { id, route: rival, listener: claim.listener });
+        }
+      }
+      const result = [...changed].sort(byText);
+      changed.clear();
+      return result;
+    },
+    lost: (id, listener) => losses.get(id)?.get(listener) ?? [],
+  };
+}
+
+function rivalOf(kind: RouteKind): RouteKind | undefined {
+  return kind === 'HTTPRoute' ? 'GRPCRoute' : kind === 'GRPCRoute' ? 'HTTPRoute' : undefined;
+}
+
+function before(a: Claimant, b: Claimant): boolean {
+  return (olderFirst(a, b) || byText(a.kind, b.kind)) < 0;
+}
+
+function compare(a: Claim, b: Claim): number {
+  return olderFirst(a.route, b.route) || byText(a.route.kind, b.route.kind) || byText(a.listener, b.listener);
+}
+
+/** Into its place among those from `from` on, unless it is there. */
+function insert(queue: Claim[], from: number, claim: Claim): void {
+  let low = from;
+  let high = queue.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compare(queue[middle]!, claim) < 0) low = middle + 1;
+    else high = middle;
+  }
+  const there = queue[low];
+  if (there === undefined || compare(there, claim) !== 0) queue.splice(low, 0, claim);
+}

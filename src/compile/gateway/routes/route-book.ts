@@ -1,0 +1,219 @@
+/** Routes in the book: where each is attached, what it gets beside others, and what it says to the data planes of its Gateways. */
+import type { ParentReference, RouteModel } from '#model/gateway/types.ts';
+import { backendEntries } from '../entries/backend-entries.ts';
+import { createEntryContext } from '../entries/entry-context.ts';
+import type { Holding } from '../entries/holding.ts';
+import { routeEntries } from '../entries/route-entries.ts';
+import type { GatewayView } from '../gateway-view.ts';
+import type { Inputs } from '../inputs.ts';
+import { gatewayGroup } from '../listeners/listener-protocols.ts';
+import type { Lookups } from '../lookups.ts';
+import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from '../types.ts';
+import { createUsers } from '../users.ts';
+import { attach, type Parent } from './attach.ts';
+import { createContention } from './contention.ts';
+import { finalAttachment, routeStatus } from './route-outcome.ts';
+import { sameAttachments } from './same-attachments.ts';
+
+export type RouteBook = {
+  /** After the Gateways: brings all routes that are due to what they are now. */
+  settle(): void;
+  /** `undefined`: no parent of the route is ours. */
+  status(id: string): GatewayStatus | undefined;
+  attachedRoutes(listener: string): number;
+  /** Gateways whose routes name a Service. */
+  gatewaysOf(service: string): readonly string[];
+};
+
+/** What the rest of the book gives. */
+export type RouteBookContext = {
+  readonly lookups: Lookups;
+  readonly inputs: Inputs;
+  readonly views: ReadonlyMap<string, GatewayView>;
+  readonly holdingOf: (gateway: string) => Holding | undefined;
+  /** By `KIND/namespace/name`: what is said of the object may be something else. */
+  readonly restate: (id: string) => void;
+};
+
+/** A route as it was when it was last looked at. */
+type Known = {
+  readonly route: RouteModel;
+  /** Before contention. */
+  readonly wanted: readonly Attachment[];
+  /** By Gateway: what came of it. */
+  readonly parts: ReadonlyMap<string, Part>;
+};
+
+type Part = { readonly attachments: readonly Attachment[]; readonly conditions: readonly GatewayCondition[] };
+
+export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: RouteBookContext): RouteBook {
+  const { ask } = inputs;
+  const known = new Map<string, Known>();
+  const contention = createContention();
+  const attached = createUsers();
+  const backends = createUsers();
+  const uses = new Map<string, BackendUse>();
+  /** Services by who names them, and by the Gateways of those. */
+  const services = createUsers();
+  const gatewaysBy = new Map<string, Set<string>>();
+  const owners = new Map<string, Listener['owner']>();
+  const contextOf = createEntryContext(ask, views, lookups);
+
+  const parentOf = (reference: ParentReference): Parent | undefined => {
+    const { group, kind, namespace, name } = reference;
+    if (group !== gatewayGroup || (kind !== 'Gateway' && kind !== 'ListenerSet')) return undefined;
+    const key = `${namespace}/${name}`;
+    lookups.note(`parent ${kind}/${key}`);
+    const set = kind === 'ListenerSet' ? ask.get('listenerSet', key)?.parent : undefined;
+    const gateway = kind === 'Gateway' ? key : set && `${set.namespace}/${set.name}`;
+    const view = gateway === undefined ? undefined : views.get(gateway);
+    if (gateway === undefined || view === undefined) return undefined;
+    if (kind === 'ListenerSet' && !view.sets.has(key)) return undefined;
+    return { gateway, listeners: view.parents.get(`${kind}/${key}`)?.listeners ?? [] };
+  };
+
+  const lookAt = (id: string): void => {
+    const route = inputs.peek('route', id);
+    const before = known.get(id);
+    const wanted = lookups.track('route', id, () => {
+      const asked = ask.get('route', id);
+      return asked === undefined ? [] : attach(asked, parentOf, ask);
+    });
+    if (route === undefined) lookups.forget('route', id);
+    if (before !== undefined && before.route === route && sameAttachments(before.wanted, wanted)) return;
+    lookups.mark('entries', id);
+    if (route === undefined) contention.set(id, undefined, new Map());
+    else {
+      contention.set(id, route, wantsOf(wanted));
+      known.set(id, { route, wanted, parts: before?.parts ?? new Map<string, Part>() });
+    }
+  };
+
+  const compute = (id: string): void => {
+    const route = inputs.peek('route', id);
+    const before = known.get(id);
+    if (before === undefined) return;
+    const wanted = route === undefined ? [] : before.wanted;
+    const parts = new Map<string, Part>();
+    const gateways = new Set([...before.parts.keys(), ...wanted.map(({ gateway }) => gateway)]);
+    lookups.track('entries', id, () => {
+      for (const gateway of gateways) {
+        const own = wanted.filter((each) => each.gateway === gateway);
+        const part =
+          route === undefined || own.length === 0 ? undefined : computePart(id, route, gateway, own);
+        if (part === undefined) release(id, gateway);
+        else parts.set(gateway, part);
+      }
+    });
+    const listeners = [...parts.values()].flatMap(acceptingListeners);
+    for (const { key, owner } of listeners) owners.set(key, owner);
+    const { added, removed } = attached.set(
+      id,
+      listeners.map(({ key }) => key),
+    );
+    for (const key of [...added, ...removed]) {
+      const owner = owners.get(key);
+      if (owner !== undefined) restate(`${owner.kind}/${owner.key}`);
+      if (attached.of(key).size === 0) owners.delete(key);
+    }
+    if (route === undefined) {
+      lookups.forget('entries', id);
+      known.delete(id);
+    } else known.set(id, { ...before, route, parts });
+    restate(id);
+  };
+
+  const computePart = (
+    id: string,
+    route: RouteModel,
+    gateway: string,
+    wanted: readonly Attachment[],
+  ): Part => {
+    const attachments = wanted.map((each) =>
+      finalAttachment(route.kind, each, (listener) => contention.lost(id, listener)),
+    );
+    const served = attachments.filter(({ listeners }) => listeners.length > 0);
+    const asked = new Set<string>();
+    const entries = routeEntries(route, served, contextOf(gateway, asked));
+    holdingOf(gateway)?.need(id, served.length === 0 ? {} : entries.intent);
+    useBackends(id, gateway, served.length === 0 ? [] : entries.backends);
+    nameServices(id, gateway, served.length === 0 ? [] : asked);
+    return { attachments, conditions: entries.conditions };
+  };
+  const release = (id: string, gateway: string): void => {
+    holdingOf(gateway)?.need(id, {});
+    useBackends(id, gateway, []);
+    nameServices(id, gateway, []);
+  };
+
+  const useBackends = (id: string, gateway: string, wanted: readonly BackendUse[]): void => {
+    const thing = ({ key }: BackendUse) => `${gateway} ${key}`;
+    for (const use of wanted) uses.set(thing(use), use);
+    const { added, removed } = backends.set(`${gateway} ${id}`, wanted.map(thing));
+    for (const each of added) lookups.mark('backend', each);
+    for (const each of removed) if (backends.of(each).size === 0) lookups.mark('backend', each);
+  };
+  const nameServices = (id: string, gateway: string, named: Iterable<string>): void => {
+    const things = [...named].map((service) => `${service} ${gateway}`);
+    const { added, removed } = services.set(`${gateway} ${id}`, things);
+    const first = added.filter((thing) => services.of(thing).size === 1);
+    const last = removed.filter((thing) => services.of(thing).size === 0);
+    for (const thing of [...first, ...last]) {
+      const [service = ''] = thing.split(' ');
+      const those = gatewaysBy.get(service) ?? new Set<string>();
+      if (first.includes(thing)) those.add(gateway);
+      else those.delete(gateway);
+      if (those.size === 0) gatewaysBy.delete(service);
+      else gatewaysBy.set(service, those);
+      lookups.touch(`users ${service}`);
+    }
+  };
+
+  const computeBackend = (thing: string): void => {
+    const [gateway = ''] = thing.split(' ');
+    const use = uses.get(thing);
+    if (use === undefined) return;
+    if (backends.of(thing).size === 0) {
+      uses.delete(thing);
+      lookups.forget('backend', thing);
+      holdingOf(gateway)?.need(`backend ${use.key}`, {});
+      return;
+    }
+    const entries = lookups.track('backend', thing, () => backendEntries(use, contextOf(gateway)));
+    holdingOf(gateway)?.need(`backend ${use.key}`, entries);
+  };
+
+  return {
+    settle() {
+      for (const id of lookups.take('route')) lookAt(id);
+      for (const id of contention.settle()) lookups.mark('entries', id);
+      for (const id of lookups.take('entries')) compute(id);
+      for (const thing of lookups.take('backend')) computeBackend(thing);
+    },
+    status(id) {
+      const one = known.get(id);
+      return one === undefined ? undefined : routeStatus(one.route, one.wanted, one.parts);
+    },
+    attachedRoutes: (listener) => attached.of(listener).size,
+    gatewaysOf(service) {
+      lookups.note(`users ${service}`);
+      return [...(gatewaysBy.get(service) ?? [])].sort();
+    },
+  };
+}
+
+/** Listeners that count the route: those of accepted attachments, whether they are served or not. */
+function acceptingListeners({ attachments, conditions }: Part): readonly Listener[] {
+  if (conditions.some(({ type, status }) => type === 'Accepted' && status === 'False')) return [];
+  return attachments.flatMap(({ listeners }) => listeners.map(({ listener }) => listener));
+}
+
+function wantsOf(attachments: readonly Attachment[]): ReadonlyMap<string, readonly string[]> {
+  const wants = new Map<string, readonly string[]>();
+  for (const { listeners } of attachments) {
+    for (const { listener, hosts } of listeners) {
+      wants.set(listener.key, [...new Set([...(wants.get(listener.key) ?? []), ...hosts])]);
+    }
+  }
+  return wants;
+}
