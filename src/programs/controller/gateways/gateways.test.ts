@@ -400,6 +400,39 @@ describe('the leader', () => {
     ]);
   });
 
+  test('a class that goes and comes back at once leaves nothing in pods of what was there before', async () => {
+    await stage.make(types.class, 'brief', { controllerName });
+    await stage.make(types.gateway, 'brief', {
+      gatewayClassName: 'brief',
+      listeners: [listener('a', 80), listener('b', 81)],
+    });
+    leader = stage.lead();
+    await eventually(() => stage.read(types.service, 'brief-brief'));
+    const pod = await stage.addPod('brief-brief', 'brief-pod', '10.0.0.61');
+    await eventually(() => expect(Object.keys(pod.held('listeners'))).toHaveLength(2));
+    const body = { metadata: { finalizers: null } };
+    await stage.client.patch(types.class, { name: 'brief' }, { kind: 'merge', body });
+    await Promise.all([
+      stage.client.delete(types.class, 'brief'),
+      stage.change(types.gateway, 'brief', { spec: { listeners: [listener('b', 81)] } }),
+    ]);
+    await eventually(() => stage.make(types.class, 'brief', { controllerName }));
+    await eventually(() => expect(Object.keys(pod.held('listeners'))).toEqual(['gateway/default/brief/b']));
+  });
+
+  test('stops at once, also while nothing can be listed', async () => {
+    const client = createClient({ server: 'http://127.0.0.1:1' });
+    const stopped = new AbortController();
+    const gateways = createGateways(
+      { client, image: 'x', registry: createRegistry(), log: silentLog },
+      () => {},
+    );
+    const running = gateways.run(stopped.signal);
+    stopped.abort();
+    await running;
+    client.close();
+  });
+
   test('a thousand routes at once are a thousand statuses, and few of their Gateway', async () => {
     leader = stage.lead();
     const pod = await running('busy', '10.0.0.7', listener('http', 80));
