@@ -222,7 +222,14 @@ describe('a Gateway', () => {
   });
 
   test('a certificate comes, is renewed, and goes with what refers to it', async () => {
-    leader = stage.lead();
+    let failing = 0;
+    leader = stage.lead((client) => ({
+      ...client,
+      get: (type, name, ...rest) =>
+        name === 'cert' && failing-- > 0
+          ? Promise.reject(new Error('the server is busy'))
+          : client.get(type, name, ...rest),
+    }));
     const tls = { mode: 'Terminate', certificateRefs: [{ name: 'cert' }] };
     const pod = await running('secured', '10.0.0.8', listener('http', 80));
     const https = listener('https', 443, { protocol: 'HTTPS', tls });
@@ -261,6 +268,12 @@ describe('a Gateway', () => {
     await eventually(() => expect(JSON.stringify(pod.held('certificates'))).not.toBe(first));
     await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80)) });
     await eventually(() => expect(pod.held('certificates')).toEqual({}));
+    // Of what nobody refers to only the version is kept: it is read again, however often that fails.
+    await stage.change(types.secret, 'cert', { data: pair() });
+    failing = 3;
+    await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80), https) });
+    await eventually(() => expect(JSON.stringify(pod.held('certificates'))).toContain('secured.example'));
+    expect(failing).toBeLessThan(0);
   });
 
   test('a certificate of another namespace is shown only while that permits it', async () => {
@@ -461,7 +474,7 @@ type Stage = {
   /** By address. */
   readonly pods: ReadonlyMap<string, FakePod>;
   /** Leads until it is stopped. */
-  lead(): { readonly registry: Registry; stop(): Promise<void> };
+  lead(alter?: (client: Client) => Client): { readonly registry: Registry; stop(): Promise<void> };
   make(type: ResourceType, name: string, spec: object, more?: object): Promise<KubeObject>;
   read(type: ResourceType, name: string): Promise<KubeObject>;
   change(type: ResourceType, name: string, body: object): Promise<KubeObject>;
@@ -503,13 +516,13 @@ async function openStage(): Promise<Stage> {
   const stage: Stage = {
     client,
     pods,
-    lead() {
+    lead(alter = (client) => client) {
       const own = newClient();
       const registry = createRegistry();
       const stopped = new AbortController();
       const gateways = createGateways(
         {
-          client: own,
+          client: alter(own),
           image: 'netloom/node',
           registry,
           log: silentLog,
