@@ -171,6 +171,22 @@ describe('a Gateway', () => {
     expect(await portsOf('taken-netloom')).toMatchObject([{ port: 1 }]);
   });
 
+  test('of two that come to one name the first has the instance, and its pods are told', async () => {
+    leader = stage.lead();
+    await running('x-y', '10.0.0.62', listener('http', 80));
+    await stage.make(types.class, 'y-netloom', { controllerName });
+    await stage.make(types.gateway, 'x', {
+      gatewayClassName: 'y-netloom',
+      listeners: [listener('other', 81)],
+    });
+    await seen(
+      () => stage.read(types.gateway, 'x'),
+      (gateway) => expect(messageOf(gateway, 'Programmed')).toContain("is not this Gateway's"),
+    );
+    const pod = await stage.addPod('x-y-netloom', 'x-y-second', '10.0.0.63');
+    await eventually(() => expect(Object.keys(pod.held('listeners'))).toEqual(['gateway/default/x-y/http']));
+  });
+
   test('follows its parameters, and keeps what it has while they are wrong', async () => {
     leader = stage.lead();
     const infrastructure = { parametersRef: { group: '', kind: 'ConfigMap', name: 'size' } };
