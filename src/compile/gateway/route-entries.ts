@@ -6,7 +6,14 @@ import type { Refusal } from './backend-refs.ts';
 import type { Objection } from './filters.ts';
 import { matchesOf } from './matches.ts';
 import { streamsOf } from './streams.ts';
-import type { Attachment, BackendUse, EntryContext, GatewayCondition, RouteEntriesOf } from './types.ts';
+import type {
+  Attachment,
+  BackendUse,
+  EntryContext,
+  GatewayCondition,
+  Listener,
+  RouteEntriesOf,
+} from './types.ts';
 
 /** `attachments` are those to one Gateway. A listener that isn't served gets no entries, but references are judged all the same. */
 export const routeEntries: RouteEntriesOf = (route, attachments, context) => {
@@ -33,14 +40,17 @@ function requestEntries(
   const closed: Placed<Refusal>[] = [];
   const partly: Placed[] = [];
   const refusals: Refusal[] = [];
-  const places = attachments
+  const wanted = attachments
     .flatMap((each) => each.listeners)
     .filter(({ listener, hosts }) => listener.served && hosts.length > 0);
+  const isTooLong = lengthOf(route, wanted) > longest;
+  const places = isTooLong ? [] : wanted;
   for (const index of route.rules.keys()) {
     const key = `${route.kind}/${route.key}|${index}`;
     const action = actionOf(route, index, key, context);
     refusals.push(...action.refusals);
-    if (action.objection !== undefined) objections.push({ rule: index, ...action.objection });
+    const objection = isTooLong ? tooLong : action.objection;
+    if (objection !== undefined) objections.push({ rule: index, ...objection });
     if (action.closed !== undefined) closed.push({ rule: index, ...action.closed });
     partly.push(...action.partly.map((each) => ({ rule: index, ...each })));
     if (places.length === 0) continue;
@@ -65,6 +75,35 @@ function requestEntries(
     backends: [...uses.values()],
     conditions: conditionsOf(route.rules.length, { objections, closed, partly, refusals }),
   };
+}
+
+/**
+ * Characters. Each match stands once for every hostname and listener: an object of a megabyte would become a hundred in every pod of a Gateway
+ * that others share. The largest that anybody writes by hand is a tenth of it.
+ */
+const longest = 8 * 1024 * 1024;
+
+const tooLong: Objection = {
+  reason: 'UnsupportedValue',
+  message: `spec: its matches, at all of its hostnames and listeners, are more than ${longest / 1024 / 1024} MiB`,
+};
+
+function lengthOf(
+  route: HTTPRouteModel | GRPCRouteModel,
+  places: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[],
+): number {
+  const times = places.reduce((sum, { hosts }) => sum + hosts.length, 0);
+  // The key of each has the listener, the host and the route in it, and the entry names them again.
+  const names = places.reduce(
+    (sum, { listener, hosts }) =>
+      sum + hosts.reduce((own, host) => own + 2 * (listener.key.length + host.length + route.key.length), 0),
+    0,
+  );
+  return route.rules.reduce(
+    (sum, { matches }) =>
+      sum + matches.reduce((own, match) => own + times * JSON.stringify(match).length + names, 0),
+    0,
+  );
 }
 
 type Placed<T = Objection> = T & { readonly rule: number };
