@@ -78,10 +78,10 @@ function requestEntries(
 }
 
 /**
- * Characters. Each match stands once for every hostname and listener: an object of a megabyte would become a hundred in every pod of a Gateway
- * that others share. The largest that anybody writes by hand is a tenth of it.
+ * Characters. Each match stands once for every hostname and listener: an object of a megabyte would become a hundred, in the controller and in
+ * every pod of a Gateway that others share. The largest that anybody writes by hand is a tenth of it.
  */
-const longest = 8 * 1024 * 1024;
+const longest = 4 * 1024 * 1024;
 
 const tooLong: Objection = {
   reason: 'UnsupportedValue',

@@ -1,7 +1,7 @@
 /** The feed: where the controller says what to hold, by TLS with the instance's own key and nothing else. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { GatewayRefusal } from '#intent/gateway.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -101,7 +101,7 @@ function limitUnproven(server: Server, onRefused: () => void): void {
     if (ports?.size === 0) unproven.delete(address);
   };
   server.on('connection', (socket) => {
-    const { remoteAddress: address = '', remotePort: port = 0 } = socket;
+    const { remoteAddress: address = '', remotePort: port = 0 } = socket as Socket;
     const ports = unproven.get(address) ?? new Set<number>();
     if (ports.size >= mostUnproven) {
       onRefused();
