@@ -2,6 +2,7 @@
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
@@ -34,7 +35,7 @@ export type Asking = {
   slicesOf(service: string): readonly EndpointSliceModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
-  /** Keys of Gateways with defaultScope All. */
+  /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
 
@@ -58,6 +59,7 @@ export function createInputs(lookups: Lookups): Inputs {
   };
   /** By index: what `members` answered, until one of them is another one. */
   const lists = new Map<string, readonly unknown[]>();
+  let defaults: readonly string[] | undefined;
   /**
    * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
    * others.
@@ -81,6 +83,7 @@ export function createInputs(lookups: Lookups): Inputs {
       if (map.get(of)?.size === 0) map.delete(of);
       if (from.includes(of) !== to.includes(of)) lookups.touch(`${index}s of ${of}`);
       lists.delete(`all ${index}s of ${of}`);
+      if (index === 'gateway') defaults = undefined;
       lookups.touch(`all ${index}s of ${of}`);
     }
   };
@@ -133,7 +136,14 @@ export function createInputs(lookups: Lookups): Inputs {
       setsOf: (gateway) => listed('listenerSet', gateway),
       slicesOf: (service) => members('slice', service),
       policiesOf: (service) => members('tlsPolicy', service),
-      defaultGateways: () => listed('gateway', 'default'),
+      defaultGateways() {
+        lookups.note('all gateways of default');
+        defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]
+          .flatMap((key) => peek('gateway', key) ?? [])
+          .sort(olderFirst)
+          .map(({ key }) => key);
+        return defaults;
+      },
     },
   };
 }
