@@ -69,11 +69,12 @@ test('a route whose matches are too many for the pods of a Gateway, all hostname
   const header = (at: number) => ({ name: `h${at}`, type: 'Exact' as const, value: 'x'.repeat(4096) });
   const match = httpMatch({ headers: Array.from({ length: 16 }, (_, at) => header(at)) });
   const route = httpRoute([httpRule({ matches: [match, match, match] }), httpRule()]);
-  const over = (hosts: number) => {
+  const over = (hosts: number, gateways = 1) => {
     const names = Array.from({ length: hosts }, (_, at) => `h${at}.example`);
-    return routeEntries(route, [attachment([web, ...names])], contextOf());
+    return routeEntries(route, [attachment([web, ...names])], contextOf(), gateways);
   };
   expect(Object.keys(over(16).intent.rules)).toHaveLength(16 * 4);
+  expect(over(16, 2).intent.rules).toEqual({});
   const { intent, conditions, backends } = over(50);
   expect(intent).toEqual({ rules: {}, actions: {}, streams: {} });
   expect(backends).toEqual([]);

@@ -16,9 +16,9 @@ import type {
 } from './types.ts';
 
 /** `attachments` are those to one Gateway. A listener that isn't served gets no entries, but references are judged all the same. */
-export const routeEntries: RouteEntriesOf = (route, attachments, context) => {
+export const routeEntries: RouteEntriesOf = (route, attachments, context, gateways = 1) => {
   if (route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') {
-    return requestEntries(route, attachments, context);
+    return requestEntries(route, attachments, context, longest / gateways);
   }
   const { intent, uses, refusals } = streamsOf(route, attachments, context);
   return {
@@ -32,6 +32,7 @@ function requestEntries(
   route: HTTPRouteModel | GRPCRouteModel,
   attachments: readonly Attachment[],
   context: EntryContext,
+  longestHere: number,
 ): ReturnType<RouteEntriesOf> {
   const rules: Record<string, GatewayRuleIntent> = {};
   const actions: Record<string, GatewayActionIntent> = {};
@@ -43,7 +44,7 @@ function requestEntries(
   const wanted = attachments
     .flatMap((each) => each.listeners)
     .filter(({ listener, hosts }) => listener.served && hosts.length > 0);
-  const isTooLong = lengthOf(route, wanted) > longest;
+  const isTooLong = lengthOf(route, wanted) > longestHere;
   const places = isTooLong ? [] : wanted;
   for (const index of route.rules.keys()) {
     const key = `${route.kind}/${route.key}|${index}`;
@@ -78,14 +79,18 @@ function requestEntries(
 }
 
 /**
- * Characters. Each match stands once for every hostname and listener: an object of a megabyte would become a hundred, in the controller and in
- * every pod of a Gateway that others share. The largest that anybody writes by hand is a tenth of it.
+ * Characters, of all of a route's Gateways together. Each match stands once for every hostname, listener and Gateway: an object of a few
+ * kilobytes would become hundreds of megabytes in the controller, and in every pod of a Gateway that others share. The largest that anybody
+ * writes by hand is a tenth of it.
  */
 const longest = 4 * 1024 * 1024;
 
+/** Of each besides its names and what it matches on. */
+const around = 400;
+
 const tooLong: Objection = {
   reason: 'UnsupportedValue',
-  message: `spec: its matches, at all of its hostnames and listeners, are more than ${longest / 1024 / 1024} MiB`,
+  message: `spec: its matches, at all of its hostnames, listeners and Gateways, are more than ${longest / 1024 / 1024} MiB`,
 };
 
 function lengthOf(
@@ -101,7 +106,7 @@ function lengthOf(
   );
   return route.rules.reduce(
     (sum, { matches }) =>
-      sum + matches.reduce((own, match) => own + times * JSON.stringify(match).length + names, 0),
+      sum + matches.reduce((own, match) => own + times * (around + JSON.stringify(match).length) + names, 0),
     0,
   );
 }
