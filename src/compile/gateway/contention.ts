@@ -30,6 +30,8 @@ export function createContention(): Contention {
   const due = new Map<string, Claim>();
   /** Claims of HTTPRoutes and GRPCRoutes that rivals don't know of yet: they concern those only if they win. */
   const fresh = new Set<string>();
+  /** Names of routes of connections that somebody came to or left: all who want one are looked at again. */
+  const touched = new Map<string, { readonly listener: string; readonly host: string }>();
   const changed = new Set<string>();
 
   const keyOf = (listener: string, kind: RouteKind): string =>
@@ -40,10 +42,27 @@ export function createContention(): Contention {
   };
   const holders = (listener: string, host: string): readonly string[] =>
     indexes.get(`stream ${listener}`)?.at(host) ?? [];
+  const touch = (listener: string, hosts: readonly string[]): void => {
+    for (const host of hosts) touched.set(`${listener} ${host}`, { listener, host });
+  };
+  /** While it is settled: who has a name among routes of connections. */
+  const oldest = new Map<string, string | undefined>();
+  const holderOf = (listener: string, host: string): string | undefined => {
+    const name = `${listener} ${host}`;
+    if (!oldest.has(name)) {
+      let first: string | undefined;
+      for (const id of holders(listener, host)) {
+        const claimant = claimants.get(id);
+        const held = first === undefined ? undefined : claimants.get(first);
+        if (claimant !== undefined && (held === undefined || before(claimant.route, held.route))) first = id;
+      }
+      oldest.set(name, first);
+    }
+    return oldest.get(name);
+  };
   const rivals = (kind: RouteKind, listener: string, hosts: readonly string[]): Iterable<string> => {
     const other = rivalOf(kind);
-    if (other === undefined) return new Set(hosts.flatMap((host) => holders(listener, host)));
-    return indexes.get(keyOf(listener, other))?.overlapping(hosts) ?? [];
+    return (other && indexes.get(keyOf(listener, other))?.overlapping(hosts)) ?? [];
   };
   const wantedBy = (id: string, listener: string): readonly string[] =>
     claimants.get(id)?.wants.get(listener) ?? [];
@@ -55,8 +74,7 @@ export function createContention(): Contention {
       const rival = claimants.get(other)?.route;
       return rival !== undefined && before(rival, route);
     };
-    if (rivalOf(route.kind) === undefined)
-      return hosts.filter((host) => holders(listener, host).some(isOlder));
+    if (rivalOf(route.kind) === undefined) return hosts.filter((host) => holderOf(listener, host) !== id);
     for (const other of rivals(route.kind, listener, hosts))
       if (isWinner(other, listener) && isOlder(other)) return hosts;
     return [];
@@ -86,8 +104,9 @@ export function createContention(): Contention {
         const index = indexes.get(keyOf(listener, kind));
         for (const host of hosts) index?.remove(host, id);
         if (index?.isEmpty() === true) indexes.delete(keyOf(listener, kind));
-        // Who had nothing stood in nobody's way; of connections that isn't looked at.
-        if (rivalOf(kind) === undefined || isWinner(id, listener))
+        // Who had nothing stood in nobody's way.
+        if (rivalOf(kind) === undefined) touch(listener, hosts);
+        else if (isWinner(id, listener))
           for (const other of rivals(kind, listener, hosts)) demand(other, listener);
         if (route === undefined || !wants.has(listener)) {
           due.delete(`${listener} ${id}`);
@@ -106,10 +125,14 @@ export function createContention(): Contention {
         for (const host of hosts) index.add(host, id);
         demand(id, listener);
         if (rivalOf(route.kind) !== undefined) fresh.add(`${listener} ${id}`);
-        else for (const other of rivals(route.kind, listener, hosts)) demand(other, listener);
+        else touch(listener, hosts);
       }
     },
     settle() {
+      for (const { listener, host } of touched.values())
+        for (const id of holders(listener, host)) demand(id, listener);
+      touched.clear();
+      oldest.clear();
       // What becomes of a route depends on older ones only, so each is decided once.
       const queue = [...due.values()].sort(compare);
       due.clear();
