@@ -7,7 +7,7 @@ import { tlsPolicy } from './samples.ts';
 test('a look at a thousand policies of one Service is one note, and each of them makes whoever looked due', () => {
   const lookups = createLookups();
   const noted: string[] = [];
-  const { set, ask } = createInputs({
+  const inputs = createInputs({
     ...lookups,
     note(topic) {
       noted.push(topic);
@@ -15,15 +15,15 @@ test('a look at a thousand policies of one Service is one note, and each of them
     },
   });
   const put = (name: string, hostname: string) =>
-    set('tlsPolicy', `shop/${name}`, tlsPolicy(`shop/${name}`, 'web', { hostname }));
+    inputs.set('tlsPolicy', `shop/${name}`, tlsPolicy(`shop/${name}`, 'web', { hostname }));
   for (let at = 0; at < 1000; at += 1) put(`p${at}`, 'a.example');
-  const look = () => lookups.track('policy', 'who', () => ask.policiesOf('shop/web'));
+  const look = () => lookups.track('policy', 'who', () => inputs.ask.policiesOf('shop/web'));
   expect(look()).toHaveLength(1000);
   expect(noted).toHaveLength(1);
   put('p7', 'b.example');
   expect(lookups.take('policy')).toEqual(['who']);
   expect(look().find(({ name }) => name === 'p7')?.hostname).toBe('b.example');
-  set('tlsPolicy', 'shop/p7', undefined);
+  inputs.set('tlsPolicy', 'shop/p7', undefined);
   expect(lookups.take('policy')).toEqual(['who']);
   expect(look()).toHaveLength(999);
   put('p7', 'a.example');
