@@ -6,7 +6,7 @@ export type Operation =
   | { readonly kind: 'remove'; readonly entry: Pick<Entry, 'domain' | 'key'> };
 
 /** Bytes of a change that is said at once. A larger one comes in parts, so that no worker stands still for long. */
-export const partLimit = 128 * 1024;
+const partLimit = 128 * 1024;
 
 /** What differs: `held` is by entryName, as `parseList` gives it. */
 export function plan(
