@@ -2,6 +2,7 @@
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
@@ -34,7 +35,7 @@ export type Asking = {
   slicesOf(service: string): readonly EndpointSliceModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
-  /** Keys of Gateways with defaultScope All. */
+  /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
 
@@ -56,12 +57,23 @@ export function createInputs(lookups: Lookups): Inputs {
     lookups.note(`${index}s of ${of}`);
     return [...(indexes.get(index)?.get(of) ?? [])].sort();
   };
-  /** The objects that an index leads to. */
-  const members = <K extends GatewayInput>(index: string, of: string, kind: K): readonly GatewayInputs[K][] =>
-    listed(index, of).flatMap((key) => {
-      const value = get(kind, key);
-      return value === undefined ? [] : [value];
-    });
+  /** By index: what `members` answered, until one of them is another one. */
+  const lists = new Map<string, readonly unknown[]>();
+  let defaults: readonly string[] | undefined;
+  /**
+   * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
+   * others.
+   */
+  const members = <K extends 'slice' | 'tlsPolicy'>(kind: K, of: string): readonly GatewayInputs[K][] => {
+    const topic = `all ${kind}s of ${of}`;
+    lookups.note(topic);
+    const known = lists.get(topic);
+    if (known !== undefined) return known as readonly GatewayInputs[K][];
+    const keys = [...(indexes.get(kind)?.get(of) ?? [])].sort();
+    const found = keys.flatMap((key) => peek(kind, key) ?? []);
+    if (found.length > 0) lists.set(topic, found);
+    return found;
+  };
   const move = (index: string, key: string, from: readonly string[], to: readonly string[]): void => {
     const map = indexes.get(index) ?? new Map<string, Set<string>>();
     indexes.set(index, map);
@@ -70,6 +82,9 @@ export function createInputs(lookups: Lookups): Inputs {
     for (const of of new Set([...from, ...to])) {
       if (map.get(of)?.size === 0) map.delete(of);
       if (from.includes(of) !== to.includes(of)) lookups.touch(`${index}s of ${of}`);
+      lists.delete(`all ${index}s of ${of}`);
+      if (index === 'gateway') defaults = undefined;
+      lookups.touch(`all ${index}s of ${of}`);
     }
   };
 
@@ -119,9 +134,16 @@ export function createInputs(lookups: Lookups): Inputs {
         return grants.permits(from, to);
       },
       setsOf: (gateway) => listed('listenerSet', gateway),
-      slicesOf: (service) => members('slice', service, 'slice'),
-      policiesOf: (service) => members('tlsPolicy', service, 'tlsPolicy'),
-      defaultGateways: () => listed('gateway', 'default'),
+      slicesOf: (service) => members('slice', service),
+      policiesOf: (service) => members('tlsPolicy', service),
+      defaultGateways() {
+        lookups.note('all gateways of default');
+        defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]
+          .flatMap((key) => peek('gateway', key) ?? [])
+          .sort(olderFirst)
+          .map(({ key }) => key);
+        return defaults;
+      },
     },
   };
 }

@@ -138,12 +138,13 @@ export type BackendTLS = {
 
 /**
  * In route-entries.ts: `attachments` are those of one Gateway, with at least one listener each, and only listeners that are served. Of a
- * route that isn't accepted there are none: only what is said of its references is wanted.
+ * route that isn't accepted there are none: only what is said of its references is wanted. `gateways`: to how many it is attached.
  */
 export type RouteEntriesOf = (
   route: RouteModel,
   attachments: readonly Attachment[],
   context: EntryContext,
+  gateways?: number,
 ) => RouteEntries;
 
 /** In backend-entries.ts. */

@@ -129,7 +129,16 @@ export function readTexts(value: unknown, field: string, refuse: Refuse): Readon
   return Object.fromEntries(texts) as Readonly<Record<string, string>>;
 }
 
-/** What is missing in it, or in `fallback` where it may be: '' stands for it, which nothing is called. */
+/** What an object that is referred to may be called; Gateway API's own schema lets any text through. */
+const called = {
+  namespace: { pattern: new RegExp(`^${label}$`), longest: 63, what: 'a namespace' },
+  name: { pattern: new RegExp(`^${subdomain}$`), longest: 253, what: 'the name of an object' },
+} as const satisfies Readonly<Record<string, TextForm>>;
+
+/**
+ * What is missing in it, or in `fallback` where it may be: '' stands for it, which nothing is called. So does what no object can be called: a
+ * slash in a name would make it look like another object's key.
+ */
 export function readReference(
   { raw, field }: Entry,
   fallback: Partial<ObjectReference>,
@@ -147,5 +156,9 @@ export function readReference(
     name: text('name'),
   };
   if (reference.name === '') refuse(`${field}.name`, 'Required', 'names no object');
-  return reference;
+  const isNone = (['namespace', 'name'] as const).some((part) => {
+    const text = reference[part];
+    return text !== '' && readForm(text, `${field}.${part}`, called[part], refuse) === undefined;
+  });
+  return isNone ? { ...reference, name: '' } : reference;
 }

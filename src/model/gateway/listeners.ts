@@ -54,7 +54,7 @@ function readListener({ raw, field }: Entry, namespace: string, refuse: Refuse):
   const protocol = readText(raw['protocol'], `${field}.protocol`, refuseWhole) ?? missing('protocol');
   const port = readPort(raw['port'], `${field}.port`, refuseWhole) ?? missing('port');
   const hostname = readHostname(raw['hostname'], `${field}.hostname`, forms.hostname, refuseWhole);
-  const tls = readTLS(raw['tls'], `${field}.tls`, namespace, refuseWhole);
+  const tls = readTLS(raw['tls'], `${field}.tls`, namespace, refuseWhole, refuse);
   const allowed = readRaw(raw['allowedRoutes'], `${field}.allowedRoutes`, refuseWhole);
   if (bad || name === undefined || protocol === undefined || port === undefined) return undefined;
   const kinds = readKinds(allowed['kinds'], `${field}.allowedRoutes.kinds`, refuse);
@@ -75,14 +75,21 @@ function readListener({ raw, field }: Entry, namespace: string, refuse: Refuse):
   };
 }
 
-function readTLS(value: unknown, field: string, namespace: string, refuse: Refuse): ListenerModel['tls'] {
+/** A certificate that can't be had is no reason to pass over the listener: its status says so. */
+function readTLS(
+  value: unknown,
+  field: string,
+  namespace: string,
+  refuse: Refuse,
+  refuseReference: Refuse,
+): ListenerModel['tls'] {
   if (value === undefined || value === null) return undefined;
   const raw = readRaw(value, field, refuse);
   const mode = readChoice(raw['mode'], `${field}.mode`, ['Terminate', 'Passthrough'], refuse);
   return {
     mode: mode ?? 'Terminate',
     certificates: readEntries(raw['certificateRefs'], `${field}.certificateRefs`, refuse).map((entry) =>
-      readReference(entry, { group: '', kind: 'Secret', namespace }, refuse),
+      readReference(entry, { group: '', kind: 'Secret', namespace }, refuseReference),
     ),
     options: readTexts(raw['options'], `${field}.options`, refuse),
   };

@@ -38,6 +38,32 @@ const told = ({
 }) => problems.map(({ field, code }) => `${field} ${code}`);
 
 describe('readGateway', () => {
+  test('a reference to what no object can be called leads nowhere: least of all to another object', () => {
+    const certificateRefs = [
+      { name: 'shop/cert' },
+      { name: 'cert', namespace: 'bank/cert' },
+      { name: 'cert/x', namespace: 'bank' },
+      { name: 'a,metadata.name=b' },
+      { name: 'cert', namespace: 'bank' },
+    ];
+    const listener = { name: 'l', port: 443, protocol: 'HTTPS', tls: { certificateRefs } };
+    const infrastructure = { parametersRef: { group: '', kind: 'ConfigMap', name: 'a=b' } };
+    const spec = { gatewayClassName: 'c', listeners: [listener], infrastructure };
+    const read = readGateway(sampleOf('Gateway', spec));
+    const [only] = read.value?.listeners ?? [];
+    expect(only?.tls?.certificates.map(({ name }) => name)).toEqual(['', '', '', '', 'cert']);
+    expect(read.value?.infrastructure.parameters?.name).toBe('');
+    const at = (index: number, part: string) =>
+      `spec.listeners[0].tls.certificateRefs[${index}].${part} InvalidValue`;
+    expect(told(read)).toEqual([
+      'spec.infrastructure.parametersRef.name InvalidValue',
+      at(0, 'name'),
+      at(1, 'namespace'),
+      at(2, 'name'),
+      at(3, 'name'),
+    ]);
+  });
+
   test('reads everything', () => {
     const { value, problems } = readGateway(sampleOf('Gateway', gatewaySpec));
     expect(problems).toEqual([]);

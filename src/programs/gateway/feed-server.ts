@@ -1,7 +1,7 @@
 /** The feed: where the controller says what to hold, by TLS with the instance's own key and nothing else. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { GatewayRefusal } from '#intent/gateway.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -71,6 +71,7 @@ export async function startFeedServer(options: FeedServerOptions): Promise<FeedS
       log.warn('somebody who does not know the key was turned away from the feed', { from, error, times }),
     );
   });
+  limitUnproven(server, () => rejected.inc());
   server.requestTimeout = 60_000;
   // Longer than the controller keeps a connection that it does not use.
   server.keepAliveTimeout = 300_000;
@@ -87,6 +88,32 @@ export async function startFeedServer(options: FeedServerOptions): Promise<FeedS
       await closed;
     },
   };
+}
+
+/** Of one address, that haven't proven to know the key: whoever opens more and says nothing must not keep the controller out. */
+const mostUnproven = 16;
+
+function limitUnproven(server: Server, onRefused: () => void): void {
+  const unproven = new Map<string, Set<number>>();
+  const forget = (address: string, port: number): void => {
+    const ports = unproven.get(address);
+    ports?.delete(port);
+    if (ports?.size === 0) unproven.delete(address);
+  };
+  server.on('connection', (socket) => {
+    const { remoteAddress: address = '', remotePort: port = 0 } = socket as Socket;
+    const ports = unproven.get(address) ?? new Set<number>();
+    if (ports.size >= mostUnproven) {
+      onRefused();
+      socket.destroy();
+      return;
+    }
+    unproven.set(address, ports.add(port));
+    socket.once('close', () => forget(address, port));
+  });
+  server.on('secureConnection', ({ remoteAddress = '', remotePort = 0 }) =>
+    forget(remoteAddress, remotePort),
+  );
 }
 
 async function route(

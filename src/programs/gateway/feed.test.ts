@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
+import { connect as connectTCP } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { createEngine, type NginxEngine } from '#engines/nginx/driver.ts';
@@ -178,6 +179,21 @@ test('who does not know the key, or names another instance, is turned away; the 
   expect(pod.lines.filter((line) => line.includes('does not know the key'))).toHaveLength(1);
   expect(pod.gateway.status().generation).toBe(0);
   expect(await pod.dial().status()).toMatchObject({ generation: 0 });
+});
+
+test('who opens connections and says nothing keeps the controller from nothing', async () => {
+  const pod = await start(place());
+  const mute = Array.from({ length: 300 }, () =>
+    connectTCP({ port: pod.server.port, host: '127.0.0.1', localAddress: '127.0.0.2' }),
+  );
+  for (const socket of mute) {
+    socket.on('error', () => {});
+    ends.push(() => socket.destroy());
+  }
+  await eventually(() => expect(mute.filter(({ closed }) => closed).length).toBeGreaterThanOrEqual(284));
+  expect(mute.filter(({ closed }) => closed)).toHaveLength(284);
+  expect(await pod.dial().status()).toMatchObject({ generation: 0 });
+  for (let at = 0; at < 40; at++) expect(await pod.dial().status()).toMatchObject({ generation: 0 });
 });
 
 test('a controller says nothing to a pod that does not know the key, whatever certificate it has', async () => {

@@ -65,6 +65,25 @@ const matches: readonly [string, Partial<HTTPMatchModel>, Partial<GatewayRuleInt
   ],
 ];
 
+test('a route whose matches are too many for the pods of a Gateway, all hostnames taken together, is not accepted', () => {
+  const header = (at: number) => ({ name: `h${at}`, type: 'Exact' as const, value: 'x'.repeat(4096) });
+  const match = httpMatch({ headers: Array.from({ length: 16 }, (_, at) => header(at)) });
+  const route = httpRoute([httpRule({ matches: [match, match, match] }), httpRule()]);
+  const over = (hosts: number, gateways = 1) => {
+    const names = Array.from({ length: hosts }, (_, at) => `h${at}.example`);
+    return routeEntries(route, [attachment([web, ...names])], contextOf(), gateways);
+  };
+  expect(Object.keys(over(16).intent.rules)).toHaveLength(16 * 4);
+  expect(over(16, 2).intent.rules).toEqual({});
+  const { intent, conditions, backends } = over(50);
+  expect(intent).toEqual({ rules: {}, actions: {}, streams: {} });
+  expect(backends).toEqual([]);
+  expect(conditions).toMatchObject([
+    { type: 'Accepted', status: 'False', reason: 'UnsupportedValue' },
+    { type: 'ResolvedRefs' },
+  ]);
+});
+
 test.each(matches)('a match by %s', (_, match, expected) => {
   const { rules } = entries([httpRule({ matches: [httpMatch(match)] })]).intent;
   expect(Object.keys(rules)).toEqual(['gateway/shop/edge/web||HTTPRoute/shop/route|0.0']);

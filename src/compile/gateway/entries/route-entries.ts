@@ -1,7 +1,14 @@
 /** What one route says to the data plane of one Gateway, and what is said of it in its status. Other routes have no part in it. */
 import type { GatewayActionIntent, GatewayRuleIntent } from '#intent/gateway.ts';
 import type { GRPCRouteModel, HTTPRouteModel } from '#model/gateway/types.ts';
-import type { Attachment, BackendUse, EntryContext, GatewayCondition, RouteEntriesOf } from '../types.ts';
+import type {
+  Attachment,
+  BackendUse,
+  EntryContext,
+  GatewayCondition,
+  Listener,
+  RouteEntriesOf,
+} from '../types.ts';
 import { actionOf } from './actions.ts';
 import type { Refusal } from './backend-refs.ts';
 import type { Objection } from './filters.ts';
@@ -9,9 +16,9 @@ import { matchesOf } from './matches.ts';
 import { streamsOf } from './streams.ts';
 
 /** `attachments` are those to one Gateway. A listener that isn't served gets no entries, but references are judged all the same. */
-export const routeEntries: RouteEntriesOf = (route, attachments, context) => {
+export const routeEntries: RouteEntriesOf = (route, attachments, context, gateways = 1) => {
   if (route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') {
-    return requestEntries(route, attachments, context);
+    return requestEntries(route, attachments, context, longest / gateways);
   }
   const { intent, uses, refusals } = streamsOf(route, attachments, context);
   return {
@@ -25,6 +32,7 @@ function requestEntries(
   route: HTTPRouteModel | GRPCRouteModel,
   attachments: readonly Attachment[],
   context: EntryContext,
+  longestHere: number,
 ): ReturnType<RouteEntriesOf> {
   const rules: Record<string, GatewayRuleIntent> = {};
   const actions: Record<string, GatewayActionIntent> = {};
@@ -33,14 +41,17 @@ function requestEntries(
   const closed: Placed<Refusal>[] = [];
   const partly: Placed[] = [];
   const refusals: Refusal[] = [];
-  const places = attachments
+  const wanted = attachments
     .flatMap((each) => each.listeners)
     .filter(({ listener, hosts }) => listener.served && hosts.length > 0);
+  const isTooLong = lengthOf(route, wanted) > longestHere;
+  const places = isTooLong ? [] : wanted;
   for (const index of route.rules.keys()) {
     const key = `${route.kind}/${route.key}|${index}`;
     const action = actionOf(route, index, key, context);
     refusals.push(...action.refusals);
-    if (action.objection !== undefined) objections.push({ rule: index, ...action.objection });
+    const objection = isTooLong ? tooLong : action.objection;
+    if (objection !== undefined) objections.push({ rule: index, ...objection });
     if (action.closed !== undefined) closed.push({ rule: index, ...action.closed });
     partly.push(...action.partly.map((each) => ({ rule: index, ...each })));
     if (places.length === 0) continue;
@@ -65,6 +76,39 @@ function requestEntries(
     backends: [...uses.values()],
     conditions: conditionsOf(route.rules.length, { objections, closed, partly, refusals }),
   };
+}
+
+/**
+ * Characters, of all of a route's Gateways together. Each match stands once for every hostname, listener and Gateway: an object of a few
+ * kilobytes would become hundreds of megabytes in the controller, and in every pod of a Gateway that others share. The largest that anybody
+ * writes by hand is a tenth of it.
+ */
+const longest = 4 * 1024 * 1024;
+
+/** Of each besides its names and what it matches on. */
+const around = 400;
+
+const tooLong: Objection = {
+  reason: 'UnsupportedValue',
+  message: `spec: its matches, at all of its hostnames, listeners and Gateways, are more than ${longest / 1024 / 1024} MiB`,
+};
+
+function lengthOf(
+  route: HTTPRouteModel | GRPCRouteModel,
+  places: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[],
+): number {
+  const times = places.reduce((sum, { hosts }) => sum + hosts.length, 0);
+  // The key of each has the listener, the host and the route in it, and the entry names them again.
+  const names = places.reduce(
+    (sum, { listener, hosts }) =>
+      sum + hosts.reduce((own, host) => own + 2 * (listener.key.length + host.length + route.key.length), 0),
+    0,
+  );
+  return route.rules.reduce(
+    (sum, { matches }) =>
+      sum + matches.reduce((own, match) => own + times * (around + JSON.stringify(match).length) + names, 0),
+    0,
+  );
 }
 
 type Placed<T = Objection> = T & { readonly rule: number };

@@ -160,7 +160,7 @@ function invalidOf({ hostname, wellKnown, authorities }: BackendTLSPolicyModel):
   if (wellKnown === 'System') return undefined;
   return {
     reason: 'Invalid',
-    message: `${field}.wellKnownCACertificates: "${wellKnown}" isn't known; use System`,
+    message: `${field}.wellKnownCACertificates: ${JSON.stringify(wellKnown)} isn't known; use System`,
   };
 }
 

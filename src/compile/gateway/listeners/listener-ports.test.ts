@@ -60,6 +60,22 @@ test.each([
       [4, 3],
     ],
   ],
+  [
+    'too many, where later ones had theirs first',
+    new Map([
+      ['tcp/2', http(0)],
+      ['tcp/3', http(1)],
+      ['tcp/4', http(2)],
+      ['tcp/5', http(3)],
+    ]),
+    [1, 2, 3, 4, 5],
+    [
+      [1, 3],
+      [2, 0],
+      [3, 1],
+      [4, 2],
+    ],
+  ],
 ])('%s', (_, held, ports, wanted) => {
   expect(taken(held, ...ports)).toEqual(wanted);
 });

@@ -21,15 +21,17 @@ export function portKindsOf(users: readonly PortUser[]): ReadonlyMap<string, Gat
 }
 
 /**
- * Sockets for ports, the first ones first; a port without one is not in the answer. A port keeps the socket that the instance's Service
+ * Sockets for ports, the first ones first; a port without one is not in the answer, also if it had one: ports of younger ListenerSets leave
+ * none for want of which the Gateway's own would not be served. A port keeps the socket that the instance's Service
  * leads to already. Another one takes the lowest that is free, rather one that no port led to until now: that still serves its old port
  * for those who didn't hear of the change.
  */
 export function assignSlots(
-  kinds: ReadonlyMap<string, GatewayPortKind>,
+  wanted: ReadonlyMap<string, GatewayPortKind>,
   held: InstanceFacts['slots'],
   slots: GatewaySlots,
 ): ReadonlyMap<string, GatewayPortIntent> {
+  const kinds = firstOf(wanted, slots);
   const used = new Set<string>();
   const kept = new Map<string, number>();
   for (const [key, kind] of kinds) {
@@ -50,4 +52,13 @@ export function assignSlots(
     assigned.set(key, { port: Number(key.slice(key.indexOf('/') + 1)), kind, slot });
   }
   return assigned;
+}
+
+/** Of each kind as many as there are sockets. */
+function firstOf(
+  wanted: ReadonlyMap<string, GatewayPortKind>,
+  slots: GatewaySlots,
+): ReadonlyMap<string, GatewayPortKind> {
+  const left = { ...slots };
+  return new Map([...wanted].filter(([, kind]) => left[kind]-- > 0));
 }

@@ -8,7 +8,7 @@ export type TLSOptions = {
 };
 
 /** What a user writes into `tls.options` of a listener. */
-const optionNames = {
+export const optionNames = {
   minimum: 'netloom.dev/tls-min-version',
   ciphers: 'netloom.dev/tls-ciphers',
 } as const;
@@ -53,13 +53,13 @@ export function readTLSOptions(
   for (const [name, value] of Object.entries(options)) {
     if (name === optionNames.minimum) {
       if (value === '1.2' || value === '1.3') minimumTLS = value;
-      else refused.push(`${name} "${value}" is not 1.2 or 1.3`);
+      else refused.push(`${name} ${JSON.stringify(value)} is not 1.2 or 1.3`);
     } else if (name === optionNames.ciphers && kind === 'terminate') {
       refused.push(`${name} is for HTTPS only`);
     } else if (name === optionNames.ciphers) {
       const unknown = value.split(':').filter((each) => !knownCiphers.includes(each));
       if (unknown.length === 0) ciphers = value;
-      else refused.push(`${name}: ${unknown.map((each) => `"${each}"`).join(', ')} can't be chosen`);
+      else refused.push(`${name}: ${unknown.map((each) => JSON.stringify(each)).join(', ')} can't be chosen`);
     } else refused.push(`${name} is no option that is known here`);
   }
   return {

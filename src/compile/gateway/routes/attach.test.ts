@@ -218,6 +218,21 @@ test('default Gateways take routes that ask for them, and the status says so', (
   expect(outcome([], [http({ parents: [], defaultGateways: 'None' })], cluster).accepted).toEqual([[]]);
 });
 
+test('of very many default Gateways a route has the oldest, as many as its status has room for', () => {
+  const standard = (name: string, created: string) => ({
+    ...gateway(`shop/${name}`, [web], { defaultScope: 'All' }),
+    created,
+  });
+  const many = Array.from({ length: 40 }, (_, at) => standard(`a${at}`, '2026-02-02T00:00:00Z'));
+  const cluster = { gateway: [...many, standard('z', '2026-01-01T00:00:00Z')] };
+  const { statuses } = outcome([], [http({ parents: [], defaultGateways: 'All' })], cluster);
+  const status = statuses.get('HTTPRoute/shop/route');
+  const names =
+    status !== undefined && 'parents' in status ? status.parents.map((each) => each.parent.name) : [];
+  expect(names).toHaveLength(32);
+  expect(names[0]).toBe('z');
+});
+
 test('a route that can’t be served at all is not counted', () => {
   const bad = http();
   const unusable = httpRoute([httpRule({ unusable: 'asks for what there is not' })], to('Gateway shop/edge'));

@@ -10,9 +10,12 @@ import { allowsNamespace } from './namespaces.ts';
 /** A Gateway or ListenerSet that is ours. Its listeners are none while its Gateway doesn't take it. */
 export type Parent = { readonly gateway: string; readonly listeners: readonly Listener[] };
 
+/** The status of a route has room for this many (the CRD's limit); whoever makes Gateways that are a default makes no route larger than that. */
+const mostParents = 32;
+
 /**
  * One for each parentRef that leads to a parent of ours, in the route's order; then those of Gateways that are the default of routes that
- * ask for it.
+ * ask for it, the oldest first.
  */
 export function attach(
   route: RouteModel,
@@ -29,7 +32,7 @@ export function attach(
       each.name === name;
     return !written.some(same);
   });
-  return [...written, ...added].flatMap((reference) => {
+  return [...written, ...added].slice(0, mostParents).flatMap((reference) => {
     const parent = parentOf(reference);
     return parent === undefined ? [] : [attachTo(route, reference, parent, ask)];
   });

@@ -95,12 +95,15 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     if (before === undefined) return;
     const wanted = route === undefined ? [] : before.wanted;
     const parts = new Map<string, Part>();
-    const gateways = new Set([...before.parts.keys(), ...wanted.map(({ gateway }) => gateway)]);
+    const wantedOf = new Set(wanted.map(({ gateway }) => gateway));
+    const gateways = new Set([...before.parts.keys(), ...wantedOf]);
     lookups.track('entries', id, () => {
       for (const gateway of gateways) {
         const own = wanted.filter((each) => each.gateway === gateway);
         const part =
-          route === undefined || own.length === 0 ? undefined : computePart(id, route, gateway, own);
+          route === undefined || own.length === 0
+            ? undefined
+            : computePart(id, route, gateway, own, wantedOf.size);
         if (part === undefined) release(id, gateway);
         else parts.set(gateway, part);
       }
@@ -128,13 +131,14 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     route: RouteModel,
     gateway: string,
     wanted: readonly Attachment[],
+    gateways: number,
   ): Part => {
     const attachments = wanted.map((each) =>
       finalAttachment(route.kind, each, (listener) => contention.lost(id, listener)),
     );
     const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
-    const entries = routeEntries(route, served, contextOf(gateway, asked));
+    const entries = routeEntries(route, served, contextOf(gateway, asked), gateways);
     holdingOf(gateway)?.need(id, served.length === 0 ? {} : entries.intent);
     useBackends(id, gateway, served.length === 0 ? [] : entries.backends);
     nameServices(id, gateway, served.length === 0 ? [] : asked);

@@ -29,16 +29,20 @@ const pod = (name: string, more: Partial<InstancePod> = {}): InstancePod => ({
 });
 const rules = (entries: Record<string, number>) => ({ put: { rules: entries }, remove: {} });
 
-/** The whole, and pods by address. */
+/** The whole, how often it was asked for, and pods by address. */
 function open(pods: Readonly<Record<string, FakePod>>) {
   const whole: Record<string, number> = {};
+  let wholes = 0;
   const registry = createRegistry();
   const made = createFeeds({
     connect: ({ address, identity }) => {
       expect(identity).toBe(gateway);
       return pods[address]!.client;
     },
-    whole: () => ({ rules: { ...whole } }) as unknown as GatewayIntent,
+    whole: () => {
+      wholes += 1;
+      return { rules: { ...whole } } as unknown as GatewayIntent;
+    },
     onHeld: () => {},
     metrics: registerGatewayMetrics(registry, () => undefined),
     log: silentLog,
@@ -48,7 +52,7 @@ function open(pods: Readonly<Record<string, FakePod>>) {
     whole[name] = value;
     made.push(gateway, rules({ [name]: value }));
   };
-  return { feeds: made, whole, put, registry };
+  return { feeds: made, whole, put, registry, wholes: () => wholes };
 }
 
 test('a new pod gets the whole, then deltas', async () => {
@@ -85,12 +89,15 @@ test('a slow pod holds up nobody, and catches up in one step', async () => {
 
 test('a pod that can not be reached is tried again and gets the whole', async () => {
   const a = createFakePod();
-  const { feeds, put } = open({ a });
+  const { feeds, put, registry, wholes } = open({ a });
   a.deaf(true);
   feeds.setPods(gateway, [pod('a')], key);
   put('first', 1);
   expect(feeds.isServing(gateway)).toBe(true);
   await eventually(() => expect(feeds.isServing(gateway)).toBe(false));
+  await eventually(() => expect(registry.text()).toMatch(/pushes_total\{kind="error"\} [3-9]/), 10_000);
+  // The whole of ten thousand routes is not put into words for nobody.
+  expect(wholes()).toBe(1);
   a.deaf(false);
   expect(await feeds.reached(gateway, 'one', 10_000)).toBe(true);
   expect(a.held('rules')).toEqual({ first: 1 });

@@ -171,6 +171,22 @@ describe('a Gateway', () => {
     expect(await portsOf('taken-netloom')).toMatchObject([{ port: 1 }]);
   });
 
+  test('of two that come to one name the first has the instance, and its pods are told', async () => {
+    leader = stage.lead();
+    await running('x-y', '10.0.0.62', listener('http', 80));
+    await stage.make(types.class, 'y-netloom', { controllerName });
+    await stage.make(types.gateway, 'x', {
+      gatewayClassName: 'y-netloom',
+      listeners: [listener('other', 81)],
+    });
+    await seen(
+      () => stage.read(types.gateway, 'x'),
+      (gateway) => expect(messageOf(gateway, 'Programmed')).toContain("is not this Gateway's"),
+    );
+    const pod = await stage.addPod('x-y-netloom', 'x-y-second', '10.0.0.63');
+    await eventually(() => expect(Object.keys(pod.held('listeners'))).toEqual(['gateway/default/x-y/http']));
+  });
+
   test('follows its parameters, and keeps what it has while they are wrong', async () => {
     leader = stage.lead();
     const infrastructure = { parametersRef: { group: '', kind: 'ConfigMap', name: 'size' } };
@@ -222,7 +238,14 @@ describe('a Gateway', () => {
   });
 
   test('a certificate comes, is renewed, and goes with what refers to it', async () => {
-    leader = stage.lead();
+    let failing = 0;
+    leader = stage.lead((client) => ({
+      ...client,
+      get: (type, name, ...rest) =>
+        name === 'cert' && failing-- > 0
+          ? Promise.reject(new Error('the server is busy'))
+          : client.get(type, name, ...rest),
+    }));
     const tls = { mode: 'Terminate', certificateRefs: [{ name: 'cert' }] };
     const pod = await running('secured', '10.0.0.8', listener('http', 80));
     const https = listener('https', 443, { protocol: 'HTTPS', tls });
@@ -261,6 +284,12 @@ describe('a Gateway', () => {
     await eventually(() => expect(JSON.stringify(pod.held('certificates'))).not.toBe(first));
     await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80)) });
     await eventually(() => expect(pod.held('certificates')).toEqual({}));
+    // Of what nobody refers to only the version is kept: it is read again, however often that fails.
+    await stage.change(types.secret, 'cert', { data: pair() });
+    failing = 3;
+    await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80), https) });
+    await eventually(() => expect(JSON.stringify(pod.held('certificates'))).toContain('secured.example'));
+    expect(failing).toBeLessThan(0);
   });
 
   test('a certificate of another namespace is shown only while that permits it', async () => {
@@ -400,6 +429,39 @@ describe('the leader', () => {
     ]);
   });
 
+  test('a class that goes and comes back at once leaves nothing in pods of what was there before', async () => {
+    await stage.make(types.class, 'brief', { controllerName });
+    await stage.make(types.gateway, 'brief', {
+      gatewayClassName: 'brief',
+      listeners: [listener('a', 80), listener('b', 81)],
+    });
+    leader = stage.lead();
+    await eventually(() => stage.read(types.service, 'brief-brief'));
+    const pod = await stage.addPod('brief-brief', 'brief-pod', '10.0.0.61');
+    await eventually(() => expect(Object.keys(pod.held('listeners'))).toHaveLength(2));
+    const body = { metadata: { finalizers: null } };
+    await stage.client.patch(types.class, { name: 'brief' }, { kind: 'merge', body });
+    await Promise.all([
+      stage.client.delete(types.class, 'brief'),
+      stage.change(types.gateway, 'brief', { spec: { listeners: [listener('b', 81)] } }),
+    ]);
+    await eventually(() => stage.make(types.class, 'brief', { controllerName }));
+    await eventually(() => expect(Object.keys(pod.held('listeners'))).toEqual(['gateway/default/brief/b']));
+  });
+
+  test('stops at once, also while nothing can be listed', async () => {
+    const client = createClient({ server: 'http://127.0.0.1:1' });
+    const stopped = new AbortController();
+    const gateways = createGateways(
+      { client, image: 'x', registry: createRegistry(), log: silentLog },
+      () => {},
+    );
+    const running = gateways.run(stopped.signal);
+    stopped.abort();
+    await running;
+    client.close();
+  });
+
   test('a thousand routes at once are a thousand statuses, and few of their Gateway', async () => {
     leader = stage.lead();
     const pod = await running('busy', '10.0.0.7', listener('http', 80));
@@ -428,7 +490,7 @@ type Stage = {
   /** By address. */
   readonly pods: ReadonlyMap<string, FakePod>;
   /** Leads until it is stopped. */
-  lead(): { readonly registry: Registry; stop(): Promise<void> };
+  lead(alter?: (client: Client) => Client): { readonly registry: Registry; stop(): Promise<void> };
   make(type: ResourceType, name: string, spec: object, more?: object): Promise<KubeObject>;
   read(type: ResourceType, name: string): Promise<KubeObject>;
   change(type: ResourceType, name: string, body: object): Promise<KubeObject>;
@@ -470,13 +532,13 @@ async function openStage(): Promise<Stage> {
   const stage: Stage = {
     client,
     pods,
-    lead() {
+    lead(alter = (client) => client) {
       const own = newClient();
       const registry = createRegistry();
       const stopped = new AbortController();
       const gateways = createGateways(
         {
-          client: own,
+          client: alter(own),
           image: 'netloom/node',
           registry,
           log: silentLog,

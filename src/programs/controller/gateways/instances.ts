@@ -3,11 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { secretType, serviceType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
 import type { InstanceFacts } from '#compile/gateway/types.ts';
+import { createUsers } from '#compile/gateway/users.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import { createWorkQueue, runWorkers } from '#kube/workqueue.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
 import type { Log } from '#telemetry/log.ts';
 import { applyInstanceObject, ownedBy } from './apply.ts';
+import { covers } from './covers.ts';
 import { instanceFacts } from './facts.ts';
 import type { Feeds } from './feeds.ts';
 import type { InstanceCaches } from './instance-caches.ts';
@@ -60,7 +62,8 @@ const pushedWithinMs = 3_000;
 export function startInstances(options: InstancesOptions): Instances {
   const { client, image, caches, feeds, wish, onFacts, log } = options;
   const queue = createWorkQueue<string>({ name: 'gateway-instances', backoff: { maxMilliseconds: 30_000 } });
-  const gateways = new Map<string, string>();
+  /** Gateways by the name of their instance; two may come to the same name, and one of them has it. */
+  const gateways = createUsers();
   const troubles = new Map<string, string>();
   const invalid = new Map<string, string>();
   const parameterMaps = new Map<string, string>();
@@ -82,7 +85,7 @@ export function startInstances(options: InstancesOptions): Instances {
     onFacts(gateway);
   };
   const forget = (gateway: string): void => {
-    for (const [instance, owner] of gateways) if (owner === gateway) gateways.delete(instance);
+    gateways.set(gateway, []);
     looks.delete(gateway);
     follow(gateway, undefined);
     note(troubles, gateway, undefined);
@@ -142,9 +145,10 @@ export function startInstances(options: InstancesOptions): Instances {
     const foreign: string[] = [];
     for (const each of objects) {
       const { namespace = '', name } = each.object.metadata;
-      // A port must not lead to a socket that serves another one yet.
-      if (each.type === serviceType) await feeds.reached(gateway.key, 'all', pushedWithinMs);
       const cached = caches.get(each.type, namespace, name);
+      // A port must not lead to a socket that serves another one yet. Nobody else waits for pods that can't be reached.
+      if (each.type === serviceType && !(cached !== undefined && covers(cached, each.object)))
+        await feeds.reached(gateway.key, 'all', pushedWithinMs);
       const { outcome } = await applyInstanceObject(client, each, cached, signal);
       if (outcome === 'foreign') foreign.push(`${each.type.kind} ${name}`);
     }
@@ -166,7 +170,7 @@ export function startInstances(options: InstancesOptions): Instances {
       return;
     }
     const { namespace, name } = instanceNames(wished.gateway);
-    gateways.set(`${namespace}/${name}`, key);
+    gateways.set(key, [`${namespace}/${name}`]);
     try {
       await make(wished.gateway, wished.ports, signal);
     } catch (error) {
@@ -195,8 +199,7 @@ export function startInstances(options: InstancesOptions): Instances {
   return {
     touch: (gateway) => queue.add(gateway),
     touchPods(instance) {
-      const gateway = gateways.get(instance);
-      if (gateway !== undefined) setPods(gateway);
+      for (const gateway of gateways.of(instance)) setPods(gateway);
     },
     facts(gateway) {
       const wished = wish(gateway);

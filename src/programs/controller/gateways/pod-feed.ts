@@ -79,7 +79,9 @@ export function startPodFeed(options: PodFeedOptions): PodFeed {
   const step = async (): Promise<void> => {
     if (held === undefined) {
       pending = undefined;
-      await send(options.whole(), performance.now());
+      // A pod that can't be reached for an hour costs a question each time, not the whole in text.
+      if (failures > 0) await client.status();
+      if (!isClosed) await send(options.whole(), performance.now());
     } else if (pending !== undefined) {
       const { change, since } = pending;
       pending = undefined;

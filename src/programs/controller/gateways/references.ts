@@ -2,6 +2,7 @@
 import { secretType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
 import type { GatewayInputs } from '#compile/gateway/types.ts';
+import { backoffDelay, sleep } from '#kube/backoff.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
@@ -34,12 +35,15 @@ export type References = {
 type Unread = { readonly resourceVersion: string };
 type Kept = KubeObject | Unread;
 
+const backoff = { baseMilliseconds: 100, maxMilliseconds: 10_000 };
+
 const nothing = { value: undefined, problems: [] as readonly Problem[] };
 
 export function followReferences({ client, log, set }: ReferencesOptions): References {
   let wanted: ReadonlySet<string> = new Set();
   /** Started with the first reference: a cluster whose gateways end no TLS has none of its Secrets read. */
   let tlsSecrets: Informer<Kept> | undefined;
+  const stopped = new AbortController();
   const secretKey = (key: string): string => `Secret/${key}`;
 
   const put = (kind: string, key: string, object: KubeObject | undefined): void => {
@@ -83,13 +87,26 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
       put('Secret', key, named.get(secretType, key));
       return;
     }
-    try {
-      const secret = await client.get<KubeObject>(secretType, name, namespace);
-      if (wanted.has(secretKey(key))) put('Secret', key, secret);
-    } catch (error) {
-      if (!isNotFound(error))
+    const secret = await read(key);
+    if (stopped.signal.aborted || !wanted.has(secretKey(key))) return;
+    // What came by the watch meanwhile is newer.
+    const now = tlsSecrets?.get(namespace, name);
+    if (now === undefined) await learn(key);
+    else put('Secret', key, isWhole(now) ? now : secret);
+  };
+  /** Until it is known, or nobody refers to it any more. */
+  const read = async (key: string): Promise<KubeObject | undefined> => {
+    const [namespace = '', name = ''] = key.split('/');
+    for (let failures = 0; wanted.has(secretKey(key)) && !stopped.signal.aborted; failures += 1) {
+      try {
+        return await client.get<KubeObject>(secretType, name, namespace);
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
         log.warn('a Secret that is referred to can not be read', { secret: key, error });
+        await sleep(backoffDelay(failures, backoff), stopped.signal);
+      }
     }
+    return undefined;
   };
   const start = async (reference: string): Promise<void> => {
     const [kind = '', namespace = '', name = ''] = reference.split('/');
@@ -123,6 +140,7 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
       return Promise.all(added.map(start)).then(() => {});
     },
     stop() {
+      stopped.abort();
       tlsSecrets?.stop();
       named.stop();
     },

@@ -163,15 +163,23 @@ export function startSession(options: SessionOptions): GatewaySession {
     let changes = book.settle();
     metrics.settled(performance.now() - started);
     for (let fresh = references.refer(book.references()); fresh !== undefined; ) {
+      pushGone(changes);
       await Promise.race([fresh, sleep(referencesWithinMs)]);
       changes = foldBooks(changes, book.settle());
       fresh = references.refer(book.references());
     }
     return changes;
   };
+  /** Before what comes behind it is folded on it: a Gateway that is made again begins with nothing. */
+  const pushGone = ({ instances: changed, statuses: decided }: GatewayChanges): void => {
+    const gone = [...changed].filter(([, delta]) => delta === undefined);
+    push({ instances: new Map(gone), statuses: decided });
+  };
   const push = ({ instances: changed }: GatewayChanges): void => {
     for (const [gateway, delta] of changed) {
       const isOther = wishes.take(gateway, delta);
+      // At once: if it comes back before its instance is looked at, its pods still hold what it had.
+      if (delta === undefined) feeds.forget(gateway);
       if (delta !== undefined && !isEmptyDelta(delta)) feeds.push(gateway, delta);
       if (isOther || !hasBegun) instances.touch(gateway);
     }
@@ -185,15 +193,17 @@ export function startSession(options: SessionOptions): GatewaySession {
   /** Statuses follow one another as they were decided. */
   let told: Promise<void> = Promise.resolve();
 
-  const pass = async (): Promise<void> => {
+  const pass = async (synced: () => Promise<unknown>, signal: AbortSignal): Promise<void> => {
     isStale = false;
     if (wishes.hasOurs()) {
       inputs.watchBackends();
-      await inputs.synced();
+      await synced();
     }
     // Ports keep the sockets that they have: of a Service that leads elsewhere, clients would get to another port's listeners.
     if (!hasBegun) for (const gateway of wishes.gateways()) lookAtSlots(gateway);
     let changes = await settle();
+    // Somebody else leads by now.
+    if (signal.aborted) return;
     push(changes);
     if (!hasBegun) {
       hasBegun = true;
@@ -226,12 +236,17 @@ export function startSession(options: SessionOptions): GatewaySession {
 
   return {
     async run(signal) {
-      signal.addEventListener('abort', () => rouse(), { once: true });
-      await Promise.all([inputs.synced(), caches.synced]);
+      const aborted = new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => resolve(rouse()), { once: true }),
+      );
+      // A kind that can't be listed must not keep who leads no more from saying so.
+      const synced = () => Promise.race([Promise.all([inputs.synced(), caches.synced]), aborted]);
+      await synced();
+      if (signal.aborted) return;
       isSynced = true;
       for (const name of wishes.classes()) kept.touch(name);
       while (!signal.aborted) {
-        await pass();
+        await pass(synced, signal);
         // All that one turn of the event loop brings is one change.
         if (!isStale && !signal.aborted) await new Promise<void>((resolve) => (rouse = resolve));
         await setImmediate();
