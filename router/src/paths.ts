@@ -3,8 +3,9 @@
  *
  * It stays percent-encoded, as paths in routes are: `%7E` becomes `~` (unreserved, RFC 3986 §6.2.2.2), `%c3` becomes `%C3`, `%2F` stays
  * what it is: a character of a segment, never a separator. Dot segments are resolved (§5.2.4), empty segments dropped. Refused is what
- * backends are known to read differently from each other: a path that climbs over the root, a NUL, a broken escape, and segments that turn
- * into dot segments where `%2F` and `%5C` separate or `;` ends a name.
+ * backends are known to read differently from each other: a path that climbs over the root, a NUL, a broken escape, a `#` (for some the
+ * path ends there) or `\` (for some it separates), and segments that turn into dot segments where `%2F` and `%5C` separate or `;` ends a
+ * name.
  */
 
 const slash = 47;
@@ -15,7 +16,9 @@ export function normalisePath(path: string): string | undefined {
     path.charCodeAt(0) === slash &&
     path.indexOf('%') === -1 &&
     path.indexOf('/.') === -1 &&
-    path.indexOf('//') === -1
+    path.indexOf('//') === -1 &&
+    path.indexOf('#') === -1 &&
+    path.indexOf('\\') === -1
   ) {
     return path;
   }
@@ -76,6 +79,7 @@ function authorityEnd(target: string): number {
 
 function normaliseSlowly(path: string): string | undefined {
   if (path.charCodeAt(0) !== slash) return undefined;
+  if (path.indexOf('#') !== -1 || path.indexOf('\\') !== -1) return undefined;
   const plain = plainEscapes(path);
   return plain === undefined ? undefined : withoutDots(plain);
 }

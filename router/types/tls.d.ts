@@ -31,6 +31,8 @@ declare interface NgxClientHello {
 declare interface OpenSSL {
   SSL_ctrl(ssl: FFIPointer, command: number, argument: number, parameter: FFIPointer): number;
   SSL_set_session_id_context(ssl: FFIPointer, context: string, length: number): number;
+  SSL_get_session(ssl: FFIPointer): FFIPointer | undefined;
+  SSL_SESSION_get0_id_context(session: FFIPointer, length: FFICells<number>): FFIPointer;
   SSL_set_cipher_list(ssl: FFIPointer, names: string): number;
   SSL_set_verify(ssl: FFIPointer, mode: number, callback: FFIPointer): void;
   SSL_add_client_CA(ssl: FFIPointer, certificate: FFIPointer): number;

@@ -1,9 +1,10 @@
 /** External authorization: another service is asked whether a request may pass (GEP-1494), before anything is sent on. */
 import type { GatewayExternalAuth } from '../../../src/intent/gateway.ts';
+import { targetQuery } from '../main.ts';
 import { answer } from './answer.ts';
 import { askOverHTTP2 } from './aside.ts';
 import { checkPath, checkRequest, readVerdict } from './authorize-grpc.ts';
-import { toAnswer, toRequest } from './headers.ts';
+import { mayChange, toAnswer, toRequest } from './headers.ts';
 import { C, currentRequest, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginChild, visitOf } from './visits.ts';
@@ -27,22 +28,26 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.judge = backend;
   const key = tostring(requestKey(pointer));
+  // What was matched and will be sent, not what was written: who judges must not see another path than the backend.
+  const query = targetQuery(serving.target);
+  const target = query === undefined ? serving.path : `${serving.path}?${query}`;
   if (auth.protocol === 'grpc') {
-    judgeByGRPC(serving, auth, key);
+    judgeByGRPC(serving, auth, key, target);
     return;
   }
   const said = ngx.location.capture('netloom-auth', {
     method: C.ngx_http_lua_ffi_req_get_method(pointer),
     body: auth.forwardBody === undefined ? '' : bodyStart(auth.forwardBody),
-    vars: { netloom_visit: key, netloom_uri: `${auth.path}${serving.target}` },
+    vars: { netloom_visit: key, netloom_uri: `${auth.path}${target}` },
   });
   if (said.status === 200) {
     // What is the service's to say isn't the client's: else it would be whoever it says, wherever the service says nothing.
     for (const name of auth.allowedResponseHeaders) {
-      if (!isIn(credentials, name.toLowerCase())) ngx.req.clear_header(name);
+      if (!isIn(credentials, name.toLowerCase())) toRequest.remove(name);
     }
     for (const [name, value] of pairs(said.header)) {
-      if (isHeard(auth.allowedResponseHeaders, name.toLowerCase())) ngx.req.set_header(name, value);
+      if (isHeard(auth.allowedResponseHeaders, name.toLowerCase()) && mayChange(name, ''))
+        ngx.req.set_header(name, value);
     }
     return;
   }
@@ -56,9 +61,10 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
 
 /** Returns when it may pass. Without a word that can be understood it may not. */
 function judgeByGRPC(
-  { pointer, target, method, visit }: Serving,
+  { pointer, method, visit }: Serving,
   auth: GatewayExternalAuth,
   key: string,
+  target: string,
 ): void {
   const [all] = ngx.req.get_headers(0);
   const headers: Record<string, string> = {};

@@ -5,6 +5,7 @@ import {
   entryAt,
   freeMemory,
   lockStore,
+  recoverStore,
   type StoreProblem,
   setBoot,
   storedBoot,
@@ -54,6 +55,7 @@ export function takeChange(): void {
   const { head, from } = readHead(text!);
   if (head === undefined) ngx.exit(400);
   lock();
+  recoverStore();
   if (head!.boot !== storedBoot() || head!.after !== storedVersion()) {
     unlockStore();
     ngx.status = 409;

@@ -11,6 +11,9 @@ const answerAdditions = require('ngx.resp') as {
   readonly add_header: (this: void, name: string, value: string) => void;
 };
 
+/** What a body is read by: said otherwise, what follows it would be read as another request. */
+const framing = ['content-length', 'transfer-encoding'];
+
 /** A line break in a name or a value would begin another header. Checked when it was read, and once more. */
 export function isSafe(this: void, name: string, value: string): boolean {
   const [inName] = string.find(name, "[^%w!#$%%&'*+.^_`|~-]");
@@ -18,27 +21,31 @@ export function isSafe(this: void, name: string, value: string): boolean {
   return inName === undefined && inValue === undefined && name !== '';
 }
 
+export function mayChange(this: void, name: string, value: string): boolean {
+  return isSafe(name, value) && !framing.includes(name.toLowerCase());
+}
+
 export const toRequest: HeaderSink = {
   set: (name, value) => {
-    if (isSafe(name, value)) ngx.req.set_header(name, value);
+    if (mayChange(name, value)) ngx.req.set_header(name, value);
   },
   add: (name, value) => {
-    if (isSafe(name, value)) requestAdditions.add_header(name, value);
+    if (mayChange(name, value)) requestAdditions.add_header(name, value);
   },
   remove: (name) => {
-    if (isSafe(name, '')) ngx.req.clear_header(name);
+    if (mayChange(name, '')) ngx.req.clear_header(name);
   },
 };
 
 export const toAnswer: HeaderSink = {
   set: (name, value) => {
-    if (isSafe(name, value)) ngx.header[name] = value;
+    if (mayChange(name, value)) ngx.header[name] = value;
   },
   add: (name, value) => {
-    if (isSafe(name, value)) answerAdditions.add_header(name, value);
+    if (mayChange(name, value)) answerAdditions.add_header(name, value);
   },
   remove: (name) => {
-    if (isSafe(name, '')) ngx.header[name] = undefined;
+    if (mayChange(name, '')) ngx.header[name] = undefined;
   },
 };
 
@@ -69,7 +76,7 @@ export function changeAnswer(): void {
     else toAnswer.set(name, value);
   }
   for (const { name, value } of answer.headers) {
-    if (name === 'Set-Cookie') toAnswer.add(name, value);
+    if (name === 'Set-Cookie' || name === 'Vary') toAnswer.add(name, value);
     else toAnswer.set(name, value);
   }
 }

@@ -1,5 +1,6 @@
 /** Copies of requests: nginx makes one for each of its mirror locations, and most have nowhere to go. */
 import { targetPath, targetQuery } from '../main.ts';
+import { setPath } from './h2c-path.ts';
 import { currentRequest, requestKey, variable } from './request.ts';
 import { beginChild, visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
@@ -21,7 +22,7 @@ export function sendAside(pointer: FFIPointer): void {
   const uri = variable(pointer, 'netloom_uri');
   const target = uri === undefined ? '/' : uri;
   const query = targetQuery(target);
-  ngx.req.set_uri(ngx.unescape_uri(targetPath(target)), false);
+  if (!setPath(targetPath(target))) ngx.exit(204);
   ngx.req.set_uri_args(query === undefined ? '' : query);
   ngx.exec('@aside_h2c');
 }

@@ -57,10 +57,14 @@ export function serveLast(): void {
   request.pointer = pointer;
   const target = variable(pointer, 'request_uri');
   request.target = target === undefined ? '/' : target;
-  const socket = socketOf(pointer);
+  const cameIn = portOf(pointer);
+  const socket = socketOf(cameIn);
   const port = socket === undefined ? undefined : table.slots[socket];
   if (port === undefined) answer(pointer, knowsNothing() ? 503 : 404);
+  // These sockets are there whether anybody asks for them or not: no pod may say that it is somebody else by a PROXY header.
+  if (cameIn >= firstBehindProxy && !asksForProxy(table, port)) answer(pointer, 400);
   const host = hostOf(pointer);
+  if (host === undefined) answer(pointer, 400);
   request.host = host;
   const listener = findListener(table, port, host);
   visit.listener = listener;
@@ -77,10 +81,12 @@ export function serveLast(): void {
   if (action === undefined) answer(pointer, 500);
   visit.action = action;
   identify(pointer, table, port);
-  // `close`, `upgrade` and `keep-alive` are what there is to say, mostly.
-  const said = variableLength(pointer, 'http_connection');
-  if (said > 0 && said !== 5 && said !== 7 && said !== 10)
-    dropNominated(variable(pointer, 'http_connection')!);
+  if (variableLength(pointer, 'http_connection') > 0) {
+    const said = variable(pointer, 'http_connection')!;
+    // What there is to say, mostly.
+    if (said !== 'keep-alive' && said !== 'close' && said !== 'Keep-Alive' && said !== 'Upgrade')
+      dropNominated(said);
+  }
   if (
     action.plain &&
     action.intent.retry === undefined &&
@@ -128,13 +134,24 @@ function serving(
   return { pointer, table, listener, port, rule, action, visit, written, target, host, path, method };
 }
 
+/** Of the sockets that take PROXY headers. */
+const firstBehindProxy = 11_000;
+
+function portOf(pointer: FFIPointer): number {
+  const port = numericVariable(pointer, 'server_port');
+  // What comes from the stream part by a unix socket says in its PROXY header where it came in.
+  return port === 0 ? numericVariable(pointer, 'proxy_protocol_server_port') : port;
+}
+
+function asksForProxy(table: RouterTable, port: string): boolean {
+  const intent = table.ports[port];
+  return intent !== undefined && intent.proxyProtocol === true;
+}
+
 /** `KIND/SLOT` by the port that a connection came in at. */
 const sockets: Record<number, string | undefined> = {};
 
-function socketOf(pointer: FFIPointer): string | undefined {
-  let port = numericVariable(pointer, 'server_port');
-  // What comes from the stream part by a unix socket says in its PROXY header where it came in.
-  if (port === 0) port = numericVariable(pointer, 'proxy_protocol_server_port');
+function socketOf(port: number): string | undefined {
   const known = sockets[port];
   if (known !== undefined) return known;
   const made = nameSocket(port);
@@ -144,7 +161,7 @@ function socketOf(pointer: FFIPointer): string | undefined {
 
 /** Ports of listening sockets, as in the registry. */
 function nameSocket(port: number): string | undefined {
-  const slot = port >= 11_000 ? port - 1_000 : port;
+  const slot = port >= firstBehindProxy ? port - 1_000 : port;
   if (slot < 10_000 || slot >= 10_300) return undefined;
   if (slot < 10_100) return `http/${slot - 10_000}`;
   return slot < 10_200 ? `https/${slot - 10_100}` : `tls/${slot - 10_200}`;
@@ -157,11 +174,13 @@ const hostLimit = 10_000;
 /** A name of DNS, its last dot and a port. */
 const longestKept = longestName + 7;
 
-function hostOf(pointer: FFIPointer): string {
+/** `undefined`: it isn't a name or an address with or without a port. */
+function hostOf(pointer: FFIPointer): string | undefined {
   const written = variable(pointer, 'http_host');
   if (written === undefined) return '';
   const known = hosts[written];
   if (known !== undefined) return known;
+  if (!isHost(written)) return undefined;
   const host = normaliseHost(written);
   // What is longer than a name isn't kept: with sixteen kilobytes each a stranger could fill a worker's memory.
   if (written.length > longestKept) return host;
@@ -172,6 +191,14 @@ function hostOf(pointer: FFIPointer): string {
   hosts[written] = host;
   hostCount += 1;
   return host;
+}
+
+/** What nginx lets through besides may be another host to a backend that makes an address of it: `shop.test:80@evil`, `evil#.shop.test`. */
+function isHost(written: string): boolean {
+  const [name] = string.find(written, '^[%w._-]*:?%d*$');
+  if (name !== undefined) return true;
+  const [literal] = string.find(written, '^%[[%x:.]+%]:?%d*$');
+  return literal !== undefined;
 }
 
 /** `https/…` and `tls/…`. */

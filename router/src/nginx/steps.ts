@@ -23,9 +23,10 @@ import {
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
+import { setPath } from './h2c-path.ts';
 import { changeRequest } from './headers.ts';
 import { pauseOf } from './pause.ts';
-import { C, headerOf, requestKey, setVariable, variable } from './request.ts';
+import { C, headerOf, requestKey, setVariable, variable, variableLength } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
 import type { Visit } from './visits.ts';
@@ -41,7 +42,7 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 export function serveInSteps(serving: Serving): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
-  const headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
+  let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);
 
@@ -58,7 +59,8 @@ export function serveInSteps(serving: Serving): void {
   visit.backend = backend;
   if (persistence !== undefined) {
     visit.endpoint = session === undefined ? nextEndpoint(backend, math.random()) : session.endpoint;
-    if (session === undefined) headers.push(beginSession(pointer, persistence, backend, visit.endpoint!));
+    if (session === undefined)
+      headers = [...headers, beginSession(pointer, persistence, backend, visit.endpoint!)];
   }
   noteAnswer(visit, intent.filters, choice.filters, headers);
   noteTries(serving, backend);
@@ -78,12 +80,18 @@ export function serveInSteps(serving: Serving): void {
   ngx.exec(location);
 }
 
+/** A cache must not give what an origin that isn't allowed was told, or nobody in particular, to one that is. */
+const varies: readonly CORSHeader[] = [{ name: 'Vary', value: 'Origin' }];
+
 /** What is said to the browser beside the backend's answer; a preflight ends here. */
-function crossOrigin({ pointer, method }: Serving, cors: GatewayCORS): CORSHeader[] {
+function crossOrigin({ pointer, method }: Serving, cors: GatewayCORS): readonly CORSHeader[] {
   const origin = headerOf(pointer, 'origin');
-  if (origin === undefined) return [];
+  if (origin === undefined) return varies;
   const asked = headerOf(pointer, 'access-control-request-method');
-  if (!isPreflight(method, origin, asked)) return corsHeaders(cors, origin);
+  if (!isPreflight(method, origin, asked)) {
+    const headers = corsHeaders(cors, origin);
+    return headers.length === 0 ? varies : headers;
+  }
   say(preflightHeaders(cors, origin, asked, headerOf(pointer, 'access-control-request-headers')));
   ngx.exit(204);
 }
@@ -122,7 +130,8 @@ function noteTries({ pointer, action, visit }: Serving, backend: RouterBackend):
     visit.pause = pauseOf(retry.backoff);
     visit.moreTries *= 2;
   }
-  if (timeouts === undefined) return;
+  // What becomes a WebSocket has no end that could be late; nginx would end one that is silent for as long.
+  if (timeouts === undefined || variableLength(pointer, 'netloom_upgrade') > 0) return;
   if (timeouts.request !== undefined && timeouts.request > 0) {
     visit.deadline = C.ngx_http_lua_ffi_req_start_time(pointer) + timeouts.request / 1000;
   }
@@ -175,9 +184,10 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
     const sent = safeText(path);
     setVariable(serving.pointer, 'netloom_uri', query === undefined ? sent : `${sent}?${query}`);
   }
-  if (h2c && path !== serving.written) {
-    // grpc_pass takes no path, and escapes what it is given this way.
-    ngx.req.set_uri(ngx.unescape_uri(path), false);
+  // Escapes in small letters are the same to everybody.
+  const same = path === serving.path && serving.written.toUpperCase() === path.toUpperCase();
+  if (h2c && !same) {
+    if (!setPath(path)) answer(serving.pointer, 400);
   }
 }
 

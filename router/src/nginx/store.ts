@@ -4,7 +4,7 @@
  *
  *     netloom_entries   `k⇥DOMAIN⇥KEY` its place · `n⇥PLACE` the line · `top` how many places · `free` list of those without a line
  *     netloom_changes   `generation` · `boot` · `c⇥VERSION` lines of one change · `address` of the number of the last
- *     netloom_lock      `lock`, while somebody writes
+ *     netloom_lock      `lock`, while somebody writes · `writing`, until what is written has a version
  *
  * A place is written before the number of the version, so whoever sees the number sees the entry.
  */
@@ -69,10 +69,27 @@ export function unlockStore(): void {
   locks.delete('lock');
 }
 
-/** Takes lines as one change. Needs the lock. `generation` undefined: more of the same change is to follow. */
+/**
+ * Somebody died while he wrote: some entries may be new, and no change says so. With the lock: workers are made to read all entries, and
+ * whoever knew the version before learns that it is another one.
+ */
+export function recoverStore(): void {
+  const [writing] = locks.get('writing');
+  if (writing === undefined) return;
+  const next = storedVersion() + 1;
+  for (let old = next - keptChanges; old <= next; old++) changes.delete(`c\t${old}`);
+  version[0] = next;
+  locks.delete('writing');
+}
+
+/**
+ * Takes lines as one change. Needs the lock. `generation` undefined: it is a part, and more of the same change is to follow; workers act on
+ * none of it before the last.
+ */
 export function storeLines(text: string, from: number, generation: number | undefined): StoreProblem[] {
   const problems: StoreProblem[] = [];
-  const done: string[] = [];
+  const done: string[] = generation === undefined ? [part] : [];
+  locks.set('writing', 1);
   eachLine(text, from, (domain, key, start, end, valueStart) => {
     if (valueStart > end) {
       removeEntry(domain, key);
@@ -90,7 +107,16 @@ export function storeLines(text: string, from: number, generation: number | unde
   keepChange(next, done.join(''));
   if (generation !== undefined) changes.set('generation', generation);
   version[0] = next;
+  locks.delete('writing');
   return problems;
+}
+
+/** No entry, so `eachLine` passes it over. */
+const part = 'part\n';
+
+/** Whether more of the same change is to follow. */
+export function isPart(lines: string): boolean {
+  return lines.indexOf(part) === 0;
 }
 
 /** Lines of one change; undefined: it isn't kept any more. */

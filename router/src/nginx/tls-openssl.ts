@@ -13,6 +13,8 @@ ffi.cdef(`
 long SSL_ctrl(void *ssl, int cmd, long larg, void *parg);
 int SSL_set_session_id_context(void *ssl, const char *context, unsigned int length);
 int SSL_set_cipher_list(void *ssl, const char *names);
+void *SSL_get_session(const void *ssl);
+const char *SSL_SESSION_get0_id_context(const void *session, unsigned int *length);
 void SSL_set_verify(void *ssl, int mode, void *callback);
 int abs(int number);
 void *SSL_get_wbio(void *ssl);
@@ -67,6 +69,16 @@ export function requireCertificate(connection: FFIPointer, authorities: Authorit
 /** Sessions go on only where they began: `context` is at most 32 bytes. */
 export function bindSessions(connection: FFIPointer, context: string): boolean {
   return C.SSL_set_session_id_context(connection, context, context.length) === 1;
+}
+
+const contextLength = ffi.new<number>('unsigned int[1]');
+
+/** What the handshake's session was bound to; '' if it has none. */
+export function sessionContext(connection: FFIPointer): string {
+  const session = C.SSL_get_session(connection);
+  if (session === undefined) return '';
+  const context = C.SSL_SESSION_get0_id_context(session, contextLength);
+  return ffi.string(context, contextLength[0]!);
 }
 
 /** Those of TLS 1.2. */

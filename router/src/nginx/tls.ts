@@ -10,7 +10,13 @@ import { findListener } from '../match.ts';
 import type { RouterListener, RouterTable } from '../table.ts';
 import { variable } from './request.ts';
 import { certificatesFor, parsedAuthorities, parsedCertificate } from './tls-certificates.ts';
-import { bindSessions, requireCertificate, sayUnrecognizedName, setCiphers } from './tls-openssl.ts';
+import {
+  bindSessions,
+  requireCertificate,
+  sayUnrecognizedName,
+  sessionContext,
+  setCiphers,
+} from './tls-openssl.ts';
 import { currentTable } from './worker.ts';
 
 const ssl = require('ngx.ssl') as NgxSsl;
@@ -18,7 +24,10 @@ const clientHello = require('ngx.ssl.clienthello') as NgxClientHello;
 
 const httpsBase = 10_100;
 const proxyOffset = 1000;
-const bindings: Dictionary<Binding> = createDictionary<Binding>();
+let bindings: Dictionary<Binding> = createDictionary<Binding>();
+let bindingCount = 0;
+/** Listeners come and go: beyond so many, those that are gone are forgotten with the rest. */
+const bindingLimit = 4096;
 
 /** What sessions of a listener are bound to, and of what it was made. */
 type Binding = {
@@ -39,7 +48,7 @@ export function certify(this: void): void {
 
 /**
  * Whether a request that came by TLS must be answered with 421: its Host is another listener's than the handshake's name (RFC 9110
- * §15.5.20), or its connection began before its listener asked for client certificates. `host` is normalised.
+ * §15.5.20), or its connection began before its listener asked for the client certificates that it asks for now. `host` is normalised.
  */
 export function isMisdirected(
   table: RouterTable,
@@ -55,7 +64,9 @@ export function isMisdirected(
   }
   const validation = listener.intent === undefined ? undefined : listener.intent.clientValidation;
   if (validation === undefined || validation.mode !== 'require') return false;
-  return variable(pointer, 'ssl_client_verify') !== 'SUCCESS';
+  if (variable(pointer, 'ssl_client_verify') !== 'SUCCESS') return true;
+  const [connection] = ssl.get_req_ssl_pointer();
+  return connection === undefined || sessionContext(connection) !== contextOf(table, listener);
 }
 
 /** What is decided before anything else: false refuses the handshake. */
@@ -145,6 +156,11 @@ function contextOf(table: RouterTable, listener: RouterListener): string {
       ? ''
       : `${validation.mode}\n${authority === undefined ? '' : authority.certificates}`;
   const context = ngx.md5(`${listener.key}\n${asked}`);
+  if (known === undefined) bindingCount += 1;
+  if (bindingCount > bindingLimit) {
+    bindings = createDictionary<Binding>();
+    bindingCount = 1;
+  }
   bindings[listener.key] = { intent: listener.intent, authority, context };
   return context;
 }

@@ -1,15 +1,33 @@
 /** The table of this worker: made from what nginx holds when it starts, and brought up to date before each request that finds it behind. */
 import type { GatewayChange } from '../../../src/intent/gateway.ts';
 import { applyChange, createTable, type RouterTable } from '../main.ts';
-import { changeLines, countPlaces, eachLine, entryAt, storedVersion } from './store.ts';
+import { changeLines, countPlaces, eachLine, entryAt, isPart, storedVersion } from './store.ts';
 
 const json = require('cjson.safe') as { readonly decode: (this: void, text: string) => unknown };
 
 /** Entries that are put into the table at a time when all are read. */
 const batch = 500;
+/** A worker that begins reads so many changes one after the other, or else all entries: of a change that isn't whole these show a part. */
+const patience = 64;
+
+const domains = [
+  'ports',
+  'listeners',
+  'rules',
+  'actions',
+  'streams',
+  'backends',
+  'certificates',
+  'authorities',
+  'identities',
+];
 
 let table: RouterTable = createTable();
+/** Version that was read last. */
 let position = 0;
+/** Parts of a change that isn't whole yet: no request sees any of it. */
+let pending: Changes | undefined;
+let known = false;
 
 /** As of the last change that nginx took. Runs for every request. */
 export function currentTable(): RouterTable {
@@ -20,17 +38,18 @@ export function currentTable(): RouterTable {
 
 /** Nothing was ever said to this nginx, and it found nothing to start from: it knows nobody. */
 export function knowsNothing(): boolean {
-  return position === 0;
+  return !known;
 }
 
-/** Mutable, while it is put together. */
+/** Mutable, while it is put together. The later of two words about one entry counts. */
 type Changes = {
   put: Record<string, Record<string, unknown>>;
-  remove: Record<string, string[]>;
+  remove: Record<string, Record<string, boolean>>;
+  slots: Record<string, string>;
 };
 
 function advance(version: number): void {
-  if (position === 0 || version < position || !follow(version)) rebuild();
+  if (version < position || (position === 0 && version > patience) || !follow(version)) rebuild();
 }
 
 /** False: some change between isn't kept any more. */
@@ -38,11 +57,12 @@ function follow(version: number): boolean {
   for (let next = position + 1; next <= version; next++) {
     const lines = changeLines(next);
     if (lines === undefined) return false;
-    const change = noChanges();
+    const change = pending === undefined ? noChanges() : pending;
     eachLine(lines, 0, (domain, key, _start, end, valueStart) => {
       take(change, domain, key, valueStart > end ? undefined : lines.slice(valueStart, end));
     });
-    apply(change);
+    pending = isPart(lines) ? change : undefined;
+    if (pending === undefined) apply(change);
     position = next;
   }
   return true;
@@ -53,6 +73,7 @@ function rebuild(): void {
   const version = storedVersion();
   const places = countPlaces();
   table = createTable();
+  pending = undefined;
   let change = noChanges();
   let size = 0;
   for (let place = 1; place <= places; place++) {
@@ -75,29 +96,26 @@ function rebuild(): void {
 
 /** In Lua there is no walking over what isn't there: every domain is. */
 function noChanges(): Changes {
-  const put: Record<string, Record<string, unknown>> = {
-    ports: {},
-    listeners: {},
-    rules: {},
-    actions: {},
-    streams: {},
-    backends: {},
-    certificates: {},
-    authorities: {},
-    identities: {},
-  };
-  return { put, remove: {} };
+  const put: Record<string, Record<string, unknown>> = {};
+  const remove: Record<string, Record<string, boolean>> = {};
+  for (const domain of domains) {
+    put[domain] = {};
+    remove[domain] = {};
+  }
+  return { put, remove, slots: {} };
 }
 
 function take(change: Changes, domain: string, key: string, text: string | undefined): void {
   if (domain === 'slots') {
-    if (text !== undefined) table.slots[key] = text;
+    if (text !== undefined) change.slots[key] = text;
     return;
   }
+  const put = change.put[domain];
+  const removed = change.remove[domain];
+  if (put === undefined || removed === undefined) return;
   if (text === undefined) {
-    const removed = change.remove[domain];
-    if (removed === undefined) change.remove[domain] = [key];
-    else removed.push(key);
+    delete put[key];
+    removed[key] = true;
     return;
   }
   const value = json.decode(text);
@@ -105,17 +123,24 @@ function take(change: Changes, domain: string, key: string, text: string | undef
     ngx.log(ngx.ERR, 'not JSON: ', domain, '/', key);
     return;
   }
-  const put = change.put[domain];
-  if (put !== undefined) put[key] = value;
+  delete removed[key];
+  put[key] = value;
 }
 
-/** Of one change no entry is both put and removed, so their order says nothing. */
 function apply(change: Changes): void {
+  const remove: Record<string, string[]> = {};
+  for (const domain of domains) {
+    const keys: string[] = [];
+    for (const key in change.remove[domain]) keys.push(key);
+    remove[domain] = keys;
+  }
   applyChange(table, {
     generation: table.generation + 1,
     after: table.generation,
     replace: false,
     put: change.put as GatewayChange['put'],
-    remove: change.remove as GatewayChange['remove'],
+    remove: remove as GatewayChange['remove'],
   });
+  for (const slot in change.slots) table.slots[slot] = change.slots[slot]!;
+  known = true;
 }

@@ -112,6 +112,13 @@ describe('the engine on an nginx in memory', () => {
     expect(await nginx.status()).toMatchObject({ generation: 7 });
   });
 
+  it('leaves it right behind the change, so that little is missed where both end at once', async () => {
+    const nginx = createFakeNginx();
+    const intent = intentOf({ backends: { a: ['10.0.0.1:80'] }, routes: { 'one.test/': 'a' } });
+    await open(nginx).apply(whole(intent, 7));
+    await eventually(() => expect(nginx.kept()).toContain('10.0.0.1:80'), 500);
+  });
+
   it('converges when it ends between any two parts', async () => {
     const backends = Object.fromEntries(
       Array.from({ length: 60 }, (_, at) => [

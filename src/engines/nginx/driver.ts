@@ -17,7 +17,7 @@ export type NginxEngineOptions = {
 
 export type NginxEngine = {
   /**
-   * Resolves once every new request and connection is served by the change; large ones take effect in parts. Changes are taken in turn,
+   * Resolves once every new request and connection is served by the change, which for requests takes effect as one. Changes are taken in turn,
    * whatever `after` says: who calls decides which are. While nginx isn't there it rejects, and the change is made up for when nginx is.
    */
   apply(change: GatewayChange): Promise<GatewayAnswer>;
@@ -38,9 +38,11 @@ export function createNginxEngine(options: NginxEngineOptions): NginxEngine {
   return createEngine(openNginx(options.directory), options, streams);
 }
 
-/** Milliseconds between two looks at nginx, and between two tries while it doesn't answer. */
+/** Milliseconds between two looks at nginx. */
 const lookMs = 500;
-/** Milliseconds from a change until what nginx starts from is written anew: many changes are written once. */
+/** The same while it doesn't answer: one that begins anew serves what it found until it is told what it missed. */
+const awayMs = 50;
+/** Milliseconds from one time that what nginx starts from is written to the next: many changes are written once. */
 const keepMs = 1_000;
 
 /** The engine over any nginx; tests use the one of fake.ts. */
@@ -121,7 +123,6 @@ export function createEngine(
     const { operations, refused } = take(change);
     const from = agreed;
     agreed = undefined;
-    keepSoon();
     const said = change.replace || from === undefined ? undefined : await say(operations, from);
     const found = said ?? (await converge());
     const touched = new Set(operations.map(({ entry }) => entryName(entry)));
@@ -134,28 +135,35 @@ export function createEngine(
   };
 
   let keepTimer: NodeJS.Timeout | undefined;
+  let keptAt = 0;
   const keepNow = (): void => {
     clearTimeout(keepTimer);
     keepTimer = undefined;
     if (!whole) return;
+    keptAt = Date.now();
     const lines = [...wanted.values()].map(printEntry);
     nginx.keep(printHead({ generation }) + lines.join(''));
   };
   const keepSoon = (): void => {
-    keepTimer ??= setTimeout(() => {
-      try {
-        keepNow();
-      } catch (error) {
-        options.onError?.(error);
-      }
-    }, keepMs);
+    keepTimer ??= setTimeout(
+      () => {
+        try {
+          keepNow();
+        } catch (error) {
+          options.onError?.(error);
+        }
+      },
+      Math.min(keepMs, Math.max(0, keptAt + keepMs - Date.now())),
+    );
   };
 
+  let away = false;
   /** Whether nginx is still what it was, and if not, what it was told is said again. */
   const look = async (): Promise<void> => {
     if (!whole) return;
     const before = agreed;
     const status = await nginx.status().catch(() => undefined);
+    away = status === undefined;
     if (status === undefined) {
       agreed = undefined;
       return;
@@ -168,15 +176,18 @@ export function createEngine(
 
   let lookTimer: NodeJS.Timeout | undefined;
   const tick = (): void => {
-    lookTimer = setTimeout(() => {
-      inTurn(async () => {
-        if (!closed) await look();
-      })
-        .catch((error: unknown) => options.onError?.(error))
-        .finally(() => {
-          if (!closed) tick();
-        });
-    }, lookMs);
+    lookTimer = setTimeout(
+      () => {
+        inTurn(async () => {
+          if (!closed) await look();
+        })
+          .catch((error: unknown) => options.onError?.(error))
+          .finally(() => {
+            if (!closed) tick();
+          });
+      },
+      away ? awayMs : lookMs,
+    );
     lookTimer.unref();
   };
   tick();
@@ -187,6 +198,7 @@ export function createEngine(
         // Connections by name come to listeners that must be there; without nginx they are told all the same.
         const answer = await apply(change).finally(() => {
           streamProblems = whole ? streams.apply(change) : [];
+          keepSoon();
         });
         return { ...answer, problems: [...answer.problems, ...streamProblems] };
       }),

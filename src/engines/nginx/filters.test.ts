@@ -177,6 +177,12 @@ describe('cross-origin requests', () => {
       'access-control-expose-headers': 'X-Two',
       'x-backend': 'a',
     });
+    const varied = await ask('/?answer=Vary:Accept-Encoding', { headers: { Origin: 'https://www.test' } });
+    expect(varied.headers['vary']).toBe('Accept-Encoding | Origin');
+    expect((await ask('/')).headers['vary']).toBe('Origin');
+    const denied = await ask('/', { headers: { Origin: 'https://evil.test' } });
+    expect(denied.headers).toMatchObject({ vary: 'Origin', 'x-backend': 'a' });
+    expect(denied.headers['access-control-allow-origin']).toBeUndefined();
     const other = await ask('/', {
       method: 'OPTIONS',
       headers: { Origin: 'https://evil.test', ...preflight },
@@ -255,6 +261,20 @@ describe('external authorization', () => {
     expect(asked!.headers).toMatchObject({ authorization: 'Bearer x', 'x-ask': 'yes', host: 'any.test' });
     expect(asked!.headers['x-not']).toBeUndefined();
     expect(asked!.headers['x-user']).toBeUndefined();
+  });
+
+  it('is told the path that the backend is', async () => {
+    await serve({ '/': { to: 'a', externalAuth: auth } });
+    const { url } = await gateway.echo('/public/../%61dmin?id=walk&q=/../');
+    expect(url).toBe('/admin?id=walk&q=/../');
+    expect((await logOf('walk', 'b'))[0]!.url).toBe(`/check${url}`);
+  });
+
+  it('can not say where a body ends', async () => {
+    const allowedResponseHeaders = ['X-User', 'Content-Length', 'Transfer-Encoding'];
+    await serve({ '/': { to: 'a', externalAuth: { ...auth, allowedResponseHeaders } } });
+    const seen = await gateway.echo('/x?answer=X-User:joe', { method: 'POST', body: 'all of it' });
+    expect(seen).toMatchObject({ length: 9, headers: { 'x-user': 'joe' } });
   });
 
   it('is believed rather than the client, also where it says nothing', async () => {

@@ -5,7 +5,7 @@ export type Operation =
   | { readonly kind: 'put'; readonly entry: Entry }
   | { readonly kind: 'remove'; readonly entry: Pick<Entry, 'domain' | 'key'> };
 
-/** Bytes of a change that takes effect at once. A larger one comes in parts, so that no worker stands still for long. */
+/** Bytes of a change that is said at once. A larger one comes in parts, so that no worker stands still for long. */
 const partLimit = 128 * 1024;
 
 /** What differs: `held` is by entryName, as `parseList` gives it. */

@@ -105,14 +105,54 @@ describe('a change', () => {
     expect(gateway.errors()).not.toMatch(/\[(error|crit|alert|emerg)\]/);
   });
 
+  const post = (head: object, lines = '') =>
+    gateway.sh(
+      `printf '%s\\n%b' '${JSON.stringify(head)}' '${lines}' | curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/netloom-gateway/nginx.sock --data-binary @- http://nginx/v1/change`,
+    );
+  /** Names of all who answer: each request is a connection of its own, to either worker. */
+  const names = async () => {
+    const seen = new Set<string>();
+    for (let at = 0; at < 8; at++) seen.add((await gateway.echo('/')).name);
+    return [...seen].join();
+  };
+  const ruleOf = (intent: ReturnType<typeof site>) => Object.entries(intent.rules)[0]!;
+
+  it('in parts takes effect with the last of them', async () => {
+    await open();
+    const intent = site();
+    await gateway.hold(intent);
+    const { boot, version } = await gateway.engine.status();
+    await gateway.engine.close();
+    const [, { action }] = ruleOf(intent);
+    const moved = { ...intent.actions[action]!, backends: [{ backend: 'b', weight: 1 }] };
+    expect(await post({ boot, after: version }, `actions\\t${action}\\t${JSON.stringify(moved)}\\n`)).toBe(
+      '200',
+    );
+    expect(await names()).toBe('a');
+    expect(await post({ boot, after: version + 1, generation: 9 }, `backends\\ta\\t\\n`)).toBe('200');
+    expect(await names()).toBe('b');
+  });
+
+  it('that fails half way is known to all workers in the end', async () => {
+    await open();
+    const intent = site();
+    await gateway.hold(intent);
+    const { boot, version } = await gateway.engine.status();
+    const [, { action }] = ruleOf(intent);
+    const moved = { ...intent.actions[action]!, backends: [{ backend: 'b', weight: 1 }] };
+    // A port that is no object can't be taken.
+    const lines = `actions\\t${action}\\t${JSON.stringify(moved)}\\nports\\tx\\t5\\n`;
+    expect(await post({ boot, after: version, generation: 9 }, lines)).toBe('500');
+    expect(await names()).toBe('a');
+    const put = { ...intent, actions: { ...intent.actions, [action]: moved } };
+    await gateway.engine.apply({ generation: 10, after: 0, replace: true, put, remove: {} });
+    expect(await names()).toBe('b');
+  });
+
   it('for another state than nginx has is refused', async () => {
     await open();
     await gateway.hold(site());
     const { boot, version } = await gateway.engine.status();
-    const post = (head: object) =>
-      gateway.sh(
-        `printf '%s\\n' '${JSON.stringify(head)}' | curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/netloom-gateway/nginx.sock --data-binary @- http://nginx/v1/change`,
-      );
     expect(await post({ boot, after: version - 1, generation: 9 })).toBe('409');
     expect(await post({ boot: 'other', after: version, generation: 9 })).toBe('409');
     expect(await post({ boot, after: version, generation: 9 })).toBe('200');
@@ -337,7 +377,7 @@ describe('strangers', () => {
     await open();
     await gateway.hold(site({ [`${host}/`]: 'a', [`${host}/admin`]: 'b' }));
     const raw = async (request: string) => {
-      const script = `const s=require('net').connect(10000,'127.0.0.1');s.end(${JSON.stringify(request)});let t='';s.on('data',d=>t+=d).on('close',()=>{console.log(t);process.exit()});setTimeout(()=>{console.log(t);process.exit()},1500)`;
+      const script = `const s=require('net').connect(10000,'127.0.0.1');s.write(${JSON.stringify(request)});let t='';s.on('data',d=>t+=d).on('close',()=>{console.log(t);process.exit()});setTimeout(()=>{console.log(t);process.exit()},1500)`;
       const { stdout } = await box!.exec(['/opt/node/bin/node', '-e', script]);
       return [...stdout.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
     };
@@ -352,6 +392,17 @@ describe('strangers', () => {
       '200',
       '200',
     ]);
+    const line = (first: string) => `${first} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    expect(await raw(line('OPTIONS *'))).toEqual(['400']);
+    expect(await raw(line('TRACE /'))).toEqual(['405']);
+    expect(await raw(line('CONNECT 127.0.0.1:9002'))).toEqual(['400']);
+    expect(await raw(line('GET netloom-auth'))).toEqual(['400']);
+    expect(await raw(line('GET /netloom-mirror-0'))).toEqual(['200']);
+    expect(await raw(line('GET http://other.test/netloom-auth'))).toEqual(['200']);
+    // HTTP/2 has two places for it, too.
+    const script = `const s=require('http2').connect('http://127.0.0.1:10000');const r=s.request({':path':'/',':authority':'${host}',host:'other.test'});r.on('response',h=>{console.log(h[':status']);process.exit()});r.on('error',e=>{console.log(e.code);process.exit()});r.end()`;
+    const { stdout: said } = await box!.exec(['/opt/node/bin/node', '-e', script]);
+    expect(said).toMatch(/^(400|ERR_)/);
     const seen = await gateway.echo('/', { headers: { X_Under: '1' } });
     expect(Object.keys(seen.headers)).not.toContain('x_under');
   });

@@ -44,6 +44,29 @@ describe('who takes a request', () => {
     expect((await gateway.ask('/', { host: 'elsewhere.org' })).status).toBe(404);
   });
 
+  it('has one host, and not another one for who reads it otherwise', async () => {
+    await serve({ 'one.test/': 'a', '*.test/': 'a', '/': 'b' });
+    const status = async (host: string) => (await gateway.ask('/', { host })).status;
+    for (const host of [
+      'one.test:80@evil',
+      'one.test:x',
+      'evil?.two.test',
+      'evil#.two.test',
+      'evil@two.test',
+      '[::1]x',
+    ])
+      expect([host, await status(host)]).toEqual([host, 400]);
+    for (const host of [
+      'one.test.',
+      'one.test:8080',
+      'under_score.test',
+      '10.0.0.1:80',
+      '[fd00::1]:80',
+      '[::ffff:10.0.0.1]',
+    ])
+      expect([host, await status(host)]).toEqual([host, 200]);
+  });
+
   it('may depend on method, headers and query, also by patterns that match the whole value', async () => {
     await serve({
       'm.test/1': { to: 'a', rule: { method: 'POST', path: { type: 'exact', value: '/' } } },
@@ -88,6 +111,25 @@ describe('who takes a request', () => {
     expect(await seen('/x/..%2fadmin')).toBe(400);
     expect(await seen('/../etc')).toBe(400);
     expect(await seen('/a%00b')).toBe(400);
+    // curl itself would leave out what stands behind `#`.
+    for (const target of ['/admin#x', '/x/..\\admin'])
+      expect((await gateway.ask('/', { host: 'p.test', curl: ['--request-target', target] })).status).toBe(
+        400,
+      );
+  });
+
+  it('nor over HTTP/2, whose paths nginx escapes in its own way', async () => {
+    await serve({ 'p.test/': 'h', 'p.test/admin': 'a' });
+    const seen = async (path: string) => {
+      const answer = await gateway.ask(path, { host: 'p.test' });
+      return answer.status === 200
+        ? `${answer.headers['x-backend']} ${JSON.parse(answer.body).url}`
+        : answer.status;
+    };
+    expect(await seen('/admin%2fx')).toBe('h /admin%2fx');
+    expect(await seen('//admin%2Fx')).toBe(400);
+    expect(await seen('//admin%3Bx')).toBe(400);
+    expect(await seen('//a+b%20c%25')).toBe('h /a+b%20c%25');
   });
 
   it('gets 404, 500 or 503 by what is missing, and gRPC its own way of it', async () => {
@@ -157,6 +199,11 @@ describe('what backends are told', () => {
       curl: ['--haproxy-protocol', '--haproxy-clientip', '198.51.100.7'],
     });
     expect(headers).toMatchObject({ 'x-forwarded-port': '8081', 'x-real-ip': '198.51.100.7' });
+    // Nobody asked for PROXY headers here.
+    await serve({ 'f.test/': 'a' });
+    const forged = { host: 'f.test', curl: ['--haproxy-protocol', '--haproxy-clientip', '198.51.100.7'] };
+    expect((await gateway.ask('/', { ...forged, port: 11_000 })).status).toBe(400);
+    expect((await gateway.ask('/', { ...forged, port: 10_000 })).status).toBe(400);
   });
 
   it('has nothing that is about a connection of the client', async () => {
@@ -178,6 +225,11 @@ describe('what backends are told', () => {
       headers: { Connection: 'keep-alive, X-Hop, Authorization', 'X-Hop': 'here', Authorization: 'x' },
     });
     expect(named.headers['x-hop']).toBeUndefined();
+    // As long as `close`, `upgrade`, `keep-alive`.
+    for (const name of ['X-Foo', 'X-Admin', 'X-Internal']) {
+      const one = await gateway.echo('/', { host: 'f.test', headers: { Connection: name, [name]: 'here' } });
+      expect(one.headers[name.toLowerCase()]).toBeUndefined();
+    }
     expect(named.headers['authorization']).toBe('x');
   });
 });
@@ -249,17 +301,27 @@ describe('ways to a backend', () => {
     expect(first).not.toContain('data: 15');
   });
 
-  it('become WebSockets where that is asked for, and nothing else', async () => {
-    await serve({ 's.test/': 'a' });
+  /** What a WebSocket says that answers to `ping`, sent so many milliseconds after it came about. */
+  const webSocket = async (path: string, silence = 0) => {
     const script = `
       const socket = require('net').connect(10000, '127.0.0.1');
-      socket.write('GET /ws HTTP/1.1\\r\\nHost: s.test\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: eA==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n');
+      socket.write('GET ${path} HTTP/1.1\\r\\nHost: s.test\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: eA==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n');
       let text = '', said = false;
-      socket.on('data', (d) => { text += d; if (text.includes('\\r\\n\\r\\n') && !said) { said = true; socket.write('ping'); } if (text.endsWith('ping')) { console.log(text); process.exit(); } });
+      socket.on('data', (d) => { text += d; if (text.includes('\\r\\n\\r\\n') && !said) { said = true; setTimeout(() => socket.write('ping'), ${silence}); } if (text.endsWith('ping')) { console.log(text); process.exit(); } });
     `;
-    const { stdout: out } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 5_000 });
+    return (await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 5_000 })).stdout;
+  };
+
+  it('become WebSockets where that is asked for, and nothing else', async () => {
+    await serve({ 's.test/': 'a' });
+    const out = await webSocket('/ws');
     expect(out).toContain('101 Switching Protocols');
     expect(out).toContain('ping');
+  });
+
+  it('stay WebSockets however long these are silent, whatever time requests have', async () => {
+    await serve({ 's.test/': { to: 'a', timeouts: { request: 300, backend: 300 } } });
+    expect(await webSocket('/ws', 900)).toContain('ping');
   });
 
   it('carry calls of gRPC with all that belongs to them, in both directions at once', async () => {

@@ -174,11 +174,11 @@ export function certificateFor(
   return certificates[0] === undefined ? undefined : certificates[0][0];
 }
 
-/** Version 1, as text. */
+/** Version 1, as text. Its port tells the http part whether the client's address is what a PROXY header said. */
 export function proxyHeader(variables: Session['variables']): string {
   const from = variables['remote_addr'] || '';
   const to = variables['server_addr'] || '';
-  const ports = `${variables['remote_port']} ${slotPort(variables['server_port'])}`;
+  const ports = `${variables['remote_port']} ${variables['server_port']}`;
   if (from.indexOf(':') === -1 && to.indexOf(':') === -1) return `PROXY TCP4 ${from} ${to} ${ports}\r\n`;
   return `PROXY TCP6 ${mapped(from)} ${mapped(to)} ${ports}\r\n`;
 }

@@ -241,10 +241,10 @@ it('asks for files with names of servers only', () => {
 it('introduces a client by a PROXY header', () => {
   const ports = { remote_port: '40000', server_port: '11203' };
   expect(proxyHeader({ ...ports, remote_addr: '192.0.2.1', server_addr: '10.0.0.1' })).toBe(
-    'PROXY TCP4 192.0.2.1 10.0.0.1 40000 10203\r\n',
+    'PROXY TCP4 192.0.2.1 10.0.0.1 40000 11203\r\n',
   );
   expect(proxyHeader({ ...ports, remote_addr: '2001:db8::1', server_addr: '10.0.0.1' })).toBe(
-    'PROXY TCP6 2001:db8::1 ::ffff:10.0.0.1 40000 10203\r\n',
+    'PROXY TCP6 2001:db8::1 ::ffff:10.0.0.1 40000 11203\r\n',
   );
 });
 

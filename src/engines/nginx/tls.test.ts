@@ -285,20 +285,36 @@ describe('client certificates', () => {
     expect(await ask('two.example.org', "--cert /tmp/client2.pem -H 'Host: one.example.org'")).toBe('421');
   });
 
-  it('are asked of connections that stand, too, once a listener asks', async () => {
-    await gateway.hold(intentOf({ one: {} }));
+  /** Statuses of two requests over one connection; `change` comes between them. */
+  const around = async (how: string, change: () => Promise<void>): Promise<string[]> => {
     const line = 'GET / HTTP/1.1\\r\\nHost: one.example.org\\r\\n\\r\\n';
     const last = line.replace('\\r\\n\\r\\n', '\\r\\nConnection: close\\r\\n\\r\\n');
+    await gateway.sh('rm -f /tmp/asked /tmp/said');
     const standing = gateway.sh(
-      `(printf '${line}'; while [ ! -e /tmp/asked ]; do sleep 0.05; done; printf '${last}'; sleep 0.5) | timeout 10 openssl s_client -quiet -connect 127.0.0.1:10100 -servername one.example.org 2>&1 || :`,
+      `(printf '${line}'; while [ ! -e /tmp/asked ]; do sleep 0.05; done; printf '${last}'; sleep 0.5) | timeout 10 openssl s_client -quiet -connect 127.0.0.1:10100 -servername one.example.org ${how} 2>&1 | tee /tmp/said`,
     );
-    await eventually(async () => {
-      expect(await gateway.sh('ss -tnH state established dport = :10100')).not.toBe('');
-    });
-    await gateway.hold(intentOf({ one: validated('first') }));
+    await eventually(() => gateway.sh("grep -q '^HTTP/1.1 200' /tmp/said"));
+    await change();
     await gateway.sh('touch /tmp/asked');
-    expect((await standing).match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 421']);
+    return ((await standing).match(/HTTP\/1.1 \d+/g) ?? []).map((status) => status.slice(9));
+  };
+
+  it('are asked of connections that stand, too, once a listener asks', async () => {
+    await gateway.hold(intentOf({ one: {} }));
+    const asks = () => gateway.hold(intentOf({ one: validated('first') }));
+    expect(await around('', asks)).toEqual(['200', '421']);
   });
+
+  it.each(['-tls1_2', '-tls1_3'])(
+    'must lead to the authority of now, on connections that stand, too: %s',
+    async (version) => {
+      const shown = `${version} -cert /tmp/client1.pem`;
+      await gateway.hold(intentOf({ one: validated('first') }));
+      expect(await around(shown, async () => {})).toEqual(['200', '200']);
+      const another = () => gateway.hold(intentOf({ one: validated('second') }));
+      expect(await around(shown, another)).toEqual(['200', '421']);
+    },
+  );
 
   it('aren’t told to backends', async () => {
     const said = await gateway.sh(
@@ -387,12 +403,16 @@ describe('a port whose listeners differ by name', () => {
   });
 
   it('takes PROXY headers', async () => {
-    await gateway.hold(mixed());
-    const said = await gateway.sh(
-      'curl -sk --max-time 5 --haproxy-clientip 192.0.2.7 --resolve a.example.org:11202:127.0.0.1 https://a.example.org:11202/',
-    );
-    const { headers } = JSON.parse(said) as { headers: Record<string, string> };
+    const curl =
+      'curl -sk --max-time 5 --haproxy-clientip 192.0.2.7 --resolve a.example.org:11202:127.0.0.1 https://a.example.org:11202/';
+    const intent = mixed();
+    const ports = { 'tcp/8443': { ...intent.ports!['tcp/8443']!, proxyProtocol: true } as const };
+    await gateway.hold({ ...intent, ports });
+    const { headers } = JSON.parse(await gateway.sh(curl)) as { headers: Record<string, string> };
     expect(headers['x-forwarded-for']).toBe('192.0.2.7');
+    // Where nobody asked for them they are not believed.
+    await gateway.hold(intent);
+    expect(await gateway.sh(`${curl} -o /dev/null -w '%{http_code}'`)).toBe('400');
   });
 });
 
