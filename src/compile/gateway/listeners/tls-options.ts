@@ -8,7 +8,7 @@ export type TLSOptions = {
 };
 
 /** What a user writes into `tls.options` of a listener. */
-const optionNames = {
+export const optionNames = {
   minimum: 'netloom.dev/tls-min-version',
   ciphers: 'netloom.dev/tls-ciphers',
 } as const;
