@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { inOrder } from './candidates.ts';
 import { type Announced, spread } from './spread.ts';
 
 const nodesOf = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
@@ -142,5 +143,15 @@ describe('the spread of announcers', () => {
       { key: 'b', eligible: everywhere(['n0']), announcer: undefined },
     ];
     expect(Object.fromEntries(spread(all))).toEqual({ a: 'n1', b: 'n0' });
+  });
+
+  it('leaves an address where the nodes have put it, as long as others have no fewer', () => {
+    const eligible = everywhere(nodesOf(7));
+    for (const address of ['192.0.2.1', '192.0.2.77', '2001:db8::5']) {
+      const [first] = inOrder(eligible, address, undefined);
+      expect(spread([{ key: 'shop/web', address, eligible, announcer: undefined }]).get('shop/web')).toBe(
+        first,
+      );
+    }
   });
 });

@@ -6,6 +6,8 @@ import type { EligibleNode } from './candidates.ts';
 export type Announced = {
   /** Of its first Service. */
   readonly key: string;
+  /** Its first address, by which nodes settle who answers until an announcer is written (`inOrder`). Absent: by the key. */
+  readonly address?: string | undefined;
   readonly eligible: readonly EligibleNode[];
   /** As it is written now, if its Services agree. */
   readonly announcer: string | undefined;
@@ -42,8 +44,8 @@ export function spread(
   }
   // Those with the fewest choices first: what can only be here is not crowded out by what could be elsewhere.
   waiting.sort((a, b) => options.get(a.key)!.length - options.get(b.key)!.length);
-  for (const { key } of waiting) {
-    const place = leastLoaded(options.get(key)!, load, key);
+  for (const { key, address = key } of waiting) {
+    const place = leastLoaded(options.get(key)!, load, address);
     places.set(key, place);
     if (place !== undefined) count(place, 1);
   }
@@ -65,16 +67,17 @@ function bestOf(eligible: readonly EligibleNode[], absent: ReadonlySet<string>):
   return choice.filter(({ weight }) => weight === most).map(({ node }) => node);
 }
 
+/** Of those with the fewest the one that answers already: an address that moves twice loses twice what stands. */
 function leastLoaded(
   nodes: readonly string[],
   load: ReadonlyMap<string, number>,
-  key: string,
+  address: string,
 ): string | undefined {
   let best: { readonly node: string; readonly load: number; readonly hash: string } | undefined;
   for (const node of nodes) {
     const own = load.get(node) ?? 0;
     if (best !== undefined && own > best.load) continue;
-    const hash = sha256(`${node}#${key}`);
+    const hash = sha256(`${node}#${address}`);
     if (best === undefined || own < best.load || hash < best.hash) best = { node, load: own, hash };
   }
   return best?.node;

@@ -235,6 +235,7 @@ function announcements(
   }
   const announced = [...groups].map(([key, group]) => ({
     key,
+    address: group.services[0]?.assigned[0],
     eligible: eligibleFor(group.answers),
     announcer: group.services.find(({ announcer }) => announcer !== undefined)?.announcer,
     services: group.services,
