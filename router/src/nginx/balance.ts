@@ -1,7 +1,7 @@
 /** Which endpoint a request is sent to, once for each try. */
 import { nextEndpoint } from '../main.ts';
 import { C, currentRequest, message, requestKey } from './request.ts';
-import { type Visit, visitOf } from './visits.ts';
+import { millisecondsLeft, type Visit, visitOf } from './visits.ts';
 
 /** Milliseconds that an idle connection is kept: many servers close theirs after five seconds, and a request on its way then would be lost. */
 const idle = 4_000;
@@ -58,7 +58,7 @@ export function balance(): void {
 function setTimeouts(pointer: FFIPointer, visit: Visit, pauses: boolean): boolean {
   let limit = visit.tryTimeout > 0 && !pauses ? visit.tryTimeout : silence;
   if (visit.deadline > 0) {
-    const left = math.floor((visit.deadline - ngx.now()) * 1000);
+    const left = millisecondsLeft(visit);
     if (left <= 0) return false;
     if (left < limit) limit = left;
   }

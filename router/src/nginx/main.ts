@@ -14,7 +14,7 @@ import { closeToOthers, currentRequest, requestKey, variable } from './request.t
 import { serve, serveLast } from './serve.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
-import { visitOf } from './visits.ts';
+import { millisecondsLeft, visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
 
 const jitOptions = require('jit.opt') as { readonly start: (this: void, ...options: string[]) => void };
@@ -51,7 +51,7 @@ export function failed(this: void): void {
   const pointer = currentRequest();
   const visit = visitOf(requestKey(pointer));
   const status = tonumber(variable(pointer, 'status'));
-  const late = visit !== undefined && visit.deadline > 0 && ngx.now() >= visit.deadline;
+  const late = visit !== undefined && visit.deadline > 0 && millisecondsLeft(visit) <= 0;
   answer(pointer, late ? 504 : status === undefined ? 500 : status);
 }
 

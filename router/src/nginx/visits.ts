@@ -76,6 +76,11 @@ export function beginVisit(key: number): Visit {
   return visit;
 }
 
+/** Whole ones, until the answer of a request with a deadline must be there; what is less than one is none. */
+export function millisecondsLeft(visit: Visit): number {
+  return math.floor((visit.deadline - ngx.now()) * 1000);
+}
+
 export function visitOf(key: number): Visit | undefined {
   return visits.get(key);
 }
