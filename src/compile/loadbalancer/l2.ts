@@ -183,12 +183,8 @@ export function createL2Compiler(self: string): L2Compiler {
   };
 }
 
-/**
- * A node whose endpoints are all about to end hands over while they still serve, so that no connection comes to it when they don't; it stays
- * where no other node has a ready one. With `whileServing` it hands over when they serve no more: they know best for how long they are good.
- */
 export function endpointPlaces(
-  { whileServing }: Pick<LoadBalancerModel, 'whileServing'>,
+  service: Pick<LoadBalancerModel, 'whileServing'>,
   slices: Iterable<EndpointSliceModel>,
 ): EndpointPlaces {
   const ready = new Set<string>();
@@ -201,8 +197,20 @@ export function endpointPlaces(
       if (endpoint.node !== undefined) (endpoint.ready ? ready : serving).add(endpoint.node);
     }
   }
-  if (whileServing === true) return { any, nodes: ready.union(serving) };
-  return { any, nodes: ready.size > 0 ? ready : serving };
+  return { any, nodes: nodesThatStay(service, ready, serving) };
+}
+
+/**
+ * A node whose endpoints are all about to end hands over while they still serve, so that no connection comes to it when they don't; it stays
+ * where no other node has a ready one. With `whileServing` it hands over when they serve no more: they know best for how long they are good.
+ */
+export function nodesThatStay(
+  { whileServing }: Pick<LoadBalancerModel, 'whileServing'>,
+  ready: ReadonlySet<string>,
+  serving: ReadonlySet<string>,
+): ReadonlySet<string> {
+  if (whileServing === true) return ready.union(serving);
+  return ready.size > 0 ? ready : serving;
 }
 
 /** Empty where nobody may answer: then another Service that shares the address decides. */

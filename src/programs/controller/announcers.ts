@@ -1,7 +1,13 @@
 /** Chooses for each Service that is answered for on a segment the node that does so, and writes it on the Service. */
 import { serviceType } from '#api/core.ts';
 import { createEligibility } from '#compile/loadbalancer/candidates.ts';
-import { type Answer, answersOf, type ServiceAnswers, type World } from '#compile/loadbalancer/l2.ts';
+import {
+  type Answer,
+  answersOf,
+  nodesThatStay,
+  type ServiceAnswers,
+  type World,
+} from '#compile/loadbalancer/l2.ts';
 import { type Announced, spread } from '#compile/loadbalancer/spread.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import type { L2AdvertisementModel } from '#model/l2advertisement.ts';
@@ -174,14 +180,14 @@ function createAnswers(): Answers {
     const before = known.get(service);
     if (before !== undefined && isSameList(before.places, places)) return before.found;
     // Before its first endpoint is there a Service has its place already, so that it doesn't move when one comes.
-    const ready = places.flatMap((each) => each.ready);
-    // As in `endpointPlaces`.
-    const serving = () => places.flatMap((each) => each.serving);
-    const own =
-      service.whileServing === true ? [...ready, ...serving()] : ready.length > 0 ? ready : serving();
+    const own = nodesThatStay(
+      service,
+      new Set(places.flatMap(({ ready }) => ready)),
+      new Set(places.flatMap(({ serving }) => serving)),
+    );
     const found = answersOf(service, world, {
-      any: !service.local || own.length > 0,
-      nodes: new Set(own),
+      any: !service.local || own.size > 0,
+      nodes: own,
     });
     known.set(service, { service, places, found });
     return found;
