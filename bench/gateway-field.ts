@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { createNginxEngine, type NginxEngine } from '#engines/nginx/driver.ts';
 import { eventually } from '#lab/eventually.ts';
-import { buildRouter } from '#router/build.ts';
+import { buildRouter, buildStream } from '#router/build.ts';
 import { gatewaySlots, paths } from '#system/registry.ts';
 import { backendNginx, type ContenderPlan, haproxy, plainNginx } from './gateway-contenders.ts';
 import type { Client, Target } from './gateway-load.ts';
@@ -35,6 +35,7 @@ const cpus = { proxy: 1, client: 0 };
 /** All of them with `routes` routes; it ends with close(), or with this process. */
 export async function openField(routes: number): Promise<Field> {
   await buildRouter();
+  await buildStream();
   const ground = await openGround();
   try {
     await ground.run(

@@ -76,7 +76,10 @@ async function takeStep(run: Running, step: Step, made: Map<string, KubeObject>)
   await Promise.all(namespaces.map(({ metadata }) => serviceAccount(run, names.namespace(metadata.name))));
   for (const change of step.changes) await makeChange(run, change);
   const pods = step.pods.map(podObject);
-  const rest = early.filter(({ kind }) => kind !== 'Namespace');
+  const pools = early.filter(({ kind }) => kind === 'IPAddressPool').map(names.object);
+  await apply(pools);
+  await Promise.all(pools.map((pool) => poolKnown(run, pool)));
+  const rest = early.filter(({ kind }) => kind !== 'Namespace' && kind !== 'IPAddressPool');
   await apply(
     [...rest.map((each) => (each.kind === 'Pod' ? podDefaults(each) : each)), ...pods].map(names.object),
   );
@@ -140,6 +143,25 @@ async function serviceAccount({ cluster }: Running, namespace: string): Promise<
   };
   await eventually(() => cluster.client.get(type, 'default', namespace));
 }
+
+/** A Service that is seen before its pool gets, and keeps, an address of another. */
+async function poolKnown({ cluster, type }: Running, { kind, metadata }: KubeObject): Promise<void> {
+  await eventually(async () => {
+    const { metadata: now, status } = await cluster.client.get<Pool>(
+      type(kind),
+      metadata.name,
+      metadata.namespace,
+    );
+    const ready = status?.conditions?.find((condition) => condition.type === 'Ready');
+    if (ready?.observedGeneration !== now.generation) throw new Error(`${metadata.name} is not known yet`);
+  });
+}
+
+type Pool = KubeObject & {
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly observedGeneration?: number }[];
+  };
+};
 
 type Balanced = { readonly loadBalancer?: object };
 
