@@ -3,6 +3,14 @@
  *
  * Written by compile/gateway, held by programs/gateway and its nginx. Nothing in here is ever rendered into nginx's configuration.
  */
+import type {
+  GatewayCanary,
+  GatewayHash,
+  GatewayHealthCheck,
+  GatewayPolicyIntent,
+  GatewayTenantIntent,
+  GatewayUsersIntent,
+} from './gateway-policy.ts';
 import type { Origin } from './origin.ts';
 
 export type GatewayIntent = {
@@ -24,6 +32,14 @@ export type GatewayIntent = {
   readonly authorities: Readonly<Record<string, { readonly certificates: string }>>;
   /** By `NAMESPACE/NAME/PROTOCOL`, of a BackendTLSPolicy and as in `backends`: whom a TLS backend must prove to be, and who the gateway is to it. */
   readonly identities: Readonly<Record<string, GatewayIdentityIntent>>;
+  /** By the policies that it is made of, the nearest first, joined by `+`: what holds for requests besides their action. */
+  readonly policies: Readonly<Record<string, GatewayPolicyIntent>>;
+  /** By `NAMESPACE/NAME` of the Secret: who is let in by name and password. */
+  readonly users: Readonly<Record<string, GatewayUsersIntent>>;
+  /** By namespace: what all that a tenant has at this instance may take together. */
+  readonly tenants: Readonly<Record<string, GatewayTenantIntent>>;
+  /** By `NAMESPACE/NAME` of the ConfigMap: a tenant's own rules for ModSecurity, as we print them. Held beside nginx, not by its router. */
+  readonly firewallRules: Readonly<Record<string, { readonly origin: Origin; readonly rules: string }>>;
 };
 
 export type GatewayDomain = keyof GatewayIntent;
@@ -99,6 +115,8 @@ export type GatewayListenerIntent = {
 
 /** Which of several rules takes a request: host, then path, then `rank`. */
 export type GatewayRuleIntent = {
+  /** CIDRs: only of these clients. */
+  readonly clients?: readonly string[];
   /** Key in `listeners`. */
   readonly listener: string;
   /** Lower case, as `hostname` of a listener; '' any. More exact ones come first, but only if one of their rules matches. */
@@ -107,7 +125,12 @@ export type GatewayRuleIntent = {
    * Exact before prefix before regex, and the prefix `/`, which takes everything, last; longer before shorter prefixes. A prefix ends at a
    * segment: `/a` takes `/a/b`, not `/ab`; no slash at its end but of `/`.
    */
-  readonly path: { readonly type: 'exact' | 'prefix' | 'regex'; readonly value: string };
+  readonly path: {
+    readonly type: 'exact' | 'prefix' | 'regex';
+    readonly value: string;
+    /** Of `regex`: letters' case is no matter, and what is behind the match isn't, either (as ingress-nginx has it). */
+    readonly loose?: true;
+  };
   readonly method?: string;
   readonly headers?: readonly GatewayValueMatch[];
   readonly query?: readonly GatewayValueMatch[];
@@ -141,7 +164,7 @@ export type GatewayActionIntent = {
   /** Empty without `redirect`: 500. */
   readonly backends: readonly GatewayWeightedBackend[];
   /** Milliseconds; 0: never. `request` is from the first byte to the whole answer, `backend` of one try. */
-  readonly timeouts?: { readonly request?: number; readonly backend?: number };
+  readonly timeouts?: { readonly request?: number; readonly backend?: number; readonly connect?: number };
   readonly retry?: {
     readonly codes: readonly number[];
     readonly attempts: number;
@@ -156,6 +179,12 @@ export type GatewayActionIntent = {
     /** Seconds from its beginning until it is over, however much it is used. Absent: never. */
     readonly absolute?: number;
   };
+  /** Before `backends`, the first whose condition holds gets the request. */
+  readonly canaries?: readonly GatewayCanary[];
+  /** A request that says the same gets the same endpoint; not together with `persistence`. */
+  readonly hash?: GatewayHash;
+  /** Key in `policies`. */
+  readonly policy?: string;
 };
 
 export type GatewayWeightedBackend = {
@@ -181,7 +210,10 @@ export type GatewayHeaderChange = {
 };
 
 /** `prefix` puts `value` in place of the prefix that the rule matched. */
-export type GatewayPathChange = { readonly type: 'full' | 'prefix'; readonly value: string };
+export type GatewayPathChange =
+  | { readonly type: 'full' | 'prefix'; readonly value: string }
+  /** The rule's path is a regex: `$1` to `$9` in `value` are what its groups matched, `$$` a dollar; what a group didn't match is ''. */
+  | { readonly type: 'captures'; readonly value: string };
 
 export type GatewayRedirect = {
   /** Absent: the request's. */
@@ -235,6 +267,14 @@ export type GatewayBackendIntent = {
   readonly endpoints: readonly string[];
   /** Key in `identities`: spoken to by TLS. */
   readonly identity?: string;
+  /** Absent: by turns. */
+  readonly balance?: 'leastRequests' | GatewayHash;
+  /** Asked by programs/gateway; endpoints that don't answer are left out while others do. */
+  readonly health?: GatewayHealthCheck;
+  /** Endpoints that fail as often in a row are left out for a while, while others are left. */
+  readonly breaker?: { readonly failures: number; readonly seconds: number };
+  /** Requests at once to one endpoint; those above go to others, and get 503 if all are full. */
+  readonly mostRequests?: number;
 };
 
 /** PEM. */

@@ -98,7 +98,15 @@ function isOf(status: GatewayStatus, gateway: string, sets: ReadonlySet<string>)
     case 'ListenerSet':
       return sets.has(status.key);
     case 'BackendTLSPolicy':
+    case 'TrafficPolicy':
+    case 'BackendPolicy':
+    case 'WAFPolicy':
       return status.ancestors.some((each) => each.gateway === gateway);
+    case 'Ingress':
+      return status.instances.includes(gateway);
+    case 'ALB':
+    case 'HostnameGrant':
+      return false;
     default:
       return status.parents.some(({ parent }) => leadsTo(parent, gateway, sets));
   }
@@ -185,7 +193,15 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
           wrongIn(conditions, `${object} listener ${name}`),
         ),
       ];
+    case 'ALB':
+    case 'HostnameGrant':
+      return wrongIn(status.conditions, object);
+    case 'Ingress':
+      return status.problems.map(({ field, message }) => `${object}: ${field}: ${message}`);
     case 'BackendTLSPolicy':
+    case 'TrafficPolicy':
+    case 'BackendPolicy':
+    case 'WAFPolicy':
       return status.ancestors
         .filter((each) => each.gateway === gateway)
         .flatMap(({ conditions }) => wrongIn(conditions, object));

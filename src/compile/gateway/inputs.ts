@@ -16,9 +16,12 @@ export type Inputs = {
   peek<K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined;
 };
 
+/** What is asked for by a reference, which is noted whatever comes of it. */
+type Referred = 'authority' | 'certificate' | 'users' | 'firewallRules';
+
 /** Questions of those who compute. */
 export type Asking = {
-  get<K extends Exclude<GatewayInput, 'authority' | 'certificate' | 'namespace'>>(
+  get<K extends Exclude<GatewayInput, Referred | 'namespace'>>(
     kind: K,
     key: string,
   ): GatewayInputs[K] | undefined;
@@ -29,6 +32,8 @@ export type Asking = {
   /** What a reference to a Secret with a certificate leads to; it is watched from now on, whatever comes of it. */
   certificate(reference: ObjectReference): GatewayInputs['certificate'] | undefined;
   authority(reference: ObjectReference): GatewayInputs['authority'] | undefined;
+  users(secret: string): GatewayInputs['users'] | undefined;
+  firewallRules(configMap: string): GatewayInputs['firewallRules'] | undefined;
   readonly permits: Permits;
   /** Keys of ListenerSets that name a Gateway. */
   setsOf(gateway: string): readonly string[];
@@ -100,6 +105,8 @@ export function createInputs(lookups: Lookups): Inputs {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
       } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
+      else if (kind === 'users') lookups.touch(referenceTopic('Secret', key));
+      else if (kind === 'firewallRules') lookups.touch(referenceTopic('ConfigMap', key));
       else if (kind === 'authority') lookups.touch(`reference ${key}`);
       else lookups.touch(`${kind} ${key}`);
       const index = indexOf[kind] as ((model: unknown) => readonly string[]) | undefined;
@@ -128,6 +135,14 @@ export function createInputs(lookups: Lookups): Inputs {
       authority({ kind, namespace, name }) {
         lookups.note(referenceTopic(kind, `${namespace}/${name}`));
         return peek('authority', `${kind}/${namespace}/${name}`);
+      },
+      users(secret) {
+        lookups.note(referenceTopic('Secret', secret));
+        return peek('users', secret);
+      },
+      firewallRules(configMap) {
+        lookups.note(referenceTopic('ConfigMap', configMap));
+        return peek('firewallRules', configMap);
       },
       permits(from, to) {
         if (from.namespace !== to.namespace) lookups.note(grantTopic(from, to));

@@ -1,4 +1,5 @@
 /** For tests: Gateways and what stands around them, short to write, and what is said of them, short to read. */
+import type { Origin } from '#intent/origin.ts';
 import type {
   AuthorityModel,
   CertificateModel,
@@ -145,6 +146,8 @@ export type Cluster = { readonly [K in Exclude<GatewayInput, 'namespace'>]?: rea
 export function snapshotOf(cluster: Cluster): GatewaySnapshot {
   const byKey = <T extends { readonly key: string }>(list: readonly T[] = []) =>
     new Map(list.map((each) => [each.key, each]));
+  const byOrigin = <T extends { readonly origin: Origin }>(list: readonly T[] = []) =>
+    new Map(list.map((each) => [`${each.origin.namespace}/${each.origin.name}`, each]));
   return {
     class: byKey(cluster.class ?? [gatewayClass()]),
     gateway: byKey(cluster.gateway),
@@ -157,6 +160,15 @@ export function snapshotOf(cluster: Cluster): GatewaySnapshot {
     certificate: byKey(cluster.certificate ?? [certificate('shop/cert')]),
     authority: new Map((cluster.authority ?? []).map((each) => [`${each.origin.kind}/${each.key}`, each])),
     namespace: cluster.namespaces ?? new Map(),
+    policy: byKey(cluster.policy),
+    backendPolicy: byKey(cluster.backendPolicy),
+    wafPolicy: byKey(cluster.wafPolicy),
+    hostnameGrant: byKey(cluster.hostnameGrant),
+    alb: byKey(cluster.alb),
+    ingress: byKey(cluster.ingress),
+    ingressClass: byKey(cluster.ingressClass),
+    users: byOrigin(cluster.users),
+    firewallRules: byOrigin(cluster.firewallRules),
   };
 }
 

@@ -5,6 +5,14 @@ import type {
   GatewayPortIntent,
   GatewayPortKind,
 } from '#intent/gateway.ts';
+import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
+import type {
+  ALBModel,
+  BackendPolicyModel,
+  HostnameGrantModel,
+  TrafficPolicyModel,
+  WAFPolicyModel,
+} from '#model/gateway/policy-types.ts';
 import type {
   AuthorityModel,
   BackendServiceModel,
@@ -19,6 +27,8 @@ import type {
   ReferenceGrantModel,
   RouteModel,
 } from '#model/gateway/types.ts';
+import type { IngressClassModel, IngressModel } from '#model/ingress/types.ts';
+import type { Problem } from '#model/problem.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
 
@@ -41,6 +51,17 @@ export type GatewayInputs = {
   readonly authority: AuthorityModel;
   /** Labels by name. */
   readonly namespace: Labels;
+  readonly policy: TrafficPolicyModel;
+  readonly backendPolicy: BackendPolicyModel;
+  readonly wafPolicy: WAFPolicyModel;
+  readonly hostnameGrant: HostnameGrantModel;
+  readonly alb: ALBModel;
+  readonly ingress: IngressModel;
+  readonly ingressClass: IngressClassModel;
+  /** By `namespace/name` of the Secret. */
+  readonly users: GatewayUsersIntent;
+  /** By `namespace/name` of the ConfigMap. */
+  readonly firewallRules: GatewayIntent['firewallRules'][string];
 };
 
 export type GatewayInput = keyof GatewayInputs;
@@ -183,13 +204,26 @@ export type GatewayStatus =
       }[];
     }
   | {
-      readonly kind: 'BackendTLSPolicy';
+      readonly kind: 'BackendTLSPolicy' | 'TrafficPolicy' | 'BackendPolicy' | 'WAFPolicy';
       readonly key: string;
       /** The Gateways whose routes go to its targets. */
       readonly ancestors: readonly {
         readonly gateway: string;
         readonly conditions: readonly GatewayCondition[];
       }[];
+    }
+  | {
+      readonly kind: 'Ingress';
+      readonly key: string;
+      /** The instances that serve it: their addresses are its own. */
+      readonly instances: readonly string[];
+      /** Kept by nobody: told as events and in the log. */
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly kind: 'ALB' | 'HostnameGrant';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
     };
 
 export type ListenerStatus = {

@@ -75,6 +75,10 @@ export function intentOf(site: Site): GatewayIntent {
     certificates: {},
     authorities: {},
     identities: {},
+    policies: {},
+    users: {},
+    tenants: {},
+    firewallRules: {},
   };
 }
 

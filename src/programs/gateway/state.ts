@@ -24,6 +24,10 @@ export const domains = [
   'certificates',
   'authorities',
   'identities',
+  'policies',
+  'users',
+  'tenants',
+  'firewallRules',
 ] as const satisfies readonly GatewayDomain[];
 
 export function createState(): GatewayState {

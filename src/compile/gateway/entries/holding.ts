@@ -68,6 +68,10 @@ export function createHolding(): Holding {
         certificates: [],
         authorities: [],
         identities: [],
+        policies: [],
+        users: [],
+        tenants: [],
+        firewallRules: [],
       };
       for (const [id, { domain, key }] of entries) domains[domain].push([key, entryOf(id)]);
       const sorted = Object.entries(domains).map(([domain, list]) => [

@@ -68,7 +68,15 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
         conditions: merged(held.conditions, status.conditions, view),
         listeners: listenerStatuses(status.listeners, view),
       };
+    case 'ALB':
+    case 'HostnameGrant':
+      return { conditions: merged(held.conditions, status.conditions, view) };
+    case 'Ingress':
+      return {};
     case 'BackendTLSPolicy':
+    case 'TrafficPolicy':
+    case 'BackendPolicy':
+    case 'WAFPolicy':
       return { ancestors: ancestorsOf(status.ancestors, view) };
     default:
       return { parents: parentsOf(status.parents, view) };
