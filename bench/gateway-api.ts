@@ -131,10 +131,21 @@ async function attach(client: Client, size: number): Promise<Attached> {
     300_000,
     20,
   );
+  // Of the Gateway's count a route is told before its own status is.
+  await eventually(() => allTold(client), 300_000, 500);
   const milliseconds = performance.now() - started;
   stopped.abort();
   await watching;
   return { milliseconds, created, writes };
+}
+
+async function allTold(client: Client): Promise<void> {
+  const { items } = await client.list<KubeObject>(httpRouteKind, { namespace });
+  const waiting = items.filter((each) => {
+    const { parents = [] } = (each['status'] ?? {}) as { readonly parents?: readonly unknown[] };
+    return parents.length === 0;
+  });
+  if (waiting.length > 0) throw new Error(`${waiting.length} routes are told nothing yet`);
 }
 
 type Changes = { readonly answered: number[]; readonly seen: number[]; failed: number };
