@@ -14,6 +14,7 @@ import { configurationStateKind } from './kinds/configurationstate.ts';
 import { gatewayKind } from './kinds/gateway.ts';
 import { gatewayClassKind } from './kinds/gatewayclass.ts';
 import { grpcRouteKind } from './kinds/grpcroute.ts';
+import { hostnameGrantKind } from './kinds/hostnamegrant.ts';
 import { httpRouteKind } from './kinds/httproute.ts';
 import { ipAddressPoolKind } from './kinds/ipaddresspool.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
@@ -56,4 +57,5 @@ export const kinds: readonly KindDefinition[] = [
   udpRouteKind,
   referenceGrantKind,
   backendTLSPolicyKind,
+  hostnameGrantKind,
 ];
