@@ -11,11 +11,13 @@ import type {
 } from '#model/gateway/types.ts';
 import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
+  alb,
   authority,
   certificate,
   gateway,
   gatewayClass,
   grant,
+  hostnameGrant,
   listener,
   listenerSet,
   objectOf,
@@ -101,6 +103,7 @@ const gatewayPart = fc.record({
   proxyProtocol: fc.constantFrom<true | undefined>(undefined, true),
   defaultScope: fc.constantFrom('All', 'None', undefined),
   clientCertificate: fc.constantFrom(undefined, secret('shop/cert'), secret('other/cert')),
+  parameters: fc.constantFrom(undefined, reference('netloom.dev', 'ALB', 'shop/lb')),
   validation: fc.constantFrom(undefined, {
     authorities: [reference('', 'ConfigMap', 'shop/ca'), reference('', 'ConfigMap', 'other/ca')],
     mode: 'AllowValidOnly' as const,
@@ -114,7 +117,7 @@ const anyGateway = fc
     ({
       name,
       listeners: own,
-      part: { validation, proxyProtocol, defaultScope, clientCertificate, ...part },
+      part: { validation, proxyProtocol, defaultScope, clientCertificate, parameters, ...part },
     }) =>
       gateway(`shop/${name}`, own, {
         ...part,
@@ -122,6 +125,7 @@ const anyGateway = fc
           ...(validation === undefined ? {} : { default: validation }),
           perPort: new Map(),
         },
+        infrastructure: { labels: {}, annotations: {}, ...(parameters === undefined ? {} : { parameters }) },
         ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
         ...(defaultScope === undefined ? {} : { defaultScope }),
         ...(clientCertificate === undefined ? {} : { clientCertificate }),
@@ -277,6 +281,34 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
         }),
         tlsPolicy('shop/q', 'web', objectOf('BackendTLSPolicy', 'shop/q', -1)),
         tlsPolicy('other/p', 'web'),
+      ),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: keyed(
+      'hostnameGrant',
+      fc
+        .record({
+          name: fc.constantFrom('g', 'h'),
+          hostnames: fc.uniqueArray(fc.constantFrom('a.example', '*.example', '*.a.example'), {
+            minLength: 1,
+            maxLength: 2,
+          }),
+          namespaces: fc.uniqueArray(spaces, { maxLength: 1 }),
+        })
+        .map(({ name, hostnames, namespaces: names }) => hostnameGrant(name, hostnames, ...names)),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: change(
+      'alb',
+      'shop/lb',
+      fc.constantFrom(
+        alb('shop/lb'),
+        alb('shop/lb', { hostnames: 'GrantOnly' }),
+        alb('shop/lb', { hostnames: 'Shared' }),
       ),
     ),
   },

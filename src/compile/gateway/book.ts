@@ -16,8 +16,11 @@ import { createRouteBook } from './routes/route-book.ts';
 import { listenerText } from './routes/same-attachments.ts';
 import { classStatus } from './status/class-status.ts';
 import { acceptedGateway, gatewayStatus, type StatusContext } from './status/gateway-status.ts';
+import { hostnameGrantStatus } from './status/hostname-grant-status.ts';
 import { acceptedSet, listenerSetStatus } from './status/listener-set-status.ts';
 import { createStatuses } from './status/statuses.ts';
+import { createFirstHolders } from './tenancy/first-holders.ts';
+import { isListenerClaim } from './tenancy/listener-claims.ts';
 import {
   controllerName,
   type GatewayBook,
@@ -47,13 +50,20 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     return holdings.get(gateway);
   };
   const restate = (id: string): void => lookups.mark('status', id);
-  const routes = createRouteBook({ lookups, inputs, views, holdingOf, restate });
+  const holders = createFirstHolders();
+  const routes = createRouteBook({ lookups, inputs, views, holders, holdingOf, restate });
+  const held = (id: string, instance: string, hostname: string): string | undefined => {
+    lookups.note(`held ${id}`);
+    return holders.lost(id, instance).get(hostname);
+  };
 
   const lookAtGateway = (key: string): void => {
     const before = views.get(key);
-    const after = lookups.track('gateway', key, () => viewGateway(key, slots, ask, before));
+    const after = lookups.track('gateway', key, () => viewGateway(key, slots, ask, held, before));
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
+    claimNames(before, after);
+    if (JSON.stringify(before?.terms) !== JSON.stringify(after?.terms)) lookups.touch(`terms ${key}`);
     if (after === undefined) {
       views.delete(key);
       holdings.delete(key);
@@ -79,6 +89,26 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     }
     restate(`Gateway/${key}`);
     if (before?.clientCertificate !== after?.clientCertificate) lookups.touch(`clientCertificate ${key}`);
+  };
+
+  const claimNames = (before: GatewayView | undefined, after: GatewayView | undefined): void => {
+    for (const id of before?.claims.keys() ?? [])
+      if (after?.claims.has(id) !== true) holders.set(id, undefined, new Map());
+    for (const [id, { set, instance, hostname }] of after?.claims ?? [])
+      holders.set(id, set, new Map([[instance, [hostname]]]));
+  };
+  /** Who holds a hostname decides which listeners there are, but not what anybody claims: the second turn is the last. */
+  const settleClaims = (): void => {
+    let gateways = lookups.take('gateway');
+    do {
+      for (const key of gateways) lookAtGateway(key);
+      routes.claim();
+      for (const id of holders.settle()) {
+        if (isListenerClaim(id)) lookups.touch(`held ${id}`);
+        else routes.touch(id);
+      }
+      gateways = lookups.take('gateway');
+    } while (gateways.length > 0);
   };
 
   const contextOf = (view: GatewayView): StatusContext => {
@@ -114,12 +144,18 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     if (model?.controllerName !== controllerName) statuses.leave(`GatewayClass/${key}`);
     else statuses.say(`GatewayClass/${key}`, model.generation, classStatus(model));
   };
+  const sayHostnameGrant = (key: string): void => {
+    const model = inputs.peek('hostnameGrant', key);
+    if (model === undefined) statuses.leave(`HostnameGrant/${key}`);
+    else statuses.say(`HostnameGrant/${key}`, model.generation, hostnameGrantStatus(model));
+  };
   const say = (id: string): void => {
     const slash = id.indexOf('/');
     const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
     if (kind === 'Gateway') sayGateway(key);
     else if (kind === 'ListenerSet') saySet(key);
     else if (kind === 'GatewayClass') sayClass(key);
+    else if (kind === 'HostnameGrant') sayHostnameGrant(key);
     else sayRoute(id);
   };
   const sayRoute = (id: string): void => {
@@ -172,7 +208,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     },
     setFacts: (gateway, facts) => inputs.setFacts(gateway, facts),
     settle() {
-      for (const key of lookups.take('gateway')) lookAtGateway(key);
+      settleClaims();
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
@@ -188,6 +224,7 @@ const stageOf: { readonly [K in GatewayInput]?: 'gateway' | 'route' | 'policy' |
   class: 'status',
   gateway: 'gateway',
   listenerSet: 'status',
+  hostnameGrant: 'status',
   route: 'route',
   tlsPolicy: 'policy',
 };
@@ -195,6 +232,7 @@ const stageOf: { readonly [K in GatewayInput]?: 'gateway' | 'route' | 'policy' |
 const statusKind: { readonly [K in GatewayInput]?: GatewayObject['origin']['kind'] } = {
   class: 'GatewayClass',
   listenerSet: 'ListenerSet',
+  hostnameGrant: 'HostnameGrant',
 };
 
 /** What routes see of a parent. */

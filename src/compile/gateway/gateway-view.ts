@@ -7,10 +7,15 @@ import { gatewayGroup, type Refusal } from './listeners/listener-protocols.ts';
 import { certificateIntent, compileListeners, type ListenerGroup } from './listeners/listeners.ts';
 import { findCertificate } from './named-objects.ts';
 import { allowsNamespace } from './routes/namespaces.ts';
+import { claimsOfSets, type ListenerClaims } from './tenancy/listener-claims.ts';
+import { type Terms, termsOf } from './tenancy/terms.ts';
 import { controllerName, type GatewaySlots } from './types.ts';
 
 export type GatewayView = {
   readonly model: GatewayModel;
+  readonly terms: Terms;
+  /** Hostnames that its ListenerSets want to be the first to have. */
+  readonly claims: ListenerClaims;
   /** A sentence, while its class isn't accepted: then nothing is served by it. */
   readonly classWaits?: string;
   /** By `KIND/namespace/name` of the Gateway and of the ListenerSets that it takes. */
@@ -27,11 +32,12 @@ export type GatewayView = {
 
 const nothing: ListenerGroup = { listeners: [], intent: { listeners: {}, certificates: {} }, marks: [] };
 
-/** `undefined`: there is none, or it is somebody else's. `before`: as it was, of which the same parts are kept. */
+/** `undefined`: there is none, or it is somebody else's. `held`: who holds a hostname that is claimed. `before`: as it was, of which the same parts are kept. */
 export function viewGateway(
   key: string,
   slots: GatewaySlots,
   ask: Asking,
+  held: (id: string, instance: string, hostname: string) => string | undefined,
   before: GatewayView | undefined,
 ): GatewayView | undefined {
   const model = ask.get('gateway', key);
@@ -43,14 +49,17 @@ export function viewGateway(
   );
   const sets = new Map(named.map((each) => [each.key, false]));
   for (const each of allowed) sets.set(each.key, true);
+  const terms = termsOf(model, ask);
   if (gatewayClass.parameters !== undefined) {
     const classWaits = `GatewayClass ${model.className} is not accepted`;
     const parents = new Map([[`Gateway/${key}`, nothing]]);
-    return { model, classWaits, parents, sets, intent: { ports: {}, authorities: {} } };
+    const intent = { ports: {}, authorities: {} };
+    return { model, terms, claims: new Map(), classWaits, parents, sets, intent };
   }
   const taken = allowed.sort(olderFirst);
-  const { groups, intent } = compileListeners(model, taken, slots, ask, before?.parents);
-  return { model, parents: groups, sets, ...clientCertificate(model, intent, ask) };
+  const { claims, refusalOf } = claimsOfSets(key, taken, terms, ask, held);
+  const { groups, intent } = compileListeners(model, taken, slots, ask, refusalOf, before?.parents);
+  return { model, terms, claims, parents: groups, sets, ...clientCertificate(model, intent, ask) };
 }
 
 function clientCertificate(

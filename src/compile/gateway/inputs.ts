@@ -5,6 +5,7 @@ import type { EndpointSliceModel } from '#model/service.ts';
 import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
+import { createHostnameGrants, type HostnameGrants, zoneTopic } from './tenancy/hostname-grants.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
 
 export type Inputs = {
@@ -40,6 +41,10 @@ export type Asking = {
   slicesOf(service: string): readonly EndpointSliceModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
+  /** HostnameGrants that decide about a hostname. */
+  readonly hostnameGrants: HostnameGrants['about'];
+  /** Names of HostnameGrants below a wildcard. */
+  readonly grantedBelow: HostnameGrants['below'];
   /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
@@ -50,6 +55,7 @@ export function createInputs(lookups: Lookups): Inputs {
   const stores = new Map<GatewayInput, Map<string, unknown>>();
   const facts = new Map<string, InstanceFacts>();
   const grants = createGrants();
+  const hostnames = createHostnameGrants();
   const indexes = new Map<string, Map<string, Set<string>>>();
 
   const peek = <K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined =>
@@ -104,6 +110,10 @@ export function createInputs(lookups: Lookups): Inputs {
       if (kind === 'grant') {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
+      } else if (kind === 'hostnameGrant') {
+        for (const topic of hostnames.set(key, value as GatewayInputs['hostnameGrant'] | undefined))
+          lookups.touch(topic);
+        lookups.touch('hostnames');
       } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'users') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'firewallRules') lookups.touch(referenceTopic('ConfigMap', key));
@@ -151,6 +161,15 @@ export function createInputs(lookups: Lookups): Inputs {
       setsOf: (gateway) => listed('listenerSet', gateway),
       slicesOf: (service) => members('slice', service),
       policiesOf: (service) => members('tlsPolicy', service),
+      hostnameGrants(hostname) {
+        lookups.note(zoneTopic(''));
+        lookups.note(zoneTopic(hostname));
+        return hostnames.about(hostname);
+      },
+      grantedBelow(wide) {
+        lookups.note('hostnames');
+        return hostnames.below(wide);
+      },
       defaultGateways() {
         lookups.note('all gateways of default');
         defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]

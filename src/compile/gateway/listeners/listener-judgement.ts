@@ -7,6 +7,7 @@ import type {
 } from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
 import { findCertificate } from '../named-objects.ts';
+import type { RefusalOf } from '../tenancy/listener-claims.ts';
 import type { Listener } from '../types.ts';
 import { type ClientValidation, clientValidationOf } from './client-validation.ts';
 import { type Conflict, findConflicts } from './listener-conflicts.ts';
@@ -24,6 +25,8 @@ export type JudgedListener = {
   readonly owner: Listener['owner'];
   readonly model: ListenerModel;
   readonly protocol: ListenerProtocol | Refusal;
+  /** Its namespace has no right to its hostname: it stands in nobody's way. */
+  readonly unentitled: Refusal | undefined;
   readonly conflict: Conflict | undefined;
   readonly certificates: readonly CertificateModel[];
   /** Why one of its certificates can't be used. */
@@ -37,6 +40,7 @@ export function judgeListeners(
   gateway: GatewayModel,
   sets: readonly ListenerSetModel[],
   ask: Asking,
+  refusalOf: RefusalOf,
 ): readonly JudgedListener[] {
   const own = { kind: 'Gateway' as const, key: gateway.key, namespace: gateway.namespace };
   const all = [
@@ -45,9 +49,13 @@ export function judgeListeners(
       const owner = { kind: 'ListenerSet' as const, key, namespace };
       return listeners.map((model) => ({ level: index + 1, owner, model }));
     }),
-  ].map((each) => ({ ...each, protocol: protocolOf(each.model) }));
-  const distinct = all.flatMap(({ level, model, protocol }, index) =>
-    'reason' in protocol
+  ].map((each) => ({
+    ...each,
+    protocol: protocolOf(each.model),
+    unentitled: refusalOf(each.owner, each.model),
+  }));
+  const distinct = all.flatMap(({ level, model, protocol, unentitled }, index) =>
+    'reason' in protocol || unentitled !== undefined
       ? []
       : [
           {
@@ -70,10 +78,11 @@ export function judgeListeners(
     if (!validations.has(port)) validations.set(port, clientValidationOf(gateway, port, ask));
     return validations.get(port);
   };
-  return all.map(({ owner, model, protocol }, index) => ({
+  return all.map(({ owner, model, protocol, unentitled }, index) => ({
     owner,
     model,
     protocol,
+    unentitled,
     conflict: conflicts.get(index),
     ...certificatesOf(owner, model, protocol, ask),
     validation: 'kind' in protocol && protocol.kind === 'https' ? validationAt(model.port) : undefined,
@@ -82,8 +91,9 @@ export function judgeListeners(
 }
 
 /** Whether it would be served if its port got a socket. */
-export function isSound({ protocol, conflict, certificates, validation }: JudgedListener): boolean {
-  if ('reason' in protocol || conflict !== undefined) return false;
+export function isSound(judged: JudgedListener): boolean {
+  const { protocol, unentitled, conflict, certificates, validation } = judged;
+  if ('reason' in protocol || unentitled !== undefined || conflict !== undefined) return false;
   const ends = protocol.kind === 'https' || protocol.kind === 'terminate';
   return (
     !(ends && certificates.length === 0) &&

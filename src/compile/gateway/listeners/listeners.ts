@@ -7,6 +7,7 @@ import type {
 } from '#intent/gateway.ts';
 import type { CertificateModel, GatewayModel, ListenerSetModel } from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
+import type { RefusalOf } from '../tenancy/listener-claims.ts';
 import type { GatewaySlots, Listener } from '../types.ts';
 import { listenerConditions } from './listener-conditions.ts';
 import { isSound, type JudgedListener, judgeListeners } from './listener-judgement.ts';
@@ -41,9 +42,10 @@ export function compileListeners(
   sets: readonly ListenerSetModel[],
   slots: GatewaySlots,
   ask: Asking,
+  refusalOf: RefusalOf,
   before?: GatewayListeners['groups'],
 ): GatewayListeners {
-  const judged = judgeListeners(gateway, sets, ask);
+  const judged = judgeListeners(gateway, sets, ask, refusalOf);
   const kinds = portKindsOf(judged.flatMap((each) => (isSound(each) ? [userOf(each)] : [])));
   const sockets = assignSlots(kinds, ask.facts(gateway.key)?.slots, slots);
   const proxied = gateway.proxyProtocol === true ? ({ proxyProtocol: true } as const) : {};
@@ -108,10 +110,11 @@ function groupOf(
 
 /** What a listener is made of besides its owner. */
 function marksOf(judged: JudgedListener, { kinds, sockets }: Ports): readonly unknown[] {
-  const { model, conflict, overlaps, certificates, certificateRefused, validation } = judged;
+  const { model, unentitled, conflict, overlaps, certificates, certificateRefused, validation } = judged;
   const port = portKeyOf(userOf(judged));
   return [
     model,
+    unentitled?.message,
     conflict,
     overlaps,
     kinds.get(port),

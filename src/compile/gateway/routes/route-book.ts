@@ -8,6 +8,10 @@ import type { GatewayView } from '../gateway-view.ts';
 import type { Inputs } from '../inputs.ts';
 import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
+import type { FirstHolders } from '../tenancy/first-holders.ts';
+import { type Rights, rightsOf } from '../tenancy/hostname-rights.ts';
+import { permittedAttachments } from '../tenancy/permitted.ts';
+import type { Terms } from '../tenancy/terms.ts';
 import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from '../types.ts';
 import { createUsers } from '../users.ts';
 import { attach, type Parent } from './attach.ts';
@@ -16,8 +20,12 @@ import { finalAttachment, routeStatus } from './route-outcome.ts';
 import { sameAttachments } from './same-attachments.ts';
 
 export type RouteBook = {
-  /** After the Gateways: brings all routes that are due to what they are now. */
+  /** After the Gateways: where routes that are due want to be, which says what they claim. */
+  claim(): void;
+  /** After the claims: brings all routes that are due to what they are now. */
   settle(): void;
+  /** It holds other hostnames than before. */
+  touch(id: string): void;
   /** `undefined`: no parent of the route is ours. */
   status(id: string): GatewayStatus | undefined;
   attachedRoutes(listener: string): number;
@@ -30,6 +38,7 @@ export type RouteBookContext = {
   readonly lookups: Lookups;
   readonly inputs: Inputs;
   readonly views: ReadonlyMap<string, GatewayView>;
+  readonly holders: FirstHolders;
   readonly holdingOf: (gateway: string) => Holding | undefined;
   /** By `KIND/namespace/name`: what is said of the object may be something else. */
   readonly restate: (id: string) => void;
@@ -40,13 +49,23 @@ type Known = {
   readonly route: RouteModel;
   /** Before contention. */
   readonly wanted: readonly Attachment[];
+  readonly rights: Rights;
+  /** Of what is wanted that which its namespace may have. */
+  readonly permitted: readonly Attachment[];
   /** By Gateway: what came of it. */
   readonly parts: ReadonlyMap<string, Part>;
 };
 
 type Part = { readonly attachments: readonly Attachment[]; readonly conditions: readonly GatewayCondition[] };
 
-export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: RouteBookContext): RouteBook {
+export function createRouteBook({
+  lookups,
+  inputs,
+  views,
+  holders,
+  holdingOf,
+  restate,
+}: RouteBookContext): RouteBook {
   const { ask } = inputs;
   const known = new Map<string, Known>();
   const contention = createContention();
@@ -72,28 +91,55 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     return { gateway, listeners: view.parents.get(`${kind}/${key}`)?.listeners ?? [] };
   };
 
+  const termsOf = (gateway: string): Terms | undefined => {
+    lookups.note(`terms ${gateway}`);
+    return views.get(gateway)?.terms;
+  };
   const lookAt = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
-    const wanted = lookups.track('route', id, () => {
+    const { wanted, rights } = lookups.track('route', id, () => {
       const asked = ask.get('route', id);
-      return asked === undefined ? [] : attach(asked, parentOf, ask);
+      if (asked === undefined) return { wanted: [], rights: noRights };
+      const attachments = attach(asked, parentOf, ask);
+      return { wanted: attachments, rights: rightsOf(asked, attachments, termsOf, ask) };
     });
     if (route === undefined) lookups.forget('route', id);
-    if (before !== undefined && before.route === route && sameAttachments(before.wanted, wanted)) return;
+    if (
+      before !== undefined &&
+      before.route === route &&
+      sameAttachments(before.wanted, wanted) &&
+      sameRights(before.rights, rights)
+    )
+      return;
+    holders.set(id, route, rights.claims);
     lookups.mark('entries', id);
     if (route === undefined) contention.set(id, undefined, new Map());
     else {
-      contention.set(id, route, wantsOf(wanted));
-      known.set(id, { route, wanted, parts: before?.parts ?? new Map<string, Part>() });
+      lookups.mark('share', id);
+      const parts = before?.parts ?? new Map<string, Part>();
+      known.set(id, { route, wanted, rights, permitted: before?.permitted ?? [], parts });
     }
+  };
+  const share = (id: string): void => {
+    const one = known.get(id);
+    if (one === undefined || inputs.peek('route', id) === undefined) return;
+    const permitted = permittedAttachments(
+      one.wanted,
+      one.rights,
+      (gateway) => views.get(gateway)?.terms,
+      (instance) => holders.lost(id, instance),
+    );
+    known.set(id, { ...one, permitted });
+    contention.set(id, one.route, wantsOf(permitted));
+    lookups.mark('entries', id);
   };
 
   const compute = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
     if (before === undefined) return;
-    const wanted = route === undefined ? [] : before.wanted;
+    const wanted = route === undefined ? [] : before.permitted;
     const parts = new Map<string, Part>();
     const wantedOf = new Set(wanted.map(({ gateway }) => gateway));
     const gateways = new Set([...before.parts.keys(), ...wantedOf]);
@@ -188,8 +234,12 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
   };
 
   return {
-    settle() {
+    claim() {
       for (const id of lookups.take('route')) lookAt(id);
+    },
+    touch: (id) => lookups.mark('share', id),
+    settle() {
+      for (const id of lookups.take('share')) share(id);
       for (const id of contention.settle()) lookups.mark('entries', id);
       for (const id of lookups.take('entries')) compute(id);
       for (const thing of lookups.take('backend')) computeBackend(thing);
@@ -204,6 +254,14 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
       return [...(gatewaysBy.get(service) ?? [])].sort();
     },
   };
+}
+
+const noRights: Rights = { refused: new Map(), claims: new Map() };
+
+function sameRights(a: Rights, b: Rights): boolean {
+  if (a.refused.size + a.claims.size + b.refused.size + b.claims.size === 0) return true;
+  const text = ({ refused, claims }: Rights) => JSON.stringify([[...refused], [...claims]]);
+  return text(a) === text(b);
 }
 
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */

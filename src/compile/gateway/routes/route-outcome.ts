@@ -47,10 +47,10 @@ export function routeStatus(
     taken.set(gateway, index + 1);
     const attachment = part?.attachments[index];
     if (part === undefined || attachment === undefined) return [];
-    const { parent, accepted } = attachment;
+    const { parent, accepted, also = [] } = attachment;
     const refused = part.conditions.find(({ type }) => type === 'Accepted');
     const own = accepted.status === 'True' && refused !== undefined ? refused : accepted;
-    const all = [own, ...part.conditions.filter(({ type }) => type !== 'Accepted')];
+    const all = [own, ...also, ...part.conditions.filter(({ type }) => type !== 'Accepted')];
     return [{ parent, conditions: all.map((each) => ({ ...each, message: shortened(each.message) })) }];
   });
   return { kind, key, parents };
