@@ -308,7 +308,8 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
       fc.constantFrom(
         alb('shop/lb'),
         alb('shop/lb', { hostnames: 'GrantOnly' }),
-        alb('shop/lb', { hostnames: 'Shared' }),
+        alb('shop/lb', { hostnames: 'Shared', quotas: { routes: 1, requestsPerSecond: 5 } }),
+        alb('shop/lb', { hostnames: 'Shared', quotas: { size: 2500, concurrency: 7 } }),
       ),
     ),
   },

@@ -63,7 +63,8 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
     claimNames(before, after);
-    if (JSON.stringify(before?.terms) !== JSON.stringify(after?.terms)) lookups.touch(`terms ${key}`);
+    const isOnOtherTerms = JSON.stringify(before?.terms) !== JSON.stringify(after?.terms);
+    if (isOnOtherTerms) lookups.mark('tenants', key);
     if (after === undefined) {
       views.delete(key);
       holdings.delete(key);
@@ -83,7 +84,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
         holdings.get(key)?.need(parent, group?.intent ?? {});
         if (groupText(old) !== groupText(group)) lookups.touch(`parent ${parent}`);
       }
-      if (before === undefined || after === undefined) lookups.touch(`parent ${parent}`);
+      if (isOnOtherTerms) lookups.touch(`parent ${parent}`);
       const set = parent.slice(parent.indexOf('/') + 1);
       if (old !== group || !sameOutside || before?.sets.get(set) !== after?.sets.get(set)) restate(parent);
     }

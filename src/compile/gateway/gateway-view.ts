@@ -49,7 +49,7 @@ export function viewGateway(
   );
   const sets = new Map(named.map((each) => [each.key, false]));
   for (const each of allowed) sets.set(each.key, true);
-  const terms = termsOf(model, ask);
+  const terms = kept(termsOf(model, ask), before?.terms);
   if (gatewayClass.parameters !== undefined) {
     const classWaits = `GatewayClass ${model.className} is not accepted`;
     const parents = new Map([[`Gateway/${key}`, nothing]]);
@@ -60,6 +60,11 @@ export function viewGateway(
   const { claims, refusalOf } = claimsOfSets(key, taken, terms, ask, held);
   const { groups, intent } = compileListeners(model, taken, slots, ask, refusalOf, before?.parents);
   return { model, terms, claims, parents: groups, sets, ...clientCertificate(model, intent, ask) };
+}
+
+/** The same object while it says the same: each route of the Gateway has it. */
+function kept(terms: Terms, before: Terms | undefined): Terms {
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(terms) ? before : terms;
 }
 
 function clientCertificate(

@@ -56,6 +56,8 @@ export function createInputs(lookups: Lookups): Inputs {
   const facts = new Map<string, InstanceFacts>();
   const grants = createGrants();
   const hostnames = createHostnameGrants();
+  /** Topics of all zones that somebody asked about. */
+  const zones = new Set<string>();
   const indexes = new Map<string, Map<string, Set<string>>>();
 
   const peek = <K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined =>
@@ -111,8 +113,9 @@ export function createInputs(lookups: Lookups): Inputs {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
       } else if (kind === 'hostnameGrant') {
-        for (const topic of hostnames.set(key, value as GatewayInputs['hostnameGrant'] | undefined))
-          lookups.touch(topic);
+        const topics = hostnames.set(key, value as GatewayInputs['hostnameGrant'] | undefined);
+        // A name of one label, such as of `*.example`, is of all zones.
+        for (const topic of topics.includes(zoneTopic('')) ? zones : topics) lookups.touch(topic);
         lookups.touch('hostnames');
       } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'users') lookups.touch(referenceTopic('Secret', key));
@@ -162,8 +165,9 @@ export function createInputs(lookups: Lookups): Inputs {
       slicesOf: (service) => members('slice', service),
       policiesOf: (service) => members('tlsPolicy', service),
       hostnameGrants(hostname) {
-        lookups.note(zoneTopic(''));
-        lookups.note(zoneTopic(hostname));
+        const topic = zoneTopic(hostname);
+        zones.add(topic);
+        lookups.note(topic);
         return hostnames.about(hostname);
       },
       grantedBelow(wide) {

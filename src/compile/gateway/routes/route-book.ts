@@ -9,14 +9,14 @@ import type { Inputs } from '../inputs.ts';
 import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
 import type { FirstHolders } from '../tenancy/first-holders.ts';
-import { type Rights, rightsOf } from '../tenancy/hostname-rights.ts';
-import { permittedAttachments } from '../tenancy/permitted.ts';
+import { noRights, type Rights, rightsOf, sameRights } from '../tenancy/hostname-rights.ts';
+import { createShares } from '../tenancy/shares.ts';
+import { createTenants, hasRates } from '../tenancy/tenants.ts';
 import type { Terms } from '../tenancy/terms.ts';
 import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from '../types.ts';
 import { createUsers } from '../users.ts';
 import { attach, type Parent } from './attach.ts';
-import { createContention } from './contention.ts';
-import { finalAttachment, routeStatus } from './route-outcome.ts';
+import { routeStatus } from './route-outcome.ts';
 import { sameAttachments } from './same-attachments.ts';
 
 export type RouteBook = {
@@ -47,11 +47,8 @@ export type RouteBookContext = {
 /** A route as it was when it was last looked at. */
 type Known = {
   readonly route: RouteModel;
-  /** Before contention. */
   readonly wanted: readonly Attachment[];
   readonly rights: Rights;
-  /** Of what is wanted that which its namespace may have. */
-  readonly permitted: readonly Attachment[];
   /** By Gateway: what came of it. */
   readonly parts: ReadonlyMap<string, Part>;
 };
@@ -68,7 +65,9 @@ export function createRouteBook({
 }: RouteBookContext): RouteBook {
   const { ask } = inputs;
   const known = new Map<string, Known>();
-  const contention = createContention();
+  const shares = createShares(holders);
+  /** By Gateway, the namespaces whose routes it has. */
+  const tenants = createTenants();
   const attached = createUsers();
   const backends = createUsers();
   const uses = new Map<string, BackendUse>();
@@ -91,10 +90,8 @@ export function createRouteBook({
     return { gateway, listeners: view.parents.get(`${kind}/${key}`)?.listeners ?? [] };
   };
 
-  const termsOf = (gateway: string): Terms | undefined => {
-    lookups.note(`terms ${gateway}`);
-    return views.get(gateway)?.terms;
-  };
+  /** Routes note the parent already, which is touched where its terms change. */
+  const termsOf = (gateway: string): Terms | undefined => views.get(gateway)?.terms;
   const lookAt = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
@@ -112,34 +109,16 @@ export function createRouteBook({
       sameRights(before.rights, rights)
     )
       return;
-    holders.set(id, route, rights.claims);
-    lookups.mark('entries', id);
-    if (route === undefined) contention.set(id, undefined, new Map());
-    else {
-      lookups.mark('share', id);
-      const parts = before?.parts ?? new Map<string, Part>();
-      known.set(id, { route, wanted, rights, permitted: before?.permitted ?? [], parts });
-    }
-  };
-  const share = (id: string): void => {
-    const one = known.get(id);
-    if (one === undefined || inputs.peek('route', id) === undefined) return;
-    const permitted = permittedAttachments(
-      one.wanted,
-      one.rights,
-      (gateway) => views.get(gateway)?.terms,
-      (instance) => holders.lost(id, instance),
-    );
-    known.set(id, { ...one, permitted });
-    contention.set(id, one.route, wantsOf(permitted));
-    lookups.mark('entries', id);
+    shares.set(id, route, wanted, rights);
+    if (route !== undefined)
+      known.set(id, { route, wanted, rights, parts: before?.parts ?? new Map<string, Part>() });
   };
 
   const compute = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
     if (before === undefined) return;
-    const wanted = route === undefined ? [] : before.permitted;
+    const wanted = route === undefined ? [] : shares.attachments(id);
     const parts = new Map<string, Part>();
     const wantedOf = new Set(wanted.map(({ gateway }) => gateway));
     const gateways = new Set([...before.parts.keys(), ...wantedOf]);
@@ -165,6 +144,10 @@ export function createRouteBook({
       if (owner !== undefined) restate(`${owner.kind}/${owner.key}`);
       if (attached.of(key).size === 0) owners.delete(key);
     }
+    const here = [...parts].flatMap(([gateway, { attachments }]) =>
+      hasRates(termsOf(gateway)) && attachments.some((each) => each.listeners.length > 0) ? [gateway] : [],
+    );
+    for (const gateway of tenants.set(id, before.route.namespace, here)) lookups.mark('tenants', gateway);
     if (route === undefined) {
       lookups.forget('entries', id);
       known.delete(id);
@@ -176,12 +159,9 @@ export function createRouteBook({
     id: string,
     route: RouteModel,
     gateway: string,
-    wanted: readonly Attachment[],
+    attachments: readonly Attachment[],
     gateways: number,
   ): Part => {
-    const attachments = wanted.map((each) =>
-      finalAttachment(route.kind, each, (listener) => contention.lost(id, listener)),
-    );
     const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
     const entries = routeEntries(route, served, contextOf(gateway, asked), gateways);
@@ -194,6 +174,10 @@ export function createRouteBook({
     holdingOf(gateway)?.need(id, {});
     useBackends(id, gateway, []);
     nameServices(id, gateway, []);
+  };
+
+  const limitTenants = (gateway: string): void => {
+    holdingOf(gateway)?.need(`tenants ${gateway}`, { tenants: tenants.intents(gateway, termsOf(gateway)) });
   };
 
   const useBackends = (id: string, gateway: string, wanted: readonly BackendUse[]): void => {
@@ -237,12 +221,12 @@ export function createRouteBook({
     claim() {
       for (const id of lookups.take('route')) lookAt(id);
     },
-    touch: (id) => lookups.mark('share', id),
+    touch: (id) => shares.touch(id),
     settle() {
-      for (const id of lookups.take('share')) share(id);
-      for (const id of contention.settle()) lookups.mark('entries', id);
+      for (const id of shares.settle()) lookups.mark('entries', id);
       for (const id of lookups.take('entries')) compute(id);
       for (const thing of lookups.take('backend')) computeBackend(thing);
+      for (const gateway of lookups.take('tenants')) limitTenants(gateway);
     },
     status(id) {
       const one = known.get(id);
@@ -256,26 +240,8 @@ export function createRouteBook({
   };
 }
 
-const noRights: Rights = { refused: new Map(), claims: new Map() };
-
-function sameRights(a: Rights, b: Rights): boolean {
-  if (a.refused.size + a.claims.size + b.refused.size + b.claims.size === 0) return true;
-  const text = ({ refused, claims }: Rights) => JSON.stringify([[...refused], [...claims]]);
-  return text(a) === text(b);
-}
-
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */
 function acceptingListeners({ attachments, conditions }: Part): readonly Listener[] {
   if (conditions.some(({ type, status }) => type === 'Accepted' && status === 'False')) return [];
   return attachments.flatMap(({ listeners }) => listeners.map(({ listener }) => listener));
-}
-
-function wantsOf(attachments: readonly Attachment[]): ReadonlyMap<string, readonly string[]> {
-  const wants = new Map<string, readonly string[]>();
-  for (const { listeners } of attachments) {
-    for (const { listener, hosts } of listeners) {
-      wants.set(listener.key, [...new Set([...(wants.get(listener.key) ?? []), ...hosts])]);
-    }
-  }
-  return wants;
 }

@@ -14,7 +14,7 @@ export type HostnameGrants = {
 
 const wholeZone = '';
 
-/** What somebody looks at who asks about a hostname, beside `zoneTopic('')`. Names of one zone share their last two labels. */
+/** What somebody looks at who asks about a hostname. Names of one zone share their last two labels; those of one label are of the zone ''. */
 export function zoneTopic(hostname: string): string {
   return `hostnames of ${zoneOf(hostname)}`;
 }

@@ -11,6 +11,8 @@ export type Rights = {
   readonly refused: ReadonlyMap<string, Refusal>;
   /** By instance, which hostnames it gets if it was the first to claim them. */
   readonly claims: ReadonlyMap<string, readonly string[]>;
+  /** By Gateway. */
+  readonly terms: ReadonlyMap<string, Terms>;
 };
 
 type Asks = Pick<Asking, 'hostnameGrants' | 'labels'>;
@@ -28,15 +30,17 @@ export function placeOf(listener: string, hostname: string): string {
 export function rightsOf(
   { kind, namespace }: Pick<RouteModel, 'kind' | 'namespace'>,
   wanted: readonly Attachment[],
-  terms: (gateway: string) => Terms | undefined,
+  termsOf: (gateway: string) => Terms | undefined,
   ask: Asks,
 ): Rights {
   const refused = new Map<string, Refusal>();
   const claims = new Map<string, Set<string>>();
-  if (kind === 'TCPRoute' || kind === 'UDPRoute') return { refused, claims: new Map() };
+  const terms = new Map<string, Terms>();
   for (const { gateway, listeners } of wanted) {
-    const here = terms(gateway);
+    const here = termsOf(gateway);
     if (here === undefined) continue;
+    terms.set(gateway, here);
+    if (kind === 'TCPRoute' || kind === 'UDPRoute') continue;
     for (const { listener, hosts } of listeners) {
       for (const hostname of hosts) {
         const right = rightTo(hostname, namespace, here, ask);
@@ -48,7 +52,34 @@ export function rightsOf(
       }
     }
   }
-  return { refused, claims: new Map([...claims].map(([instance, names]) => [instance, [...names].sort()])) };
+  const [only] = terms.values();
+  if (refused.size + claims.size === 0 && terms.size === 1 && only !== undefined) return allOf(only, terms);
+  return {
+    refused,
+    claims: new Map([...claims].map(([instance, names]) => [instance, [...names].sort()])),
+    terms,
+  };
+}
+
+/** Most routes are at one Gateway and get all that they want: those have one object together. */
+const all = new WeakMap<Terms, Rights>();
+
+function allOf(only: Terms, terms: Rights['terms']): Rights {
+  const known = all.get(only);
+  if (known !== undefined && known.terms.keys().next().value === terms.keys().next().value) return known;
+  const rights: Rights = { ...noRights, terms };
+  all.set(only, rights);
+  return rights;
+}
+
+export const noRights: Rights = { refused: new Map(), claims: new Map(), terms: new Map() };
+
+export function sameRights(a: Rights, b: Rights): boolean {
+  return a === b || rightsText(a) === rightsText(b);
+}
+
+function rightsText({ refused, claims, terms }: Rights): string {
+  return JSON.stringify([[...refused], [...claims], [...terms]]);
 }
 
 /** `yes`; `first`: if nobody claimed it before. */

@@ -3,18 +3,16 @@ import { condition } from '../listeners/listener-conditions.ts';
 import type { Refusal } from '../listeners/listener-protocols.ts';
 import type { Attachment } from '../types.ts';
 import { claimAt, heldBy, placeOf, type Rights } from './hostname-rights.ts';
-import type { Terms } from './terms.ts';
 
 /** `held`: by `claimAt`, what of an instance others hold. */
 export function permittedAttachments(
   wanted: readonly Attachment[],
-  { refused, claims }: Rights,
-  terms: (gateway: string) => Terms | undefined,
+  { refused, claims, terms }: Rights,
   held: (instance: string) => ReadonlyMap<string, string>,
 ): readonly Attachment[] {
   if (refused.size === 0 && claims.size === 0) return wanted;
   return wanted.map((each) => {
-    const instance = terms(each.gateway)?.instance;
+    const instance = terms.get(each.gateway)?.instance;
     const lost = instance === undefined || !claims.has(instance) ? none : held(instance);
     if (refused.size === 0 && lost.size === 0) return each;
     const refusals = new Map<string, Refusal>();
