@@ -1,6 +1,7 @@
 /** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
+import { albGroup } from '#compile/gateway/instances/derived-gateway.ts';
 import {
   controllerName,
   type GatewayCondition,
@@ -10,6 +11,7 @@ import {
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
 import type { ParentReference } from '#model/gateway/types.ts';
+import { ownerObject } from './owner.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {
@@ -69,6 +71,12 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
         listeners: listenerStatuses(status.listeners, view),
       };
     case 'ALB':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        addresses: addresses.length === 0 ? undefined : addresses,
+        gateways: status.gateways,
+        attachedRoutes: Math.max(0, ...status.listeners.map(({ attachedRoutes }) => attachedRoutes)),
+      };
     case 'HostnameGrant':
       return { conditions: merged(held.conditions, status.conditions, view) };
     case 'Ingress':
@@ -175,8 +183,8 @@ function ancestorsOf(wanted: readonly AncestorStatus[], view: StatusView): reado
   const others = held.filter((each) => each.controllerName !== controllerName);
   const mine = held.filter((each) => each.controllerName === controllerName);
   const entries = wanted.map(({ gateway, conditions }) => {
-    const [namespace = '', name = ''] = gateway.split('/');
-    const ancestorRef = { group: gatewayGroup, kind: 'Gateway', namespace, name };
+    const { kind, namespace, name } = ownerObject(gateway);
+    const ancestorRef = { group: kind === 'ALB' ? albGroup : gatewayGroup, kind, namespace, name };
     const text = stable(ancestorRef);
     const before = mine.find((each) => stable(each.ancestorRef) === text);
     return { ancestorRef, controllerName, conditions: own(before?.conditions, conditions, view) };
