@@ -103,7 +103,7 @@ export type WAFPolicyModel = AttachedPolicy & {
   readonly settings: {
     readonly mode?: 'off' | 'detect' | 'block';
     readonly paranoia?: number;
-    readonly thresholds?: Partial<GatewayFirewall['thresholds']>;
+    readonly threshold?: number;
     /** Of all levels together. */
     readonly exclusions?: GatewayFirewall['exclusions'];
     /** Names of ConfigMaps beside the policy, with `rules`. Of all levels together. */
