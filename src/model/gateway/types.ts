@@ -91,6 +91,8 @@ export type RouteKind = 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute' | 'U
 export type RouteModel = HTTPRouteModel | GRPCRouteModel | L4RouteModel;
 
 export type RouteBase = GatewayObject & {
+  /** Of what isn't Gateway API's: text in byte order that stands in the place of the specification's precedence, before its own age and name. */
+  readonly rank?: string;
   readonly parents: readonly ParentReference[];
   /** `All`: beside `parents` every Gateway with that default scope is one. */
   readonly defaultGateways?: string;
@@ -149,6 +151,8 @@ export type HTTPMatchModel = {
   /** Names in lower case, each once. */
   readonly headers: readonly ValueMatch[];
   readonly query: readonly ValueMatch[];
+  /** CIDRs: only of these clients, as the connection tells them. Gateway API has no field for it. */
+  readonly clients?: readonly string[];
 };
 
 export type ValueMatch = {

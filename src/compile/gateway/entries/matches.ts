@@ -35,12 +35,13 @@ export function onlyPrefix(route: HTTPRouteModel | GRPCRouteModel, rule: number)
   return matches.length === 1 && matches[0]?.path.type === 'PathPrefix';
 }
 
-function requestMatch({ path, method, headers, query }: HTTPMatchModel): Omit<Match, 'rank'> {
+function requestMatch({ path, method, headers, query, clients }: HTTPMatchModel): Omit<Match, 'rank'> {
   return {
     path: pathOf(path),
     ...(method === undefined ? {} : { method }),
     ...valuesOf('headers', headers),
     ...valuesOf('query', query),
+    ...(clients === undefined ? {} : { clients }),
   };
 }
 

@@ -7,13 +7,16 @@ import type { GRPCMatchModel, GRPCRouteModel, HTTPMatchModel, HTTPRouteModel } f
 /** Where a match stands in its route. */
 export type MatchPlace = { readonly rule: number; readonly match: number };
 
-/** Unique among all matches of all routes: calls (`g`) before requests (`h`), which share no listener's host anyway. */
+/**
+ * Unique among all matches of all routes: calls (`g`) before requests (`h`), which share no listener's host anyway. Routes that were made of
+ * something else bring a rank of their own.
+ */
 export function rankOf(
   route: HTTPRouteModel | GRPCRouteModel,
   match: HTTPMatchModel | GRPCMatchModel,
   { rule, match: index }: MatchPlace,
 ): string {
-  const specific = 'path' in match ? requestRank(match) : callRank(match);
+  const specific = route.rank ?? ('path' in match ? requestRank(match) : callRank(match));
   // A space sorts before all that a name may have: `a/b` comes before `a/b-c`.
   return `${specific} ${route.created} ${route.key} ${digits(rule)}.${digits(index)}`;
 }
