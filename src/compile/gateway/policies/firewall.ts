@@ -7,10 +7,7 @@ import type { Levels } from './levels.ts';
 import type { FieldsOf } from './merge.ts';
 import type { Finding } from './policy-conditions.ts';
 
-export type FirewallFields = Omit<WAFPolicyModel['settings'], 'thresholds'> & {
-  readonly 'thresholds.request'?: number;
-  readonly 'thresholds.answer'?: number;
-};
+export type FirewallFields = WAFPolicyModel['settings'];
 
 export type FirewallUse = {
   readonly firewall?: GatewayFirewall;
@@ -20,14 +17,7 @@ export type FirewallUse = {
 };
 
 export const firewallFields: FieldsOf<WAFPolicyModel, FirewallFields> = {
-  of({ settings: { thresholds, ...others } }) {
-    const parts = {
-      'thresholds.request': thresholds?.request,
-      'thresholds.answer': thresholds?.answer,
-    };
-    const said = Object.entries(parts).filter(([, value]) => value !== undefined);
-    return { ...others, ...Object.fromEntries(said) };
-  },
+  of: ({ settings }) => settings,
   together: ['exclusions', 'rules'],
 };
 
