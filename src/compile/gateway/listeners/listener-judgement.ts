@@ -8,7 +8,7 @@ import type {
 import { type Asking, gatewayNamed } from '../inputs.ts';
 import { findCertificate } from '../named-objects.ts';
 import type { Listener } from '../types.ts';
-import { type ClientValidation, clientValidationOf } from './client-validation.ts';
+import { type ClientValidation, clientValidationOf, ownValidationOf } from './client-validation.ts';
 import { type Conflict, findConflicts } from './listener-conflicts.ts';
 import {
   gatewayGroup,
@@ -89,7 +89,9 @@ export function judgeListeners(
     conflict: conflicts.get(index),
     ...certificatesOf(owner, model, protocol, ask),
     validation:
-      'kind' in protocol && protocol.kind === 'https' ? validationAt(gateway, model.port) : undefined,
+      'kind' in protocol && protocol.kind === 'https'
+        ? (ownValidationOf(owner, model, ask) ?? validationAt(gateway, model.port))
+        : undefined,
     overlaps: overlaps.has(index),
   }));
 }
