@@ -1,7 +1,7 @@
 /** HostnameGrant: which namespaces may claim which hostnames at gateways of ours. */
 import { conditionsSchema, group, type ObjectOf, version } from '../kind.ts';
 import { ageColumn, conditionColumn, hostnameSchema } from './gatewayparts.ts';
-import { tenantsSchema } from './tenantsparts.ts';
+import { tenantsSchema } from './tenantparts.ts';
 
 export const hostnameGrantKind = {
   group,

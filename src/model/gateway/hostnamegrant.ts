@@ -13,6 +13,6 @@ export function readHostnameGrant(object: KubeObject): Read<HostnameGrantModel> 
   const hostnames = readList(spec['hostnames'], 'spec.hostnames', refuse).flatMap(
     (each, index) => readHostname(each, `spec.hostnames[${index}]`, forms.hostname, refuse) ?? [],
   );
-  const tenants = readTenants(spec['tenants'], 'spec.tenants', refuse);
+  const tenants = readTenants(spec['tenants'], 'spec.tenants', refuse) ?? { namespaces: [], projects: [] };
   return { value: { ...head, hostnames: [...new Set(hostnames)], tenants }, problems };
 }

@@ -1,4 +1,5 @@
 /** What the controller may do for Gateways, beyond what it may do anyway; and the GatewayClass that comes with Netloom. */
+import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { KubeObject } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
@@ -32,7 +33,11 @@ export const gatewayRules: readonly object[] = [
     resources: read.filter((name) => name !== 'referencegrants').map((name) => `${name}/status`),
     verbs: ['patch'],
   },
+  { apiGroups: [group], resources: ['albs'], verbs: watch },
+  { apiGroups: [group], resources: ['albs/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
+  // Addresses of nodes, which its load balancers may have.
+  { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: watch },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },

@@ -5,7 +5,7 @@ import { createEntryContext } from '../entries/entry-context.ts';
 import type { Holding } from '../entries/holding.ts';
 import { routeEntries } from '../entries/route-entries.ts';
 import type { GatewayView } from '../gateway-view.ts';
-import type { Inputs } from '../inputs.ts';
+import { gatewayNamed, type Inputs } from '../inputs.ts';
 import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
 import type { FirstHolders } from '../tenancy/first-holders.ts';
@@ -31,6 +31,8 @@ export type RouteBook = {
   attachedRoutes(listener: string): number;
   /** Gateways whose routes name a Service. */
   gatewaysOf(service: string): readonly string[];
+  /** Gateways that a route is attached to. */
+  gatewaysOfRoute(id: string): readonly string[];
 };
 
 /** What the rest of the book gives. */
@@ -39,7 +41,8 @@ export type RouteBookContext = {
   readonly inputs: Inputs;
   readonly views: ReadonlyMap<string, GatewayView>;
   readonly holders: FirstHolders;
-  readonly holdingOf: (gateway: string) => Holding | undefined;
+  /** By instance. */
+  readonly holdingOf: (instance: string) => Holding | undefined;
   /** By `KIND/namespace/name`: what is said of the object may be something else. */
   readonly restate: (id: string) => void;
 };
@@ -53,7 +56,12 @@ type Known = {
   readonly parts: ReadonlyMap<string, Part>;
 };
 
-type Part = { readonly attachments: readonly Attachment[]; readonly conditions: readonly GatewayCondition[] };
+type Part = {
+  /** That its entries are in. */
+  readonly instance: string;
+  readonly attachments: readonly Attachment[];
+  readonly conditions: readonly GatewayCondition[];
+};
 
 export function createRouteBook({
   lookups,
@@ -66,7 +74,7 @@ export function createRouteBook({
   const { ask } = inputs;
   const known = new Map<string, Known>();
   const shares = createShares(holders);
-  /** By Gateway, the namespaces whose routes it has. */
+  /** By instance, the namespaces whose routes it has. */
   const tenants = createTenants();
   const attached = createUsers();
   const backends = createUsers();
@@ -79,15 +87,18 @@ export function createRouteBook({
 
   const parentOf = (reference: ParentReference): Parent | undefined => {
     const { group, kind, namespace, name } = reference;
-    if (group !== gatewayGroup || (kind !== 'Gateway' && kind !== 'ListenerSet')) return undefined;
-    const key = `${namespace}/${name}`;
-    lookups.note(`parent ${kind}/${key}`);
-    const set = kind === 'ListenerSet' ? ask.get('listenerSet', key)?.parent : undefined;
-    const gateway = kind === 'Gateway' ? key : set && `${set.namespace}/${set.name}`;
+    const isSet = group === gatewayGroup && kind === 'ListenerSet';
+    const key = isSet ? `${namespace}/${name}` : gatewayNamed(reference);
+    if (key === undefined) return undefined;
+    const parent = `${isSet ? 'ListenerSet' : 'Gateway'}/${key}`;
+    lookups.note(`parent ${parent}`);
+    const set = isSet ? ask.get('listenerSet', key)?.parent : undefined;
+    const gateway = isSet ? set && gatewayNamed(set) : key;
     const view = gateway === undefined ? undefined : views.get(gateway);
     if (gateway === undefined || view === undefined) return undefined;
-    if (kind === 'ListenerSet' && !view.sets.has(key)) return undefined;
-    return { gateway, listeners: view.parents.get(`${kind}/${key}`)?.listeners ?? [] };
+    if (isSet && !view.sets.has(key)) return undefined;
+    const listeners = view.parents.get(parent)?.listeners ?? [];
+    return view.alb === undefined ? { gateway, listeners } : { gateway, listeners, alb: view.alb.key };
   };
 
   /** Routes note the parent already, which is touched where its terms change. */
@@ -129,10 +140,13 @@ export function createRouteBook({
           route === undefined || own.length === 0
             ? undefined
             : computePart(id, route, gateway, own, wantedOf.size);
+        const old = before.parts.get(gateway)?.instance;
         if (part === undefined) release(id, gateway);
         else parts.set(gateway, part);
+        if (old !== undefined && old !== part?.instance) holdingOf(old)?.need(whoOf(id, gateway, old), {});
       }
     });
+    if (gatewaysText(parts) !== gatewaysText(before.parts)) lookups.touch(`gateways of ${id}`);
     const listeners = [...parts.values()].flatMap(acceptingListeners);
     for (const { key, owner } of listeners) owners.set(key, owner);
     const { added, removed } = attached.set(
@@ -144,10 +158,12 @@ export function createRouteBook({
       if (owner !== undefined) restate(`${owner.kind}/${owner.key}`);
       if (attached.of(key).size === 0) owners.delete(key);
     }
-    const here = [...parts].flatMap(([gateway, { attachments }]) =>
-      hasRates(termsOf(gateway)) && attachments.some((each) => each.listeners.length > 0) ? [gateway] : [],
+    const here = [...parts.values()].filter(
+      ({ instance, attachments }) =>
+        hasRates(views.get(instance)?.terms) && attachments.some((each) => each.listeners.length > 0),
     );
-    for (const gateway of tenants.set(id, before.route.namespace, here)) lookups.mark('tenants', gateway);
+    const instances = [...new Set(here.map(({ instance }) => instance))];
+    for (const each of tenants.set(id, before.route.namespace, instances)) lookups.mark('tenants', each);
     if (route === undefined) {
       lookups.forget('entries', id);
       known.delete(id);
@@ -164,24 +180,30 @@ export function createRouteBook({
   ): Part => {
     const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
-    const entries = routeEntries(route, served, contextOf(gateway, asked), gateways);
-    holdingOf(gateway)?.need(id, served.length === 0 ? {} : entries.intent);
-    useBackends(id, gateway, served.length === 0 ? [] : entries.backends);
+    const instance = views.get(gateway)?.instance ?? gateway;
+    const entries = routeEntries(route, served, contextOf(instance, asked), gateways);
+    holdingOf(instance)?.need(whoOf(id, gateway, instance), served.length === 0 ? {} : entries.intent);
+    useBackends(id, gateway, instance, served.length === 0 ? [] : entries.backends);
     nameServices(id, gateway, served.length === 0 ? [] : asked);
-    return { attachments, conditions: entries.conditions };
+    return { instance, attachments, conditions: entries.conditions };
   };
   const release = (id: string, gateway: string): void => {
-    holdingOf(gateway)?.need(id, {});
-    useBackends(id, gateway, []);
+    useBackends(id, gateway, gateway, []);
     nameServices(id, gateway, []);
   };
 
-  const limitTenants = (gateway: string): void => {
-    holdingOf(gateway)?.need(`tenants ${gateway}`, { tenants: tenants.intents(gateway, termsOf(gateway)) });
+  const limitTenants = (instance: string): void => {
+    const intents = tenants.intents(instance, views.get(instance)?.terms);
+    holdingOf(instance)?.need('tenants', { tenants: intents });
   };
 
-  const useBackends = (id: string, gateway: string, wanted: readonly BackendUse[]): void => {
-    const thing = ({ key }: BackendUse) => `${gateway} ${key}`;
+  const useBackends = (
+    id: string,
+    gateway: string,
+    instance: string,
+    wanted: readonly BackendUse[],
+  ): void => {
+    const thing = ({ key }: BackendUse) => `${instance} ${key}`;
     for (const use of wanted) uses.set(thing(use), use);
     const { added, removed } = backends.set(`${gateway} ${id}`, wanted.map(thing));
     for (const each of added) lookups.mark('backend', each);
@@ -204,17 +226,17 @@ export function createRouteBook({
   };
 
   const computeBackend = (thing: string): void => {
-    const [gateway = ''] = thing.split(' ');
+    const [instance = ''] = thing.split(' ');
     const use = uses.get(thing);
     if (use === undefined) return;
     if (backends.of(thing).size === 0) {
       uses.delete(thing);
       lookups.forget('backend', thing);
-      holdingOf(gateway)?.need(`backend ${use.key}`, {});
+      holdingOf(instance)?.need(`backend ${use.key}`, {});
       return;
     }
-    const entries = lookups.track('backend', thing, () => backendEntries(use, contextOf(gateway)));
-    holdingOf(gateway)?.need(`backend ${use.key}`, entries);
+    const entries = lookups.track('backend', thing, () => backendEntries(use, contextOf(instance)));
+    holdingOf(instance)?.need(`backend ${use.key}`, entries);
   };
 
   return {
@@ -226,7 +248,7 @@ export function createRouteBook({
       for (const id of shares.settle()) lookups.mark('entries', id);
       for (const id of lookups.take('entries')) compute(id);
       for (const thing of lookups.take('backend')) computeBackend(thing);
-      for (const gateway of lookups.take('tenants')) limitTenants(gateway);
+      for (const instance of lookups.take('tenants')) limitTenants(instance);
     },
     status(id) {
       const one = known.get(id);
@@ -237,7 +259,27 @@ export function createRouteBook({
       lookups.note(`users ${service}`);
       return [...(gatewaysBy.get(service) ?? [])].sort();
     },
+    gatewaysOfRoute(id) {
+      lookups.note(`gateways of ${id}`);
+      return servingGateways(known.get(id)?.parts);
+    },
   };
+}
+
+function servingGateways(parts: ReadonlyMap<string, Part> | undefined): readonly string[] {
+  return [...(parts ?? [])]
+    .filter(([, { attachments }]) => attachments.some(({ listeners }) => listeners.length > 0))
+    .map(([gateway]) => gateway)
+    .sort();
+}
+
+function gatewaysText(parts: ReadonlyMap<string, Part>): string {
+  return servingGateways(parts).join(' ');
+}
+
+/** Of an instance that several Gateways share each has its own entries of a route. */
+function whoOf(id: string, gateway: string, instance: string): string {
+  return gateway === instance ? id : `${id} ${gateway}`;
 }
 
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */

@@ -1,7 +1,7 @@
 /** What a namespace may have of the hostnames that it wants: what grants say, and what is left to who comes first. */
-import { isTenant } from '#model/gateway/tenants.ts';
 import type { RouteModel } from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
+import { isAmong } from '../instances/tenants.ts';
 import type { Refusal } from '../listeners/listener-protocols.ts';
 import type { Attachment } from '../types.ts';
 import type { Terms } from './terms.ts';
@@ -90,7 +90,7 @@ export function rightTo(
   ask: Asks,
 ): 'yes' | 'first' | Refusal {
   const grants = hostname === '' ? [] : ask.hostnameGrants(hostname);
-  if (grants.some(({ tenants }) => isTenant(tenants, namespace, ask.labels))) return 'yes';
+  if (grants.some(({ tenants }) => isAmong(tenants, namespace, ask))) return 'yes';
   const [first] = grants;
   if (first !== undefined)
     return notPermitted(`HostnameGrant ${first.name} gives ${hostname} to other namespaces`);

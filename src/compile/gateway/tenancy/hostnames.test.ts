@@ -1,6 +1,7 @@
 /** Whose a hostname is, seen from the outside: what is served, and what those are told who don't get it. */
 import { expect, test } from 'vitest';
-import type { HostnameGrantModel } from '#model/gateway/policy-types.ts';
+import type { GatewayIntent } from '#intent/gateway.ts';
+import type { ALBModel, HostnameGrantModel } from '#model/gateway/policy-types.ts';
 import { createGatewayBook } from '../book.ts';
 import { httpRoute, httpRule, l4Route, service } from '../samples.ts';
 import {
@@ -18,15 +19,20 @@ import {
   reference,
   routeId,
   running,
+  sharing,
   slots,
 } from '../testing.ts';
 import type { GatewayStatus } from '../types.ts';
 
 const open = { allowedNamespaces: { from: 'All' as const } };
-const shared = {
-  infrastructure: { labels: {}, annotations: {}, parameters: reference('netloom.dev', 'ALB', 'infra/lb') },
-};
-const edge = (part = {}) => gateway('infra/edge', [listener('web HTTP/80', open)], part);
+const shared = sharing('infra/lb');
+const lb = (part: Partial<ALBModel> = {}) =>
+  alb('infra/lb', {
+    tenants: { namespaces: [], projects: [], selector: {} },
+    hostnames: 'FirstHolder',
+    ...part,
+  });
+const edge = (part = {}) => gateway('infra/edge', [listener('web HTTP/8080', open)], part);
 /** Older ones first. */
 const routes = (...texts: readonly string[]) =>
   texts.map((text, age) => {
@@ -38,11 +44,15 @@ const routes = (...texts: readonly string[]) =>
     });
   });
 
+/** Of the load balancer, or of the Gateway if it has its own. */
+const held = (intents: ReadonlyMap<string, GatewayIntent>) =>
+  intents.get('infra/lb~alb') ?? intents.get('infra/edge');
+
 /** Who has what, and what is said of whom but that all is well. */
 function outcome(cluster: Cluster) {
   const { intents, statuses } = compiled(cluster);
   const hosts = new Map<string, Set<string>>();
-  for (const { host, action } of Object.values(intents.get('infra/edge')?.rules ?? {}))
+  for (const { host, action } of Object.values(held(intents)?.rules ?? {}))
     hosts.set(host, (hosts.get(host) ?? new Set<string>()).add(action.replace(/^HTTPRoute\/|\|.*$/g, '')));
   return {
     served: Object.fromEntries([...hosts].map(([host, owners]) => [host, [...owners].join(' ')])),
@@ -110,7 +120,7 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
   [
     'an ALB gives a name to who claimed it first',
     {
-      alb: [alb('infra/lb')],
+      alb: [lb()],
       gateway: [edge(shared)],
       route: routes('a/x s.example', 'b/x s.example', 'a/y s.example'),
     },
@@ -119,7 +129,7 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
   ],
   [
     'what has no name is held, too, and is no claim on names',
-    { alb: [alb('infra/lb')], gateway: [edge(shared)], route: routes('a/x', 'b/x', 'b/y s.example') },
+    { alb: [lb()], gateway: [edge(shared)], route: routes('a/x', 'b/x', 'b/y s.example') },
     { '': 'a/x', 's.example': 'b/y' },
     [
       'HTTPRoute/b/x Accepted HostnameHeld: What has no hostname of its own is held by namespace a, which claimed it first',
@@ -128,7 +138,7 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
   [
     'a grant decides before who was first',
     {
-      alb: [alb('infra/lb')],
+      alb: [lb()],
       gateway: [edge(shared)],
       route: routes('b/x *.example', 'a/x s.example'),
       ...granted(hostnameGrant('names', ['s.example'], 'a')),
@@ -139,7 +149,7 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
   [
     'an ALB that wants grants',
     {
-      alb: [alb('infra/lb', { hostnames: 'GrantOnly' })],
+      alb: [lb({ hostnames: 'GrantOnly' })],
       gateway: [edge(shared)],
       route: routes('a/x s.example', 'b/x other.example', 'b/y'),
       ...granted(hostnameGrant('names', ['s.example'], 'a')),
@@ -153,7 +163,7 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
   [
     'an ALB that shares',
     {
-      alb: [alb('infra/lb', { hostnames: 'Shared' })],
+      alb: [lb({ hostnames: 'Shared' })],
       gateway: [edge(shared)],
       route: routes('a/x s.example', 'b/x s.example'),
     },
@@ -166,7 +176,7 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
 
 test('a listener of a ListenerSet claims its name: another one’s is not served, and stands in nobody’s way', () => {
   const cluster = {
-    alb: [alb('infra/lb')],
+    alb: [lb()],
     gateway: [edge({ ...shared, allowedListeners: { from: 'All' as const } })],
     certificate: [certificate('a/cert'), certificate('b/cert')],
     route: routes('a/x s.example'),
@@ -180,11 +190,12 @@ test('a listener of a ListenerSet claims its name: another one’s is not served
     ),
   };
   const { intents, statuses } = compiled(cluster);
-  expect(Object.keys(intents.get('infra/edge')?.listeners ?? {})).toEqual([
+  expect(Object.keys(held(intents)?.listeners ?? {})).toEqual([
     'gateway/infra/edge/web',
+    'gateway/infra/lb~alb/http',
     'set/a/more/tls',
   ]);
-  expect(Object.keys(intents.get('infra/edge')?.certificates ?? {})).toEqual(['a/cert']);
+  expect(Object.keys(held(intents)?.certificates ?? {})).toEqual(['a/cert']);
   expect(statuses.get('ListenerSet/b/more')).toMatchObject({
     listeners: [
       {
@@ -205,11 +216,11 @@ test('names of TLSRoutes are held as well', () => {
     });
   const tls = { ...open, tls: { mode: 'Passthrough' as const, certificates: [], options: {} } };
   const { intents } = compiled({
-    alb: [alb('infra/lb')],
+    alb: [lb()],
     gateway: [gateway('infra/edge', [listener('tls TLS/443', tls)], shared)],
     route: [route('a/x', 1, '*.example'), route('b/x', 2, 's.example')],
   });
-  expect(Object.keys(intents.get('infra/edge')?.streams ?? {})).toEqual(['gateway/infra/edge/tls|*.example']);
+  expect(Object.keys(held(intents)?.streams ?? {})).toEqual(['gateway/infra/edge/tls|*.example']);
 });
 
 test('what is granted and taken back takes effect at once, and costs nobody else anything', () => {

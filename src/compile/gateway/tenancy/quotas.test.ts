@@ -12,18 +12,22 @@ import {
   listener,
   objectOf,
   parent,
-  reference,
   routeId,
   running,
+  sharing,
   slots,
 } from '../testing.ts';
 import { createQuotas } from './quotas.ts';
 
 const open = { allowedNamespaces: { from: 'All' as const } };
-const shared = {
-  infrastructure: { labels: {}, annotations: {}, parameters: reference('netloom.dev', 'ALB', 'infra/lb') },
-};
-const edge = (key = 'infra/edge', part = {}) => gateway(key, [listener('web HTTP/80', open)], part);
+const shared = sharing('infra/lb');
+const lb = (part: Partial<ALBModel> = {}) =>
+  alb('infra/lb', {
+    tenants: { namespaces: [], projects: [], selector: {} },
+    hostnames: 'FirstHolder',
+    ...part,
+  });
+const edge = (key = 'infra/edge', part = {}) => gateway(key, [listener('web HTTP/8080', open)], part);
 const route = (key: string, age: number, size = 1, to = 'infra/edge') =>
   httpRoute(
     [
@@ -55,11 +59,11 @@ function outcome(cluster: Cluster) {
         )
       : [],
   );
-  return { served: [...served].sort(), messages, tenants: intents.get('infra/edge')?.tenants };
+  return { served: [...served].sort(), messages, tenants: intents.get('infra/lb~alb')?.tenants };
 }
 
 const withQuotas = (quotas: ALBModel['quotas'], ...list: readonly ReturnType<typeof route>[]) =>
-  outcome({ alb: [alb('infra/lb', { quotas })], gateway: [edge('infra/edge', shared)], route: list });
+  outcome({ alb: [lb({ quotas })], gateway: [edge('infra/edge', shared)], route: list });
 
 test('a tenant has as many routes as it may, the oldest; its owner has more', () => {
   const list = ['a/one', 'a/two', 'b/one', 'a/three', 'infra/one', 'infra/two', 'infra/three'];
@@ -140,7 +144,7 @@ test('once an older route goes, or may be more, the next one is served; nobody e
   book.set('class', 'netloom', gatewayClass());
   book.set('gateway', 'infra/edge', edge('infra/edge', shared));
   book.setFacts('infra/edge', running);
-  const quota = (routes: number) => book.set('alb', 'infra/lb', alb('infra/lb', { quotas: { routes } }));
+  const quota = (routes: number) => book.set('alb', 'infra/lb', lb({ quotas: { routes } }));
   quota(2);
   for (const one of [
     route('a/one', 1),

@@ -5,9 +5,9 @@ import { createUsers } from '../users.ts';
 import type { Terms } from './terms.ts';
 
 export type Tenants = {
-  /** The Gateways that have a route, in place of those that had it before. Gateways that have other tenants now. */
-  set(route: string, namespace: string, gateways: readonly string[]): readonly string[];
-  intents(gateway: string, terms: Terms | undefined): GatewayIntent['tenants'];
+  /** Instances that have a route, in place of those that had it before. Instances that have other tenants now. */
+  set(route: string, namespace: string, instances: readonly string[]): readonly string[];
+  intents(instance: string, terms: Terms | undefined): GatewayIntent['tenants'];
 };
 
 export function hasRates(terms: Terms | undefined): boolean {
@@ -18,33 +18,33 @@ export function createTenants(): Tenants {
   const users = createUsers();
   const namespaces = new Map<string, Set<string>>();
   return {
-    set(route, namespace, gateways) {
+    set(route, namespace, instances) {
       const { added, removed } = users.set(
         route,
-        gateways.map((gateway) => `${gateway} ${namespace}`),
+        instances.map((instance) => `${instance} ${namespace}`),
       );
       const changed = [
         ...added.filter((thing) => users.of(thing).size === 1),
         ...removed.filter((thing) => users.of(thing).size === 0),
       ];
       for (const thing of changed) {
-        const [gateway = '', tenant = ''] = thing.split(' ');
-        const those = namespaces.get(gateway) ?? new Set<string>();
+        const [instance = '', tenant = ''] = thing.split(' ');
+        const those = namespaces.get(instance) ?? new Set<string>();
         if (users.of(thing).size > 0) those.add(tenant);
         else those.delete(tenant);
-        if (those.size === 0) namespaces.delete(gateway);
-        else namespaces.set(gateway, those);
+        if (those.size === 0) namespaces.delete(instance);
+        else namespaces.set(instance, those);
       }
       return changed.map((thing) => thing.split(' ')[0] ?? '');
     },
-    intents(gateway, terms) {
+    intents(instance, terms) {
       if (terms === undefined || !hasRates(terms)) return {};
       const { requestsPerSecond, concurrency } = terms.quotas;
       const limits = {
         ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
         ...(concurrency === undefined ? {} : { concurrency }),
       };
-      const tenants = [...(namespaces.get(gateway) ?? [])].filter((each) => each !== terms.namespace);
+      const tenants = [...(namespaces.get(instance) ?? [])].filter((each) => each !== terms.namespace);
       return Object.fromEntries(tenants.sort(byText).map((each) => [each, limits]));
     },
   };

@@ -1,6 +1,8 @@
 /** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
+import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
+import type { PolicyAncestor } from '#compile/gateway/policies/types.ts';
 import {
   controllerName,
   type GatewayCondition,
@@ -9,7 +11,8 @@ import {
   type ListenerStatus,
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
-import type { ParentReference } from '#model/gateway/types.ts';
+import type { ObjectReference, ParentReference } from '#model/gateway/types.ts';
+import { ownerObject } from './owner.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {
@@ -69,6 +72,12 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
         listeners: listenerStatuses(status.listeners, view),
       };
     case 'ALB':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        addresses: addresses.length === 0 ? undefined : addresses,
+        gateways: status.gateways,
+        attachedRoutes: Math.max(0, ...status.listeners.map(({ attachedRoutes }) => attachedRoutes)),
+      };
     case 'HostnameGrant':
       return { conditions: merged(held.conditions, status.conditions, view) };
     case 'Ingress':
@@ -168,20 +177,23 @@ function parentsOf(wanted: readonly ParentStatus[], view: StatusView): readonly 
   return [...others, ...entries].slice(0, mostParents);
 }
 
-type AncestorStatus = { readonly gateway: string; readonly conditions: readonly GatewayCondition[] };
-
-function ancestorsOf(wanted: readonly AncestorStatus[], view: StatusView): readonly object[] {
+function ancestorsOf(wanted: readonly PolicyAncestor[], view: StatusView): readonly object[] {
   const held = view.held.ancestors ?? [];
   const others = held.filter((each) => each.controllerName !== controllerName);
   const mine = held.filter((each) => each.controllerName === controllerName);
-  const entries = wanted.map(({ gateway, conditions }) => {
-    const [namespace = '', name = ''] = gateway.split('/');
-    const ancestorRef = { group: gatewayGroup, kind: 'Gateway', namespace, name };
+  const entries = wanted.map(({ gateway, target, conditions }) => {
+    const ancestorRef = gateway === undefined ? target : ancestorOf(gateway);
     const text = stable(ancestorRef);
     const before = mine.find((each) => stable(each.ancestorRef) === text);
     return { ancestorRef, controllerName, conditions: own(before?.conditions, conditions, view) };
   });
   return [...others, ...entries].slice(0, mostAncestors);
+}
+
+/** The Gateway, or the ALB that the book makes one of. */
+function ancestorOf(gateway: string): ObjectReference {
+  const { kind, namespace, name } = ownerObject(gateway);
+  return { group: kind === 'ALB' ? group : gatewayGroup, kind, namespace, name };
 }
 
 /** The reference whatever the order of its fields, and with those that the API fills in. */

@@ -1,6 +1,5 @@
-/** Schema of tenants: which namespaces are meant. */
+/** Schema of namespaces that are tenants: of an ALB, of a HostnameGrant. */
 import { labelSelectorSchema } from '../kind.ts';
-import { namespaceSchema } from './gatewayparts.ts';
 
 export const tenantsSchema = (description: string) =>
   ({
@@ -9,16 +8,16 @@ export const tenantsSchema = (description: string) =>
     properties: {
       namespaces: {
         type: 'array',
-        description: 'By name.',
+        description: 'Namespaces by name.',
         maxItems: 256,
         'x-kubernetes-list-type': 'set',
-        items: namespaceSchema('Name of a namespace.'),
+        items: { type: 'string', minLength: 1, maxLength: 63 },
       },
-      selector: labelSelectorSchema('Those with such labels. An empty selector takes every namespace.'),
+      selector: labelSelectorSchema('Namespaces with these labels. An empty selector takes every namespace.'),
       projects: {
         type: 'array',
-        description: 'Those of projects: the value of their label `cpaas.io/project`.',
-        maxItems: 64,
+        description: 'Namespaces of projects: those whose label `cpaas.io/project` has one of these values.',
+        maxItems: 256,
         'x-kubernetes-list-type': 'set',
         items: { type: 'string', minLength: 1, maxLength: 63 },
       },
