@@ -10,6 +10,7 @@ import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
 import type { FirstHolders } from '../tenancy/first-holders.ts';
 import { noRights, type Rights, rightsOf, sameRights } from '../tenancy/hostname-rights.ts';
+import { createShadows } from '../tenancy/shadows.ts';
 import { createShares } from '../tenancy/shares.ts';
 import { createTenants, hasRates } from '../tenancy/tenants.ts';
 import type { Terms } from '../tenancy/terms.ts';
@@ -76,6 +77,7 @@ export function createRouteBook({
   const shares = createShares(holders);
   /** By instance, the namespaces whose routes it has. */
   const tenants = createTenants();
+  const shadows = createShadows();
   const attached = createUsers();
   const backends = createUsers();
   const uses = new Map<string, BackendUse>();
@@ -185,11 +187,13 @@ export function createRouteBook({
     holdingOf(instance)?.need(whoOf(id, gateway, instance), served.length === 0 ? {} : entries.intent);
     useBackends(id, gateway, instance, served.length === 0 ? [] : entries.backends);
     nameServices(id, gateway, served.length === 0 ? [] : asked);
+    shadows.set(id, gateway, route.origin, served.length === 0 ? {} : entries.intent.rules);
     return { instance, attachments, conditions: entries.conditions };
   };
   const release = (id: string, gateway: string): void => {
     useBackends(id, gateway, gateway, []);
     nameServices(id, gateway, []);
+    shadows.set(id, gateway, nobody, {});
   };
 
   const limitTenants = (instance: string): void => {
@@ -247,12 +251,14 @@ export function createRouteBook({
     settle() {
       for (const id of shares.settle()) lookups.mark('entries', id);
       for (const id of lookups.take('entries')) compute(id);
+      for (const id of shadows.settle()) restate(id);
       for (const thing of lookups.take('backend')) computeBackend(thing);
       for (const instance of lookups.take('tenants')) limitTenants(instance);
     },
     status(id) {
       const one = known.get(id);
-      return one === undefined ? undefined : routeStatus(one.route, one.wanted, one.parts);
+      if (one === undefined) return undefined;
+      return routeStatus(one.route, one.wanted, one.parts, (gateway) => shadows.conditions(id, gateway));
     },
     attachedRoutes: (listener) => attached.of(listener).size,
     gatewaysOf(service) {
@@ -281,6 +287,8 @@ function gatewaysText(parts: ReadonlyMap<string, Part>): string {
 function whoOf(id: string, gateway: string, instance: string): string {
   return gateway === instance ? id : `${id} ${gateway}`;
 }
+
+const nobody = { kind: '', name: '' };
 
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */
 function acceptingListeners({ attachments, conditions }: Part): readonly Listener[] {

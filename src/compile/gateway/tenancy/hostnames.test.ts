@@ -65,7 +65,7 @@ function saidOf(id: string, status: GatewayStatus): readonly string[] {
   return status.parents.flatMap(({ conditions }) =>
     conditions
       .filter(({ status: is, type }) => (is === 'False') === (type === 'Accepted'))
-      .filter(({ type }) => type !== 'ResolvedRefs')
+      .filter(({ type }) => type !== 'ResolvedRefs' && type !== 'netloom.dev/Shadowed')
       .map(({ type, reason, message }) => `${id} ${type} ${reason}: ${message}`),
   );
 }
