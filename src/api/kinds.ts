@@ -1,6 +1,7 @@
 /** Every kind that Netloom defines or brings along, in the order in which they are documented and installed. */
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
+import { alb2Kind } from './kinds/alb2.ts';
 import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
 import { bfdProfileKind } from './kinds/bfdprofile.ts';
@@ -11,6 +12,7 @@ import { blockClaimKind } from './kinds/blockclaim.ts';
 import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
 import { communityKind } from './kinds/community.ts';
 import { configurationStateKind } from './kinds/configurationstate.ts';
+import { frontendKind } from './kinds/frontend.ts';
 import { gatewayKind } from './kinds/gateway.ts';
 import { gatewayClassKind } from './kinds/gatewayclass.ts';
 import { grpcRouteKind } from './kinds/grpcroute.ts';
@@ -21,6 +23,7 @@ import { l2AdvertisementKind } from './kinds/l2advertisement.ts';
 import { listenerSetKind } from './kinds/listenerset.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { referenceGrantKind } from './kinds/referencegrant.ts';
+import { ruleKind } from './kinds/rule.ts';
 import { serviceBGPStatusKind } from './kinds/servicebgpstatus.ts';
 import { serviceL2StatusKind } from './kinds/servicel2status.ts';
 import { subnetKind } from './kinds/subnet.ts';
@@ -56,4 +59,7 @@ export const kinds: readonly KindDefinition[] = [
   udpRouteKind,
   referenceGrantKind,
   backendTLSPolicyKind,
+  alb2Kind,
+  frontendKind,
+  ruleKind,
 ];
