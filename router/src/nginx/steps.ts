@@ -42,6 +42,7 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 export function serveInSteps(serving: Serving): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
+  if (intent.refused !== undefined) answer(pointer, intent.refused);
   let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);

@@ -46,9 +46,10 @@ function requestMatch({ path, method, headers, query, clients }: HTTPMatchModel)
 }
 
 /** A slash at the end of a prefix means nothing: `/a/` takes what `/a` takes. */
-function pathOf({ type, value }: HTTPMatchModel['path']): Match['path'] {
+function pathOf({ type, value, loose }: HTTPMatchModel['path']): Match['path'] {
   if (type === 'Exact') return { type: 'exact', value };
-  if (type === 'RegularExpression') return { type: 'regex', value };
+  if (type === 'RegularExpression')
+    return { type: 'regex', value, ...(loose === undefined ? {} : { loose }) };
   const prefix = value.replace(/\/+$/, '');
   return { type: 'prefix', value: prefix === '' ? '/' : prefix };
 }

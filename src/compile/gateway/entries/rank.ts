@@ -21,9 +21,10 @@ export function rankOf(
   return `${specific} ${route.created} ${route.key} ${digits(rule)}.${digits(index)}`;
 }
 
-/** With a method before without; then the more headers, then the more query parameters. */
-function requestRank({ method, headers, query }: HTTPMatchModel): string {
-  return `h${method === undefined ? 1 : 0}${most(headers.length)}${most(query.length)}`;
+/** With a method before without; then the more headers, then the more query parameters. An Ingress's expressions are by their length, too. */
+function requestRank({ method, headers, query, path }: HTTPMatchModel): string {
+  const length = path.loose === true ? most(path.value.length) : '';
+  return `h${method === undefined ? 1 : 0}${most(headers.length)}${most(query.length)}${length}`;
 }
 
 /** The longer service, then the longer method, then the more headers. */

@@ -1,5 +1,5 @@
 /** What client certificates must be on a port: spec.tls.frontend of a Gateway. */
-import type { ClientValidationModel, GatewayModel } from '#model/gateway/types.ts';
+import type { ClientValidationModel, GatewayModel, ListenerModel } from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
 import { findAuthority } from '../named-objects.ts';
 import { gatewayGroup, type Refusal } from './listener-protocols.ts';
@@ -26,13 +26,23 @@ export function clientValidationOf(
   return wish === undefined ? undefined : resolve(gateway, own ? `port/${port}` : 'default', wish, ask);
 }
 
+/** What a listener says of its own, in the place of its Gateway's. */
+export function ownValidationOf(
+  owner: { readonly kind: string; readonly key: string; readonly namespace: string },
+  { name, clientValidation }: ListenerModel,
+  ask: Asking,
+): ClientValidation | undefined {
+  if (clientValidation === undefined) return undefined;
+  return resolve(owner, `${owner.kind}/${owner.key}/${name}`, clientValidation, ask);
+}
+
 /** Whether clients without a good certificate may come in somewhere. */
 export function allowsFallback({ clientValidation: { default: common, perPort } }: GatewayModel): boolean {
   return [common, ...perPort.values()].some((each) => each?.mode === 'AllowInsecureFallback');
 }
 
 function resolve(
-  { namespace }: GatewayModel,
+  { namespace }: { readonly namespace: string },
   authority: string,
   { authorities, mode }: ClientValidationModel,
   ask: Asking,

@@ -8,7 +8,7 @@ import type {
 import type { Asking } from '../inputs.ts';
 import { findCertificate } from '../named-objects.ts';
 import type { Listener } from '../types.ts';
-import { type ClientValidation, clientValidationOf } from './client-validation.ts';
+import { type ClientValidation, clientValidationOf, ownValidationOf } from './client-validation.ts';
 import { type Conflict, findConflicts } from './listener-conflicts.ts';
 import {
   gatewayGroup,
@@ -76,7 +76,10 @@ export function judgeListeners(
     protocol,
     conflict: conflicts.get(index),
     ...certificatesOf(owner, model, protocol, ask),
-    validation: 'kind' in protocol && protocol.kind === 'https' ? validationAt(model.port) : undefined,
+    validation:
+      'kind' in protocol && protocol.kind === 'https'
+        ? (ownValidationOf(owner, model, ask) ?? validationAt(model.port))
+        : undefined,
     overlaps: overlaps.has(index),
   }));
 }
