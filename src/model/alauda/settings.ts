@@ -1,5 +1,14 @@
 /** Reads `config` of ALB2, Frontend and Rule: redirects, timeouts, who is let in, the firewall. */
-import { forms, readForm, readHostname, readInteger, readPort, readRaw, readText } from '../gateway/fields.ts';
+import {
+  forms,
+  readChoice,
+  readForm,
+  readHostname,
+  readInteger,
+  readPort,
+  readRaw,
+  readText,
+} from '../gateway/fields.ts';
 import { readPathText } from '../gateway/matches.ts';
 import type { Refuse } from '../problem.ts';
 import { type Raw, shown } from '../raw.ts';
@@ -64,7 +73,8 @@ function readPath(value: unknown, field: string, refuse: Refuse): string | undef
 }
 
 function partsOf(url: string, field: string, refuse: Refuse): Partial<AlaudaRedirect> | undefined {
-  const bad = () => refuse(field, 'NotSupported', `${shown(url)} can't be redirected to: give scheme, host and path`);
+  const bad = () =>
+    refuse(field, 'NotSupported', `${shown(url)} can't be redirected to: give scheme, host and path`);
   const [, scheme, authority = '', path = ''] = /^(?:(https?):\/\/([^/?#]*))?(\/[^?#]*)?$/.exec(url) ?? [];
   if (/[$?#]/.test(url) || (scheme === undefined && path === '')) return bad();
   const [, name = '', digits] = /^([^:@]*)(?::(\d+))?$/.exec(authority) ?? [];
@@ -99,7 +109,9 @@ function readAuth(value: unknown, field: string, namespace: string, refuse: Refu
     first ??= `${where}: ${message}`;
     return refuse(where, code, message);
   };
-  const given = (['basic', 'forward'] as const).filter((name) => raw[name] !== undefined && raw[name] !== null);
+  const given = (['basic', 'forward'] as const).filter(
+    (name) => raw[name] !== undefined && raw[name] !== null,
+  );
   if (given.length > 1) bad(field, 'NotSupported', 'basic and forward together are not known');
   const auth = given.includes('basic')
     ? readPassword(readRaw(raw['basic'], `${field}.basic`, bad), `${field}.basic`, namespace, bad)
@@ -112,16 +124,26 @@ function readAuth(value: unknown, field: string, namespace: string, refuse: Refu
 
 function readPassword(raw: Raw, field: string, namespace: string, bad: Refuse): AlaudaAuth | undefined {
   const type = raw['auth_type'] ?? 'basic';
-  if (type !== 'basic' && type !== '') bad(`${field}.auth_type`, 'NotSupported', `${shown(type)} is not basic`);
+  if (type !== 'basic' && type !== '')
+    bad(`${field}.auth_type`, 'NotSupported', `${shown(type)} is not basic`);
   const held = raw['secret_type'] ?? 'auth-file';
   if (held !== 'auth-file' && held !== '')
-    bad(`${field}.secret_type`, 'NotSupported', `${shown(held)} is not auth-file: put a password file under the key auth`);
+    bad(
+      `${field}.secret_type`,
+      'NotSupported',
+      `${shown(held)} is not auth-file: put a password file under the key auth`,
+    );
   const secret = readNamed(raw['secret'], `${field}.secret`, namespace, bad);
   if (secret === undefined) return bad(`${field}.secret`, 'Required', 'names no Secret');
   if (secret.namespace !== namespace)
-    bad(`${field}.secret`, 'NotSupported', `${secret.namespace}/${secret.name} is not of namespace ${namespace}`);
+    bad(
+      `${field}.secret`,
+      'NotSupported',
+      `${secret.namespace}/${secret.name} is not of namespace ${namespace}`,
+    );
   const realm = readText(raw['realm'], `${field}.realm`, bad) ?? 'Authentication Required';
-  if (!/^[ !#-[\]-~]{1,128}$/.test(realm)) bad(`${field}.realm`, 'InvalidValue', 'has quotes, or other than ASCII');
+  if (!/^[ !#-[\]-~]{1,128}$/.test(realm))
+    bad(`${field}.realm`, 'InvalidValue', 'has quotes, or other than ASCII');
   return { by: 'password', realm, secret: secret.name };
 }
 
@@ -135,15 +157,40 @@ function readService(raw: Raw, field: string, namespace: string, bad: Refuse): A
   const port = Number(digits);
   if (name === '' || port < 1 || port > 65_535)
     return bad(`${field}.url`, 'NotSupported', `${shown(url)} is not http://SERVICE.NAMESPACE:PORT/PATH`);
-  const method = raw['method'] ?? 'GET';
-  if (method !== 'GET' && method !== '') bad(`${field}.method`, 'NotSupported', `${shown(method)} is not GET`);
+  const method =
+    readChoice(raw['method'] === '' ? undefined : raw['method'], `${field}.method`, methods, bad) ?? 'GET';
+  const signIn = readSignIn(raw, field, bad);
   const headers = Array.isArray(raw['upstream_headers']) ? raw['upstream_headers'] : [];
   const answerHeaders = headers.flatMap((each: unknown, index) => {
     const text = readForm(each, `${field}.upstream_headers[${index}]`, headerName, bad);
     return text === undefined ? [] : [text];
   });
   const read = readPathText(path, `${field}.url`, bad) ?? '/';
-  return { by: 'service', service: { namespace: of, name, port }, path: read, answerHeaders };
+  return {
+    by: 'service',
+    service: { namespace: of, name, port },
+    path: read,
+    method,
+    answerHeaders,
+    ...(signIn === undefined ? {} : { signIn }),
+  };
+}
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
+
+function readSignIn(
+  raw: Raw,
+  field: string,
+  bad: Refuse,
+): { readonly url: string; readonly parameter: string } | undefined {
+  const url = readText(raw['signin'], `${field}.signin`, bad);
+  if (url === undefined) return undefined;
+  const parameter = readText(raw['signin_redirect_param'], `${field}.signin_redirect_param`, bad) ?? 'rd';
+  if (!/^https?:\/\/[-A-Za-z0-9._:]+(\/[!#%-;=?-Z_a-z~]*)?$/.test(url) || url.length > 1024)
+    return bad(`${field}.signin`, 'NotSupported', `${shown(url)} is no URL without variables`);
+  if (!/^\w{1,64}$/.test(parameter))
+    return bad(`${field}.signin_redirect_param`, 'InvalidValue', `${shown(parameter)} is no name`);
+  return { url, parameter };
 }
 
 const headerName = { pattern: /^[A-Za-z0-9][-A-Za-z0-9]*$/, longest: 128, what: 'the name of a header' };

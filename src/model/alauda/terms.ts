@@ -1,10 +1,11 @@
 /** Reads `dslx` of Rules: what must hold of a request, and the weight and length that ALB sorts Rules by. */
-import { hostPrefix, formatPrefix } from '#net/prefix.ts';
+
 import { parseAddr } from '#net/addr.ts';
+import { formatPrefix, hostPrefix } from '#net/prefix.ts';
 import { rangeToPrefixes } from '#net/range.ts';
+import { type Entry, readChoice, readEntries, readList } from '../gateway/fields.ts';
 import { isToken } from '../gateway/headers.ts';
 import { regexProblem } from '../gateway/regex.ts';
-import { type Entry, readChoice, readEntries, readList } from '../gateway/fields.ts';
 import type { Refuse } from '../problem.ts';
 import { type Raw, shown } from '../raw.ts';
 import type { Condition, Term, TermType } from './types.ts';
@@ -35,7 +36,13 @@ export function readTerms(value: unknown, field: string, refuse: Refuse): Terms 
   const raws = entries.map(({ raw }) => raw);
   const hosts = raws.filter(({ type, values }) => type === 'HOST' && rowsOf(values).length > 0).length;
   const hasHosts = terms.filter(({ type }) => type === 'HOST').length === hosts;
-  return { terms, isVague, hasHosts, weight: weightOf(raws), length: JSON.stringify(expressionOf(raws)).length };
+  return {
+    terms,
+    isVague,
+    hasHosts,
+    weight: weightOf(raws),
+    length: JSON.stringify(expressionOf(raws)).length,
+  };
 }
 
 function readTerm(
@@ -74,7 +81,9 @@ function readConditions(
   refuse: Refuse,
 ): readonly Condition[] | undefined {
   const [operator, ...values] = readList(row, field, refuse);
-  const texts = values.filter((each): each is string => typeof each === 'string' && each.length <= most.length);
+  const texts = values.filter(
+    (each): each is string => typeof each === 'string' && each.length <= most.length,
+  );
   if (texts.length !== values.length || texts.length > most.conditions)
     return refuse(field, 'InvalidValue', `${shown(row)} has what is no text, or too much of it`);
   const [first] = texts;

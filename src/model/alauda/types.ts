@@ -69,10 +69,8 @@ export type Condition =
 
 export type ServiceGroup = {
   readonly services: readonly (Named & { readonly port: number; readonly weight: number })[];
-  readonly affinity?:
-    | { readonly by: 'client' }
-    | { readonly by: 'cookie' | 'header'; readonly name: string };
-  /** `grpc`: requests are calls. Of `https` and `grpcs` a BackendTLSPolicy says whom to trust. */
+  readonly affinity?: { readonly by: 'client' } | { readonly by: 'cookie' | 'header'; readonly name: string };
+  /** Of `https` and `grpcs` whoever answers is taken, as in ALB. */
   readonly protocol: 'http' | 'https' | 'grpc' | 'grpcs';
 };
 
@@ -102,6 +100,8 @@ export type AlaudaAuth =
       readonly by: 'service';
       readonly service: Named & { readonly port: number };
       readonly path: string;
+      readonly method: string;
       readonly answerHeaders: readonly string[];
+      readonly signIn?: { readonly url: string; readonly parameter: string };
     }
   | { readonly by: 'unusable'; readonly message: string };
