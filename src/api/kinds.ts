@@ -1,6 +1,7 @@
 /** Every kind that Netloom defines or brings along, in the order in which they are documented and installed. */
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
+import { albKind } from './kinds/alb.ts';
 import { alb2Kind } from './kinds/alb2.ts';
 import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
@@ -59,6 +60,7 @@ export const kinds: readonly KindDefinition[] = [
   udpRouteKind,
   referenceGrantKind,
   backendTLSPolicyKind,
+  albKind,
   alb2Kind,
   frontendKind,
   ruleKind,

@@ -1,5 +1,6 @@
 /** For tests: any objects around Gateways, small enough that they meet, and any changes of them. */
 import fc from 'fast-check';
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type {
   GatewayModel,
   HTTPRouteModel,
@@ -11,6 +12,7 @@ import type {
 } from '#model/gateway/types.ts';
 import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
+  alb,
   authority,
   certificate,
   gateway,
@@ -23,6 +25,7 @@ import {
   passthrough,
   reference,
   secret,
+  sharing,
 } from './testing.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts } from './types.ts';
 
@@ -106,18 +109,27 @@ const gatewayPart = fc.record({
     mode: 'AllowValidOnly' as const,
   }),
   addresses: fc.constantFrom<GatewayModel['addresses']>([], [{ type: 'IPAddress', value: '192.0.2.1' }]),
+  shared: fc.constantFrom<Partial<GatewayModel>>({}, {}, {}, sharing('shop/lb'), sharing('shop/lc')),
 });
 
 const anyGateway = fc
-  .record({ name: fc.constantFrom('edge', 'edge', 'back'), listeners, part: gatewayPart })
+  .record({
+    key: fc.constantFrom('shop/edge', 'shop/edge', 'shop/edge', 'shop/back', 'other/edge'),
+    age: fc.integer({ min: 0, max: 2 }),
+    listeners,
+    part: gatewayPart,
+  })
   .map(
     ({
-      name,
+      key,
+      age,
       listeners: own,
-      part: { validation, proxyProtocol, defaultScope, clientCertificate, ...part },
+      part: { validation, proxyProtocol, defaultScope, clientCertificate, shared, ...part },
     }) =>
-      gateway(`shop/${name}`, own, {
+      gateway(key, own, {
+        ...objectOf('Gateway', key, age),
         ...part,
+        ...shared,
         clientValidation: {
           ...(validation === undefined ? {} : { default: validation }),
           perPort: new Map(),
@@ -128,18 +140,33 @@ const anyGateway = fc
       }),
   );
 
+const anyALB = fc
+  .record({
+    key: fc.constantFrom('shop/lb', 'shop/lb', 'shop/lc'),
+    part: fc.constantFrom<Partial<ALBModel>>(
+      {},
+      { https: { port: 443, certificate: 'cert' } },
+      { tenants: { namespaces: ['other'], projects: [] } },
+      { tenants: { namespaces: [], projects: ['a'] }, proxyProtocol: true },
+    ),
+  })
+  .map(({ key, part }) => alb(key, part));
+
 const parents = fc.uniqueArray(
   fc.constantFrom(
     'Gateway shop/edge',
     'Gateway shop/edge',
     'Gateway shop/edge',
     'Gateway shop/back',
+    'Gateway other/edge',
+    'ALB shop/lb',
+    'ALB shop/lc',
     'Gateway shop/edge x',
     'Gateway shop/edge :80',
     'ListenerSet shop/more',
     'ListenerSet other/more',
   ),
-  { minLength: 1, maxLength: 2 },
+  { minLength: 1, maxLength: 3 },
 );
 const backendKey = fc.constantFrom('shop/web', 'shop/web', 'other/web', 'shop/none');
 const anyRoute: fc.Arbitrary<RouteModel> = fc
@@ -204,8 +231,11 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
     arbitrary: keyed(
       'listenerSet',
       fc
-        .record({ namespace: spaces, of: fc.constantFrom('edge', 'edge', 'back', 'none'), listeners })
-        .map(({ namespace, of, listeners: own }) => listenerSet(`${namespace}/more`, `shop/${of}`, own)),
+        .record({ namespace: spaces, of: fc.constantFrom('edge', 'edge', 'back', 'lb', 'none'), listeners })
+        .map(({ namespace, of, listeners: own }) => ({
+          ...listenerSet(`${namespace}/more`, `shop/${of}`, own),
+          ...(of === 'lb' ? { parent: parent('ALB shop/lb') } : {}),
+        })),
     ),
   },
   {
@@ -218,6 +248,7 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
         gatewayClass(),
         gatewayClass({ controllerName: 'else' }),
         gatewayClass({ parameters: reference('', 'ConfigMap', 'shop/x') }),
+        gatewayClass({ parameters: reference('netloom.dev', 'ALB', 'shop/lb') }),
       ),
     ),
   },
@@ -284,22 +315,25 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
     weight: 1,
     arbitrary: fc.oneof(
       change('namespace', 'shop', fc.constantFrom({}, { team: 'a' })),
-      change('namespace', 'other', fc.constantFrom({}, { team: 'a' })),
+      change('namespace', 'other', fc.constantFrom({}, { team: 'a' }, { 'cpaas.io/project': 'a' })),
     ),
   },
   {
     weight: 2,
-    arbitrary: change(
-      'facts',
-      'shop/edge',
-      fc.constantFrom<InstanceFacts>(
-        { addresses: [], waiting: 'waits' },
-        { addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] },
-        {
-          addresses: [{ type: 'IPAddress', value: '192.0.2.2' }],
-          slots: new Map([['tcp/80', { kind: 'http' as const, slot: 2 }]]),
-        },
+    arbitrary: fc.constantFrom('shop/edge', 'shop/lb~alb').chain((instance) =>
+      change(
+        'facts',
+        instance,
+        fc.constantFrom<InstanceFacts>(
+          { addresses: [], waiting: 'waits' },
+          { addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] },
+          {
+            addresses: [{ type: 'IPAddress', value: '192.0.2.2' }],
+            slots: new Map([['tcp/80', { kind: 'http' as const, slot: 2 }]]),
+          },
+        ),
       ),
     ),
   },
+  { weight: 3, arbitrary: keyed('alb', anyALB) },
 );

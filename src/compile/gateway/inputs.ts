@@ -4,6 +4,7 @@ import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
 import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
+import { albInstance, albOf, isALB } from './instances/derived-gateway.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
 
@@ -35,8 +36,10 @@ export type Asking = {
   users(secret: string): GatewayInputs['users'] | undefined;
   firewallRules(configMap: string): GatewayInputs['firewallRules'] | undefined;
   readonly permits: Permits;
-  /** Keys of ListenerSets that name a Gateway. */
+  /** Keys of ListenerSets that name a Gateway, or the ALB that it is derived of. */
   setsOf(gateway: string): readonly string[];
+  /** Keys of Gateways that name an ALB, by themselves or by their class, in vain or not. */
+  sharersOf(alb: string): readonly string[];
   slicesOf(service: string): readonly EndpointSliceModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
@@ -88,7 +91,7 @@ export function createInputs(lookups: Lookups): Inputs {
       if (map.get(of)?.size === 0) map.delete(of);
       if (from.includes(of) !== to.includes(of)) lookups.touch(`${index}s of ${of}`);
       lists.delete(`all ${index}s of ${of}`);
-      if (index === 'gateway') defaults = undefined;
+      if (index === 'gateway' && of === 'default') defaults = undefined;
       lookups.touch(`all ${index}s of ${of}`);
     }
   };
@@ -149,6 +152,11 @@ export function createInputs(lookups: Lookups): Inputs {
         return grants.permits(from, to);
       },
       setsOf: (gateway) => listed('listenerSet', gateway),
+      sharersOf(alb) {
+        const classes = listed('class', `alb ${alb}`);
+        const named = [`alb ${alb}`, ...classes.map((name) => `class ${name}`)];
+        return [...new Set(named.flatMap((each) => listed('gateway', each)))].sort();
+      },
       slicesOf: (service) => members('slice', service),
       policiesOf: (service) => members('tlsPolicy', service),
       defaultGateways() {
@@ -165,15 +173,30 @@ export function createInputs(lookups: Lookups): Inputs {
 
 /** What objects of a kind are found by besides their key. */
 const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => readonly string[] } = {
-  listenerSet: ({ parent: { group, kind, namespace, name } }) =>
-    group === gatewayGroup && kind === 'Gateway' ? [`${namespace}/${name}`] : [],
+  class: ({ parameters }) => albNamed(parameters),
+  listenerSet: ({ parent }) => [gatewayNamed(parent) ?? []].flat(),
   slice: ({ service }) => [service],
   tlsPolicy: ({ namespace, targets }) =>
     targets.flatMap(({ group, kind, name }) =>
       group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],
     ),
-  gateway: ({ defaultScope }) => (defaultScope === 'All' ? ['default'] : []),
+  gateway: ({ key, defaultScope, className, infrastructure: { parameters } }) => [
+    ...(defaultScope === 'All' ? ['default'] : []),
+    ...(albOf(key) === undefined ? [`class ${className}`, ...albNamed(parameters)] : []),
+  ],
 };
+
+function albNamed(parameters: ObjectReference | undefined): readonly string[] {
+  if (parameters === undefined || !isALB(parameters)) return [];
+  return [`alb ${parameters.namespace}/${parameters.name}`];
+}
+
+/** The Gateway that a reference to a parent leads to. */
+export function gatewayNamed(parent: ObjectReference): string | undefined {
+  const key = `${parent.namespace}/${parent.name}`;
+  if (isALB(parent)) return albInstance(key);
+  return parent.group === gatewayGroup && parent.kind === 'Gateway' ? key : undefined;
+}
 
 function textOf(value: unknown): string | undefined {
   return JSON.stringify(value, (_key, each: unknown) => (each instanceof Map ? [...each] : each));

@@ -1,5 +1,6 @@
 /** For tests: Gateways and what stands around them, short to write, and what is said of them, short to read. */
 import type { Origin } from '#intent/origin.ts';
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type {
   AuthorityModel,
   CertificateModel,
@@ -13,6 +14,7 @@ import type {
   RouteModel,
 } from '#model/gateway/types.ts';
 import { compileGateways } from './compile.ts';
+import { derivedGateway } from './instances/derived-gateway.ts';
 import type {
   GatewayCondition,
   GatewayInput,
@@ -104,7 +106,7 @@ export function parent(text: string): ParentReference {
   const port = rest.find((each) => each.startsWith(':'))?.slice(1);
   const sectionName = rest.find((each) => !each.startsWith(':'));
   const written = {
-    ...reference(group, kind, key),
+    ...reference(kind === 'ALB' ? 'netloom.dev' : group, kind, key),
     ...(sectionName === undefined ? {} : { sectionName }),
     ...(port === undefined ? {} : { port: Number(port) }),
   };
@@ -136,6 +138,30 @@ export function certificate(key: string, names: readonly string[] = ['shop.examp
 
 export function authority(kind: 'ConfigMap' | 'Secret', key: string): AuthorityModel {
   return { origin: objectOf(kind, key).origin, key, certificates: `authorities of ${key}\n` };
+}
+
+export function alb(key: string, part: Partial<ALBModel> = {}): ALBModel {
+  return {
+    ...objectOf('ALB', key),
+    instance: {
+      network: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      addresses: [],
+      annotations: {},
+      nodeSelector: {},
+      tolerations: [],
+    },
+    http: { port: 80 },
+    hostnames: 'Shared',
+    quotas: {},
+    ...part,
+  };
+}
+
+/** On a Gateway: the ALB that it shares. */
+export function sharing(key: string): Partial<GatewayModel> {
+  const parameters = reference('netloom.dev', 'ALB', key);
+  return { infrastructure: { labels: {}, annotations: {}, parameters } };
 }
 
 export type Cluster = { readonly [K in Exclude<GatewayInput, 'namespace'>]?: readonly GatewayInputs[K][] } & {
@@ -181,7 +207,8 @@ export const running: InstanceFacts = { addresses: [{ type: 'IPAddress', value: 
 
 /** The whole, where every Gateway runs unless said otherwise. */
 export function compiled(cluster: Cluster, facts?: ReadonlyMap<string, InstanceFacts>) {
-  const all = new Map((cluster.gateway ?? []).map(({ key }) => [key, running]));
+  const keys = [...(cluster.gateway ?? []), ...(cluster.alb ?? []).map(derivedGateway)].map(({ key }) => key);
+  const all = new Map(keys.map((key) => [key, running]));
   return compileGateways(snapshotOf(cluster), facts ?? all, slots).value;
 }
 
@@ -196,7 +223,8 @@ export function saidOf(
   listenerName?: string,
 ): readonly string[] | undefined {
   if (status?.kind === 'GatewayClass') return said(status.conditions);
-  if (status?.kind !== 'Gateway' && status?.kind !== 'ListenerSet') return undefined;
+  if (status?.kind !== 'Gateway' && status?.kind !== 'ListenerSet' && status?.kind !== 'ALB')
+    return undefined;
   if (listenerName === undefined) return said(status.conditions);
   return said(status.listeners.find(({ name }) => name === listenerName)?.conditions);
 }

@@ -81,7 +81,10 @@ export type GatewayCondition = {
 export type Listener = {
   /** As in GatewayIntent.listeners. */
   readonly key: string;
+  /** Of an ALB as such it is the Gateway that is derived of it. */
   readonly gateway: string;
+  /** That serves the Gateway, where it isn't its own: an ALB's. */
+  readonly instance?: string;
   /** The object that it stands in, and its namespace, which `Same` means. */
   readonly owner: {
     readonly kind: 'Gateway' | 'ListenerSet';
@@ -221,7 +224,16 @@ export type GatewayStatus =
       readonly problems: readonly Problem[];
     }
   | {
-      readonly kind: 'ALB' | 'HostnameGrant';
+      readonly kind: 'ALB';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      /** Of its own: the other listeners are in the statuses of the Gateways that share it. */
+      readonly listeners: readonly ListenerStatus[];
+      /** How many share it. */
+      readonly gateways: number;
+    }
+  | {
+      readonly kind: 'HostnameGrant';
       readonly key: string;
       readonly conditions: readonly GatewayCondition[];
     };
@@ -235,7 +247,7 @@ export type ListenerStatus = {
 
 /**
  * What only the running part knows and status needs: the addresses of an instance, whether its data plane is there, and what it holds.
- * A Gateway that isn't here has none yet.
+ * One that isn't here isn't there yet.
  */
 export type InstanceFacts = {
   readonly addresses: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
@@ -255,7 +267,7 @@ export type GatewaySlots = Readonly<Record<GatewayPortKind, number>>;
 
 /** One instance's part of what changed: a delta on the last (see `DeltaOutput`). */
 export type GatewayChanges = {
-  /** By Gateway; `undefined`: the Gateway is gone or no longer ours. */
+  /** By instance (a Gateway's own key, or that of an ALB); `undefined`: it is gone or no longer ours. */
   readonly instances: ReadonlyMap<
     string,
     | {
@@ -275,11 +287,13 @@ export type GatewayBook = {
   /**
    * Of instances that run already before the first `settle`: without their slots ports may get other sockets than their Services lead to.
    */
-  setFacts(gateway: string, facts: InstanceFacts | undefined): void;
+  setFacts(instance: string, facts: InstanceFacts | undefined): void;
   /** What changed since the last call, at the cost of what was touched. */
   settle(): GatewayChanges;
-  /** The whole intent of a Gateway: for a data plane that holds none or another generation. */
-  whole(gateway: string): GatewayIntent | undefined;
+  /** The whole intent of an instance: for a data plane that holds none or another generation. */
+  whole(instance: string): GatewayIntent | undefined;
+  /** The instance that serves a Gateway; undefined: none does. */
+  instanceOf(gateway: string): string | undefined;
   /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */
   references(): ReadonlySet<string>;
 };

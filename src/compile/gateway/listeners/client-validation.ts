@@ -14,16 +14,23 @@ export type ClientValidation = {
   readonly refused?: Refusal;
 };
 
-/** `undefined`: clients need no certificate. A port that `perPort` names gets nothing of the default. */
+/**
+ * `undefined`: clients need no certificate. A port that `perPort` names gets nothing of the default. `shares`: the instance is
+ * another Gateway's first.
+ */
 export function clientValidationOf(
   gateway: GatewayModel,
   port: number,
   ask: Asking,
+  shares = false,
 ): ClientValidation | undefined {
   const { default: common, perPort } = gateway.clientValidation;
   const own = perPort.has(port);
   const wish = own ? perPort.get(port) : common;
-  return wish === undefined ? undefined : resolve(gateway, own ? `port/${port}` : 'default', wish, ask);
+  const name = own ? `port/${port}` : 'default';
+  return wish === undefined
+    ? undefined
+    : resolve(gateway, shares ? `${gateway.key}/${name}` : name, wish, ask);
 }
 
 /** What a listener says of its own, in the place of its Gateway's. */
