@@ -9,7 +9,7 @@ import type {
   RouteModel,
 } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
-import { frontendKey, gatewayKeyOf, gatewayReference, headOf } from './names.ts';
+import { albReference, frontendKey, headOf, listenerSetReference } from './names.ts';
 import { type AlaudaPolicies, closedBy, mergeSettings, policiesOf } from './policies.ts';
 import { ruleRoutes } from './routes.ts';
 import { backendsOf, httpRule } from './rules.ts';
@@ -87,8 +87,8 @@ function ingressRedirect({ ingress }: ALB2Model, { port }: FrontendModel): Alaud
 
 function parentOf(alb2: ALB2Model, frontend: FrontendModel, isShared: boolean): ParentReference {
   const written = isShared
-    ? { ...gatewayReference('Gateway', gatewayKeyOf(alb2.key)), sectionName: 'http' }
-    : gatewayReference('ListenerSet', frontendKey(frontend.key));
+    ? { ...albReference(alb2.key), sectionName: 'http' }
+    : listenerSetReference(frontendKey(frontend.key));
   return { ...written, written };
 }
 
@@ -136,7 +136,7 @@ function listenerSetOf(
     : [{ name: 'frontend', protocol: plain, ...common }];
   return {
     ...headOf(frontend, frontendKey(frontend.key)),
-    parent: gatewayReference('Gateway', gatewayKeyOf(alb2.key)),
+    parent: albReference(alb2.key),
     listeners,
   };
 }

@@ -1,8 +1,6 @@
 /** What is made of ALB's objects is called as they are, with what no object's name may have. */
 import type { GatewayObject } from '#model/gateway/types.ts';
-import { albInstance } from '../gateway/instances/derived-gateway.ts';
-
-const gatewayGroup = 'gateway.networking.k8s.io';
+import { albGroup } from '../gateway/instances/derived-gateway.ts';
 
 /** Of the ALB that an ALB2 (`namespace/name`) is. */
 export function albKey(alb2: string): string {
@@ -34,12 +32,13 @@ export function headOf(source: GatewayObject, key: string): GatewayObject {
   return { origin, key, namespace, name: key.slice(key.indexOf('/') + 1), uid, generation, created };
 }
 
-export function gatewayReference(kind: 'Gateway' | 'ListenerSet', key: string) {
+export function listenerSetReference(key: string) {
   const [namespace = '', name = ''] = key.split('/');
-  return { group: gatewayGroup, kind, namespace, name };
+  return { group: 'gateway.networking.k8s.io', kind: 'ListenerSet', namespace, name };
 }
 
-/** The Gateway of an ALB2. */
-export function gatewayKeyOf(alb2: string): string {
-  return albInstance(albKey(alb2));
+/** The ALB that an ALB2 (`namespace/name`) is. */
+export function albReference(alb2: string) {
+  const [namespace = '', name = ''] = albKey(alb2).split('/');
+  return { group: albGroup, kind: 'ALB', namespace, name };
 }

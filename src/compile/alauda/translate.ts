@@ -32,7 +32,8 @@ export function translateALB2(
   };
 }
 
-function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALBModel {
+/** Its instance, with its ports for Ingresses. */
+export function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALBModel {
   const { ingress, certificate, namespace, tenants, instance, name } = alb2;
   const isTaken = frontends.some(({ port, protocol }) => port === ingress.https && protocol !== 'udp');
   // The certificate of another namespace is for a Frontend to name, where a ReferenceGrant is asked.
