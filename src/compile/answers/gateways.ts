@@ -104,7 +104,11 @@ function isOf(status: GatewayStatus, gateway: string, sets: ReadonlySet<string>)
       return status.ancestors.some((each) => each.gateway === gateway);
     case 'Ingress':
       return status.instances.includes(gateway);
+    case 'ALB2':
+      return status.instance === gateway;
     case 'ALB':
+    case 'Frontend':
+    case 'Rule':
     case 'HostnameGrant':
       return false;
     default:
@@ -196,6 +200,9 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
     case 'ALB':
     case 'HostnameGrant':
       return wrongIn(status.conditions, object);
+    case 'ALB2':
+    case 'Frontend':
+    case 'Rule':
     case 'Ingress':
       return status.problems.map(({ field, message }) => `${object}: ${field}: ${message}`);
     case 'BackendTLSPolicy':

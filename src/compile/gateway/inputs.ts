@@ -1,4 +1,5 @@
 /** The objects as they are now, with the indexes that questions about them need; whoever asks is noted. */
+import type { FrontendModel, RuleModel } from '#model/alauda/types.ts';
 import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
 import type { Labels } from '#model/selector.ts';
@@ -46,6 +47,9 @@ export type Asking = {
   /** Keys of Gateways that name an ALB, by themselves or by their class, in vain or not. */
   sharersOf(alb: string): readonly string[];
   slicesOf(service: string): readonly EndpointSliceModel[];
+  /** Frontends of an ALB2, Rules of a Frontend: by their names. */
+  frontendsOf(alb2: string): readonly FrontendModel[];
+  rulesOf(frontend: string): readonly RuleModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
   readonly attached: AttachedPolicies;
@@ -94,7 +98,7 @@ export function createInputs(lookups: Lookups): Inputs {
    * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
    * others.
    */
-  const members = <K extends 'slice' | 'tlsPolicy' | 'backendPolicy'>(
+  const members = <K extends 'slice' | 'tlsPolicy' | 'backendPolicy' | 'frontend' | 'albRule'>(
     kind: K,
     of: string,
   ): readonly GatewayInputs[K][] => {
@@ -187,6 +191,8 @@ export function createInputs(lookups: Lookups): Inputs {
         return [...new Set(named.flatMap((each) => listed('gateway', each)))].sort();
       },
       slicesOf: (service) => members('slice', service),
+      frontendsOf: (alb2) => members('frontend', alb2),
+      rulesOf: (frontend) => members('albRule', frontend),
       policiesOf: (service) => members('tlsPolicy', service),
       attached,
       defaultGateways() {
@@ -208,6 +214,8 @@ const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => rea
   class: ({ parameters }) => albNamed(parameters),
   listenerSet: ({ parent }) => [gatewayNamed(parent) ?? []].flat(),
   slice: ({ service }) => [service],
+  frontend: ({ namespace, alb }) => [`${namespace}/${alb}`],
+  albRule: ({ namespace, frontend }) => [`${namespace}/${frontend}`],
   tlsPolicy: ({ namespace, targets }) =>
     targets.flatMap(({ group, kind, name }) =>
       group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],

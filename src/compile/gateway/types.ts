@@ -6,6 +6,7 @@ import type {
   GatewayPortKind,
 } from '#intent/gateway.ts';
 import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
+import type { ALB2Model, FrontendModel, RuleModel } from '#model/alauda/types.ts';
 import type {
   ALBModel,
   BackendPolicyModel,
@@ -57,6 +58,9 @@ export type GatewayInputs = {
   readonly wafPolicy: WAFPolicyModel;
   readonly hostnameGrant: HostnameGrantModel;
   readonly alb: ALBModel;
+  readonly alb2: ALB2Model;
+  readonly frontend: FrontendModel;
+  readonly albRule: RuleModel;
   readonly ingress: IngressModel;
   readonly ingressClass: IngressClassModel;
   /** By `namespace/name` of the Secret. */
@@ -235,6 +239,28 @@ export type GatewayStatus =
       readonly listeners: readonly ListenerStatus[];
       /** How many share it. */
       readonly gateways: number;
+    }
+  | {
+      readonly kind: 'ALB2';
+      readonly key: string;
+      /** That serves it: its addresses are its own. */
+      readonly instance: string;
+      /** `waits`: why it doesn't serve yet. */
+      readonly waits?: string;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly kind: 'Frontend';
+      readonly key: string;
+      /** Its port is another's. */
+      readonly conflict: boolean;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      /** Of ALB; its kind has no status: told as events and in the log. */
+      readonly kind: 'Rule';
+      readonly key: string;
+      readonly problems: readonly Problem[];
     }
   | {
       readonly kind: 'HostnameGrant';
