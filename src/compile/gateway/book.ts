@@ -258,6 +258,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       const instance = views.get(gateway)?.instance;
       return instance !== undefined && holdings.has(instance) ? instance : undefined;
     },
+    gatewaysOf: (instance) => [...(instances.get(instance)?.gateways.keys() ?? [])],
     references: () => lookups.references(),
   };
 }

@@ -331,6 +331,8 @@ export type GatewayBook = {
   whole(instance: string): GatewayIntent | undefined;
   /** The instance that serves a Gateway; undefined: none does. */
   instanceOf(gateway: string): string | undefined;
+  /** All that are derived of an ALB or share it, or the Gateway whose own it is. */
+  gatewaysOf(instance: string): readonly string[];
   /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */
   references(): ReadonlySet<string>;
 };

@@ -2,6 +2,7 @@
 import { alaudaGroup } from '#api/kinds/alaudaparts.ts';
 import { alb2Kind } from '#api/kinds/alb2.ts';
 import { frontendKind } from '#api/kinds/frontend.ts';
+import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import { ruleKind } from '#api/kinds/rule.ts';
 import type { KubeObject } from '#api/object.ts';
@@ -46,7 +47,11 @@ export const gatewayRules: readonly object[] = [
     resources: [`${alb2Kind.plural}/status`, `${frontendKind.plural}/status`],
     verbs: ['patch'],
   },
+  { apiGroups: [group], resources: ['albs'], verbs: watch },
+  { apiGroups: [group], resources: ['albs/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
+  // Addresses of nodes, which its load balancers may have.
+  { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: watch },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },
