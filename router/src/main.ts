@@ -1,10 +1,13 @@
 /** All of it that runs without nginx, as one module. */
+export * from './addresses.ts';
 export * from './answers.ts';
 export * from './backends.ts';
+export * from './clients.ts';
 export * from './cors.ts';
 export * from './match.ts';
 export * from './names.ts';
 export * from './paths.ts';
+export * from './policies.ts';
 export * from './prepared.ts';
 export * from './request.ts';
 export * from './rewrite.ts';
