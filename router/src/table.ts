@@ -11,6 +11,11 @@ import type {
   GatewayRuleIntent,
   GatewayStreamIntent,
 } from '../../src/intent/gateway.ts';
+import type {
+  GatewayPolicyIntent,
+  GatewayTenantIntent,
+  GatewayUsersIntent,
+} from '../../src/intent/gateway-policy.ts';
 import { createDictionary, type Dictionary } from './dictionary.ts';
 import { createNames, getName, type Names, removeName, setName } from './names.ts';
 import {
@@ -50,6 +55,9 @@ export type RouterTable = {
   certificates: Dictionary<GatewayCertificateIntent>;
   authorities: Dictionary<{ readonly certificates: string }>;
   identities: Dictionary<GatewayIdentityIntent>;
+  policies: Dictionary<GatewayPolicyIntent>;
+  users: Dictionary<GatewayUsersIntent>;
+  tenants: Dictionary<GatewayTenantIntent>;
 };
 
 export type RouterListener = {
@@ -74,6 +82,9 @@ export function createTable(): RouterTable {
     certificates: createDictionary<GatewayCertificateIntent>(),
     authorities: createDictionary<{ readonly certificates: string }>(),
     identities: createDictionary<GatewayIdentityIntent>(),
+    policies: createDictionary<GatewayPolicyIntent>(),
+    users: createDictionary<GatewayUsersIntent>(),
+    tenants: createDictionary<GatewayTenantIntent>(),
   };
 }
 
@@ -119,6 +130,13 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   store(table.authorities, put.authorities);
   drop(table.identities, remove.identities);
   store(table.identities, put.identities);
+
+  drop(table.policies, remove.policies);
+  store(table.policies, put.policies);
+  drop(table.users, remove.users);
+  store(table.users, put.users);
+  drop(table.tenants, remove.tenants);
+  store(table.tenants, put.tenants);
   return true;
 }
 
@@ -135,6 +153,9 @@ function clear(table: RouterTable): void {
   table.certificates = empty.certificates;
   table.authorities = empty.authorities;
   table.identities = empty.identities;
+  table.policies = empty.policies;
+  table.users = empty.users;
+  table.tenants = empty.tenants;
 }
 
 function setPort(table: RouterTable, key: string, port: GatewayPortIntent): void {
