@@ -23,6 +23,8 @@ import {
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
+import { askPassword } from './basic-auth.ts';
+import { guard } from './guard.ts';
 import { setPath } from './h2c-path.ts';
 import { changeRequest } from './headers.ts';
 import { pauseOf } from './pause.ts';
@@ -42,7 +44,9 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 export function serveInSteps(serving: Serving): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
+  if (intent.policy !== undefined || action.tenant !== undefined) guard(serving);
   let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
+  if (intent.policy !== undefined) askPassword(serving, intent.policy);
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);
 
