@@ -5,6 +5,7 @@ declare interface SharedMemoryFunctions {
   pthread_mutexattr_init(attributes: FFICells<number>): number;
   pthread_mutexattr_setpshared(attributes: FFICells<number>, shared: number): number;
   pthread_mutexattr_setrobust(attributes: FFICells<number>, robust: number): number;
+  pthread_mutexattr_settype(attributes: FFICells<number>, type: number): number;
   pthread_mutex_init(mutex: FFIPointer, attributes: FFICells<number>): number;
   pthread_mutex_lock(mutex: FFIPointer): number;
   pthread_mutex_consistent(mutex: FFIPointer): number;

@@ -41,7 +41,7 @@ export function askPassword(serving: Serving, policyKey: string): void {
   const users = asked.users === undefined ? undefined : serving.table.users[asked.users];
   if (users === undefined) answer(serving.pointer, 500);
   const credentials = credentialsOf(headerOf(serving.pointer, 'authorization'));
-  if (credentials === undefined) return challenge(serving, asked.realm);
+  if (credentials === undefined) challenge(serving, asked.realm);
   const hash = users.users[credentials.name];
   const isSomebody = hash !== undefined;
   const known = isKnown(serving, asked.users!, credentials, isSomebody ? hash : decoyOf(users.users));
@@ -79,7 +79,12 @@ function isKnown(serving: Serving, secretName: string, credentials: Credentials,
 function tokensFor(serving: Serving, secretName: string): TokenRequest[] {
   const { address, text } = clientOf(serving);
   return [
-    tokensOf(`password ${secretName}`, address === undefined ? text : clientName(address), ofClient.most, ofClient.interval),
+    tokensOf(
+      `password ${secretName}`,
+      address === undefined ? text : clientName(address),
+      ofClient.most,
+      ofClient.interval,
+    ),
     tokensOf(`passwords ${secretName}`, '', ofAll.most, ofAll.interval),
   ];
 }

@@ -58,7 +58,8 @@ function settle(visit: Visit, count: Count, status: number): void {
   leaveAll(visit);
   retireConfigurations(visit);
   // nginx itself found it too long while it came in.
-  if (visit.refusal === 0 && visit.mostBody > 0 && status === 413) visit.refusal = refusals.indexOf('body') + 1;
+  if (visit.refusal === 0 && visit.mostBody > 0 && status === 413)
+    visit.refusal = refusals.indexOf('body') + 1;
   if (visit.refusal > 0) count.refused[visit.refusal - 1] = count.refused[visit.refusal - 1]! + 1;
 }
 

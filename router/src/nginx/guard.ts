@@ -1,5 +1,5 @@
 /** What a policy and a tenant's limits ask of a request before anything is done for it: who comes, how often, how many at once, how much. */
-import { isLetIn, refusals, type Refusal } from '../main.ts';
+import { isLetIn, type Refusal, refusals } from '../main.ts';
 import { answer } from './answer.ts';
 import { limitBody } from './body-limit.ts';
 import { clientOf, tellClient } from './client.ts';

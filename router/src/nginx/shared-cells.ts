@@ -8,7 +8,14 @@
  * Anonymous memory is there once it is written to: what nobody limits costs nothing. The lock is a robust mutex: of a worker that died with
  * it, the next learns so and goes on.
  */
-import { bucketCells, type Cells, type CellTable, forgetWorker, turnstileCells, workerColumns } from '../main.ts';
+import {
+  bucketCells,
+  type Cells,
+  type CellTable,
+  forgetWorker,
+  turnstileCells,
+  workerColumns,
+} from '../main.ts';
 import { requestKey } from './request.ts';
 
 const ffi = require('ffi') as FFI;
@@ -18,6 +25,7 @@ ffi.cdef(`
 int pthread_mutexattr_init(void *attributes);
 int pthread_mutexattr_setpshared(void *attributes, int shared);
 int pthread_mutexattr_setrobust(void *attributes, int robust);
+int pthread_mutexattr_settype(void *attributes, int type);
 int pthread_mutex_init(void *mutex, void *attributes);
 int pthread_mutex_lock(void *mutex);
 int pthread_mutex_consistent(void *mutex);
@@ -39,10 +47,18 @@ const length = tablesAt + bucketsLength + turnstileSets * 8 * turnstileCells;
 /** Of pthread_mutex_lock: who had it is dead. */
 const ownerDied = 130;
 
-let cells: Cells = [];
+type SharedTable = CellTable & { cells: Cells };
+
+let cells: Cells = {};
 let mutex: FFIPointer;
-export let buckets: CellTable;
-export let turnstiles: CellTable;
+/** Their cells are there from init_by_lua on. */
+export const buckets: SharedTable = { cells, from: tablesAt, sets: bucketSets, stride: bucketCells };
+export const turnstiles: SharedTable = {
+  cells,
+  from: tablesAt + bucketsLength,
+  sets: turnstileSets,
+  stride: turnstileCells,
+};
 /** This worker's among the columns of turnstiles. */
 let column = workerColumns - 1;
 
@@ -57,13 +73,15 @@ export function shareCells(): void {
   const numbers = ffi.cast('double *', memory) as unknown as FFICells<number>;
   cells = numbers;
   mutex = memory;
-  buckets = { cells, from: tablesAt, sets: bucketSets, stride: bucketCells };
-  turnstiles = { cells, from: tablesAt + bucketsLength, sets: turnstileSets, stride: turnstileCells };
+  buckets.cells = cells;
+  turnstiles.cells = cells;
   if (known !== undefined) return;
   const attributes = ffi.new<number>('char[64]');
   C.pthread_mutexattr_init(attributes);
   C.pthread_mutexattr_setpshared(attributes, 1);
   C.pthread_mutexattr_setrobust(attributes, 1);
+  // Who has it already, since something failed meanwhile, is told so (and goes on) rather than waiting for himself.
+  C.pthread_mutexattr_settype(attributes, 2);
   C.pthread_mutex_init(mutex, attributes);
   const [file] = io.open('/dev/urandom', 'r');
   const bytes = file === undefined ? undefined : file.read(6);
