@@ -66,6 +66,8 @@ export function createFakeNginx(): FakeNginx {
     metrics: async () => ({
       connections: { active: 0, reading: 0, writing: 0, waiting: 0, accepted: 0 },
       bounds: [],
+      refusals: [],
+      limits: { evicted: 0, refused: 0 },
       routes: [],
       streams: [],
     }),

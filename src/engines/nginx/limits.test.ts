@@ -205,14 +205,13 @@ describe('requests at once', () => {
       const log = JSON.parse(await gateway.sh(`curl -s 'http://127.0.0.1:9001/log?id=${id}'`)) as Echo[];
       expect(log.length).toBeGreaterThan(0);
     });
-  /** A request that takes longer than the test. */
-  const stay = async (path: string, id: string) => {
-    const client = box.spawn([
-      ...['curl', '-s', '-H', `Host: ${host}`],
-      `http://127.0.0.1:10000${path}?wait=60000&id=${id}`,
-    ]);
+  /** A request that takes longer than the test; gives the client's process. */
+  const stay = async (path: string, id: string): Promise<string> => {
+    const client = await gateway.sh(
+      `curl -s -H 'Host: ${host}' 'http://127.0.0.1:10000${path}?wait=60000&id=${id}' >/dev/null 2>&1 & echo $!`,
+    );
     await arrived(id);
-    return client;
+    return client.trim();
   };
 
   it.each([
@@ -233,7 +232,7 @@ describe('requests at once', () => {
     );
     const client = await stay('/', counter());
     expect((await ask('/')).status).toBe(503);
-    client.kill('SIGKILL');
+    await gateway.sh(`kill -KILL ${client}`);
     await eventually(async () => expect((await ask('/')).status).toBe(200));
     expect(await statuses(3, '/')).toEqual([200, 200, 200]);
   });
