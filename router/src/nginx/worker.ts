@@ -20,6 +20,9 @@ const domains = [
   'certificates',
   'authorities',
   'identities',
+  'policies',
+  'users',
+  'tenants',
 ];
 
 let table: RouterTable = createTable();
