@@ -61,7 +61,7 @@ async function hashOfSources(): Promise<string> {
     ...(await filesBelow(join(here, 'src'))),
     ...(await filesBelow(join(here, 'types'))),
     ...['tsconfig.json', 'package.json', 'build.ts'].map((file) => join(here, file)),
-    ...['gateway.ts', 'origin.ts'].map((file) => join(intent, file)),
+    ...['gateway.ts', 'gateway-policy.ts', 'origin.ts'].map((file) => join(intent, file)),
   ];
   for (const file of sources.toSorted()) {
     hash.update(`${relative(here, file)}\n`).update(await readFile(file));

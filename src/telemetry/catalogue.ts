@@ -49,6 +49,10 @@ export const catalogue = {
     'A Service of type LoadBalancer has no address, or not all that it asks for.',
     'See the message; it gets the first one that comes free, without being touched.',
   ),
+  AnnotationRefused: doubtful(
+    'An annotation of an Ingress is not in effect; all else of it is served.',
+    'Use what the message says, or remove it; docs/ingress.md lists them all.',
+  ),
   BlockOutside: unmet(
     'Nodes hold blocks that are not part of their Subnet.',
     'Add their prefix to spec.cidrs again, or delete the pods that have addresses there.',
@@ -208,6 +212,10 @@ export const catalogue = {
   PreferenceConflict: refused(
     'Two BGPAdvertisements say different local preferences of one prefix to the same routers.',
     'Give both one localPref, or other peers, nodes, pools or lengths; the older one stays.',
+  ),
+  ProtectionMissing: unmet(
+    'An annotation of an Ingress that keeps somebody out can not be honoured: all that the Ingress is for gets 503.',
+    'Use what the message says, or remove it; docs/ingress.md lists them all.',
   ),
   ReferenceNotFound: unmet(
     'An object that another one names is not there.',

@@ -10,6 +10,7 @@ import type {
   RouteKind,
   RouteModel,
 } from '#model/gateway/types.ts';
+import { anyBackendPolicy, anyFirewall, anyPolicy } from './policies/arbitrary.ts';
 import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
   alb,
@@ -26,6 +27,7 @@ import {
   reference,
   secret,
   sharing,
+  users,
 } from './testing.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts } from './types.ts';
 
@@ -104,6 +106,10 @@ const gatewayPart = fc.record({
   proxyProtocol: fc.constantFrom<true | undefined>(undefined, true),
   defaultScope: fc.constantFrom('All', 'None', undefined),
   clientCertificate: fc.constantFrom(undefined, secret('shop/cert'), secret('other/cert')),
+  infrastructure: fc.constantFrom(
+    { labels: {}, annotations: {} },
+    { labels: {}, annotations: {}, parameters: reference('netloom.dev', 'ALB', 'shop/lb') },
+  ),
   validation: fc.constantFrom(undefined, {
     authorities: [reference('', 'ConfigMap', 'shop/ca'), reference('', 'ConfigMap', 'other/ca')],
     mode: 'AllowValidOnly' as const,
@@ -180,7 +186,7 @@ const anyRoute: fc.Arbitrary<RouteModel> = fc
       'UDPRoute',
     ),
     namespace: spaces,
-    name: fc.constantFrom('r', 's'),
+    name: fc.constantFrom('r', 's', 'i~ingress'),
     age: fc.integer({ min: 0, max: 2 }),
     parents,
     hostnames: fc.uniqueArray(fc.constantFrom('a.example', '*.example', 'c.a.example', '*.a.example'), {
@@ -198,7 +204,7 @@ const anyRoute: fc.Arbitrary<RouteModel> = fc
     };
     const sent = backends.map((key) => backend(key));
     if (kind === 'HTTPRoute')
-      return { ...base, kind, rules: [httpRule({ backends: sent })] } satisfies HTTPRouteModel;
+      return { ...base, kind, rules: [httpRule({ name: 'one', backends: sent })] } satisfies HTTPRouteModel;
     if (kind === 'GRPCRoute') return { ...base, kind, rules: [{ matches: [], filters: [], backends: sent }] };
     return { ...base, kind, rules: [{ backends: sent }] } satisfies L4RouteModel;
   });
@@ -311,6 +317,10 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
       ),
     ),
   },
+  { weight: 6, arbitrary: keyed('policy', anyPolicy) },
+  { weight: 1, arbitrary: keyed('wafPolicy', anyFirewall) },
+  { weight: 1, arbitrary: keyed('backendPolicy', anyBackendPolicy) },
+  { weight: 1, arbitrary: change('users', 'shop/cert', fc.constant(users('shop/cert'))) },
   {
     weight: 1,
     arbitrary: fc.oneof(

@@ -8,7 +8,7 @@ import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
 import { alb2Of, frontendOf } from '../alauda/names.ts';
 import { createAlaudaStage } from '../alauda/stage.ts';
-import { policyContext } from './entries/entry-context.ts';
+import { createEntryContext, policyContext } from './entries/entry-context.ts';
 import { createHolding, type Holding } from './entries/holding.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
 import { type GatewayView, type InstanceView, parentsOf, viewInstance } from './gateway-view.ts';
@@ -16,6 +16,7 @@ import { createInputs, gatewayNamed } from './inputs.ts';
 import { albInstance, albOf, derivedGateway } from './instances/derived-gateway.ts';
 import type { ListenerGroup } from './listeners/listeners.ts';
 import { createLookups } from './lookups.ts';
+import { createPolicyBook } from './policies/policy-book.ts';
 import { createRouteBook } from './routes/route-book.ts';
 import { listenerText } from './routes/same-attachments.ts';
 import { albStatus } from './status/alb-status.ts';
@@ -55,6 +56,22 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   };
   const restate = (id: string): void => lookups.mark('status', id);
   const routes = createRouteBook({ lookups, inputs, views, holdingOf, restate });
+
+  const reach = {
+    isOurs(gateway: string): boolean {
+      lookups.note(`parent Gateway/${gateway}`);
+      return views.has(gateway);
+    },
+    gatewaysOfRoute: (id: string) => routes.gatewaysOfRoute(id),
+    gatewaysOfService: (service: string) => routes.gatewaysOf(service),
+  };
+  const policies = createPolicyBook(
+    inputs,
+    lookups,
+    statuses,
+    reach,
+    createEntryContext(ask, views, lookups)(''),
+  );
 
   const lookAtInstance = (key: string): void => {
     const before = instances.get(key);
@@ -181,6 +198,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
 
   const put: GatewayBook['set'] = (kind, key, value) => {
     if (!inputs.set(kind, key, value)) return;
+    if (kind === 'policy' || kind === 'wafPolicy' || kind === 'backendPolicy') policies.mark(kind, key);
     if (kind === 'alb') derive(key, value as ALBModel | undefined);
     const stage = stageOf[kind];
     if (stage === undefined) return;
@@ -216,6 +234,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
+      policies.settle();
       return { instances: takeInstances(), statuses: statuses.take() };
     },
     whole: (instance): GatewayIntent | undefined => holdings.get(instance)?.whole(),

@@ -1,5 +1,6 @@
 /** The objects as they are now, with the indexes that questions about them need; whoever asks is noted. */
 import type { FrontendModel, RuleModel } from '#model/alauda/types.ts';
+import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
@@ -7,6 +8,8 @@ import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
 import { albInstance, albOf, isALB } from './instances/derived-gateway.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
+import { ingressOf, targetKey } from './policies/levels.ts';
+import type { AttachedPolicies, TargetPolicies } from './policies/types.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
 
 export type Inputs = {
@@ -39,6 +42,8 @@ export type Asking = {
   readonly permits: Permits;
   /** Keys of ListenerSets that name a Gateway, or the ALB that it is derived of. */
   setsOf(gateway: string): readonly string[];
+  /** Keys of the routes that an Ingress (`Ingress/namespace/name`) was made into. */
+  routesOf(ingress: string): readonly string[];
   /** Keys of Gateways that name an ALB, by themselves or by their class, in vain or not. */
   sharersOf(alb: string): readonly string[];
   slicesOf(service: string): readonly EndpointSliceModel[];
@@ -47,6 +52,7 @@ export type Asking = {
   rulesOf(frontend: string): readonly RuleModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
+  readonly attached: AttachedPolicies;
   /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
@@ -69,6 +75,22 @@ export function createInputs(lookups: Lookups): Inputs {
     lookups.note(`${index}s of ${of}`);
     return [...(indexes.get(index)?.get(of) ?? [])].sort();
   };
+  /** By target, until one of them is another one: every route asks for those of its Gateway. */
+  const attachedTo = new Map<string, TargetPolicies>();
+  const attached: AttachedPolicies = {
+    at(target) {
+      lookups.note(`policies at ${target}`);
+      const known = attachedTo.get(target);
+      if (known !== undefined) return known;
+      const of = <K extends 'policy' | 'wafPolicy'>(kind: K): readonly GatewayInputs[K][] =>
+        [...(indexes.get(kind)?.get(target) ?? [])].flatMap((key) => peek(kind, key) ?? []);
+      const found = { traffic: of('policy'), firewall: of('wafPolicy') };
+      if (found.traffic.length + found.firewall.length === 0) return noPolicies;
+      attachedTo.set(target, found);
+      return found;
+    },
+    ofService: (service) => members('backendPolicy', `Service/${service}`),
+  };
   /** By index: what `members` answered, until one of them is another one. */
   const lists = new Map<string, readonly unknown[]>();
   let defaults: readonly string[] | undefined;
@@ -76,7 +98,7 @@ export function createInputs(lookups: Lookups): Inputs {
    * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
    * others.
    */
-  const members = <K extends 'slice' | 'tlsPolicy' | 'frontend' | 'albRule'>(
+  const members = <K extends 'slice' | 'tlsPolicy' | 'backendPolicy' | 'frontend' | 'albRule'>(
     kind: K,
     of: string,
   ): readonly GatewayInputs[K][] => {
@@ -100,6 +122,9 @@ export function createInputs(lookups: Lookups): Inputs {
       lists.delete(`all ${index}s of ${of}`);
       if (index === 'gateway' && of === 'default') defaults = undefined;
       lookups.touch(`all ${index}s of ${of}`);
+      if (index !== 'policy' && index !== 'wafPolicy') continue;
+      attachedTo.delete(of);
+      lookups.touch(`policies at ${of}`);
     }
   };
 
@@ -159,6 +184,7 @@ export function createInputs(lookups: Lookups): Inputs {
         return grants.permits(from, to);
       },
       setsOf: (gateway) => listed('listenerSet', gateway),
+      routesOf: (ingress) => listed('route', ingress),
       sharersOf(alb) {
         const classes = listed('class', `alb ${alb}`);
         const named = [`alb ${alb}`, ...classes.map((name) => `class ${name}`)];
@@ -168,6 +194,7 @@ export function createInputs(lookups: Lookups): Inputs {
       frontendsOf: (alb2) => members('frontend', alb2),
       rulesOf: (frontend) => members('albRule', frontend),
       policiesOf: (service) => members('tlsPolicy', service),
+      attached,
       defaultGateways() {
         lookups.note('all gateways of default');
         defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]
@@ -180,6 +207,8 @@ export function createInputs(lookups: Lookups): Inputs {
   };
 }
 
+const noPolicies: TargetPolicies = { traffic: [], firewall: [] };
+
 /** What objects of a kind are found by besides their key. */
 const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => readonly string[] } = {
   class: ({ parameters }) => albNamed(parameters),
@@ -191,6 +220,13 @@ const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => rea
     targets.flatMap(({ group, kind, name }) =>
       group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],
     ),
+  policy: attachedTargets,
+  wafPolicy: attachedTargets,
+  backendPolicy: attachedTargets,
+  route(route) {
+    const ingress = ingressOf(route);
+    return ingress === undefined ? [] : [ingress];
+  },
   gateway: ({ key, defaultScope, className, infrastructure: { parameters } }) => [
     ...(defaultScope === 'All' ? ['default'] : []),
     ...(albOf(key) === undefined ? [`class ${className}`, ...albNamed(parameters)] : []),
@@ -207,6 +243,10 @@ export function gatewayNamed(parent: ObjectReference): string | undefined {
   const key = `${parent.namespace}/${parent.name}`;
   if (isALB(parent)) return albInstance(key);
   return parent.group === gatewayGroup && parent.kind === 'Gateway' ? key : undefined;
+}
+
+function attachedTargets(policy: AttachedPolicy): readonly string[] {
+  return [...new Set(policy.targets.flatMap((target) => targetKey(policy, target) ?? []))];
 }
 
 function textOf(value: unknown): string | undefined {

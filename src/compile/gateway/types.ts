@@ -32,6 +32,7 @@ import type { IngressClassModel, IngressModel } from '#model/ingress/types.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import type { AttachedPolicies, PolicyAncestor } from './policies/types.ts';
 
 /** Our controller's name in GatewayClasses and in the status of routes. */
 export const controllerName = 'netloom.dev/gateway';
@@ -118,7 +119,8 @@ export type Attachment = {
 
 /** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */
 export type RouteEntries = {
-  readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
+  readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'> &
+    Partial<Pick<GatewayIntent, 'policies' | 'users' | 'firewallRules'>>;
   /** Service ports that it sends to, each way of speaking to one once. */
   readonly backends: readonly BackendUse[];
   /** `ResolvedRefs`, `PartiallyInvalid`; `Accepted` (False, no rule can be served) is instead of the attachment's. */
@@ -153,6 +155,11 @@ export type EntryContext = {
   readonly tls: (service: string, port: number) => BackendTLS | undefined;
   /** Key in GatewayIntent.certificates of what the Gateway shows to TLS backends, where it has one that can be used. */
   readonly clientCertificate: () => string | undefined;
+  readonly policies: AttachedPolicies;
+  /** By `namespace/name` of the Secret. */
+  readonly users: (secret: string) => GatewayUsersIntent | undefined;
+  /** By `namespace/name` of the ConfigMap. */
+  readonly firewallRules: (configMap: string) => GatewayIntent['firewallRules'][string] | undefined;
 };
 
 /** The BackendTLSPolicy that is in force for a port of a Service: of several the one for the port, then the oldest. */
@@ -213,11 +220,8 @@ export type GatewayStatus =
   | {
       readonly kind: 'BackendTLSPolicy' | 'TrafficPolicy' | 'BackendPolicy' | 'WAFPolicy';
       readonly key: string;
-      /** The Gateways whose routes go to its targets. */
-      readonly ancestors: readonly {
-        readonly gateway: string;
-        readonly conditions: readonly GatewayCondition[];
-      }[];
+      /** The Gateways whose routes go to its targets; `target`: a target that isn't there, since no Gateway can be told. */
+      readonly ancestors: readonly PolicyAncestor[];
     }
   | {
       readonly kind: 'Ingress';

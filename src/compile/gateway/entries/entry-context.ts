@@ -35,5 +35,8 @@ export function createEntryContext(
       lookups.note(`clientCertificate ${instance}`);
       return views.get(instance)?.clientCertificate;
     },
+    policies: ask.attached,
+    users: (secret) => ask.users(secret),
+    firewallRules: (configMap) => ask.firewallRules(configMap),
   });
 }
