@@ -2,6 +2,7 @@
 export * from './answers.ts';
 export * from './backends.ts';
 export * from './cors.ts';
+export * from './firewall.ts';
 export * from './match.ts';
 export * from './names.ts';
 export * from './paths.ts';

@@ -21,7 +21,7 @@ export type RouterAction = RouterChoices & {
   readonly intent: GatewayActionIntent;
   /** As in retryClass; 0: nothing is tried again. */
   readonly retryClass: number;
-  /** Nothing is changed on the way in or out, whichever backend is drawn: no filter, redirect, CORS, mirror, authorization, persistence. */
+  /** Nothing is changed on the way in or out, whichever backend is drawn: no filter, redirect, CORS, mirror, authorization, persistence, policy. */
   readonly plain: boolean;
 };
 
@@ -98,6 +98,7 @@ function isPlain(intent: GatewayActionIntent): boolean {
   if (intent.filters !== undefined || intent.redirect !== undefined || intent.cors !== undefined)
     return false;
   if (intent.mirrors !== undefined && intent.mirrors.length > 0) return false;
+  if (intent.policy !== undefined) return false;
   if (intent.externalAuth !== undefined || intent.persistence !== undefined) return false;
   for (let at = 0; at < intent.backends.length; at++) {
     const backend = intent.backends[at]!;

@@ -2,6 +2,7 @@
  * What a gateway holds, indexed so that a request is decided without looking at more than its own host and path. Change by change: each
  * costs what it touches, and the result is that of a table built from all at once.
  */
+
 import type {
   GatewayCertificateIntent,
   GatewayChange,
@@ -11,6 +12,7 @@ import type {
   GatewayRuleIntent,
   GatewayStreamIntent,
 } from '../../src/intent/gateway.ts';
+import type { GatewayPolicyIntent } from '../../src/intent/gateway-policy.ts';
 import { createDictionary, type Dictionary } from './dictionary.ts';
 import { createNames, getName, type Names, removeName, setName } from './names.ts';
 import {
@@ -50,6 +52,8 @@ export type RouterTable = {
   certificates: Dictionary<GatewayCertificateIntent>;
   authorities: Dictionary<{ readonly certificates: string }>;
   identities: Dictionary<GatewayIdentityIntent>;
+  policies: Dictionary<GatewayPolicyIntent>;
+  firewallRules: Dictionary<{ readonly rules: string }>;
 };
 
 export type RouterListener = {
@@ -74,6 +78,8 @@ export function createTable(): RouterTable {
     certificates: createDictionary<GatewayCertificateIntent>(),
     authorities: createDictionary<{ readonly certificates: string }>(),
     identities: createDictionary<GatewayIdentityIntent>(),
+    policies: createDictionary<GatewayPolicyIntent>(),
+    firewallRules: createDictionary<{ readonly rules: string }>(),
   };
 }
 
@@ -119,6 +125,10 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   store(table.authorities, put.authorities);
   drop(table.identities, remove.identities);
   store(table.identities, put.identities);
+  drop(table.policies, remove.policies);
+  store(table.policies, put.policies);
+  drop(table.firewallRules, remove.firewallRules);
+  store(table.firewallRules, put.firewallRules);
   return true;
 }
 
@@ -135,6 +145,8 @@ function clear(table: RouterTable): void {
   table.certificates = empty.certificates;
   table.authorities = empty.authorities;
   table.identities = empty.identities;
+  table.policies = empty.policies;
+  table.firewallRules = empty.firewallRules;
 }
 
 function setPort(table: RouterTable, key: string, port: GatewayPortIntent): void {

@@ -12,6 +12,7 @@ import { afterMirrors, mirror } from './mirror.ts';
 import { pause } from './pause.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
+import { serveInspected } from './steps.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { millisecondsLeft, visitOf } from './visits.ts';
@@ -71,6 +72,7 @@ export {
   sayStatus,
   serve,
   serveAside,
+  serveInspected,
   serveLast,
   takeChange,
   tellCounts,

@@ -23,6 +23,7 @@ import {
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
+import { firewallOf, inspect, inspectWithBody } from './firewall.ts';
 import { setPath } from './h2c-path.ts';
 import { changeRequest } from './headers.ts';
 import { pauseOf } from './pause.ts';
@@ -40,9 +41,24 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 
 /** Does not return: it ends in an answer or in another location. */
 export function serveInSteps(serving: Serving): void {
+  const { cors } = serving.action.intent;
+  const headers = cors === undefined ? [] : crossOrigin(serving, cors);
+  const firewall = firewallOf(serving);
+  if (firewall !== undefined) inspect(serving, firewall);
+  goOn(serving, headers);
+}
+
+/** rewrite_by_lua of the location where bodies are read for the firewall. */
+export function serveInspected(): void {
+  const serving = inspectWithBody();
+  const { cors } = serving.action.intent;
+  goOn(serving, cors === undefined ? [] : crossOrigin(serving, cors));
+}
+
+function goOn(serving: Serving, ofCORS: readonly CORSHeader[]): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
-  let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
+  let headers = ofCORS;
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);
 

@@ -4,6 +4,7 @@
  */
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import type { RouterAction, RouterBackend, RouterEndpoint, RouterListener } from '../main.ts';
+import type { Serving } from './serving.ts';
 
 export type Visit = {
   /** What names it in metrics; undefined: no rule took it. */
@@ -33,6 +34,8 @@ export type Visit = {
   judge: RouterBackend | undefined;
   /** What that says of the answer. */
   judged: readonly JudgedHeader[] | undefined;
+  /** While its body is read. */
+  serving: Serving | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
   children: number[] | undefined;
 };
@@ -69,6 +72,7 @@ export function beginVisit(key: number): Visit {
           next: undefined,
           judge: undefined,
           judged: undefined,
+          serving: undefined,
           children: undefined,
         }
       : used;
@@ -119,5 +123,6 @@ export function endVisit(key: number, visit: Visit): void {
   visit.next = undefined;
   visit.judge = undefined;
   visit.judged = undefined;
+  visit.serving = undefined;
   spare.push(visit);
 }

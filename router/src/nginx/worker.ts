@@ -20,6 +20,8 @@ const domains = [
   'certificates',
   'authorities',
   'identities',
+  'policies',
+  'firewallRules',
 ];
 
 let table: RouterTable = createTable();

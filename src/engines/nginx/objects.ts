@@ -7,6 +7,8 @@ export const heldDomains = [
   'certificates',
   'authorities',
   'backends',
+  'firewallRules',
+  'policies',
   'actions',
   'ports',
   'listeners',
