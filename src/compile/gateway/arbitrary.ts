@@ -1,5 +1,6 @@
 /** For tests: any objects around Gateways, small enough that they meet, and any changes of them. */
 import fc from 'fast-check';
+import type { TrafficSettings } from '#model/gateway/policy-types.ts';
 import type {
   GatewayModel,
   HTTPRouteModel,
@@ -9,7 +10,16 @@ import type {
   RouteKind,
   RouteModel,
 } from '#model/gateway/types.ts';
-import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
+import {
+  backend,
+  backendPolicy,
+  httpRule,
+  service,
+  slice,
+  tlsPolicy,
+  trafficPolicy,
+  wafPolicy,
+} from './samples.ts';
 import {
   authority,
   certificate,
@@ -23,6 +33,7 @@ import {
   passthrough,
   reference,
   secret,
+  users,
 } from './testing.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts } from './types.ts';
 
@@ -101,6 +112,10 @@ const gatewayPart = fc.record({
   proxyProtocol: fc.constantFrom<true | undefined>(undefined, true),
   defaultScope: fc.constantFrom('All', 'None', undefined),
   clientCertificate: fc.constantFrom(undefined, secret('shop/cert'), secret('other/cert')),
+  infrastructure: fc.constantFrom(
+    { labels: {}, annotations: {} },
+    { labels: {}, annotations: {}, parameters: reference('netloom.dev', 'ALB', 'shop/lb') },
+  ),
   validation: fc.constantFrom(undefined, {
     authorities: [reference('', 'ConfigMap', 'shop/ca'), reference('', 'ConfigMap', 'other/ca')],
     mode: 'AllowValidOnly' as const,
@@ -153,7 +168,7 @@ const anyRoute: fc.Arbitrary<RouteModel> = fc
       'UDPRoute',
     ),
     namespace: spaces,
-    name: fc.constantFrom('r', 's'),
+    name: fc.constantFrom('r', 's', 'i~ingress'),
     age: fc.integer({ min: 0, max: 2 }),
     parents,
     hostnames: fc.uniqueArray(fc.constantFrom('a.example', '*.example', 'c.a.example', '*.a.example'), {
@@ -171,10 +186,56 @@ const anyRoute: fc.Arbitrary<RouteModel> = fc
     };
     const sent = backends.map((key) => backend(key));
     if (kind === 'HTTPRoute')
-      return { ...base, kind, rules: [httpRule({ backends: sent })] } satisfies HTTPRouteModel;
+      return { ...base, kind, rules: [httpRule({ name: 'one', backends: sent })] } satisfies HTTPRouteModel;
     if (kind === 'GRPCRoute') return { ...base, kind, rules: [{ matches: [], filters: [], backends: sent }] };
     return { ...base, kind, rules: [{ backends: sent }] } satisfies L4RouteModel;
   });
+
+const targets = fc.uniqueArray(
+  fc.constantFrom(
+    'Gateway edge',
+    'Gateway edge',
+    'Gateway edge x',
+    'Gateway none',
+    'ListenerSet more',
+    'ListenerSet more y',
+    'HTTPRoute r',
+    'HTTPRoute r one',
+    'GRPCRoute r',
+    'Ingress i',
+    'ALB lb',
+    'Service web',
+  ),
+  { minLength: 1, maxLength: 2 },
+);
+const common = fc.record({
+  key: fc.constantFrom('shop/p', 'shop/p', 'shop/q', 'other/p'),
+  targets,
+  part: fc.record({ second: fc.integer({ min: 0, max: 1 }), enforced: fc.boolean() }),
+});
+const settings: fc.Arbitrary<TrafficSettings> = fc.record(
+  {
+    access: fc.constantFrom({ allow: ['192.0.2.0/24'] }, { deny: ['198.51.100.1/32'] }),
+    rateLimits: fc.constant([{ requests: 10, per: 1000, burst: 0, by: ['client' as const] }]),
+    maxBody: fc.constantFrom(0, 1000),
+    trustedProxies: fc.constantFrom(['10.0.0.0/8'], ['192.0.2.1/32']),
+    basicAuth: fc.constantFrom({ realm: 'r', secret: 'cert' }, { realm: 'r', secret: 'none' }),
+    timeouts: fc.constantFrom({ request: 1000 }, { connect: 5 }),
+    mirrors: backendKey.map((key) => [{ backend: backend(key), share: 500_000 }]),
+    canaries: backendKey.map((key) => [{ share: 1000, backends: [backend(key)] }]),
+  },
+  { requiredKeys: [] },
+);
+const anyPolicy = fc.tuple(common, settings).map(([{ key, targets: at, part }, says]) =>
+  trafficPolicy(key, at, says, {
+    ...part,
+    ...(says.maxBody === 0 ? { refused: [{ field: 'spec.access', message: 'bad', protects: true }] } : {}),
+  }),
+);
+const anyFirewall = common.map(({ key, targets: at, part }) => wafPolicy(key, at, { mode: 'block' }, part));
+const anyBackendPolicy = common.map(({ key, targets: at, part }) =>
+  backendPolicy(key, at, { balance: 'leastRequests' }, part),
+);
 
 const change = <T>(kind: GatewayInput | 'facts', key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Change> =>
   fc.option(value, none).map((each) => ({ kind, key, value: each }) as Change);
@@ -280,6 +341,10 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
       ),
     ),
   },
+  { weight: 6, arbitrary: keyed('policy', anyPolicy) },
+  { weight: 1, arbitrary: keyed('wafPolicy', anyFirewall) },
+  { weight: 1, arbitrary: keyed('backendPolicy', anyBackendPolicy) },
+  { weight: 1, arbitrary: change('users', 'shop/cert', fc.constant(users('shop/cert'))) },
   {
     weight: 1,
     arbitrary: fc.oneof(

@@ -5,13 +5,14 @@
  */
 import type { GatewayIntent } from '#intent/gateway.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
-import { policyContext } from './entries/entry-context.ts';
+import { createEntryContext, policyContext } from './entries/entry-context.ts';
 import { createHolding, type Holding } from './entries/holding.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
 import { type GatewayView, viewGateway } from './gateway-view.ts';
 import { createInputs } from './inputs.ts';
 import type { ListenerGroup } from './listeners/listeners.ts';
 import { createLookups } from './lookups.ts';
+import { createPolicyBook } from './policies/policy-book.ts';
 import { createRouteBook } from './routes/route-book.ts';
 import { listenerText } from './routes/same-attachments.ts';
 import { classStatus } from './status/class-status.ts';
@@ -48,6 +49,22 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   };
   const restate = (id: string): void => lookups.mark('status', id);
   const routes = createRouteBook({ lookups, inputs, views, holdingOf, restate });
+
+  const reach = {
+    isOurs(gateway: string): boolean {
+      lookups.note(`parent Gateway/${gateway}`);
+      return views.has(gateway);
+    },
+    gatewaysOfRoute: (id: string) => routes.gatewaysOfRoute(id),
+    gatewaysOfService: (service: string) => routes.gatewaysOf(service),
+  };
+  const policies = createPolicyBook(
+    inputs,
+    lookups,
+    statuses,
+    reach,
+    createEntryContext(ask, views, lookups)(''),
+  );
 
   const lookAtGateway = (key: string): void => {
     const before = views.get(key);
@@ -167,6 +184,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   return {
     set(kind, key, value) {
       if (!inputs.set(kind, key, value)) return;
+      if (kind === 'policy' || kind === 'wafPolicy' || kind === 'backendPolicy') policies.mark(kind, key);
       const stage = stageOf[kind];
       if (stage !== undefined) lookups.mark(stage, stage === 'status' ? `${statusKind[kind]}/${key}` : key);
     },
@@ -176,6 +194,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
+      policies.settle();
       return { instances: takeInstances(), statuses: statuses.take() };
     },
     whole: (gateway): GatewayIntent | undefined => holdings.get(gateway)?.whole(),

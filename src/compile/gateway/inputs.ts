@@ -1,11 +1,22 @@
 /** The objects as they are now, with the indexes that questions about them need; whoever asks is noted. */
+import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
 import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
-import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
+import { aroundOf } from './policies/around.ts';
+import { ingressOf, targetKey } from './policies/levels.ts';
+import type {
+  AttachedPolicies,
+  GatewayInput,
+  GatewayInputs,
+  InstanceFacts,
+  Listener,
+  Permits,
+  TargetPolicies,
+} from './types.ts';
 
 export type Inputs = {
   /** `undefined` removes. Who looked at it is due; false: it is the same as before. */
@@ -37,9 +48,12 @@ export type Asking = {
   readonly permits: Permits;
   /** Keys of ListenerSets that name a Gateway. */
   setsOf(gateway: string): readonly string[];
+  /** Keys of the routes that an Ingress (`Ingress/namespace/name`) was made into. */
+  routesOf(ingress: string): readonly string[];
   slicesOf(service: string): readonly EndpointSliceModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
+  readonly attached: AttachedPolicies;
   /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
@@ -62,6 +76,35 @@ export function createInputs(lookups: Lookups): Inputs {
     lookups.note(`${index}s of ${of}`);
     return [...(indexes.get(index)?.get(of) ?? [])].sort();
   };
+  const around = (owner: string): string | undefined =>
+    aroundOf(owner, {
+      gateway: (key) => peek('gateway', key),
+      listenerSet: (key) => peek('listenerSet', key),
+    });
+  /** By target, until one of them is another one: every route asks for those of its Gateway. */
+  const attachedTo = new Map<string, TargetPolicies>();
+  const attached: AttachedPolicies = {
+    at(target) {
+      lookups.note(`policies at ${target}`);
+      const known = attachedTo.get(target);
+      if (known !== undefined) return known;
+      const of = <K extends 'policy' | 'wafPolicy'>(kind: K): readonly GatewayInputs[K][] =>
+        [...(indexes.get(kind)?.get(target) ?? [])].flatMap((key) => peek(kind, key) ?? []);
+      const found = { traffic: of('policy'), firewall: of('wafPolicy') };
+      if (found.traffic.length + found.firewall.length === 0) return noPolicies;
+      attachedTo.set(target, found);
+      return found;
+    },
+    outer({ kind, key }) {
+      const found: string[] = [];
+      for (let at: string | undefined = `${kind}/${key}`; at !== undefined; at = around(at)) {
+        found.push(at);
+        lookups.note(`around ${at}`);
+      }
+      return found;
+    },
+    ofService: (service) => members('backendPolicy', `Service/${service}`),
+  };
   /** By index: what `members` answered, until one of them is another one. */
   const lists = new Map<string, readonly unknown[]>();
   let defaults: readonly string[] | undefined;
@@ -69,7 +112,10 @@ export function createInputs(lookups: Lookups): Inputs {
    * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
    * others.
    */
-  const members = <K extends 'slice' | 'tlsPolicy'>(kind: K, of: string): readonly GatewayInputs[K][] => {
+  const members = <K extends 'slice' | 'tlsPolicy' | 'backendPolicy'>(
+    kind: K,
+    of: string,
+  ): readonly GatewayInputs[K][] => {
     const topic = `all ${kind}s of ${of}`;
     lookups.note(topic);
     const known = lists.get(topic);
@@ -90,6 +136,9 @@ export function createInputs(lookups: Lookups): Inputs {
       lists.delete(`all ${index}s of ${of}`);
       if (index === 'gateway') defaults = undefined;
       lookups.touch(`all ${index}s of ${of}`);
+      if (index !== 'policy' && index !== 'wafPolicy') continue;
+      attachedTo.delete(of);
+      lookups.touch(`policies at ${of}`);
     }
   };
 
@@ -99,8 +148,12 @@ export function createInputs(lookups: Lookups): Inputs {
       if (before === value || textOf(before) === textOf(value)) return false;
       const store = stores.get(kind) ?? new Map<string, unknown>();
       stores.set(kind, store);
+      const owner = ownerKinds[kind];
+      const aroundBefore = owner && around(`${owner}/${key}`);
       if (value === undefined) store.delete(key);
       else store.set(key, value);
+      if (owner !== undefined && around(`${owner}/${key}`) !== aroundBefore)
+        lookups.touch(`around ${owner}/${key}`);
       if (kind === 'grant') {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
@@ -149,8 +202,10 @@ export function createInputs(lookups: Lookups): Inputs {
         return grants.permits(from, to);
       },
       setsOf: (gateway) => listed('listenerSet', gateway),
+      routesOf: (ingress) => listed('route', ingress),
       slicesOf: (service) => members('slice', service),
       policiesOf: (service) => members('tlsPolicy', service),
+      attached,
       defaultGateways() {
         lookups.note('all gateways of default');
         defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]
@@ -163,6 +218,14 @@ export function createInputs(lookups: Lookups): Inputs {
   };
 }
 
+const noPolicies: TargetPolicies = { traffic: [], firewall: [] };
+
+/** Whose listeners policies are looked for at. */
+const ownerKinds: { readonly [K in GatewayInput]?: Listener['owner']['kind'] } = {
+  gateway: 'Gateway',
+  listenerSet: 'ListenerSet',
+};
+
 /** What objects of a kind are found by besides their key. */
 const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => readonly string[] } = {
   listenerSet: ({ parent: { group, kind, namespace, name } }) =>
@@ -172,8 +235,19 @@ const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => rea
     targets.flatMap(({ group, kind, name }) =>
       group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],
     ),
+  policy: attachedTargets,
+  wafPolicy: attachedTargets,
+  backendPolicy: attachedTargets,
+  route(route) {
+    const ingress = ingressOf(route);
+    return ingress === undefined ? [] : [ingress];
+  },
   gateway: ({ defaultScope }) => (defaultScope === 'All' ? ['default'] : []),
 };
+
+function attachedTargets(policy: AttachedPolicy): readonly string[] {
+  return [...new Set(policy.targets.flatMap((target) => targetKey(policy, target) ?? []))];
+}
 
 function textOf(value: unknown): string | undefined {
   return JSON.stringify(value, (_key, each: unknown) => (each instanceof Map ? [...each] : each));

@@ -1,4 +1,5 @@
 /** For tests: Gateways and what stands around them, short to write, and what is said of them, short to read. */
+import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
 import type { Origin } from '#intent/origin.ts';
 import type {
   AuthorityModel,
@@ -136,6 +137,11 @@ export function certificate(key: string, names: readonly string[] = ['shop.examp
 
 export function authority(kind: 'ConfigMap' | 'Secret', key: string): AuthorityModel {
   return { origin: objectOf(kind, key).origin, key, certificates: `authorities of ${key}\n` };
+}
+
+export function users(key: string, names: readonly string[] = ['ann']): GatewayUsersIntent {
+  const hashes = names.map((name) => [name, `$apr1$${name}$0123456789abcdefghijkl`]);
+  return { origin: objectOf('Secret', key).origin, users: Object.fromEntries(hashes) };
 }
 
 export type Cluster = { readonly [K in Exclude<GatewayInput, 'namespace'>]?: readonly GatewayInputs[K][] } & {

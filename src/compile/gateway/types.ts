@@ -111,7 +111,8 @@ export type Attachment = {
 
 /** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */
 export type RouteEntries = {
-  readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
+  readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'> &
+    Partial<Pick<GatewayIntent, 'policies' | 'users' | 'firewallRules'>>;
   /** Service ports that it sends to, each way of speaking to one once. */
   readonly backends: readonly BackendUse[];
   /** `ResolvedRefs`, `PartiallyInvalid`; `Accepted` (False, no rule can be served) is instead of the attachment's. */
@@ -146,6 +147,26 @@ export type EntryContext = {
   readonly tls: (service: string, port: number) => BackendTLS | undefined;
   /** Key in GatewayIntent.certificates of what the Gateway shows to TLS backends, where it has one that can be used. */
   readonly clientCertificate: () => string | undefined;
+  readonly policies: AttachedPolicies;
+  /** By `namespace/name` of the Secret. */
+  readonly users: (secret: string) => GatewayUsersIntent | undefined;
+  /** By `namespace/name` of the ConfigMap. */
+  readonly firewallRules: (configMap: string) => GatewayIntent['firewallRules'][string] | undefined;
+};
+
+/** Who has policies attached to it. */
+export type AttachedPolicies = {
+  /** By `KIND/namespace/name` of the target, in any order. */
+  readonly at: (target: string) => TargetPolicies;
+  /** The owner of a listener and what it belongs to in turn, the nearest first: ListenerSet, Gateway, ALB as `KIND/namespace/name`. */
+  readonly outer: (owner: Listener['owner']) => readonly string[];
+  /** BackendPolicies by `namespace/name` of the Service, in any order. */
+  readonly ofService: (service: string) => readonly BackendPolicyModel[];
+};
+
+export type TargetPolicies = {
+  readonly traffic: readonly TrafficPolicyModel[];
+  readonly firewall: readonly WAFPolicyModel[];
 };
 
 /** The BackendTLSPolicy that is in force for a port of a Service: of several the one for the port, then the oldest. */
@@ -206,11 +227,8 @@ export type GatewayStatus =
   | {
       readonly kind: 'BackendTLSPolicy' | 'TrafficPolicy' | 'BackendPolicy' | 'WAFPolicy';
       readonly key: string;
-      /** The Gateways whose routes go to its targets. */
-      readonly ancestors: readonly {
-        readonly gateway: string;
-        readonly conditions: readonly GatewayCondition[];
-      }[];
+      /** The Gateways whose routes go to its targets; `target`: a target that isn't there, since no Gateway can be told. */
+      readonly ancestors: readonly PolicyAncestor[];
     }
   | {
       readonly kind: 'Ingress';
@@ -225,6 +243,11 @@ export type GatewayStatus =
       readonly key: string;
       readonly conditions: readonly GatewayCondition[];
     };
+
+export type PolicyAncestor = { readonly conditions: readonly GatewayCondition[] } & (
+  | { readonly gateway: string; readonly target?: undefined }
+  | { readonly target: ObjectReference; readonly gateway?: undefined }
+);
 
 export type ListenerStatus = {
   readonly name: string;

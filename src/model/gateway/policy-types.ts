@@ -16,6 +16,15 @@ export type AttachedPolicy = GatewayObject & {
   readonly targets: readonly PolicyTarget[];
   /** What it says holds against policies that are nearer to the request: who owns the Gateway may insist. */
   readonly enforced: boolean;
+  /**
+   * What of it can't be read, and isn't in its settings. With `protects` it would have kept requests out: those that the policy holds for get
+   * 500 until it is mended.
+   */
+  readonly refused?: readonly {
+    readonly field: string;
+    readonly message: string;
+    readonly protects?: true;
+  }[];
 };
 
 /**

@@ -2,6 +2,7 @@
 import type { GatewayBackendIntent, GatewayIdentityIntent } from '#intent/gateway.ts';
 import type { BackendServiceModel } from '#model/gateway/types.ts';
 import type { EndpointModel, EndpointSliceModel } from '#model/service.ts';
+import { backendSettings } from '../policies/backend-policies.ts';
 import type { BackendEntriesOf, BackendTLS, BackendUse, EntryContext } from '../types.ts';
 
 /** Empty when the Service or the policy has gone since its route was looked at: then the route is looked at again, too. */
@@ -15,6 +16,7 @@ export const backendEntries: BackendEntriesOf = (use, context) => {
     protocol: use.protocol,
     endpoints: endpointsOf(service, use, context.slices(use.service)),
     ...(use.identity === undefined ? {} : { identity: use.identity }),
+    ...backendSettings(service, use, context.policies),
   };
   return {
     backends: { [use.key]: backend },

@@ -3,7 +3,12 @@ import type { BackendReference, RouteKind } from '#model/gateway/types.ts';
 import type { BackendUse, EntryContext } from '../types.ts';
 
 /** Who refers to a backend. */
-export type Referrer = { readonly kind: RouteKind; readonly namespace: string };
+export type Referrer = {
+  /** Absent: that of Gateway API. */
+  readonly group?: string;
+  readonly kind: RouteKind | (string & {});
+  readonly namespace: string;
+};
 
 /** What is spoken to a backend. `passed` is TCP with the client's own TLS in it, to which no BackendTLSPolicy applies. */
 export type Speech = 'http' | 'grpc' | 'tcp' | 'udp' | 'passed';
@@ -39,7 +44,8 @@ export function resolveBackend(
     const shown = group === '' ? kind : `${group}/${kind}`;
     return refuse('InvalidKind', `${shown} can't be a backend; use a Service`);
   }
-  const referrer = { group: 'gateway.networking.k8s.io', kind: from.kind, namespace: from.namespace };
+  const { group: ofGroup = 'gateway.networking.k8s.io' } = from;
+  const referrer = { group: ofGroup, kind: from.kind, namespace: from.namespace };
   if (namespace !== from.namespace && !context.permits(referrer, reference)) {
     return refuse('RefNotPermitted', `no ReferenceGrant in ${namespace} permits Service ${key}`);
   }

@@ -35,5 +35,8 @@ export function createEntryContext(
       lookups.note(`clientCertificate ${gateway}`);
       return views.get(gateway)?.clientCertificate;
     },
+    policies: ask.attached,
+    users: (secret) => ask.users(secret),
+    firewallRules: (configMap) => ask.firewallRules(configMap),
   });
 }

@@ -23,6 +23,8 @@ export type RouteBook = {
   attachedRoutes(listener: string): number;
   /** Gateways whose routes name a Service. */
   gatewaysOf(service: string): readonly string[];
+  /** Gateways that a route is attached to. */
+  gatewaysOfRoute(id: string): readonly string[];
 };
 
 /** What the rest of the book gives. */
@@ -108,6 +110,7 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
         else parts.set(gateway, part);
       }
     });
+    if (gatewaysText(parts) !== gatewaysText(before.parts)) lookups.touch(`gateways of ${id}`);
     const listeners = [...parts.values()].flatMap(acceptingListeners);
     for (const { key, owner } of listeners) owners.set(key, owner);
     const { added, removed } = attached.set(
@@ -203,7 +206,22 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
       lookups.note(`users ${service}`);
       return [...(gatewaysBy.get(service) ?? [])].sort();
     },
+    gatewaysOfRoute(id) {
+      lookups.note(`gateways of ${id}`);
+      return servingGateways(known.get(id)?.parts);
+    },
   };
+}
+
+function servingGateways(parts: ReadonlyMap<string, Part> | undefined): readonly string[] {
+  return [...(parts ?? [])]
+    .filter(([, { attachments }]) => attachments.some(({ listeners }) => listeners.length > 0))
+    .map(([gateway]) => gateway)
+    .sort();
+}
+
+function gatewaysText(parts: ReadonlyMap<string, Part>): string {
+  return servingGateways(parts).join(' ');
 }
 
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */

@@ -1,4 +1,5 @@
 /** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
+import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
 import {
@@ -7,9 +8,10 @@ import {
   type GatewayStatus,
   type InstanceFacts,
   type ListenerStatus,
+  type PolicyAncestor,
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
-import type { ParentReference } from '#model/gateway/types.ts';
+import type { ObjectReference, ParentReference } from '#model/gateway/types.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {
@@ -168,21 +170,27 @@ function parentsOf(wanted: readonly ParentStatus[], view: StatusView): readonly 
   return [...others, ...entries].slice(0, mostParents);
 }
 
-type AncestorStatus = { readonly gateway: string; readonly conditions: readonly GatewayCondition[] };
-
-function ancestorsOf(wanted: readonly AncestorStatus[], view: StatusView): readonly object[] {
+function ancestorsOf(wanted: readonly PolicyAncestor[], view: StatusView): readonly object[] {
   const held = view.held.ancestors ?? [];
   const others = held.filter((each) => each.controllerName !== controllerName);
   const mine = held.filter((each) => each.controllerName === controllerName);
-  const entries = wanted.map(({ gateway, conditions }) => {
-    const [namespace = '', name = ''] = gateway.split('/');
-    const ancestorRef = { group: gatewayGroup, kind: 'Gateway', namespace, name };
+  const entries = wanted.map(({ gateway, target, conditions }) => {
+    const ancestorRef = gateway === undefined ? target : ancestorOf(gateway);
     const text = stable(ancestorRef);
     const before = mine.find((each) => stable(each.ancestorRef) === text);
     return { ancestorRef, controllerName, conditions: own(before?.conditions, conditions, view) };
   });
   return [...others, ...entries].slice(0, mostAncestors);
 }
+
+/** The Gateway, or the ALB that the book makes one of. */
+function ancestorOf(gateway: string): ObjectReference {
+  const [namespace = '', name = ''] = gateway.split('/');
+  if (!name.endsWith(ofALB)) return { group: gatewayGroup, kind: 'Gateway', namespace, name };
+  return { group, kind: 'ALB', namespace, name: name.slice(0, -ofALB.length) };
+}
+
+const ofALB = '~alb';
 
 /** The reference whatever the order of its fields, and with those that the API fills in. */
 function stable(reference: object): string {
