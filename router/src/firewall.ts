@@ -104,7 +104,7 @@ export function findingOf(line: string, server: string): FirewallFinding | undef
     message: fieldOf(details, 'msg').slice(0, 120),
     severity: isMadeOf(severity, digits, 1) ? Number(severity) : 5,
     tags,
-    matched: shortened(data),
+    matched: data === '' ? placeOf(said) : shortened(data),
   };
 }
 
@@ -120,6 +120,7 @@ function isMachinery(id: number): boolean {
 
 const file = ' [file "';
 const found = ' found within ';
+const against = ' against variable `';
 /** Names of what may hold a secret, wherever it is. */
 const secrets = [
   'pass',
@@ -147,6 +148,15 @@ function shortened(data: string): string {
   const begin = data.indexOf(': ');
   const what = begin === -1 || begin > at ? '' : data.slice(begin + 2, at);
   return `${where}: ${what}`.slice(0, matchedLimit);
+}
+
+/** Where, of a rule that says nothing of it. */
+function placeOf(said: string): string {
+  const begin = said.indexOf(against);
+  if (begin === -1) return '';
+  const rest = said.slice(begin + against.length);
+  const end = rest.indexOf("' (Value");
+  return end === -1 ? '' : rest.slice(0, end).slice(0, matchedLimit);
 }
 
 function fieldOf(details: string, name: string): string {
