@@ -10,6 +10,7 @@ import { path } from './path.ts';
 import { policy } from './policy.ts';
 import { policyCompute } from './policy-compute.ts';
 import { serviceChanges } from './services.ts';
+import { waf } from './waf.ts';
 
 export const benches: readonly Bench[] = [
   cni,
@@ -20,6 +21,7 @@ export const benches: readonly Bench[] = [
   ipam,
   loadBalancer,
   gateway,
+  waf,
   memory,
   lab,
 ];

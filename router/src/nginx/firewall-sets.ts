@@ -28,7 +28,7 @@ const files = [
   'REQUEST-949-BLOCKING-EVALUATION',
 ];
 /** Sets that are kept; they are made anew in a tenth of a millisecond. */
-const setLimit = 256;
+const setLimit = 128;
 
 type Held = {
   readonly firewall: GatewayFirewall;

@@ -90,7 +90,7 @@ test.each([
     expect(action?.backends).toEqual([]);
     expect(inForce([byRoute({ mode: 'detect', rules })], held).firewall).toMatchObject({ mode: 'detect' });
     const status = cluster([byRoute({ mode: 'block', rules })], held).statuses.get('WAFPolicy/shop/route');
-    expect(status?.kind === 'WAFPolicy' && said(status.ancestors[0]?.conditions).join()).toMatch(reason);
+    expect(status?.kind === 'WAFPolicy' && said(status.ancestors[0]?.conditions)?.join()).toMatch(reason);
   },
 );
 
