@@ -48,7 +48,8 @@ export function redirectLocation(
   const port = redirect.port === undefined ? derived : redirect.port;
   const path = redirect.path === undefined ? request.path : rewrittenPath(redirect.path, request.path, rule);
   const authority = port === usual ? host : `${host}:${port}`;
-  const query = request.query === undefined || request.query === '' ? '' : `?${request.query}`;
+  const kept = redirect.withoutQuery === true ? undefined : request.query;
+  const query = kept === undefined || kept === '' ? '' : `?${kept}`;
   return `${scheme}://${authority}${path}${query}`;
 }
 

@@ -1,6 +1,7 @@
 /** Every kind that Netloom defines or brings along, in the order in which they are documented and installed. */
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
+import { albKind } from './kinds/alb.ts';
 import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
 import { bfdProfileKind } from './kinds/bfdprofile.ts';
@@ -58,4 +59,5 @@ export const kinds: readonly KindDefinition[] = [
   referenceGrantKind,
   backendTLSPolicyKind,
   wafPolicyKind,
+  albKind,
 ];

@@ -41,7 +41,8 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 
 /** Does not return: it ends in an answer or in another location. */
 export function serveInSteps(serving: Serving): void {
-  const { cors } = serving.action.intent;
+  const { cors, refused } = serving.action.intent;
+  if (refused !== undefined) answer(serving.pointer, refused);
   const headers = cors === undefined ? [] : crossOrigin(serving, cors);
   const firewall = firewallOf(serving);
   if (firewall !== undefined) inspect(serving, firewall);

@@ -178,7 +178,7 @@ function requestAnswer(
       "sends it nowhere: it has no backend with a weight, or the rule can't be served (its status says why)";
     steps.push({ kind: 'does', text });
   }
-  return { ...found, outcome: 'refused', code: backends[0]?.code ?? 500 };
+  return { ...found, outcome: 'refused', code: action.refused ?? backends[0]?.code ?? 500 };
 }
 
 function ruleText({ host, type, path }: RouterRule, origin: Origin): string {

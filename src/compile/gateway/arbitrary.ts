@@ -1,6 +1,6 @@
 /** For tests: any objects around Gateways, small enough that they meet, and any changes of them. */
 import fc from 'fast-check';
-import type { TrafficSettings } from '#model/gateway/policy-types.ts';
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type {
   GatewayModel,
   HTTPRouteModel,
@@ -10,17 +10,10 @@ import type {
   RouteKind,
   RouteModel,
 } from '#model/gateway/types.ts';
+import { anyBackendPolicy, anyFirewall, anyPolicy } from './policies/arbitrary.ts';
+import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
-  backend,
-  backendPolicy,
-  httpRule,
-  service,
-  slice,
-  tlsPolicy,
-  trafficPolicy,
-  wafPolicy,
-} from './samples.ts';
-import {
+  alb,
   authority,
   certificate,
   gateway,
@@ -33,6 +26,7 @@ import {
   passthrough,
   reference,
   secret,
+  sharing,
   users,
 } from './testing.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts } from './types.ts';
@@ -121,18 +115,27 @@ const gatewayPart = fc.record({
     mode: 'AllowValidOnly' as const,
   }),
   addresses: fc.constantFrom<GatewayModel['addresses']>([], [{ type: 'IPAddress', value: '192.0.2.1' }]),
+  shared: fc.constantFrom<Partial<GatewayModel>>({}, {}, {}, sharing('shop/lb'), sharing('shop/lc')),
 });
 
 const anyGateway = fc
-  .record({ name: fc.constantFrom('edge', 'edge', 'back'), listeners, part: gatewayPart })
+  .record({
+    key: fc.constantFrom('shop/edge', 'shop/edge', 'shop/edge', 'shop/back', 'other/edge'),
+    age: fc.integer({ min: 0, max: 2 }),
+    listeners,
+    part: gatewayPart,
+  })
   .map(
     ({
-      name,
+      key,
+      age,
       listeners: own,
-      part: { validation, proxyProtocol, defaultScope, clientCertificate, ...part },
+      part: { validation, proxyProtocol, defaultScope, clientCertificate, shared, ...part },
     }) =>
-      gateway(`shop/${name}`, own, {
+      gateway(key, own, {
+        ...objectOf('Gateway', key, age),
         ...part,
+        ...shared,
         clientValidation: {
           ...(validation === undefined ? {} : { default: validation }),
           perPort: new Map(),
@@ -143,18 +146,33 @@ const anyGateway = fc
       }),
   );
 
+const anyALB = fc
+  .record({
+    key: fc.constantFrom('shop/lb', 'shop/lb', 'shop/lc'),
+    part: fc.constantFrom<Partial<ALBModel>>(
+      {},
+      { https: { port: 443, certificate: 'cert' } },
+      { tenants: { namespaces: ['other'], projects: [] } },
+      { tenants: { namespaces: [], projects: ['a'] }, proxyProtocol: true },
+    ),
+  })
+  .map(({ key, part }) => alb(key, part));
+
 const parents = fc.uniqueArray(
   fc.constantFrom(
     'Gateway shop/edge',
     'Gateway shop/edge',
     'Gateway shop/edge',
     'Gateway shop/back',
+    'Gateway other/edge',
+    'ALB shop/lb',
+    'ALB shop/lc',
     'Gateway shop/edge x',
     'Gateway shop/edge :80',
     'ListenerSet shop/more',
     'ListenerSet other/more',
   ),
-  { minLength: 1, maxLength: 2 },
+  { minLength: 1, maxLength: 3 },
 );
 const backendKey = fc.constantFrom('shop/web', 'shop/web', 'other/web', 'shop/none');
 const anyRoute: fc.Arbitrary<RouteModel> = fc
@@ -191,52 +209,6 @@ const anyRoute: fc.Arbitrary<RouteModel> = fc
     return { ...base, kind, rules: [{ backends: sent }] } satisfies L4RouteModel;
   });
 
-const targets = fc.uniqueArray(
-  fc.constantFrom(
-    'Gateway edge',
-    'Gateway edge',
-    'Gateway edge x',
-    'Gateway none',
-    'ListenerSet more',
-    'ListenerSet more y',
-    'HTTPRoute r',
-    'HTTPRoute r one',
-    'GRPCRoute r',
-    'Ingress i',
-    'ALB lb',
-    'Service web',
-  ),
-  { minLength: 1, maxLength: 2 },
-);
-const common = fc.record({
-  key: fc.constantFrom('shop/p', 'shop/p', 'shop/q', 'other/p'),
-  targets,
-  part: fc.record({ second: fc.integer({ min: 0, max: 1 }), enforced: fc.boolean() }),
-});
-const settings: fc.Arbitrary<TrafficSettings> = fc.record(
-  {
-    access: fc.constantFrom({ allow: ['192.0.2.0/24'] }, { deny: ['198.51.100.1/32'] }),
-    rateLimits: fc.constant([{ requests: 10, per: 1000, burst: 0, by: ['client' as const] }]),
-    maxBody: fc.constantFrom(0, 1000),
-    trustedProxies: fc.constantFrom(['10.0.0.0/8'], ['192.0.2.1/32']),
-    basicAuth: fc.constantFrom({ realm: 'r', secret: 'cert' }, { realm: 'r', secret: 'none' }),
-    timeouts: fc.constantFrom({ request: 1000 }, { connect: 5 }),
-    mirrors: backendKey.map((key) => [{ backend: backend(key), share: 500_000 }]),
-    canaries: backendKey.map((key) => [{ share: 1000, backends: [backend(key)] }]),
-  },
-  { requiredKeys: [] },
-);
-const anyPolicy = fc.tuple(common, settings).map(([{ key, targets: at, part }, says]) =>
-  trafficPolicy(key, at, says, {
-    ...part,
-    ...(says.maxBody === 0 ? { refused: [{ field: 'spec.access', message: 'bad', protects: true }] } : {}),
-  }),
-);
-const anyFirewall = common.map(({ key, targets: at, part }) => wafPolicy(key, at, { mode: 'block' }, part));
-const anyBackendPolicy = common.map(({ key, targets: at, part }) =>
-  backendPolicy(key, at, { balance: 'leastRequests' }, part),
-);
-
 const change = <T>(kind: GatewayInput | 'facts', key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Change> =>
   fc.option(value, none).map((each) => ({ kind, key, value: each }) as Change);
 const keyed = <T extends { readonly key: string }>(
@@ -265,8 +237,11 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
     arbitrary: keyed(
       'listenerSet',
       fc
-        .record({ namespace: spaces, of: fc.constantFrom('edge', 'edge', 'back', 'none'), listeners })
-        .map(({ namespace, of, listeners: own }) => listenerSet(`${namespace}/more`, `shop/${of}`, own)),
+        .record({ namespace: spaces, of: fc.constantFrom('edge', 'edge', 'back', 'lb', 'none'), listeners })
+        .map(({ namespace, of, listeners: own }) => ({
+          ...listenerSet(`${namespace}/more`, `shop/${of}`, own),
+          ...(of === 'lb' ? { parent: parent('ALB shop/lb') } : {}),
+        })),
     ),
   },
   {
@@ -279,6 +254,7 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
         gatewayClass(),
         gatewayClass({ controllerName: 'else' }),
         gatewayClass({ parameters: reference('', 'ConfigMap', 'shop/x') }),
+        gatewayClass({ parameters: reference('netloom.dev', 'ALB', 'shop/lb') }),
       ),
     ),
   },
@@ -349,22 +325,25 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
     weight: 1,
     arbitrary: fc.oneof(
       change('namespace', 'shop', fc.constantFrom({}, { team: 'a' })),
-      change('namespace', 'other', fc.constantFrom({}, { team: 'a' })),
+      change('namespace', 'other', fc.constantFrom({}, { team: 'a' }, { 'cpaas.io/project': 'a' })),
     ),
   },
   {
     weight: 2,
-    arbitrary: change(
-      'facts',
-      'shop/edge',
-      fc.constantFrom<InstanceFacts>(
-        { addresses: [], waiting: 'waits' },
-        { addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] },
-        {
-          addresses: [{ type: 'IPAddress', value: '192.0.2.2' }],
-          slots: new Map([['tcp/80', { kind: 'http' as const, slot: 2 }]]),
-        },
+    arbitrary: fc.constantFrom('shop/edge', 'shop/lb~alb').chain((instance) =>
+      change(
+        'facts',
+        instance,
+        fc.constantFrom<InstanceFacts>(
+          { addresses: [], waiting: 'waits' },
+          { addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] },
+          {
+            addresses: [{ type: 'IPAddress', value: '192.0.2.2' }],
+            slots: new Map([['tcp/80', { kind: 'http' as const, slot: 2 }]]),
+          },
+        ),
       ),
     ),
   },
+  { weight: 3, arbitrary: keyed('alb', anyALB) },
 );

@@ -4,17 +4,20 @@
  * statuses.
  */
 import type { GatewayIntent } from '#intent/gateway.ts';
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
 import { createEntryContext, policyContext } from './entries/entry-context.ts';
 import { createHolding, type Holding } from './entries/holding.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
-import { type GatewayView, viewGateway } from './gateway-view.ts';
-import { createInputs } from './inputs.ts';
+import { type GatewayView, type InstanceView, parentsOf, viewInstance } from './gateway-view.ts';
+import { createInputs, gatewayNamed } from './inputs.ts';
+import { albInstance, albOf, derivedGateway } from './instances/derived-gateway.ts';
 import type { ListenerGroup } from './listeners/listeners.ts';
 import { createLookups } from './lookups.ts';
 import { createPolicyBook } from './policies/policy-book.ts';
 import { createRouteBook } from './routes/route-book.ts';
 import { listenerText } from './routes/same-attachments.ts';
+import { albStatus } from './status/alb-status.ts';
 import { classStatus } from './status/class-status.ts';
 import { acceptedGateway, gatewayStatus, type StatusContext } from './status/gateway-status.ts';
 import { acceptedSet, listenerSetStatus } from './status/listener-set-status.ts';
@@ -34,6 +37,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   const lookups = createLookups();
   const inputs = createInputs(lookups);
   const { ask } = inputs;
+  const instances = new Map<string, InstanceView>();
   const views = new Map<string, GatewayView>();
   const holdings = new Map<string, Holding>();
   const statuses = createStatuses();
@@ -43,9 +47,9 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   /** By Gateway: what the statuses of its ListenerSets say besides their own listeners. */
   const outsides = new Map<string, string>();
 
-  const holdingOf = (gateway: string): Holding | undefined => {
-    touched.add(gateway);
-    return holdings.get(gateway);
+  const holdingOf = (instance: string): Holding | undefined => {
+    touched.add(instance);
+    return holdings.get(instance);
   };
   const restate = (id: string): void => lookups.mark('status', id);
   const routes = createRouteBook({ lookups, inputs, views, holdingOf, restate });
@@ -66,19 +70,29 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     createEntryContext(ask, views, lookups)(''),
   );
 
-  const lookAtGateway = (key: string): void => {
-    const before = views.get(key);
-    const after = lookups.track('gateway', key, () => viewGateway(key, slots, ask, before));
+  const lookAtInstance = (key: string): void => {
+    const before = instances.get(key);
+    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, before));
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
-    if (after === undefined) {
-      views.delete(key);
-      holdings.delete(key);
-    } else {
-      views.set(key, after);
+    if (after === undefined) instances.delete(key);
+    else instances.set(key, after);
+    if (after?.runs === true) {
       if (!holdings.has(key)) holdings.set(key, createHolding());
-      holdings.get(key)?.need('gateway', after.intent);
+      needParents(key, holdings.get(key), before, after);
+    } else holdings.delete(key);
+    for (const gateway of before?.gateways.keys() ?? []) {
+      // Another instance may have it by now.
+      if (after?.gateways.has(gateway) !== true && views.get(gateway)?.instance === key)
+        lookAtGateway(gateway, undefined);
     }
+    for (const [gateway, view] of after?.gateways ?? []) lookAtGateway(gateway, view);
+  };
+
+  const lookAtGateway = (key: string, after: GatewayView | undefined): void => {
+    const before = views.get(key);
+    if (after === undefined) views.delete(key);
+    else views.set(key, after);
     const sets = new Set([...(before?.sets.keys() ?? []), ...(after?.sets.keys() ?? [])]);
     const outside = after === undefined ? '' : outsideText(contextOf(after));
     const sameOutside = outside === outsides.get(key);
@@ -86,11 +100,8 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     else outsides.set(key, outside);
     for (const parent of [`Gateway/${key}`, ...[...sets].map((set) => `ListenerSet/${set}`)]) {
       const [old, group] = [before?.parents.get(parent), after?.parents.get(parent)];
-      if (old !== group) {
-        holdings.get(key)?.need(parent, group?.intent ?? {});
-        if (groupText(old) !== groupText(group)) lookups.touch(`parent ${parent}`);
-      }
-      if (before === undefined || after === undefined) lookups.touch(`parent ${parent}`);
+      if (old !== group && groupText(old) !== groupText(group)) lookups.touch(`parent ${parent}`);
+      if (before?.instance !== after?.instance) lookups.touch(`parent ${parent}`);
       const set = parent.slice(parent.indexOf('/') + 1);
       if (old !== group || !sameOutside || before?.sets.get(set) !== after?.sets.get(set)) restate(parent);
     }
@@ -99,7 +110,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   };
 
   const contextOf = (view: GatewayView): StatusContext => {
-    const facts = ask.facts(view.model.key);
+    const facts = ask.facts(view.instance);
     return {
       facts,
       accepted: acceptedGateway(view, facts),
@@ -116,9 +127,15 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     const sets = [...view.sets.keys()].filter((set) => acceptedSet(set, view, context).status === 'True');
     statuses.say(`Gateway/${key}`, view.model.generation, gatewayStatus(view, context, sets.length));
   };
+  const sayALB = (key: string): void => {
+    const instance = instances.get(albInstance(key));
+    const view = views.get(albInstance(key));
+    if (view === undefined || instance === undefined) statuses.leave(`ALB/${key}`);
+    else statuses.say(`ALB/${key}`, view.model.generation, albStatus(key, instance, contextOf(view)));
+  };
   const saySet = (key: string): void => {
     const model = inputs.peek('listenerSet', key);
-    const gateway = model && `${model.parent.namespace}/${model.parent.name}`;
+    const gateway = model && gatewayNamed(model.parent);
     const view = gateway === undefined ? undefined : views.get(gateway);
     if (model === undefined || gateway === undefined || view?.sets.has(key) !== true) {
       statuses.leave(`ListenerSet/${key}`);
@@ -134,7 +151,9 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   const say = (id: string): void => {
     const slash = id.indexOf('/');
     const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
-    if (kind === 'Gateway') sayGateway(key);
+    const alb = albOf(key);
+    if (kind === 'Gateway' && alb !== undefined) sayALB(alb);
+    else if (kind === 'Gateway') sayGateway(key);
     else if (kind === 'ListenerSet') saySet(key);
     else if (kind === 'GatewayClass') sayClass(key);
     else sayRoute(id);
@@ -165,39 +184,49 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     }
   };
 
+  const derive = (key: string, alb: ALBModel | undefined): void => {
+    inputs.set('gateway', albInstance(key), alb && derivedGateway(alb));
+    lookups.mark('gateway', albInstance(key));
+  };
+
   const takeInstances = (): GatewayChanges['instances'] => {
-    const instances = new Map<string, ReturnType<Holding['take']>>();
+    const changes = new Map<string, ReturnType<Holding['take']>>();
     for (const key of [...touched].sort()) {
       const holding = holdings.get(key);
       const delta = holding?.take();
       if (holding === undefined) {
-        if (told.delete(key)) instances.set(key, undefined);
+        if (told.delete(key)) changes.set(key, undefined);
       } else if (delta !== undefined || !told.has(key)) {
         told.add(key);
-        instances.set(key, delta ?? { put: {}, remove: {} });
+        changes.set(key, delta ?? { put: {}, remove: {} });
       }
     }
     touched.clear();
-    return instances;
+    return changes;
   };
 
   return {
     set(kind, key, value) {
       if (!inputs.set(kind, key, value)) return;
       if (kind === 'policy' || kind === 'wafPolicy' || kind === 'backendPolicy') policies.mark(kind, key);
+      if (kind === 'alb') derive(key, value as ALBModel | undefined);
       const stage = stageOf[kind];
       if (stage !== undefined) lookups.mark(stage, stage === 'status' ? `${statusKind[kind]}/${key}` : key);
     },
-    setFacts: (gateway, facts) => inputs.setFacts(gateway, facts),
+    setFacts: (instance, facts) => inputs.setFacts(instance, facts),
     settle() {
-      for (const key of lookups.take('gateway')) lookAtGateway(key);
+      for (const key of lookups.take('gateway')) lookAtInstance(key);
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
       policies.settle();
       return { instances: takeInstances(), statuses: statuses.take() };
     },
-    whole: (gateway): GatewayIntent | undefined => holdings.get(gateway)?.whole(),
+    whole: (instance): GatewayIntent | undefined => holdings.get(instance)?.whole(),
+    instanceOf(gateway) {
+      const instance = views.get(gateway)?.instance;
+      return instance !== undefined && holdings.has(instance) ? instance : undefined;
+    },
     references: () => lookups.references(),
   };
 }
@@ -215,6 +244,20 @@ const statusKind: { readonly [K in GatewayInput]?: GatewayObject['origin']['kind
   class: 'GatewayClass',
   listenerSet: 'ListenerSet',
 };
+
+/** What the parents of an instance need of its data plane. */
+function needParents(
+  key: string,
+  holding: Holding | undefined,
+  before: InstanceView | undefined,
+  after: InstanceView,
+): void {
+  holding?.need(`instance ${key}`, after.intent);
+  const old = before === undefined ? undefined : parentsOf(before);
+  const parents = parentsOf(after);
+  for (const parent of old?.keys() ?? []) if (!parents.has(parent)) holding?.need(parent, {});
+  for (const [parent, group] of parents) if (group !== old?.get(parent)) holding?.need(parent, group.intent);
+}
 
 /** What routes see of a parent. */
 function groupText(group: ListenerGroup | undefined): string {

@@ -5,18 +5,11 @@ import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
 import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
+import { albInstance, albOf, isALB } from './instances/derived-gateway.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
-import { aroundOf } from './policies/around.ts';
 import { ingressOf, targetKey } from './policies/levels.ts';
-import type {
-  AttachedPolicies,
-  GatewayInput,
-  GatewayInputs,
-  InstanceFacts,
-  Listener,
-  Permits,
-  TargetPolicies,
-} from './types.ts';
+import type { AttachedPolicies, TargetPolicies } from './policies/types.ts';
+import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
 
 export type Inputs = {
   /** `undefined` removes. Who looked at it is due; false: it is the same as before. */
@@ -46,10 +39,12 @@ export type Asking = {
   users(secret: string): GatewayInputs['users'] | undefined;
   firewallRules(configMap: string): GatewayInputs['firewallRules'] | undefined;
   readonly permits: Permits;
-  /** Keys of ListenerSets that name a Gateway. */
+  /** Keys of ListenerSets that name a Gateway, or the ALB that it is derived of. */
   setsOf(gateway: string): readonly string[];
   /** Keys of the routes that an Ingress (`Ingress/namespace/name`) was made into. */
   routesOf(ingress: string): readonly string[];
+  /** Keys of Gateways that name an ALB, by themselves or by their class, in vain or not. */
+  sharersOf(alb: string): readonly string[];
   slicesOf(service: string): readonly EndpointSliceModel[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
@@ -76,11 +71,6 @@ export function createInputs(lookups: Lookups): Inputs {
     lookups.note(`${index}s of ${of}`);
     return [...(indexes.get(index)?.get(of) ?? [])].sort();
   };
-  const around = (owner: string): string | undefined =>
-    aroundOf(owner, {
-      gateway: (key) => peek('gateway', key),
-      listenerSet: (key) => peek('listenerSet', key),
-    });
   /** By target, until one of them is another one: every route asks for those of its Gateway. */
   const attachedTo = new Map<string, TargetPolicies>();
   const attached: AttachedPolicies = {
@@ -93,14 +83,6 @@ export function createInputs(lookups: Lookups): Inputs {
       const found = { traffic: of('policy'), firewall: of('wafPolicy') };
       if (found.traffic.length + found.firewall.length === 0) return noPolicies;
       attachedTo.set(target, found);
-      return found;
-    },
-    outer({ kind, key }) {
-      const found: string[] = [];
-      for (let at: string | undefined = `${kind}/${key}`; at !== undefined; at = around(at)) {
-        found.push(at);
-        lookups.note(`around ${at}`);
-      }
       return found;
     },
     ofService: (service) => members('backendPolicy', `Service/${service}`),
@@ -134,7 +116,7 @@ export function createInputs(lookups: Lookups): Inputs {
       if (map.get(of)?.size === 0) map.delete(of);
       if (from.includes(of) !== to.includes(of)) lookups.touch(`${index}s of ${of}`);
       lists.delete(`all ${index}s of ${of}`);
-      if (index === 'gateway') defaults = undefined;
+      if (index === 'gateway' && of === 'default') defaults = undefined;
       lookups.touch(`all ${index}s of ${of}`);
       if (index !== 'policy' && index !== 'wafPolicy') continue;
       attachedTo.delete(of);
@@ -148,12 +130,8 @@ export function createInputs(lookups: Lookups): Inputs {
       if (before === value || textOf(before) === textOf(value)) return false;
       const store = stores.get(kind) ?? new Map<string, unknown>();
       stores.set(kind, store);
-      const owner = ownerKinds[kind];
-      const aroundBefore = owner && around(`${owner}/${key}`);
       if (value === undefined) store.delete(key);
       else store.set(key, value);
-      if (owner !== undefined && around(`${owner}/${key}`) !== aroundBefore)
-        lookups.touch(`around ${owner}/${key}`);
       if (kind === 'grant') {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
@@ -203,6 +181,11 @@ export function createInputs(lookups: Lookups): Inputs {
       },
       setsOf: (gateway) => listed('listenerSet', gateway),
       routesOf: (ingress) => listed('route', ingress),
+      sharersOf(alb) {
+        const classes = listed('class', `alb ${alb}`);
+        const named = [`alb ${alb}`, ...classes.map((name) => `class ${name}`)];
+        return [...new Set(named.flatMap((each) => listed('gateway', each)))].sort();
+      },
       slicesOf: (service) => members('slice', service),
       policiesOf: (service) => members('tlsPolicy', service),
       attached,
@@ -220,16 +203,10 @@ export function createInputs(lookups: Lookups): Inputs {
 
 const noPolicies: TargetPolicies = { traffic: [], firewall: [] };
 
-/** Whose listeners policies are looked for at. */
-const ownerKinds: { readonly [K in GatewayInput]?: Listener['owner']['kind'] } = {
-  gateway: 'Gateway',
-  listenerSet: 'ListenerSet',
-};
-
 /** What objects of a kind are found by besides their key. */
 const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => readonly string[] } = {
-  listenerSet: ({ parent: { group, kind, namespace, name } }) =>
-    group === gatewayGroup && kind === 'Gateway' ? [`${namespace}/${name}`] : [],
+  class: ({ parameters }) => albNamed(parameters),
+  listenerSet: ({ parent }) => [gatewayNamed(parent) ?? []].flat(),
   slice: ({ service }) => [service],
   tlsPolicy: ({ namespace, targets }) =>
     targets.flatMap(({ group, kind, name }) =>
@@ -242,8 +219,23 @@ const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => rea
     const ingress = ingressOf(route);
     return ingress === undefined ? [] : [ingress];
   },
-  gateway: ({ defaultScope }) => (defaultScope === 'All' ? ['default'] : []),
+  gateway: ({ key, defaultScope, className, infrastructure: { parameters } }) => [
+    ...(defaultScope === 'All' ? ['default'] : []),
+    ...(albOf(key) === undefined ? [`class ${className}`, ...albNamed(parameters)] : []),
+  ],
 };
+
+function albNamed(parameters: ObjectReference | undefined): readonly string[] {
+  if (parameters === undefined || !isALB(parameters)) return [];
+  return [`alb ${parameters.namespace}/${parameters.name}`];
+}
+
+/** The Gateway that a reference to a parent leads to. */
+export function gatewayNamed(parent: ObjectReference): string | undefined {
+  const key = `${parent.namespace}/${parent.name}`;
+  if (isALB(parent)) return albInstance(key);
+  return parent.group === gatewayGroup && parent.kind === 'Gateway' ? key : undefined;
+}
 
 function attachedTargets(policy: AttachedPolicy): readonly string[] {
   return [...new Set(policy.targets.flatMap((target) => targetKey(policy, target) ?? []))];

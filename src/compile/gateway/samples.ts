@@ -21,7 +21,8 @@ import type {
 } from '#model/gateway/types.ts';
 import type { EndpointModel, EndpointSliceModel } from '#model/service.ts';
 import { tlsOf } from './entries/tls-policies.ts';
-import type { AttachedPolicies, Attachment, EntryContext, Listener, Permits } from './types.ts';
+import type { AttachedPolicies } from './policies/types.ts';
+import type { Attachment, EntryContext, Listener, Permits } from './types.ts';
 
 const created = '2026-01-01T00:00:00Z';
 
@@ -276,7 +277,6 @@ export function contextOf(world: World = {}): EntryContext {
     clientCertificate: () => world.clientCertificate,
     policies: {
       at: () => ({ traffic: [], firewall: [] }),
-      outer: ({ kind, key }) => [`${kind}/${key}`],
       ofService: () => [],
       ...world.attached,
     },

@@ -31,6 +31,7 @@ import type { IngressClassModel, IngressModel } from '#model/ingress/types.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import type { AttachedPolicies, PolicyAncestor } from './policies/types.ts';
 
 /** Our controller's name in GatewayClasses and in the status of routes. */
 export const controllerName = 'netloom.dev/gateway';
@@ -81,7 +82,10 @@ export type GatewayCondition = {
 export type Listener = {
   /** As in GatewayIntent.listeners. */
   readonly key: string;
+  /** Of an ALB as such it is the Gateway that is derived of it. */
   readonly gateway: string;
+  /** That serves the Gateway, where it isn't its own: an ALB's. */
+  readonly instance?: string;
   /** The object that it stands in, and its namespace, which `Same` means. */
   readonly owner: {
     readonly kind: 'Gateway' | 'ListenerSet';
@@ -154,21 +158,6 @@ export type EntryContext = {
   readonly firewallRules: (configMap: string) => GatewayIntent['firewallRules'][string] | undefined;
 };
 
-/** Who has policies attached to it. */
-export type AttachedPolicies = {
-  /** By `KIND/namespace/name` of the target, in any order. */
-  readonly at: (target: string) => TargetPolicies;
-  /** The owner of a listener and what it belongs to in turn, the nearest first: ListenerSet, Gateway, ALB as `KIND/namespace/name`. */
-  readonly outer: (owner: Listener['owner']) => readonly string[];
-  /** BackendPolicies by `namespace/name` of the Service, in any order. */
-  readonly ofService: (service: string) => readonly BackendPolicyModel[];
-};
-
-export type TargetPolicies = {
-  readonly traffic: readonly TrafficPolicyModel[];
-  readonly firewall: readonly WAFPolicyModel[];
-};
-
 /** The BackendTLSPolicy that is in force for a port of a Service: of several the one for the port, then the oldest. */
 export type BackendTLS = {
   readonly policy: BackendTLSPolicyModel;
@@ -239,15 +228,19 @@ export type GatewayStatus =
       readonly problems: readonly Problem[];
     }
   | {
-      readonly kind: 'ALB' | 'HostnameGrant';
+      readonly kind: 'ALB';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      /** Of its own: the other listeners are in the statuses of the Gateways that share it. */
+      readonly listeners: readonly ListenerStatus[];
+      /** How many share it. */
+      readonly gateways: number;
+    }
+  | {
+      readonly kind: 'HostnameGrant';
       readonly key: string;
       readonly conditions: readonly GatewayCondition[];
     };
-
-export type PolicyAncestor = { readonly conditions: readonly GatewayCondition[] } & (
-  | { readonly gateway: string; readonly target?: undefined }
-  | { readonly target: ObjectReference; readonly gateway?: undefined }
-);
 
 export type ListenerStatus = {
   readonly name: string;
@@ -258,7 +251,7 @@ export type ListenerStatus = {
 
 /**
  * What only the running part knows and status needs: the addresses of an instance, whether its data plane is there, and what it holds.
- * A Gateway that isn't here has none yet.
+ * One that isn't here isn't there yet.
  */
 export type InstanceFacts = {
   readonly addresses: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
@@ -278,7 +271,7 @@ export type GatewaySlots = Readonly<Record<GatewayPortKind, number>>;
 
 /** One instance's part of what changed: a delta on the last (see `DeltaOutput`). */
 export type GatewayChanges = {
-  /** By Gateway; `undefined`: the Gateway is gone or no longer ours. */
+  /** By instance (a Gateway's own key, or that of an ALB); `undefined`: it is gone or no longer ours. */
   readonly instances: ReadonlyMap<
     string,
     | {
@@ -298,11 +291,13 @@ export type GatewayBook = {
   /**
    * Of instances that run already before the first `settle`: without their slots ports may get other sockets than their Services lead to.
    */
-  setFacts(gateway: string, facts: InstanceFacts | undefined): void;
+  setFacts(instance: string, facts: InstanceFacts | undefined): void;
   /** What changed since the last call, at the cost of what was touched. */
   settle(): GatewayChanges;
-  /** The whole intent of a Gateway: for a data plane that holds none or another generation. */
-  whole(gateway: string): GatewayIntent | undefined;
+  /** The whole intent of an instance: for a data plane that holds none or another generation. */
+  whole(instance: string): GatewayIntent | undefined;
+  /** The instance that serves a Gateway; undefined: none does. */
+  instanceOf(gateway: string): string | undefined;
   /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */
   references(): ReadonlySet<string>;
 };

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
 import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import { problemCodes, type Read } from '../problem.ts';
+import { readALB } from './alb.ts';
 import { hostile } from './arbitrary.ts';
 import { readAuthority } from './authority.ts';
 import { readBackendService } from './backendservice.ts';
@@ -35,6 +36,7 @@ const readers: readonly (readonly [KubeObject, (object: KubeObject) => Read<unkn
   [sampleOf('UDPRoute', samples.tlsSpec), readRoute],
   [sampleOf('ReferenceGrant', samples.grantSpec), readReferenceGrant],
   [sampleOf('BackendTLSPolicy', samples.policySpec), readBackendTLSPolicy],
+  [sampleOf('ALB', samples.albSpec), readALB],
   [sampleOf('Service', samples.serviceSpec), readBackendService],
   [
     sampleOf('Secret', undefined, { type: 'kubernetes.io/tls', data }),
@@ -63,7 +65,8 @@ function strays(model: unknown, path: string): readonly string[] {
 function isHarmless(text: string, path: string): boolean {
   if (/(headers|add|set)\[\d+\]\.(name|value)$/.test(path)) return /^[\t -~]+$/.test(text);
   if (/\.path(\.value)?$/.test(path)) return /^[!-~]*$/.test(text);
-  if (/hostnames?(\[\d+\])?$/.test(path)) return /^(\*\.)?[a-z0-9.-]*$/.test(text);
+  if (/hostnames?(\[\d+\])?$/.test(path) && path !== 'ALB.hostnames')
+    return /^(\*\.)?[a-z0-9.-]*$/.test(text);
   // Names of objects are looked up, messages are shown.
   const isSaid = /\.filters\[\d+\]\./.test(path) && !/\.backend\.|\.(message|field)$/.test(path);
   return !isSaid || /^[\t -~]*$/.test(text);

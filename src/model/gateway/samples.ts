@@ -189,6 +189,26 @@ export const tlsSpec = {
   rules: [{ name: 'only', backendRefs: [{ name: 'web', port: 443 }] }],
 };
 
+export const albSpec = {
+  replicas: 2,
+  network: {
+    mode: 'LoadBalancer',
+    addresses: ['192.0.2.1'],
+    loadBalancerClass: 'example.com/a',
+    externalTrafficPolicy: 'Cluster',
+    annotations: { 'example.com/a': 'b' },
+  },
+  http: { port: 8080 },
+  https: { port: 8443, certificate: 'cert' },
+  ingressClass: { name: 'team', default: true },
+  tenants: { namespaces: ['shop'], selector: { matchLabels: { team: 'a' } }, projects: ['one'] },
+  hostnames: 'GrantOnly',
+  quotas: { routes: 10, size: '4Mi', requestsPerSecond: 100, concurrency: 50 },
+  resources: { requests: { cpu: '100m' }, limits: { memory: '1Gi' } },
+  nodeSelector: { edge: 'true' },
+  tolerations: [{ key: 'edge', operator: 'Exists', effect: 'NoSchedule' }],
+};
+
 export const policySpec = {
   targetRefs: [{ group: '', kind: 'Service', name: 'web', sectionName: 'https' }],
   validation: {

@@ -81,6 +81,10 @@ export function actionOf(
     objection,
     partly: [],
   });
+  if (rule.closed === true) {
+    const intent = { ...base, refused: 503 as const, backends: [] };
+    return { intent, uses: [], refusals: resolver.refusals, partly: [] };
+  }
   // What a filter has to say is more exact than that the rule is unusable by it.
   if (isObjection(own)) return unserved(own);
   if (rule.unusable !== undefined) {
@@ -171,6 +175,7 @@ function externalAuthOf(
     allowedHeaders,
     allowedResponseHeaders,
     ...(forwardBody === undefined || forwardBody === 0 ? {} : { forwardBody }),
+    ...(filter.asIngress === undefined ? {} : { asIngress: filter.asIngress }),
   };
 }
 

@@ -2,9 +2,10 @@
 import type { GatewayBackendIntent } from '#intent/gateway.ts';
 import type { BackendPolicyModel } from '#model/gateway/policy-types.ts';
 import type { BackendServiceModel } from '#model/gateway/types.ts';
-import type { AttachedPolicies, BackendUse } from '../types.ts';
+import type { BackendUse } from '../types.ts';
 import { inForce, type Levels } from './levels.ts';
 import { type FieldsOf, merge } from './merge.ts';
+import type { AttachedPolicies } from './types.ts';
 
 export const backendFields: FieldsOf<BackendPolicyModel, BackendPolicyModel['settings']> = {
   of: ({ settings }) => settings,

@@ -2,7 +2,17 @@
 import { expect, test } from 'vitest';
 import type { TrafficPolicyModel } from '#model/gateway/policy-types.ts';
 import { backend, httpRoute, httpRule, service, trafficPolicy } from '../samples.ts';
-import { compiled, gateway, listener, listenerSet, objectOf, parent, reference, said } from '../testing.ts';
+import {
+  alb,
+  compiled,
+  gateway,
+  listener,
+  listenerSet,
+  objectOf,
+  parent,
+  said,
+  sharing,
+} from '../testing.ts';
 
 const rules = [
   httpRule({ name: 'first', backends: [backend('shop/web')] }),
@@ -16,14 +26,11 @@ const rules = [
 /** A Gateway that shares an ALB, a ListenerSet at it, and a route at both; the route that an Ingress was made into is at the Gateway. */
 function cluster(policy: readonly TrafficPolicyModel[], name = 'web') {
   return compiled({
+    alb: [alb('shop/lb', { http: { port: 8080 } })],
     gateway: [
       gateway('shop/edge', [listener('web HTTP/80'), listener('other HTTP/81')], {
         allowedListeners: { from: 'All' },
-        infrastructure: {
-          labels: {},
-          annotations: {},
-          parameters: reference('netloom.dev', 'ALB', 'shop/lb'),
-        },
+        ...sharing('shop/lb'),
       }),
     ],
     listenerSet: [listenerSet('shop/more', 'shop/edge', [listener('set HTTP/82')])],
@@ -40,7 +47,7 @@ function cluster(policy: readonly TrafficPolicyModel[], name = 'web') {
 
 /** What is in force of maxBody: by rule and listener. */
 function bodies(policy: readonly TrafficPolicyModel[], name?: string): Readonly<Record<string, unknown>> {
-  const intent = cluster(policy, name).intents.get('shop/edge');
+  const intent = cluster(policy, name).intents.get('shop/lb~alb');
   return Object.fromEntries(
     Object.entries(intent?.rules ?? {}).map(([key, { action }]) => {
       const [at = '', , , rule = ''] = key.split('|');
@@ -119,7 +126,7 @@ test('what an action and its policy are called says which policies hold', () => 
     policy('b', 'ListenerSet more', 2),
     policy('c', 'Gateway edge', 3),
   ];
-  const intent = cluster(policies).intents.get('shop/edge');
+  const intent = cluster(policies).intents.get('shop/lb~alb');
   expect(Object.keys(intent?.actions ?? {})).toEqual([
     'HTTPRoute/shop/web|0~^shop/c',
     'HTTPRoute/shop/web|0~shop/b+^shop/c',
@@ -136,7 +143,7 @@ test('the name stays short, however many policies there are, and the last of too
     }),
   );
   const { intents, statuses } = cluster(many);
-  const [[key, entry] = []] = Object.entries(intents.get('shop/edge')?.policies ?? {});
+  const [[key, entry] = []] = Object.entries(intents.get('shop/lb~alb')?.policies ?? {});
   expect(key?.length).toBeLessThanOrEqual(250);
   expect(entry?.access).toHaveLength(16);
   const last = statuses.get(`TrafficPolicy/${many[39]?.key}`);

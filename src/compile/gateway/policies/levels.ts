@@ -2,14 +2,16 @@
 import type { AttachedPolicy, TrafficPolicyModel, WAFPolicyModel } from '#model/gateway/policy-types.ts';
 import type { RouteModel } from '#model/gateway/types.ts';
 import { olderFirst } from '../age.ts';
-import type { AttachedPolicies, Listener } from '../types.ts';
+import { albOf } from '../instances/derived-gateway.ts';
+import type { Listener } from '../types.ts';
+import type { AttachedPolicies } from './types.ts';
 
 /** Policies of one level, the one that wins first. None is empty. */
 export type Levels<P extends AttachedPolicy> = readonly (readonly P[])[];
 
 /** Where requests are: taken by a rule of a route, at a listener. */
 export type Place = {
-  readonly listener: Pick<Listener, 'owner' | 'model'>;
+  readonly listener: Pick<Listener, 'owner' | 'model' | 'gateway' | 'instance'>;
   readonly route: Pick<RouteModel, 'kind' | 'key'>;
   /** Of the rule; one without a name is nobody's target. */
   readonly rule: string | undefined;
@@ -35,7 +37,7 @@ export const mostAtTarget = 16;
 
 /** Rule, route, Ingress, listener, ListenerSet, Gateway, ALB; undefined where there is none at all, as almost everywhere. */
 export function levelsAt(place: Place, policies: AttachedPolicies): PlacePolicies | undefined {
-  const found = targetsOf(place, policies).flatMap((each) => {
+  const found = targetsOf(place).flatMap((each) => {
     const { traffic, firewall } = policies.at(each.target);
     if (traffic.length + firewall.length === 0) return [];
     const { target, section, part } = each;
@@ -110,24 +112,23 @@ export function ingressOf({ key }: Pick<RouteModel, 'key'>): string | undefined 
   return at < 0 ? undefined : `Ingress/${key.slice(0, at)}`;
 }
 
-function targetsOf({ listener, route, rule }: Place, { outer }: AttachedPolicies): readonly Target[] {
+function targetsOf({ listener, route, rule }: Place): readonly Target[] {
   const id = `${route.kind}/${route.key}`;
   const ingress = ingressOf(route);
-  const around = outer(listener.owner);
-  const { name } = listener.model;
+  const { owner, gateway, instance = gateway, model } = listener;
+  const alb = albOf(instance);
   const own = (target: string, section?: string): Target => ({ target, section, part: 'own' });
-  const beyond = (target: string, section?: string): Target => ({
-    target,
-    section,
-    part: target.startsWith('ListenerSet/') ? 'between' : 'edge',
-  });
-  // The listeners of an ALB are those of the Gateway that is made of it.
-  const owners = around[0]?.endsWith('~alb') === true ? around : around.slice(0, 1);
+  const between = (target: string, section?: string): Target => ({ target, section, part: 'between' });
+  const edge = (target: string, section?: string): Target => ({ target, section, part: 'edge' });
   return [
     ...(rule === undefined ? [] : [own(id, rule)]),
     own(id),
     ...(ingress === undefined ? [] : [own(ingress)]),
-    ...owners.map((target) => beyond(target, name)),
-    ...around.map((target) => beyond(target)),
+    ...(owner.kind === 'ListenerSet'
+      ? [between(`ListenerSet/${owner.key}`, model.name), between(`ListenerSet/${owner.key}`)]
+      : // The listeners of an ALB are those of the Gateway that is made of it.
+        [edge(gateway === instance && alb !== undefined ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
+    ...(gateway === instance && alb !== undefined ? [] : [edge(`Gateway/${gateway}`)]),
+    ...(alb === undefined ? [] : [edge(`ALB/${alb}`)]),
   ];
 }

@@ -149,7 +149,7 @@ function mirrorsOf(
 
 /** Without its backend nobody is let in. */
 function authOf({ value, policy }: Chosen<'externalAuth'>, resolve: ResolveAs): GatewayExternalAuth {
-  const { path, allowedHeaders, allowedResponseHeaders, forwardBody } = value;
+  const { path, allowedHeaders, allowedResponseHeaders, forwardBody, asIngress } = value;
   const protocol = value.protocol === 'GRPC' ? 'grpc' : 'http';
   const backend = resolve(policy, value.backend, protocol);
   return {
@@ -159,6 +159,7 @@ function authOf({ value, policy }: Chosen<'externalAuth'>, resolve: ResolveAs): 
     allowedHeaders,
     allowedResponseHeaders,
     ...(forwardBody === undefined || forwardBody === 0 ? {} : { forwardBody }),
+    ...(asIngress === undefined ? {} : { asIngress }),
   };
 }
 

@@ -8,13 +8,14 @@ import type {
 import type { Inputs } from '../inputs.ts';
 import type { Lookups } from '../lookups.ts';
 import type { Statuses } from '../status/statuses.ts';
-import type { EntryContext, GatewayCondition, GatewayInput, PolicyAncestor } from '../types.ts';
+import type { EntryContext, GatewayCondition, GatewayInput } from '../types.ts';
 import { backendFields } from './backend-policies.ts';
 import { firewallFields, firewallFindings } from './firewall.ts';
 import { policyConditions, targetNotFound } from './policy-conditions.ts';
 import { type Reach, targetStanding } from './policy-targets.ts';
 import { trafficFields } from './traffic.ts';
 import { trafficFindings, trafficIdle } from './traffic-findings.ts';
+import type { PolicyAncestor } from './types.ts';
 
 export type PolicyBook = {
   /** A policy is another one than before. */

@@ -1,6 +1,7 @@
 /** Whether what a policy is for is there, and at which of our Gateways. */
 import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
-import type { Asking } from '../inputs.ts';
+import { type Asking, gatewayNamed } from '../inputs.ts';
+import { albInstance } from '../instances/derived-gateway.ts';
 import { targetKey } from './levels.ts';
 
 export type TargetStanding = {
@@ -63,7 +64,7 @@ function sectionsOf(kind: string, key: string, ask: Asking): readonly string[] |
     case 'ListenerSet':
       return names(ask.get('listenerSet', key)?.listeners);
     case 'ALB':
-      return ask.get('alb', key) && (names(ask.get('gateway', `${key}~alb`)?.listeners) ?? []);
+      return ask.get('alb', key) && (names(ask.get('gateway', albInstance(key))?.listeners) ?? []);
     case 'Ingress':
       return ask.get('ingress', key) && [];
     default:
@@ -79,12 +80,12 @@ function gatewaysAt(kind: string, key: string, ask: Asking, reach: Reach): reado
     case 'Gateway':
       return ours(key);
     case 'ALB':
-      return ours(`${key}~alb`);
-    case 'ListenerSet':
-      return ask.attached
-        .outer({ kind, key, namespace: '' })
-        .filter((owner) => owner.startsWith('Gateway/'))
-        .flatMap((owner) => ours(owner.slice('Gateway/'.length)));
+      return ours(albInstance(key));
+    case 'ListenerSet': {
+      const set = ask.get('listenerSet', key);
+      const gateway = set && gatewayNamed(set.parent);
+      return gateway === undefined ? [] : ours(gateway);
+    }
     case 'Ingress':
       return ask.routesOf(`Ingress/${key}`).flatMap((route) => reach.gatewaysOfRoute(route));
     default:

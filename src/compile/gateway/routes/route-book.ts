@@ -5,7 +5,7 @@ import { createEntryContext } from '../entries/entry-context.ts';
 import type { Holding } from '../entries/holding.ts';
 import { routeEntries } from '../entries/route-entries.ts';
 import type { GatewayView } from '../gateway-view.ts';
-import type { Inputs } from '../inputs.ts';
+import { gatewayNamed, type Inputs } from '../inputs.ts';
 import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
 import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from '../types.ts';
@@ -32,7 +32,8 @@ export type RouteBookContext = {
   readonly lookups: Lookups;
   readonly inputs: Inputs;
   readonly views: ReadonlyMap<string, GatewayView>;
-  readonly holdingOf: (gateway: string) => Holding | undefined;
+  /** By instance. */
+  readonly holdingOf: (instance: string) => Holding | undefined;
   /** By `KIND/namespace/name`: what is said of the object may be something else. */
   readonly restate: (id: string) => void;
 };
@@ -46,7 +47,12 @@ type Known = {
   readonly parts: ReadonlyMap<string, Part>;
 };
 
-type Part = { readonly attachments: readonly Attachment[]; readonly conditions: readonly GatewayCondition[] };
+type Part = {
+  /** That its entries are in. */
+  readonly instance: string;
+  readonly attachments: readonly Attachment[];
+  readonly conditions: readonly GatewayCondition[];
+};
 
 export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: RouteBookContext): RouteBook {
   const { ask } = inputs;
@@ -63,15 +69,18 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
 
   const parentOf = (reference: ParentReference): Parent | undefined => {
     const { group, kind, namespace, name } = reference;
-    if (group !== gatewayGroup || (kind !== 'Gateway' && kind !== 'ListenerSet')) return undefined;
-    const key = `${namespace}/${name}`;
-    lookups.note(`parent ${kind}/${key}`);
-    const set = kind === 'ListenerSet' ? ask.get('listenerSet', key)?.parent : undefined;
-    const gateway = kind === 'Gateway' ? key : set && `${set.namespace}/${set.name}`;
+    const isSet = group === gatewayGroup && kind === 'ListenerSet';
+    const key = isSet ? `${namespace}/${name}` : gatewayNamed(reference);
+    if (key === undefined) return undefined;
+    const parent = `${isSet ? 'ListenerSet' : 'Gateway'}/${key}`;
+    lookups.note(`parent ${parent}`);
+    const set = isSet ? ask.get('listenerSet', key)?.parent : undefined;
+    const gateway = isSet ? set && gatewayNamed(set) : key;
     const view = gateway === undefined ? undefined : views.get(gateway);
     if (gateway === undefined || view === undefined) return undefined;
-    if (kind === 'ListenerSet' && !view.sets.has(key)) return undefined;
-    return { gateway, listeners: view.parents.get(`${kind}/${key}`)?.listeners ?? [] };
+    if (isSet && !view.sets.has(key)) return undefined;
+    const listeners = view.parents.get(parent)?.listeners ?? [];
+    return view.alb === undefined ? { gateway, listeners } : { gateway, listeners, alb: view.alb.key };
   };
 
   const lookAt = (id: string): void => {
@@ -106,8 +115,10 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
           route === undefined || own.length === 0
             ? undefined
             : computePart(id, route, gateway, own, wantedOf.size);
+        const old = before.parts.get(gateway)?.instance;
         if (part === undefined) release(id, gateway);
         else parts.set(gateway, part);
+        if (old !== undefined && old !== part?.instance) holdingOf(old)?.need(whoOf(id, gateway, old), {});
       }
     });
     if (gatewaysText(parts) !== gatewaysText(before.parts)) lookups.touch(`gateways of ${id}`);
@@ -141,20 +152,25 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     );
     const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
-    const entries = routeEntries(route, served, contextOf(gateway, asked), gateways);
-    holdingOf(gateway)?.need(id, served.length === 0 ? {} : entries.intent);
-    useBackends(id, gateway, served.length === 0 ? [] : entries.backends);
+    const instance = views.get(gateway)?.instance ?? gateway;
+    const entries = routeEntries(route, served, contextOf(instance, asked), gateways);
+    holdingOf(instance)?.need(whoOf(id, gateway, instance), served.length === 0 ? {} : entries.intent);
+    useBackends(id, gateway, instance, served.length === 0 ? [] : entries.backends);
     nameServices(id, gateway, served.length === 0 ? [] : asked);
-    return { attachments, conditions: entries.conditions };
+    return { instance, attachments, conditions: entries.conditions };
   };
   const release = (id: string, gateway: string): void => {
-    holdingOf(gateway)?.need(id, {});
-    useBackends(id, gateway, []);
+    useBackends(id, gateway, gateway, []);
     nameServices(id, gateway, []);
   };
 
-  const useBackends = (id: string, gateway: string, wanted: readonly BackendUse[]): void => {
-    const thing = ({ key }: BackendUse) => `${gateway} ${key}`;
+  const useBackends = (
+    id: string,
+    gateway: string,
+    instance: string,
+    wanted: readonly BackendUse[],
+  ): void => {
+    const thing = ({ key }: BackendUse) => `${instance} ${key}`;
     for (const use of wanted) uses.set(thing(use), use);
     const { added, removed } = backends.set(`${gateway} ${id}`, wanted.map(thing));
     for (const each of added) lookups.mark('backend', each);
@@ -177,17 +193,17 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
   };
 
   const computeBackend = (thing: string): void => {
-    const [gateway = ''] = thing.split(' ');
+    const [instance = ''] = thing.split(' ');
     const use = uses.get(thing);
     if (use === undefined) return;
     if (backends.of(thing).size === 0) {
       uses.delete(thing);
       lookups.forget('backend', thing);
-      holdingOf(gateway)?.need(`backend ${use.key}`, {});
+      holdingOf(instance)?.need(`backend ${use.key}`, {});
       return;
     }
-    const entries = lookups.track('backend', thing, () => backendEntries(use, contextOf(gateway)));
-    holdingOf(gateway)?.need(`backend ${use.key}`, entries);
+    const entries = lookups.track('backend', thing, () => backendEntries(use, contextOf(instance)));
+    holdingOf(instance)?.need(`backend ${use.key}`, entries);
   };
 
   return {
@@ -222,6 +238,11 @@ function servingGateways(parts: ReadonlyMap<string, Part> | undefined): readonly
 
 function gatewaysText(parts: ReadonlyMap<string, Part>): string {
   return servingGateways(parts).join(' ');
+}
+
+/** Of an instance that several Gateways share each has its own entries of a route. */
+function whoOf(id: string, gateway: string, instance: string): string {
+  return gateway === instance ? id : `${id} ${gateway}`;
 }
 
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */

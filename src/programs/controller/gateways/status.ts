@@ -2,13 +2,13 @@
 import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
+import type { PolicyAncestor } from '#compile/gateway/policies/types.ts';
 import {
   controllerName,
   type GatewayCondition,
   type GatewayStatus,
   type InstanceFacts,
   type ListenerStatus,
-  type PolicyAncestor,
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
 import type { ObjectReference, ParentReference } from '#model/gateway/types.ts';
