@@ -2,7 +2,9 @@
 import type { GatewayFirewall } from '../../../src/intent/gateway-policy.ts';
 import { type FirewallFinding, findingOf, targetPath } from '../main.ts';
 import { answer } from './answer.ts';
+import { clientOf } from './client.ts';
 import { ruleSetOf } from './firewall-sets.ts';
+import { refuse } from './guard.ts';
 import { inspectRequest } from './modsecurity.ts';
 import { C, currentRequest, headerOf, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
@@ -38,7 +40,7 @@ export function inspect(serving: Serving, firewall: GatewayFirewall): void {
   }
   if (isKnown && length > bodyLimit) {
     tell(serving, firewall, 413, [], 'body too large');
-    answer(pointer, 413);
+    refuse(serving, 'firewall', 413);
   }
   visit.serving = serving;
   ngx.exec('@firewall');
@@ -54,13 +56,25 @@ export function inspectWithBody(): Serving {
   ngx.req.read_body();
   const text = ngx.req.get_body_data();
   const path = text === undefined ? ngx.req.get_body_file() : undefined;
+  // What the location lets in may be more than the policy does, which couldn't be seen before it was there.
+  const most = serving.visit.mostBody;
+  if (most > 0 && sizeOf(text, path) > most) refuse(serving, 'body', 413);
   judge(serving, firewall, text !== undefined ? { text } : path !== undefined ? { path } : undefined);
   return serving;
 }
 
 export function firewallOf({ table, action }: Serving): GatewayFirewall | undefined {
   const key = action.intent.policy;
-  return key === undefined ? undefined : table.policies[key]?.firewall;
+  return key === undefined ? undefined : table.policies[key]?.intent.firewall;
+}
+
+function sizeOf(text: string | undefined, path: string | undefined): number {
+  if (text !== undefined) return text.length;
+  const [file] = path === undefined ? [undefined] : io.open(path, 'r');
+  if (file === undefined) return 0;
+  const [size] = file.seek('end');
+  file.close();
+  return size === undefined ? 0 : size;
 }
 
 /** Bytes that the client says; `undefined`: it doesn't say. */
@@ -89,7 +103,7 @@ function judge(
   const protocol = variable(pointer, 'server_protocol');
   const [made, value] = pcall(inspectRequest, set, {
     id: 'netloom',
-    client: textOf(variable(pointer, 'remote_addr')),
+    client: clientOf(serving).text,
     server: marker(),
     target,
     method,
@@ -110,7 +124,7 @@ function judge(
     if (finding !== undefined) findings.push(finding);
   }
   tell(serving, firewall, status, findings, undefined);
-  if (status !== 0 && firewall.mode === 'block') answer(pointer, status);
+  if (status !== 0 && firewall.mode === 'block') refuse(serving, 'firewall', status);
 }
 
 let word = '';
@@ -157,7 +171,7 @@ function tell(
       status !== 0 && firewall.mode === 'block' ? 'blocked' : cause === undefined ? 'detected' : 'failed',
     status: status === 0 || firewall.mode === 'detect' ? undefined : status,
     cause,
-    client: textOf(variable(pointer, 'remote_addr')),
+    client: clientOf(serving).text,
     method,
     host,
     // Queries are full of what is nobody's business.

@@ -22,6 +22,8 @@ const domains = [
   'identities',
   'policies',
   'firewallRules',
+  'users',
+  'tenants',
 ];
 
 let table: RouterTable = createTable();

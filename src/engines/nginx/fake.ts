@@ -103,6 +103,8 @@ type References = {
   readonly backends?: readonly { readonly backend?: string }[];
   readonly mirrors?: readonly { readonly backend: string }[];
   readonly externalAuth?: { readonly backend?: string };
+  readonly policy?: string;
+  readonly basicAuth?: { readonly users?: string };
 };
 
 /** Throws when an entry names what isn't there. */
@@ -115,6 +117,8 @@ function refuseDangling(held: ReadonlyMap<string, Entry>): void {
       domain === 'rules' ? `actions/${refers.action}` : undefined,
       ...(domain === 'listeners' ? (refers.certificates ?? []).map((name) => `certificates/${name}`) : []),
       refers.clientValidation === undefined ? undefined : `authorities/${refers.clientValidation.authority}`,
+      refers.policy === undefined ? undefined : `policies/${refers.policy}`,
+      refers.basicAuth?.users === undefined ? undefined : `users/${refers.basicAuth.users}`,
       ...(domain === 'actions' || domain === 'streams' ? backendsOf(refers) : []),
     ];
     for (const name of wanted)
