@@ -6,6 +6,7 @@ export * from './buckets.ts';
 export * from './cells.ts';
 export * from './clients.ts';
 export * from './cors.ts';
+export * from './firewall.ts';
 export * from './match.ts';
 export * from './names.ts';
 export * from './passwords.ts';

@@ -66,8 +66,8 @@ export function redirectLocation(
       ? request.path
       : rewrittenPath(redirect.path, request.path, rule, request.path, capturesOf);
   const authority = port === usual ? host : `${host}:${port}`;
-  const kept = redirect.withoutQuery === true ? undefined : request.query;
   const mark = path.indexOf('?') === -1 ? '?' : '&';
+  const kept = redirect.withoutQuery === true ? undefined : request.query;
   const query = kept === undefined || kept === '' ? '' : `${mark}${kept}`;
   return `${scheme}://${authority}${path}${query}`;
 }

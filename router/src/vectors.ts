@@ -2,6 +2,7 @@
  * The router's functions by name, answering in text: the same questions (`vectors/`, random ones in tests) are put to it in Node and in LuaJIT.
  * No question needs PCRE: a pattern here is a literal, or a literal's beginning and `.*`.
  */
+
 import type {
   GatewayBackendIntent,
   GatewayChange,
@@ -10,6 +11,7 @@ import type {
   GatewayPathChange,
   GatewayRedirect,
 } from '../../src/intent/gateway.ts';
+import type { GatewayFirewall } from '../../src/intent/gateway-policy.ts';
 import { parseAddress } from './addresses.ts';
 import { grpcStatus, isGRPC, isRetried, retryClass, retryCodes } from './answers.ts';
 import {
@@ -23,6 +25,7 @@ import {
   sessionToken,
 } from './backends.ts';
 import { type CORSHeader, corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
+import { findingOf, firewallDirectives } from './firewall.ts';
 import { findCertificate, findListener, findRule, findStream } from './match.ts';
 import { hashKind } from './passwords.ts';
 import { normalisePath, targetPath, targetQuery } from './paths.ts';
@@ -130,6 +133,8 @@ export type Questions = {
   readonly retries: { readonly codes: readonly number[]; readonly code: number };
   readonly grpcStatus: number;
   readonly isGRPC: string;
+  readonly firewall: { readonly firewall: GatewayFirewall; readonly known: readonly number[] };
+  readonly finding: { readonly line: string; readonly server: string };
   readonly mirrored: { readonly share: number; readonly dice: number };
 };
 
@@ -186,8 +191,16 @@ export function answer(question: Question): string {
     return `${retries} ${retryCodes(retries).join(',')} ${isRetried(retries, question.input.code)}`;
   }
   if (call === 'grpcStatus') return `${grpcStatus(question.input)}`;
+  if (call === 'firewall') return said(firewallDirectives(question.input.firewall, question.input.known));
+  if (call === 'finding') return findingText(question.input);
   if (call === 'isGRPC') return `${isGRPC(question.input)}`;
   return `${isMirrored(question.input.share, question.input.dice)}`;
+}
+
+function findingText(input: Questions['finding']): string {
+  const finding = findingOf(input.line, input.server);
+  if (finding === undefined) return '-';
+  return `${finding.id} ${finding.severity} ${finding.tags.join(',')} ${finding.message} ${finding.matched}`;
 }
 
 type Asked = RouterRequest & {

@@ -31,6 +31,7 @@ import { subnetKind } from './kinds/subnet.ts';
 import { tcpRouteKind } from './kinds/tcproute.ts';
 import { tlsRouteKind } from './kinds/tlsroute.ts';
 import { udpRouteKind } from './kinds/udproute.ts';
+import { wafPolicyKind } from './kinds/wafpolicy.ts';
 
 export const kinds: readonly KindDefinition[] = [
   subnetKind,
@@ -60,6 +61,7 @@ export const kinds: readonly KindDefinition[] = [
   udpRouteKind,
   referenceGrantKind,
   backendTLSPolicyKind,
+  wafPolicyKind,
   albKind,
   alb2Kind,
   frontendKind,

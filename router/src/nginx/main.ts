@@ -14,6 +14,7 @@ import { pause } from './pause.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
 import { enterWorker, shareCells } from './shared-cells.ts';
+import { serveInspected } from './steps.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { millisecondsLeft, visitOf } from './visits.ts';
@@ -77,6 +78,7 @@ export {
   sayStatus,
   serve,
   serveAside,
+  serveInspected,
   serveLast,
   takeChange,
   tellCounts,

@@ -5,6 +5,7 @@
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
 import type { ConfigurationCopy } from './body-limit.ts';
+import type { Serving } from './serving.ts';
 
 export type Visit = {
   /** What names it in metrics; undefined: no rule took it. */
@@ -34,6 +35,8 @@ export type Visit = {
   judge: RouterBackend | undefined;
   /** What that says of the answer. */
   judged: readonly JudgedHeader[] | undefined;
+  /** While its body is read. */
+  serving: Serving | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
   children: number[] | undefined;
   /** Who asks, once somebody wants to know. */
@@ -80,6 +83,7 @@ export function beginVisit(key: number): Visit {
           next: undefined,
           judge: undefined,
           judged: undefined,
+          serving: undefined,
           children: undefined,
           client: undefined,
           inside: undefined,
@@ -135,6 +139,7 @@ export function endVisit(key: number, visit: Visit): void {
   visit.next = undefined;
   visit.judge = undefined;
   visit.judged = undefined;
+  visit.serving = undefined;
   visit.client = undefined;
   visit.refusal = 0;
   visit.mostBody = 0;

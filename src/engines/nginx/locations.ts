@@ -24,6 +24,13 @@ export function printLocations(): string {
     ...location('@h2c', [...plain, ...grpc]),
     ...location('@h2c_timed', [...timed, ...grpc]),
     ...location('@failed', ['internal;', 'content_by_lua_block { netloom.failed() }']),
+    '# Requests whose bodies the firewall looks at; a longer one gets 413.',
+    ...location('@firewall', [
+      'internal;',
+      'client_max_body_size 1m;',
+      'client_body_buffer_size 256k;',
+      'rewrite_by_lua_block { netloom.serveInspected() }',
+    ]),
     '# External authorization.',
     ...location('= netloom-auth', [
       'internal;',
