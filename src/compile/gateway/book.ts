@@ -6,6 +6,9 @@
 import type { GatewayIntent } from '#intent/gateway.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
+import { alb2Of, frontendOf } from '../alauda/names.ts';
+import { createAlaudaStage } from '../alauda/stage.ts';
+import { createIngressStage } from '../ingress/stage.ts';
 import { createEntryContext, policyContext } from './entries/entry-context.ts';
 import { createHolding, type Holding } from './entries/holding.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
@@ -23,14 +26,14 @@ import { acceptedGateway, gatewayStatus, type StatusContext } from './status/gat
 import { hostnameGrantStatus } from './status/hostname-grant-status.ts';
 import { acceptedSet, listenerSetStatus } from './status/listener-set-status.ts';
 import { createStatuses } from './status/statuses.ts';
-import { createFirstHolders } from './tenancy/first-holders.ts';
-import { isListenerClaim } from './tenancy/listener-claims.ts';
+import { createNameClaims } from './tenancy/name-claims.ts';
 import {
   controllerName,
   type GatewayBook,
   type GatewayChanges,
   type GatewayInput,
   type GatewaySlots,
+  type GatewayStatus,
 } from './types.ts';
 
 /** A policy's status has room for this many (the CRD's limit). */
@@ -55,13 +58,9 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     return holdings.get(instance);
   };
   const restate = (id: string): void => lookups.mark('status', id);
-  const holders = createFirstHolders();
+  const names = createNameClaims(lookups);
+  const { holders } = names;
   const routes = createRouteBook({ lookups, inputs, views, holders, holdingOf, restate });
-  const held = (id: string, instance: string, hostname: string): string | undefined => {
-    lookups.note(`held ${id}`);
-    return holders.lost(id, instance).get(hostname);
-  };
-
   const reach = {
     isOurs(gateway: string): boolean {
       lookups.note(`parent Gateway/${gateway}`);
@@ -76,14 +75,15 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     statuses,
     reach,
     createEntryContext(ask, views, lookups)(''),
+    (key, conditions) => ingresses.judged(key, conditions),
   );
 
   const lookAtInstance = (key: string): void => {
     const before = instances.get(key);
-    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, held, before));
+    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, names.held, before));
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
-    claimNames(before, after);
+    names.claim(before, after);
     if (after === undefined) instances.delete(key);
     else instances.set(key, after);
     if (after?.runs === true) {
@@ -119,26 +119,6 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     if (before?.clientCertificate !== after?.clientCertificate) lookups.touch(`clientCertificate ${key}`);
   };
 
-  const claimNames = (before: InstanceView | undefined, after: InstanceView | undefined): void => {
-    for (const id of before?.claims.keys() ?? [])
-      if (after?.claims.has(id) !== true) holders.set(id, undefined, new Map());
-    for (const [id, { claimant, instance, hostname }] of after?.claims ?? [])
-      holders.set(id, claimant, new Map([[instance, [hostname]]]));
-  };
-  /** Who holds a hostname decides which listeners there are, but not what anybody claims: the second turn is the last. */
-  const settleClaims = (): void => {
-    let due = lookups.take('gateway');
-    do {
-      for (const key of due) lookAtInstance(key);
-      routes.claim();
-      for (const id of holders.settle()) {
-        if (isListenerClaim(id)) lookups.touch(`held ${id}`);
-        else routes.touch(id);
-      }
-      due = lookups.take('gateway');
-    } while (due.length > 0);
-  };
-
   const contextOf = (view: GatewayView): StatusContext => {
     const facts = ask.facts(view.instance);
     return {
@@ -160,18 +140,25 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   const sayALB = (key: string): void => {
     const instance = instances.get(albInstance(key));
     const view = views.get(albInstance(key));
-    if (view === undefined || instance === undefined) statuses.leave(`ALB/${key}`);
-    else statuses.say(`ALB/${key}`, view.model.generation, albStatus(key, instance, contextOf(view)));
+    const id = alb2Of(key) === undefined ? `ALB/${key}` : `ALB2/${alb2Of(key)}`;
+    if (view === undefined || instance === undefined) statuses.leave(id);
+    else statuses.say(id, view.model.generation, restated(albStatus(key, instance, contextOf(view))));
   };
-  const saySet = (key: string): void => {
+  const restated = (status: GatewayStatus | undefined) => status && (alauda.restated(status) ?? status);
+  const setStatus = (key: string): GatewayStatus | undefined => {
     const model = inputs.peek('listenerSet', key);
     const gateway = model && gatewayNamed(model.parent);
     const view = gateway === undefined ? undefined : views.get(gateway);
-    if (model === undefined || gateway === undefined || view?.sets.has(key) !== true) {
-      statuses.leave(`ListenerSet/${key}`);
-      return;
-    }
-    statuses.say(`ListenerSet/${key}`, model.generation, listenerSetStatus(model, view, contextOf(view)));
+    return model === undefined || view?.sets.has(key) !== true
+      ? undefined
+      : listenerSetStatus(model, view, contextOf(view));
+  };
+  const saySet = (key: string): void => {
+    const frontend = frontendOf(key);
+    const id = frontend === undefined ? `ListenerSet/${key}` : `Frontend/${frontend}`;
+    const status = setStatus(key);
+    if (status === undefined) statuses.leave(id);
+    else statuses.say(id, inputs.peek('listenerSet', key)?.generation, restated(status));
   };
   const sayClass = (key: string): void => {
     const model = inputs.peek('class', key);
@@ -186,6 +173,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   const say = (id: string): void => {
     const slash = id.indexOf('/');
     const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
+    if (ingresses.isPart(key)) return;
     const alb = albOf(key);
     if (kind === 'Gateway' && alb !== undefined) sayALB(alb);
     else if (kind === 'Gateway') sayGateway(key);
@@ -225,6 +213,27 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     lookups.mark('gateway', albInstance(key));
   };
 
+  const put: GatewayBook['set'] = (kind, key, value) => {
+    if (!inputs.set(kind, key, value)) return;
+    if (kind === 'policy' || kind === 'wafPolicy' || kind === 'backendPolicy') policies.mark(kind, key);
+    if (kind === 'alb') derive(key, value as ALBModel | undefined);
+    const stage = stageOf[kind];
+    if (stage === undefined) return;
+    lookups.mark(
+      stage,
+      stage === 'status' ? `${statusKind[kind]}/${key}` : stage === 'alauda' ? `${kind} ${key}` : key,
+    );
+  };
+  const alauda = createAlaudaStage({ lookups, ask, put, restate, say: statuses.say });
+  const ingresses = createIngressStage({
+    lookups,
+    ask,
+    put,
+    say: statuses.say,
+    leave: statuses.leave,
+    statusOf: (kind, key) => (kind === 'route' ? routes.status(key) : setStatus(key)),
+  });
+
   const takeInstances = (): GatewayChanges['instances'] => {
     const changes = new Map<string, ReturnType<Holding['take']>>();
     for (const key of [...touched].sort()) {
@@ -242,20 +251,17 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   };
 
   return {
-    set(kind, key, value) {
-      if (!inputs.set(kind, key, value)) return;
-      if (kind === 'policy' || kind === 'wafPolicy' || kind === 'backendPolicy') policies.mark(kind, key);
-      if (kind === 'alb') derive(key, value as ALBModel | undefined);
-      const stage = stageOf[kind];
-      if (stage !== undefined) lookups.mark(stage, stage === 'status' ? `${statusKind[kind]}/${key}` : key);
-    },
+    set: put,
     setFacts: (instance, facts) => inputs.setFacts(instance, facts),
     settle() {
-      settleClaims();
+      alauda.settle();
+      ingresses.settle();
+      names.settle(lookAtInstance, routes);
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
       policies.settle();
+      ingresses.say();
       return { instances: takeInstances(), statuses: statuses.take() };
     },
     whole: (instance): GatewayIntent | undefined => holdings.get(instance)?.whole(),
@@ -269,7 +275,12 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
 }
 
 /** What is due as soon as an object is set, besides those who looked at it. */
-const stageOf: { readonly [K in GatewayInput]?: 'gateway' | 'route' | 'policy' | 'status' } = {
+const stageOf: {
+  readonly [K in GatewayInput]?: 'alauda' | 'ingress' | 'gateway' | 'route' | 'policy' | 'status';
+} = {
+  alb2: 'alauda',
+  frontend: 'alauda',
+  ingress: 'ingress',
   class: 'status',
   gateway: 'gateway',
   listenerSet: 'status',
