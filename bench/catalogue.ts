@@ -11,6 +11,7 @@ import { path } from './path.ts';
 import { policy } from './policy.ts';
 import { policyCompute } from './policy-compute.ts';
 import { serviceChanges } from './services.ts';
+import { waf } from './waf.ts';
 
 export const benches: readonly Bench[] = [
   cni,
@@ -22,6 +23,7 @@ export const benches: readonly Bench[] = [
   loadBalancer,
   gateway,
   gatewayPolicies,
+  waf,
   memory,
   lab,
 ];

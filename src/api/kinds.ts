@@ -2,6 +2,7 @@
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
 import { albKind } from './kinds/alb.ts';
+import { alb2Kind } from './kinds/alb2.ts';
 import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
 import { bfdProfileKind } from './kinds/bfdprofile.ts';
@@ -12,6 +13,7 @@ import { blockClaimKind } from './kinds/blockclaim.ts';
 import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
 import { communityKind } from './kinds/community.ts';
 import { configurationStateKind } from './kinds/configurationstate.ts';
+import { frontendKind } from './kinds/frontend.ts';
 import { gatewayKind } from './kinds/gateway.ts';
 import { gatewayClassKind } from './kinds/gatewayclass.ts';
 import { grpcRouteKind } from './kinds/grpcroute.ts';
@@ -22,12 +24,14 @@ import { l2AdvertisementKind } from './kinds/l2advertisement.ts';
 import { listenerSetKind } from './kinds/listenerset.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { referenceGrantKind } from './kinds/referencegrant.ts';
+import { ruleKind } from './kinds/rule.ts';
 import { serviceBGPStatusKind } from './kinds/servicebgpstatus.ts';
 import { serviceL2StatusKind } from './kinds/servicel2status.ts';
 import { subnetKind } from './kinds/subnet.ts';
 import { tcpRouteKind } from './kinds/tcproute.ts';
 import { tlsRouteKind } from './kinds/tlsroute.ts';
 import { udpRouteKind } from './kinds/udproute.ts';
+import { wafPolicyKind } from './kinds/wafpolicy.ts';
 
 export const kinds: readonly KindDefinition[] = [
   subnetKind,
@@ -57,5 +61,9 @@ export const kinds: readonly KindDefinition[] = [
   udpRouteKind,
   referenceGrantKind,
   backendTLSPolicyKind,
+  wafPolicyKind,
   albKind,
+  alb2Kind,
+  frontendKind,
+  ruleKind,
 ];

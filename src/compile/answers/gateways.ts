@@ -125,8 +125,12 @@ function isOf(status: GatewayStatus, gateways: ReadonlySet<string>, sets: Readon
       return status.ancestors.some((each) => each.gateway !== undefined && gateways.has(each.gateway));
     case 'Ingress':
       return status.instances.some((each) => gateways.has(each));
+    case 'ALB2':
+      return gateways.has(status.instance);
     case 'ALB':
       return gateways.has(albInstance(status.key));
+    case 'Frontend':
+    case 'Rule':
     case 'HostnameGrant':
       return false;
     default:
@@ -220,6 +224,9 @@ function problemsOf(status: GatewayStatus, gateways: ReadonlySet<string>): reado
     case 'ALB':
     case 'HostnameGrant':
       return wrongIn(status.conditions, object);
+    case 'ALB2':
+    case 'Frontend':
+    case 'Rule':
     case 'Ingress':
       return status.problems.map(({ field, message }) => `${object}: ${field}: ${message}`);
     case 'BackendTLSPolicy':

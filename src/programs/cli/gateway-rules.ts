@@ -1,6 +1,10 @@
 /** What the controller may do for Gateways, beyond what it may do anyway; and the GatewayClass that comes with Netloom. */
+import { alaudaGroup } from '#api/kinds/alaudaparts.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
+import { frontendKind } from '#api/kinds/frontend.ts';
 import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import { ruleKind } from '#api/kinds/rule.ts';
 import type { KubeObject } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
 
@@ -31,6 +35,16 @@ export const gatewayRules: readonly object[] = [
   {
     apiGroups: [gatewayGroup],
     resources: read.filter((name) => name !== 'referencegrants').map((name) => `${name}/status`),
+    verbs: ['patch'],
+  },
+  {
+    apiGroups: [alaudaGroup],
+    resources: [alb2Kind.plural, frontendKind.plural, ruleKind.plural],
+    verbs: watch,
+  },
+  {
+    apiGroups: [alaudaGroup],
+    resources: [`${alb2Kind.plural}/status`, `${frontendKind.plural}/status`],
     verbs: ['patch'],
   },
   { apiGroups: [group], resources: ['albs'], verbs: watch },

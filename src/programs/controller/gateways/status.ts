@@ -80,6 +80,11 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
       };
     case 'HostnameGrant':
       return { conditions: merged(held.conditions, status.conditions, view) };
+    case 'ALB2':
+      return alb2Fields(status, addresses);
+    case 'Frontend':
+      return { instances: { netloom: { conflict: status.conflict } } };
+    case 'Rule':
     case 'Ingress':
       return {};
     case 'BackendTLSPolicy':
@@ -90,6 +95,18 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
     default:
       return { parents: parentsOf(status.parents, view) };
   }
+}
+
+/** What ALB's own console shows of an ALB2. */
+function alb2Fields(
+  { waits }: Extract<GatewayStatus, { readonly kind: 'ALB2' }>,
+  addresses: InstanceFacts['addresses'],
+): Readonly<Record<string, unknown>> {
+  const ips = addresses.flatMap(({ type, value }) => (type === 'IPAddress' ? [value] : []));
+  const [ipv6, ipv4] = [ips.filter((each) => each.includes(':')), ips.filter((each) => !each.includes(':'))];
+  const host = addresses.flatMap(({ type, value }) => (type === 'Hostname' ? [value] : []));
+  const address = { ok: addresses.length > 0, msg: [...ipv4, ...ipv6, ...host].join(','), ipv4, ipv6, host };
+  return { state: waits === undefined ? 'Running' : 'Progressing', reason: waits ?? '', detail: { address } };
 }
 
 /** What is left when nothing of ours is to be there any more; undefined: the object is as it may be. */
