@@ -2,6 +2,7 @@
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
 import { albKind } from './kinds/alb.ts';
+import { alb2Kind } from './kinds/alb2.ts';
 import { backendPolicyKind } from './kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
@@ -13,6 +14,7 @@ import { blockClaimKind } from './kinds/blockclaim.ts';
 import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
 import { communityKind } from './kinds/community.ts';
 import { configurationStateKind } from './kinds/configurationstate.ts';
+import { frontendKind } from './kinds/frontend.ts';
 import { gatewayKind } from './kinds/gateway.ts';
 import { gatewayClassKind } from './kinds/gatewayclass.ts';
 import { grpcRouteKind } from './kinds/grpcroute.ts';
@@ -23,6 +25,7 @@ import { l2AdvertisementKind } from './kinds/l2advertisement.ts';
 import { listenerSetKind } from './kinds/listenerset.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { referenceGrantKind } from './kinds/referencegrant.ts';
+import { ruleKind } from './kinds/rule.ts';
 import { serviceBGPStatusKind } from './kinds/servicebgpstatus.ts';
 import { serviceL2StatusKind } from './kinds/servicel2status.ts';
 import { subnetKind } from './kinds/subnet.ts';
@@ -30,6 +33,7 @@ import { tcpRouteKind } from './kinds/tcproute.ts';
 import { tlsRouteKind } from './kinds/tlsroute.ts';
 import { trafficPolicyKind } from './kinds/trafficpolicy.ts';
 import { udpRouteKind } from './kinds/udproute.ts';
+import { wafPolicyKind } from './kinds/wafpolicy.ts';
 
 export const kinds: readonly KindDefinition[] = [
   subnetKind,
@@ -59,7 +63,11 @@ export const kinds: readonly KindDefinition[] = [
   udpRouteKind,
   referenceGrantKind,
   backendTLSPolicyKind,
+  wafPolicyKind,
   albKind,
   trafficPolicyKind,
   backendPolicyKind,
+  alb2Kind,
+  frontendKind,
+  ruleKind,
 ];

@@ -1,5 +1,11 @@
 /** What the controller may do for Gateways, beyond what it may do anyway; and the GatewayClass that comes with Netloom. */
+
+import { group } from '#api/kind.ts';
+import { alaudaGroup } from '#api/kinds/alaudaparts.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
+import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import { ruleKind } from '#api/kinds/rule.ts';
 import type { KubeObject } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
 
@@ -32,7 +38,21 @@ export const gatewayRules: readonly object[] = [
     resources: read.filter((name) => name !== 'referencegrants').map((name) => `${name}/status`),
     verbs: ['patch'],
   },
+  {
+    apiGroups: [alaudaGroup],
+    resources: [alb2Kind.plural, frontendKind.plural, ruleKind.plural],
+    verbs: watch,
+  },
+  {
+    apiGroups: [alaudaGroup],
+    resources: [`${alb2Kind.plural}/status`, `${frontendKind.plural}/status`],
+    verbs: ['patch'],
+  },
+  { apiGroups: [group], resources: ['albs'], verbs: watch },
+  { apiGroups: [group], resources: ['albs/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
+  // Addresses of nodes, which its load balancers may have.
+  { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: watch },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },

@@ -1,5 +1,6 @@
 /** Watches the objects that gateways are made of, and tells of each as a model. */
 import { endpointSliceType, namespaceType, serviceType } from '#api/core.ts';
+import { albKind } from '#api/kinds/alb.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
@@ -14,6 +15,7 @@ import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
+import { readALB } from '#model/gateway/alb.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
@@ -86,6 +88,7 @@ const gatewayAPI: readonly Row[] = [
   row(udpRouteKind, 'route', readRoute),
   row(referenceGrantKind, 'grant', readReferenceGrant, false),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
+  row(albKind, 'alb', readALB),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
