@@ -7,6 +7,7 @@ import { problemCodes, type Read } from '../problem.ts';
 import { readALB } from './alb.ts';
 import { hostile } from './arbitrary.ts';
 import { readAuthority } from './authority.ts';
+import { readBackendPolicy } from './backendpolicy.ts';
 import { readBackendService } from './backendservice.ts';
 import { readBackendTLSPolicy } from './backendtlspolicy.ts';
 import { readCertificate } from './certificate.ts';
@@ -18,6 +19,8 @@ import { readReferenceGrant } from './referencegrant.ts';
 import { regexProblem } from './regex.ts';
 import { readRoute } from './route.ts';
 import * as samples from './samples.ts';
+import { readTrafficPolicy } from './trafficpolicy.ts';
+import { readUsers } from './users.ts';
 
 const data = {
   'tls.crt': 'LS0tLS1CRUdJTiBY',
@@ -45,6 +48,9 @@ const readers: readonly (readonly [KubeObject, (object: KubeObject) => Read<unkn
     readHostnameGrant,
   ],
   [sampleOf('ALB', samples.albSpec), readALB],
+  [sampleOf('TrafficPolicy', samples.trafficSpec), readTrafficPolicy],
+  [sampleOf('BackendPolicy', samples.backendPolicySpec), readBackendPolicy],
+  [sampleOf('Secret', undefined, { data: { auth: btoa(samples.passwordFile) } }), readUsers],
   [sampleOf('Service', samples.serviceSpec), readBackendService],
   [
     sampleOf('Secret', undefined, { type: 'kubernetes.io/tls', data }),

@@ -12,6 +12,7 @@ import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
+import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
@@ -25,6 +26,7 @@ import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
 import { readIngress } from '#model/ingress/ingress.ts';
 import { readIngressClass } from '#model/ingress/ingressclass.ts';
 import type { Problem, Read } from '#model/problem.ts';
@@ -93,6 +95,7 @@ const gatewayAPI: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant, false),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
   row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
