@@ -1,8 +1,9 @@
 /** What the controller may do for Gateways, beyond what it may do anyway; and the GatewayClass that comes with Netloom. */
+
+import { group } from '#api/kind.ts';
 import { alaudaGroup } from '#api/kinds/alaudaparts.ts';
 import { alb2Kind } from '#api/kinds/alb2.ts';
 import { frontendKind } from '#api/kinds/frontend.ts';
-import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import { ruleKind } from '#api/kinds/rule.ts';
 import type { KubeObject } from '#api/object.ts';

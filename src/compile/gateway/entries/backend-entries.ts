@@ -2,8 +2,8 @@
 import type { GatewayBackendIntent, GatewayIdentityIntent } from '#intent/gateway.ts';
 import type { BackendServiceModel } from '#model/gateway/types.ts';
 import type { EndpointModel, EndpointSliceModel } from '#model/service.ts';
-import { backendSettings } from '../policies/backend-policies.ts';
 import { certificateIntent } from '../listeners/listeners.ts';
+import { backendSettings } from '../policies/backend-policies.ts';
 import type { BackendEntries, BackendEntriesOf, BackendTLS, BackendUse, EntryContext } from '../types.ts';
 
 /** Empty when the Service or the policy has gone since its route was looked at: then the route is looked at again, too. */

@@ -83,6 +83,7 @@ export function startStatusWriter({
       generation,
       ...(status.kind === 'Gateway' ? { addresses: addresses(status.key) } : {}),
       ...(status.kind === 'ALB' ? { addresses: addresses(albInstance(status.key)) } : {}),
+      ...(status.kind === 'ALB2' ? { addresses: addresses(status.instance) } : {}),
       now: new Date(),
     });
   };
