@@ -7,6 +7,7 @@ import type {
 } from '../../src/intent/gateway.ts';
 import { retryClass } from './answers.ts';
 import type { Dictionary } from './dictionary.ts';
+import type { RouterTenant } from './policies.ts';
 
 /** Backends by weight: one of them is drawn by `chooseBackend`. */
 export type RouterChoices<B extends { readonly weight: number } = GatewayWeightedBackend> = {
@@ -21,7 +22,12 @@ export type RouterAction = RouterChoices & {
   readonly intent: GatewayActionIntent;
   /** As in retryClass; 0: nothing is tried again. */
   readonly retryClass: number;
-  /** Nothing is changed on the way in or out, whichever backend is drawn: no filter, redirect, CORS, mirror, authorization, persistence. */
+  /** Whose route it is, if the whole of what that namespace has here is limited. */
+  readonly tenant: RouterTenant | undefined;
+  /**
+   * Nothing is asked of a request, and nothing changed on the way in or out, whichever backend is drawn: no policy, filter, redirect, CORS,
+   * mirror, authorization, persistence.
+   */
   readonly plain: boolean;
 };
 
@@ -49,8 +55,14 @@ export type RouterEndpoint = {
   readonly name: string;
 };
 
-export function prepareAction(key: string, intent: GatewayActionIntent): RouterAction {
+export function prepareAction(
+  key: string,
+  intent: GatewayActionIntent,
+  tenants: Dictionary<RouterTenant>,
+): RouterAction {
   const cumulative = sums(intent.backends);
+  const namespace = intent.origin.namespace;
+  const tenant = namespace === undefined ? undefined : tenants[namespace];
   return {
     key,
     intent,
@@ -58,7 +70,8 @@ export function prepareAction(key: string, intent: GatewayActionIntent): RouterA
     cumulative,
     total: totalOf(cumulative),
     retryClass: intent.retry === undefined ? 0 : retryClass(intent.retry.codes),
-    plain: isPlain(intent),
+    tenant,
+    plain: tenant === undefined && isPlain(intent),
   };
 }
 
@@ -95,9 +108,11 @@ function totalOf(cumulative: readonly number[]): number {
 }
 
 function isPlain(intent: GatewayActionIntent): boolean {
+  if (intent.policy !== undefined) return false;
   if (intent.filters !== undefined || intent.redirect !== undefined || intent.cors !== undefined)
     return false;
   if (intent.mirrors !== undefined && intent.mirrors.length > 0) return false;
+  if (intent.policy !== undefined) return false;
   if (intent.externalAuth !== undefined || intent.persistence !== undefined) return false;
   for (let at = 0; at < intent.backends.length; at++) {
     const backend = intent.backends[at]!;

@@ -50,6 +50,7 @@ export const problemCodes = [
   'NodeReplaced',
   'NotCarried',
   'NotHeld',
+  'NotServed',
   'NotSupported',
   'OutsideSubnet',
   'Overlap',

@@ -191,6 +191,10 @@ export const catalogue = {
     "A gateway's pods can't hold all that its routes say.",
     'See the message: what is named there is not served; the rest is.',
   ),
+  NotServed: unmet(
+    'An Ingress, or a part of it, is served by nobody.',
+    'See the message: its class, the tenants of the ALB, or who holds the hostname.',
+  ),
   NotSupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
   OutsideSubnet: unmet(
     'A block is not part of its Subnet.',

@@ -3,6 +3,7 @@ import { answer } from './answer.ts';
 import { endAside, serveAside } from './aside.ts';
 import { prepareQuestion } from './authorize.ts';
 import { balance } from './balance.ts';
+import { dropRetired, limitBodyHere } from './body-limit.ts';
 import { lookWhetherClosing } from './closing.ts';
 import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
 import { countRequest, tellCounts, writeCounts } from './count.ts';
@@ -12,6 +13,8 @@ import { afterMirrors, mirror } from './mirror.ts';
 import { pause } from './pause.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
+import { enterWorker, shareCells } from './shared-cells.ts';
+import { serveInspected } from './steps.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { millisecondsLeft, visitOf } from './visits.ts';
@@ -26,6 +29,7 @@ const writeSeconds = 1;
 /** init_by_lua; `directory` is nginx's prefix and ends in a slash. */
 export function init(this: void, directory: string): void {
   shareVersion();
+  shareCells();
   loadStart(`${directory}nginx.entries`);
 }
 
@@ -36,12 +40,14 @@ export function initWorker(this: void): void {
   // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
   jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
+  enterWorker();
   currentTable();
   ngx.timer.every(lookSeconds, () => {
     currentTable();
   });
   ngx.timer.every(writeSeconds, () => {
     writeCounts();
+    dropRetired();
     lookWhetherClosing(ngx.config.prefix());
   });
 }
@@ -64,6 +70,7 @@ export {
   endAside,
   greet,
   limitAnswer,
+  limitBodyHere,
   listEntries,
   mirror,
   pause,
@@ -71,6 +78,7 @@ export {
   sayStatus,
   serve,
   serveAside,
+  serveInspected,
   serveLast,
   takeChange,
   tellCounts,

@@ -23,9 +23,13 @@ import {
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
+import { askPassword } from './basic-auth.ts';
+import { firewallOf, inspect, inspectWithBody } from './firewall.ts';
+import { guard } from './guard.ts';
 import { setPath } from './h2c-path.ts';
 import { changeRequest } from './headers.ts';
 import { pauseOf } from './pause.ts';
+import { capturesOf } from './reader.ts';
 import { C, headerOf, requestKey, setVariable, variable, variableLength } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
@@ -40,10 +44,27 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 
 /** Does not return: it ends in an answer or in another location. */
 export function serveInSteps(serving: Serving): void {
+  const { cors, refused, policy } = serving.action.intent;
+  if (refused !== undefined) answer(serving.pointer, refused);
+  if (policy !== undefined || serving.action.tenant !== undefined) guard(serving);
+  const headers = cors === undefined ? [] : crossOrigin(serving, cors);
+  const firewall = policy === undefined ? undefined : firewallOf(serving);
+  if (firewall !== undefined) inspect(serving, firewall);
+  goOn(serving, headers);
+}
+
+/** rewrite_by_lua of the location where bodies are read for the firewall. */
+export function serveInspected(): void {
+  const serving = inspectWithBody();
+  const { cors } = serving.action.intent;
+  goOn(serving, cors === undefined ? [] : crossOrigin(serving, cors));
+}
+
+function goOn(serving: Serving, ofCORS: readonly CORSHeader[]): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
-  if (intent.refused !== undefined) answer(pointer, intent.refused);
-  let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
+  let headers = ofCORS;
+  if (intent.policy !== undefined) askPassword(serving, intent.policy);
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);
 
@@ -154,6 +175,7 @@ function redirect(serving: Serving, to: GatewayRedirect, headers: readonly CORSH
       query: targetQuery(target),
     },
     rule,
+    capturesOf,
   );
   say(headers);
   ngx.header['Location'] = safeText(location);
@@ -175,7 +197,8 @@ function rewritten(serving: Serving, filters: GatewayFilters | undefined, path: 
   if (rewrite === undefined) return path;
   if (rewrite.hostname !== undefined)
     setVariable(serving.pointer, 'netloom_host', safeText(rewrite.hostname));
-  return rewrite.path === undefined ? path : rewrittenPath(rewrite.path, path, serving.rule);
+  if (rewrite.path === undefined) return path;
+  return rewrittenPath(rewrite.path, path, serving.rule, serving.path, capturesOf);
 }
 
 /** What is matched, or what a filter made of it, is what is sent; the query stays as it came. */
@@ -183,7 +206,9 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
   const query = targetQuery(serving.target);
   if (!h2c || mirrored) {
     const sent = safeText(path);
-    setVariable(serving.pointer, 'netloom_uri', query === undefined ? sent : `${sent}?${query}`);
+    // A path that was put together of what a pattern captured may have a query of its own.
+    const mark = sent.indexOf('?') === -1 ? '?' : '&';
+    setVariable(serving.pointer, 'netloom_uri', query === undefined ? sent : `${sent}${mark}${query}`);
   }
   // Escapes in small letters are the same to everybody.
   const same = path === serving.path && serving.written.toUpperCase() === path.toUpperCase();

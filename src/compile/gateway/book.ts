@@ -8,6 +8,7 @@ import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
 import { alb2Of, frontendOf } from '../alauda/names.ts';
 import { createAlaudaStage } from '../alauda/stage.ts';
+import { createIngressStage } from '../ingress/stage.ts';
 import { createEntryContext, policyContext } from './entries/entry-context.ts';
 import { createHolding, type Holding } from './entries/holding.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
@@ -71,6 +72,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     statuses,
     reach,
     createEntryContext(ask, views, lookups)(''),
+    (key, conditions) => ingresses.judged(key, conditions),
   );
 
   const lookAtInstance = (key: string): void => {
@@ -138,17 +140,20 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     else statuses.say(id, view.model.generation, restated(albStatus(key, instance, contextOf(view))));
   };
   const restated = (status: GatewayStatus | undefined) => status && (alauda.restated(status) ?? status);
-  const saySet = (key: string): void => {
-    const frontend = frontendOf(key);
-    const id = frontend === undefined ? `ListenerSet/${key}` : `Frontend/${frontend}`;
+  const setStatus = (key: string): GatewayStatus | undefined => {
     const model = inputs.peek('listenerSet', key);
     const gateway = model && gatewayNamed(model.parent);
     const view = gateway === undefined ? undefined : views.get(gateway);
-    if (model === undefined || gateway === undefined || view?.sets.has(key) !== true) {
-      statuses.leave(id);
-      return;
-    }
-    statuses.say(id, model.generation, restated(listenerSetStatus(model, view, contextOf(view))));
+    return model === undefined || view?.sets.has(key) !== true
+      ? undefined
+      : listenerSetStatus(model, view, contextOf(view));
+  };
+  const saySet = (key: string): void => {
+    const frontend = frontendOf(key);
+    const id = frontend === undefined ? `ListenerSet/${key}` : `Frontend/${frontend}`;
+    const status = setStatus(key);
+    if (status === undefined) statuses.leave(id);
+    else statuses.say(id, inputs.peek('listenerSet', key)?.generation, restated(status));
   };
   const sayClass = (key: string): void => {
     const model = inputs.peek('class', key);
@@ -158,6 +163,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   const say = (id: string): void => {
     const slash = id.indexOf('/');
     const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
+    if (ingresses.isPart(key)) return;
     const alb = albOf(key);
     if (kind === 'Gateway' && alb !== undefined) sayALB(alb);
     else if (kind === 'Gateway') sayGateway(key);
@@ -208,6 +214,14 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     );
   };
   const alauda = createAlaudaStage({ lookups, ask, put, restate, say: statuses.say });
+  const ingresses = createIngressStage({
+    lookups,
+    ask,
+    put,
+    say: statuses.say,
+    leave: statuses.leave,
+    statusOf: (kind, key) => (kind === 'route' ? routes.status(key) : setStatus(key)),
+  });
 
   const takeInstances = (): GatewayChanges['instances'] => {
     const changes = new Map<string, ReturnType<Holding['take']>>();
@@ -230,11 +244,13 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     setFacts: (instance, facts) => inputs.setFacts(instance, facts),
     settle() {
       alauda.settle();
+      ingresses.settle();
       for (const key of lookups.take('gateway')) lookAtInstance(key);
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
       policies.settle();
+      ingresses.say();
       return { instances: takeInstances(), statuses: statuses.take() };
     },
     whole: (instance): GatewayIntent | undefined => holdings.get(instance)?.whole(),
@@ -242,14 +258,18 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       const instance = views.get(gateway)?.instance;
       return instance !== undefined && holdings.has(instance) ? instance : undefined;
     },
+    gatewaysOf: (instance) => [...(instances.get(instance)?.gateways.keys() ?? [])],
     references: () => lookups.references(),
   };
 }
 
 /** What is due as soon as an object is set, besides those who looked at it. */
-const stageOf: { readonly [K in GatewayInput]?: 'alauda' | 'gateway' | 'route' | 'policy' | 'status' } = {
+const stageOf: {
+  readonly [K in GatewayInput]?: 'alauda' | 'ingress' | 'gateway' | 'route' | 'policy' | 'status';
+} = {
   alb2: 'alauda',
   frontend: 'alauda',
+  ingress: 'ingress',
   class: 'status',
   gateway: 'gateway',
   listenerSet: 'status',

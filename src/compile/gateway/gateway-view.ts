@@ -5,6 +5,7 @@ import type { GatewayModel, ListenerSetModel } from '#model/gateway/types.ts';
 import { olderFirst } from './age.ts';
 import type { Asking } from './inputs.ts';
 import { albOf } from './instances/derived-gateway.ts';
+import { nodePortRefusal } from './instances/node-ports.ts';
 import { type Sharing, sharingOf } from './instances/sharing.ts';
 import { isTenant } from './instances/tenants.ts';
 import { gatewayGroup, type Refusal } from './listeners/listener-protocols.ts';
@@ -80,6 +81,7 @@ export function viewInstance(
       key,
       gateways: members.map(({ model }) => model),
       sets: members.flatMap(({ taken }) => taken).sort(olderFirst),
+      refused: (listener) => nodePortRefusal(sharing.alb, listener),
     },
     slots,
     ask,

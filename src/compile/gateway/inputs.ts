@@ -1,9 +1,11 @@
 /** The objects as they are now, with the indexes that questions about them need; whoever asks is noted. */
 import type { FrontendModel, RuleModel } from '#model/alauda/types.ts';
-import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
+import type { ALBModel, AttachedPolicy } from '#model/gateway/policy-types.ts';
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
+import type { IngressModel } from '#model/ingress/types.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import { namesOf } from '../ingress/sites.ts';
 import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
 import { albInstance, albOf, isALB } from './instances/derived-gateway.ts';
@@ -50,6 +52,12 @@ export type Asking = {
   /** Frontends of an ALB2, Rules of a Frontend: by their names. */
   frontendsOf(alb2: string): readonly FrontendModel[];
   rulesOf(frontend: string): readonly RuleModel[];
+  /** Of a namespace with a hostname ('' any), the oldest first. Noted as one. */
+  ingressesAt(namespace: string, hostname: string): readonly IngressModel[];
+  /** That say they serve an IngressClass, the oldest first. */
+  albsOfClass(name: string): readonly ALBModel[];
+  /** Names of those that are the default. */
+  defaultIngressClasses(): readonly string[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
   readonly attached: AttachedPolicies;
@@ -98,7 +106,9 @@ export function createInputs(lookups: Lookups): Inputs {
    * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
    * others.
    */
-  const members = <K extends 'slice' | 'tlsPolicy' | 'backendPolicy' | 'frontend' | 'albRule'>(
+  const members = <
+    K extends 'slice' | 'tlsPolicy' | 'backendPolicy' | 'frontend' | 'albRule' | 'ingress' | 'alb',
+  >(
     kind: K,
     of: string,
   ): readonly GatewayInputs[K][] => {
@@ -193,6 +203,10 @@ export function createInputs(lookups: Lookups): Inputs {
       slicesOf: (service) => members('slice', service),
       frontendsOf: (alb2) => members('frontend', alb2),
       rulesOf: (frontend) => members('albRule', frontend),
+      ingressesAt: (namespace, hostname) =>
+        members('ingress', `${namespace} ${hostname}`).toSorted(olderFirst),
+      albsOfClass: (name) => members('alb', name).toSorted(olderFirst),
+      defaultIngressClasses: () => listed('ingressClass', 'default'),
       policiesOf: (service) => members('tlsPolicy', service),
       attached,
       defaultGateways() {
@@ -214,6 +228,9 @@ const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => rea
   class: ({ parameters }) => albNamed(parameters),
   listenerSet: ({ parent }) => [gatewayNamed(parent) ?? []].flat(),
   slice: ({ service }) => [service],
+  ingress: (ingress) => namesOf(ingress).map((name) => `${ingress.namespace} ${name}`),
+  alb: ({ ingressClass }) => (ingressClass === undefined ? [] : [ingressClass.name]),
+  ingressClass: ({ isDefault }) => (isDefault ? ['default'] : []),
   frontend: ({ namespace, alb }) => [`${namespace}/${alb}`],
   albRule: ({ namespace, frontend }) => [`${namespace}/${frontend}`],
   tlsPolicy: ({ namespace, targets }) =>

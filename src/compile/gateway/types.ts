@@ -17,6 +17,7 @@ import type {
 import type {
   AuthorityModel,
   BackendServiceModel,
+  BackendSpeech,
   BackendTLSPolicyModel,
   CertificateModel,
   GatewayClassModel,
@@ -137,10 +138,13 @@ export type BackendUse = {
   readonly protocol: GatewayBackendIntent['protocol'];
   /** Key in GatewayIntent.identities: spoken to by TLS. Absent: plainly, also where a policy is in force (TLS that is passed through). */
   readonly identity?: string;
+  /** By TLS as an Ingress says it; then `identity` is made of this alone. */
+  readonly speech?: NonNullable<BackendSpeech['tls']>;
 };
 
 /** What one `BackendUse` needs in a data plane; several may need the same identity. */
-export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'>;
+export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'> &
+  Partial<Pick<GatewayIntent, 'certificates'>>;
 
 /**
  * What entries of one Gateway are made of. Whoever asks is noted with what was asked for, and asked anew once an answer may be another
@@ -155,6 +159,9 @@ export type EntryContext = {
   readonly tls: (service: string, port: number) => BackendTLS | undefined;
   /** Key in GatewayIntent.certificates of what the Gateway shows to TLS backends, where it has one that can be used. */
   readonly clientCertificate: () => string | undefined;
+  /** Of a reference in its own namespace, as Ingresses have them. */
+  readonly authority: (reference: ObjectReference) => AuthorityModel | undefined;
+  readonly certificate: (reference: ObjectReference) => CertificateModel | undefined;
   readonly policies: AttachedPolicies;
   /** By `namespace/name` of the Secret. */
   readonly users: (secret: string) => GatewayUsersIntent | undefined;
@@ -324,6 +331,8 @@ export type GatewayBook = {
   whole(instance: string): GatewayIntent | undefined;
   /** The instance that serves a Gateway; undefined: none does. */
   instanceOf(gateway: string): string | undefined;
+  /** All that are derived of an ALB or share it, or the Gateway whose own it is. */
+  gatewaysOf(instance: string): readonly string[];
   /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */
   references(): ReadonlySet<string>;
 };

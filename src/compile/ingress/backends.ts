@@ -3,7 +3,7 @@ import type { BackendReference, BackendSpeech } from '#model/gateway/types.ts';
 import type { IngressBackend } from '#model/ingress/types.ts';
 import type { TargetURL } from './effects.ts';
 import type { Place } from './place.ts';
-import { mainPeers, type Site } from './sites.ts';
+import { mainNeighbours, type Site } from './sites.ts';
 
 /** Undefined: nothing can be sent there. One without a port is a Service that has none of that name. */
 export function backendOf(
@@ -57,7 +57,7 @@ export function targetOf(url: TargetURL, site: Site, place: Place): BackendRefer
   }
   const host = url.host === '$host' ? site.host : url.host;
   const path = url.path.split('?')[0] ?? '';
-  const found = mainPeers(host, place.context)
+  const found = mainNeighbours(host, place.context)
     .flatMap(({ rules }) => rules.filter((rule) => (rule.host ?? '') === host).flatMap((rule) => rule.paths))
     .filter((each) => takes(each.type, each.path, path))
     .toSorted((a, b) => b.path.length - a.path.length)[0];

@@ -9,7 +9,7 @@ import { backendOf } from './backends.ts';
 import { isCanary } from './catalogue/routing.ts';
 import { createPlace, derivedObject, gatewayGroup, type Place } from './place.ts';
 import { nginxAnnotations } from './read-annotations.ts';
-import { type IngressPath, mainPeers, type Site } from './sites.ts';
+import { type IngressPath, mainNeighbours, type Site } from './sites.ts';
 import type { IngressContext, IngressFinding } from './types.ts';
 
 type Canary = NonNullable<TrafficSettings['canaries']>[number];
@@ -51,7 +51,9 @@ export function canaryFindings(canary: IngressModel, context: IngressContext): r
   const { findings } = conditionOf(nginxAnnotations(canary));
   const alone = canary.rules.flatMap(({ host = '', paths }) =>
     paths
-      .filter((path) => !mainPeers(host, context).some((peer) => pathLike(peer, host, path) !== undefined))
+      .filter(
+        (path) => !mainNeighbours(host, context).some((peer) => pathLike(peer, host, path) !== undefined),
+      )
       .map(
         ({ field }): IngressFinding => ({
           field,

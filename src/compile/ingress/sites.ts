@@ -63,6 +63,16 @@ export function mainPeers(name: string, { peers }: IngressContext): readonly Ing
   return peers(name).filter((peer) => !isCanary(nginxAnnotations(peer)));
 }
 
+export function mainNeighbours(name: string, { neighbours }: IngressContext): readonly IngressModel[] {
+  return neighbours(name).filter((each) => !isCanary(nginxAnnotations(each)));
+}
+
+/** Whether it says something that is for others at its hosts, too. */
+export function concernsPeers(ingress: IngressModel): boolean {
+  const get = nginxAnnotations(ingress);
+  return ingress.tls.length > 0 || isCanary(get) || usesRegex(get) || asksForClientCertificates(get);
+}
+
 /** The Ingress that has TLS for a name first, with a Secret: only that has a listener for it. */
 export function secureName(name: string, context: IngressContext): SecureName | undefined {
   for (const leader of mainPeers(name, context)) {

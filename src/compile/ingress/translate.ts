@@ -206,7 +206,7 @@ function wwwRoute(site: Site, suffix: string, place: Place): readonly HTTPRouteM
   const { ingress, context, effects } = place;
   const from = wwwOf(site.host);
   if (effects.www !== true || from === undefined) return [];
-  const isTaken = context.peers(from).some(({ rules }) => rules.some(({ host }) => host === from));
+  const isTaken = context.neighbours(from).some(({ rules }) => rules.some(({ host }) => host === from));
   if (isTaken || site.names.includes(from)) return [];
   const secure = secureName(from, context);
   const { http, https } = context;

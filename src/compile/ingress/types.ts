@@ -37,8 +37,13 @@ export type IngressContext = {
   /** Its listeners for any hostname. */
   readonly http?: { readonly section: string; readonly port: number };
   readonly https?: { readonly section: string; readonly port: number; readonly hasCertificate: boolean };
-  /** Ingresses of its namespace at the same Gateway that have a name (`namesOf`; '' any), the oldest first, itself among them. */
+  /**
+   * Ingresses of its namespace at the same Gateway that have a name (`namesOf`; '' any), the oldest first, itself among them. Those that say
+   * nothing about others (`concernsPeers`) may be missing.
+   */
   readonly peers: (name: string) => readonly IngressModel[];
+  /** All of them. */
+  readonly neighbours: (name: string) => readonly IngressModel[];
   /** A Service of its namespace. */
   readonly service: (name: string) => BackendServiceModel | undefined;
   /** Whether a Service of its namespace has no endpoint that serves. */

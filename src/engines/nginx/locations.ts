@@ -24,6 +24,13 @@ export function printLocations(): string {
     ...location('@h2c', [...plain, ...grpc]),
     ...location('@h2c_timed', [...timed, ...grpc]),
     ...location('@failed', ['internal;', 'content_by_lua_block { netloom.failed() }']),
+    '# Requests whose bodies the firewall looks at; a longer one gets 413.',
+    ...location('@firewall', [
+      'internal;',
+      'client_max_body_size 1m;',
+      'client_body_buffer_size 256k;',
+      'rewrite_by_lua_block { netloom.serveInspected() }',
+    ]),
     '# External authorization.',
     ...location('= netloom-auth', [
       'internal;',
@@ -33,6 +40,7 @@ export function printLocations(): string {
     ]),
     '# Mirrors: a copy goes to each of these, and most have nowhere to send it.',
     ...location('@mirrored', [
+      'rewrite_by_lua_block { netloom.limitBodyHere() }',
       'mirror_request_body on;',
       ...Array.from({ length: mirrors }, (_, place) => `mirror netloom-mirror-${place};`),
       'content_by_lua_block { netloom.afterMirrors() }',
@@ -74,7 +82,8 @@ const plain = [
   'internal;',
   'proxy_buffering off;',
   'header_filter_by_lua_block { netloom.changeAnswer() }',
-  'error_page 500 502 503 504 @failed;',
+  'error_page 413 500 502 503 504 @failed;',
+  'rewrite_by_lua_block { netloom.limitBodyHere() }',
 ];
 const timed = [...plain, 'body_filter_by_lua_block { return netloom.limitAnswer() }'];
 // A stream may be silent for long, in both directions.

@@ -1,4 +1,6 @@
 /** What the controller may do for Gateways, beyond what it may do anyway; and the GatewayClass that comes with Netloom. */
+
+import { group } from '#api/kind.ts';
 import { alaudaGroup } from '#api/kinds/alaudaparts.ts';
 import { alb2Kind } from '#api/kinds/alb2.ts';
 import { frontendKind } from '#api/kinds/frontend.ts';
@@ -46,7 +48,11 @@ export const gatewayRules: readonly object[] = [
     resources: [`${alb2Kind.plural}/status`, `${frontendKind.plural}/status`],
     verbs: ['patch'],
   },
+  { apiGroups: [group], resources: ['albs'], verbs: watch },
+  { apiGroups: [group], resources: ['albs/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
+  // Addresses of nodes, which its load balancers may have.
+  { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: watch },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },

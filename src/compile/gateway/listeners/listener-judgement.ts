@@ -39,6 +39,7 @@ export function judgeListeners(
   gateways: readonly GatewayModel[],
   sets: readonly ListenerSetModel[],
   ask: Asking,
+  refused: (listener: ListenerModel) => Refusal | undefined = () => undefined,
 ): readonly JudgedListener[] {
   const byKey = new Map(gateways.map((each) => [each.key, each]));
   const all = [
@@ -51,7 +52,7 @@ export function judgeListeners(
       const gateway = gatewayNamed(parent) ?? '';
       return listeners.map((model) => ({ level: gateways.length + index, gateway, owner, model }));
     }),
-  ].map((each) => ({ ...each, protocol: protocolOf(each.model) }));
+  ].map((each) => ({ ...each, protocol: refused(each.model) ?? protocolOf(each.model) }));
   const distinct = all.flatMap(({ level, model, protocol }, index) =>
     'reason' in protocol
       ? []

@@ -37,6 +37,8 @@ export function createPolicyBook(
   statuses: Statuses,
   reach: Reach,
   context: EntryContext,
+  /** Of a policy that was made of something else: `INPUT namespace/name`. */
+  tell: (key: string, conditions: readonly GatewayCondition[]) => void,
 ): PolicyBook {
   const { ask } = inputs;
   const conditionsOf: {
@@ -101,6 +103,11 @@ export function createPolicyBook(
         `${kind}/${key}`,
         policy.generation,
         ancestors.length === 0 ? undefined : { kind, key, ancestors },
+      );
+    else
+      tell(
+        `${input} ${key}`,
+        ancestors.flatMap(({ conditions }) => conditions),
       );
   };
 

@@ -1,5 +1,6 @@
 /** The gateways of a cluster or of files: what each one's data plane holds by the objects that there are, and what is said of them. */
 import { endpointSliceType, namespaceType, secretType, serviceType } from '#api/core.ts';
+import { albKind } from '#api/kinds/alb.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
@@ -12,6 +13,9 @@ import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { createGatewayBook } from '#compile/gateway/book.ts';
+import { createHolding } from '#compile/gateway/entries/holding.ts';
+import { gatewayNamed } from '#compile/gateway/inputs.ts';
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
 import {
   controllerName,
   type GatewayBook,
@@ -21,6 +25,7 @@ import {
 } from '#compile/gateway/types.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
 import { readBackendSlice } from '#model/endpointslice.ts';
+import { readALB } from '#model/gateway/alb.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
@@ -36,12 +41,14 @@ import { gatewaySlots } from '#system/registry.ts';
 
 export type Gateways = {
   readonly gateways: readonly {
-    /** `namespace/name`. */
+    /** Of the instance: `namespace/name`, of an ALB with `~alb` behind. */
     readonly key: string;
     readonly intent: GatewayIntent;
     readonly addresses: readonly string[];
-    /** ListenerSets that name it, as `namespace/name`. */
+    /** ListenerSets that name it or a Gateway that shares it, as `namespace/name`. */
     readonly sets: readonly string[];
+    /** Gateways that share the instance of an ALB. */
+    readonly sharers: readonly string[];
     /** What its own status says is not there yet of the running instance. */
     readonly waits?: string;
   }[];
@@ -71,6 +78,7 @@ const rows: readonly Row[] = [
   ),
   row(referenceGrantKind, 'grant', readReferenceGrant),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
+  row(albKind, 'alb', readALB),
   row(serviceType, 'service', readBackendService),
   row(endpointSliceType, 'slice', readBackendSlice),
   row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),
@@ -98,27 +106,41 @@ export async function gatewaysOf(
     const key = keyOf(object);
     set(found.input, found.input === 'route' ? `${object.kind}/${key}` : key, value);
   }
-  const written = new Map(objects.filter(isGateway).map((object) => [keyOf(object), toldOf(object)]));
+  const written = new Map(
+    objects.flatMap((object) => {
+      if (isOf(object, gatewayKind)) return [[keyOf(object), toldOf(object)] as const];
+      return isOf(object, albKind) ? [[albInstance(keyOf(object)), toldOf(object)] as const] : [];
+    }),
+  );
   const sets = objects
     .filter((object) => isOf(object, listenerSetKind))
     .map((object) => ({ key: keyOf(object), parent: readListenerSet(object).value?.parent }));
-  const setsOf = (gateway: string) =>
-    sets.flatMap(({ key, parent }) => (`${parent?.namespace}/${parent?.name}` === gateway ? [key] : []));
+  const setsOf = (gateways: readonly string[]) =>
+    sets.flatMap(({ key, parent }) =>
+      parent !== undefined && gateways.includes(gatewayNamed(parent) ?? '') ? [key] : [],
+    );
   const first = book.settle();
   problems.push(...(await setNamed(book, named)));
   const second = book.settle();
   const changes = [first, second];
-  const keys = new Set(changes.flatMap(({ instances }) => [...instances.keys()]));
   const statuses = new Map<string, GatewayStatus>();
   for (const [key, status] of changes.flatMap((each) => [...each.statuses])) {
     if (status === undefined) statuses.delete(key);
     else statuses.set(key, status);
   }
+  // Those that no instance serves are told of, too.
+  const unserved = [...statuses].flatMap(([, { kind, key }]) =>
+    kind === 'Gateway' && book.instanceOf(key) === undefined ? [key] : [],
+  );
+  const keys = new Set([...changes.flatMap(({ instances }) => [...instances.keys()]), ...unserved]);
   return {
     gateways: [...keys].sort().flatMap((key) => {
-      const intent = book.whole(key);
+      const intent = book.whole(key) ?? (unserved.includes(key) ? createHolding().whole() : undefined);
       const told = written.get(key) ?? { addresses: [] };
-      return intent === undefined ? [] : [{ key, intent, sets: setsOf(key), ...told }];
+      if (intent === undefined) return [];
+      const all = book.gatewaysOf(key);
+      const sharers = all.filter((each) => each !== key);
+      return [{ key, intent, sets: setsOf(all), sharers, ...told }];
     }),
     statuses,
     problems,
@@ -160,10 +182,6 @@ async function setNamed(
 function isOf({ apiVersion, kind }: KubeObject, type: ResourceType): boolean {
   const slash = apiVersion.indexOf('/');
   return kind === type.kind && (slash === -1 ? '' : apiVersion.slice(0, slash)) === type.group;
-}
-
-function isGateway(object: KubeObject): boolean {
-  return isOf(object, gatewayKind);
 }
 
 type Told = {

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { namespaceType, podType, secretType, serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
+import { albKind } from '#api/kinds/alb.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
@@ -385,6 +386,116 @@ describe('a Gateway', () => {
   });
 });
 
+describe('an ALB', () => {
+  const albSpec = (more: object = {}) => ({ https: { port: 0 }, ...more });
+
+  test('becomes an instance, which a Gateway that had its own may share', async () => {
+    leader = stage.lead();
+    await stage.make(types.gateway, 'joins', spec(listener('own', 8080)));
+    await eventually(() => stage.read(types.service, 'joins-netloom'));
+    await stage.make(
+      types.alb,
+      'lb',
+      albSpec({
+        replicas: 2,
+        network: { addresses: ['192.0.2.77'], loadBalancerClass: 'x.example/a', annotations: { 'x/y': 'z' } },
+        resources: { limits: { memory: '2Gi' } },
+        nodeSelector: { edge: 'true' },
+        tolerations: [{ key: 'edge', operator: 'Exists' }],
+      }),
+    );
+    await eventually(() => stage.read(types.service, 'lb-alb'));
+    expect(await stage.read(types.service, 'lb-alb')).toMatchObject({
+      metadata: {
+        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.77', 'x/y': 'z' },
+        labels: { 'netloom.dev/alb': 'lb' },
+        ownerReferences: [{ apiVersion: 'netloom.dev/v1alpha1', kind: 'ALB', name: 'lb' }],
+      },
+      spec: { type: 'LoadBalancer', loadBalancerClass: 'x.example/a', ports: [{ port: 80 }] },
+    });
+    const { spec: deployed } = await stage.read(types.deployment, 'lb-alb');
+    expect(deployed).toMatchObject({
+      replicas: 2,
+      template: { spec: { nodeSelector: { edge: 'true' }, containers: [{ resources: { limits: {} } }, {}] } },
+    });
+    expect(JSON.stringify(deployed)).toContain('{"key":"edge","operator":"Exists"}');
+    const pod = await stage.addPod('lb-alb', 'lb-pod', '10.0.1.1');
+    await stage.giveAddress('lb-alb', '192.0.2.77');
+    const infrastructure = { parametersRef: { group: 'netloom.dev', kind: 'ALB', name: 'lb' } };
+    await stage.change(types.gateway, 'joins', { spec: { infrastructure } });
+    await isGone(types.service, 'joins-netloom');
+    await isGone(types.deployment, 'joins-netloom');
+    await eventually(() => expect(Object.keys(pod.held('ports'))).toEqual(['tcp/80', 'tcp/8080']));
+    for (const [type, name] of [
+      [types.gateway, 'joins'],
+      [types.alb, 'lb'],
+    ] as const)
+      await seen(
+        () => stage.read(type, name),
+        (object) => {
+          expect(conditionsOf(object)).toMatchObject({ Programmed: 'True/Programmed' });
+          expect(object['status']).toMatchObject({ addresses: [{ value: '192.0.2.77' }] });
+        },
+      );
+    await seen(
+      () => stage.read(types.alb, 'lb'),
+      (alb) => expect(alb['status']).toMatchObject({ gateways: 1, attachedRoutes: 0 }),
+    );
+    await stage.make(
+      types.route,
+      'of-alb',
+      routeSpec('lb', '/', 'echo', 80, { group: 'netloom.dev', kind: 'ALB' }),
+    );
+    await seen(
+      () => stage.read(types.route, 'of-alb'),
+      (route) =>
+        expect(JSON.stringify(route['status'])).toMatch(
+          /"parentRef":\{"group":"netloom.dev","kind":"ALB","name":"lb"\}/,
+        ),
+    );
+    await stage.change(types.gateway, 'joins', { spec: { infrastructure: null } });
+    await eventually(() => stage.read(types.service, 'joins-netloom'));
+    await eventually(() => expect(Object.keys(pod.held('ports'))).toEqual(['tcp/80']));
+    await stage.change(types.alb, 'lb', { spec: { network: { loadBalancerClass: 'x.example/b' } } });
+    await seen(
+      () => stage.read(types.service, 'lb-alb'),
+      (service) => expect(service['spec']).toMatchObject({ loadBalancerClass: 'x.example/b' }),
+    );
+    await stage.client.delete(types.alb, 'lb', { namespace: 'default' });
+    await isGone(types.deployment, 'lb-alb');
+  });
+
+  test('with HostNetwork has the addresses of its nodes, unless an older one has a port there', async () => {
+    leader = stage.lead();
+    const network = { mode: 'HostNetwork' };
+    const address = (name: string) => async () => (await stage.read(types.alb, name)) as KubeObject;
+    const running = async (name: string, port: number, pod: string, node: string) => {
+      await stage.make(types.alb, name, albSpec({ network, http: { port } }));
+      await eventually(() => stage.read(types.service, `${name}-alb`));
+      await stage.addPod(`${name}-alb`, `${name}-pod`, pod, node);
+    };
+    await running('first', 80, '10.0.1.2', '198.51.100.1');
+    await seen(address('first'), (alb) => {
+      expect(conditionsOf(alb)).toMatchObject({ Programmed: 'True/Programmed' });
+      expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.1' }] });
+    });
+    await running('second', 81, '10.0.1.3', '198.51.100.1');
+    await seen(address('second'), (alb) =>
+      expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.1' }] }),
+    );
+    await running('third', 80, '10.0.1.4', '198.51.100.1');
+    await seen(address('third'), (alb) =>
+      expect(messageOf(alb, 'Programmed')).toContain("tcp/80 of node 198.51.100.1 is an older instance's"),
+    );
+    await stage.addPod('third-alb', 'third-more', '10.0.1.5', '198.51.100.2');
+    await seen(address('third'), (alb) =>
+      expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.2' }] }),
+    );
+    await stage.client.delete(types.alb, 'first', { namespace: 'default' });
+    await seen(address('third'), (alb) => expect(JSON.stringify(alb['status'])).toContain('198.51.100.1'));
+  });
+});
+
 describe('the leader', () => {
   test('a new one keeps everything as it is and brings pods to what is true now', async () => {
     leader = stage.lead();
@@ -494,8 +605,8 @@ type Stage = {
   make(type: ResourceType, name: string, spec: object, more?: object): Promise<KubeObject>;
   read(type: ResourceType, name: string): Promise<KubeObject>;
   change(type: ResourceType, name: string, body: object): Promise<KubeObject>;
-  /** A pod of an instance, ready. */
-  addPod(instance: string, name: string, address: string): Promise<FakePod>;
+  /** A pod of an instance, ready. `node`: its node's address. */
+  addPod(instance: string, name: string, address: string, node?: string): Promise<FakePod>;
   /** As if a load balancer had given it. */
   giveAddress(service: string, ip: string): Promise<void>;
   close(): Promise<void>;
@@ -570,7 +681,7 @@ async function openStage(): Promise<Stage> {
       }),
     read: (type, name) => client.get(type, name, type.namespaced ? namespace : undefined),
     change: (type, name, body) => client.patch(type, { name, namespace }, { kind: 'merge', body }),
-    async addPod(instance, name, address) {
+    async addPod(instance, name, address, node) {
       const labels = { ...instanceComponent, 'app.kubernetes.io/instance': instance };
       await client.create(podType, {
         apiVersion: 'v1',
@@ -580,7 +691,8 @@ async function openStage(): Promise<Stage> {
       });
       const fake = createFakePod();
       pods.set(address, fake);
-      const status = { phase: 'Running', podIP: address, conditions: [{ type: 'Ready', status: 'True' }] };
+      const conditions = [{ type: 'Ready', status: 'True' }];
+      const status = { phase: 'Running', podIP: address, conditions, ...(node && { hostIP: node }) };
       await client.patch(
         podType,
         { name, namespace, subresource: 'status' },
@@ -607,6 +719,7 @@ async function openStage(): Promise<Stage> {
 }
 
 const types = {
+  alb: albKind,
   gateway: gatewayKind,
   class: gatewayClassKind,
   route: httpRouteKind,
@@ -625,8 +738,14 @@ const listener = (name: string, port: number, more: object = {}): object => ({
   ...more,
 });
 
-const routeSpec = (gateway: string, path: string, backend = 'echo', port = 80): object => ({
-  parentRefs: [{ name: gateway }],
+const routeSpec = (
+  gateway: string,
+  path: string,
+  backend = 'echo',
+  port = 80,
+  parent: object = {},
+): object => ({
+  parentRefs: [{ name: gateway, ...parent }],
   rules: [
     {
       matches: [{ path: { type: 'PathPrefix', value: path } }],

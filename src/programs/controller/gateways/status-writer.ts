@@ -1,6 +1,7 @@
 /** Writes statuses: each object's when it differs from what was decided, one write at a time, a busy object's not too often. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceType } from '#api/object.ts';
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
 import type { GatewayStatus, InstanceFacts } from '#compile/gateway/types.ts';
 import { isOlder } from '#kube/cache.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
@@ -81,6 +82,7 @@ export function startStatusWriter({
       held: held.status,
       generation,
       ...(status.kind === 'Gateway' ? { addresses: addresses(status.key) } : {}),
+      ...(status.kind === 'ALB' ? { addresses: addresses(albInstance(status.key)) } : {}),
       now: new Date(),
     });
   };
@@ -177,6 +179,6 @@ function differOnlyInCounts(held: HeldStatus, fields: Readonly<Record<string, un
 
 function uncounted(status: object): string {
   return JSON.stringify(status, (field, value: unknown) =>
-    field === 'attachedRoutes' || field === 'attachedListenerSets' ? 0 : value,
+    field === 'attachedRoutes' || field === 'attachedListenerSets' || field === 'gateways' ? 0 : value,
   );
 }

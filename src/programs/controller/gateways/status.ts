@@ -12,6 +12,7 @@ import {
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
 import type { ObjectReference, ParentReference } from '#model/gateway/types.ts';
+import { ownerObject } from './owner.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {
@@ -71,6 +72,12 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
         listeners: listenerStatuses(status.listeners, view),
       };
     case 'ALB':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        addresses: addresses.length === 0 ? undefined : addresses,
+        gateways: status.gateways,
+        attachedRoutes: Math.max(0, ...status.listeners.map(({ attachedRoutes }) => attachedRoutes)),
+      };
     case 'HostnameGrant':
       return { conditions: merged(held.conditions, status.conditions, view) };
     case 'ALB2':
@@ -202,12 +209,9 @@ function ancestorsOf(wanted: readonly PolicyAncestor[], view: StatusView): reado
 
 /** The Gateway, or the ALB that the book makes one of. */
 function ancestorOf(gateway: string): ObjectReference {
-  const [namespace = '', name = ''] = gateway.split('/');
-  if (!name.endsWith(ofALB)) return { group: gatewayGroup, kind: 'Gateway', namespace, name };
-  return { group, kind: 'ALB', namespace, name: name.slice(0, -ofALB.length) };
+  const { kind, namespace, name } = ownerObject(gateway);
+  return { group: kind === 'ALB' ? group : gatewayGroup, kind, namespace, name };
 }
-
-const ofALB = '~alb';
 
 /** The reference whatever the order of its fields, and with those that the API fills in. */
 function stable(reference: object): string {
