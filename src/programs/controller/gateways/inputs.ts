@@ -1,5 +1,5 @@
 /** Watches the objects that gateways are made of, and tells of each as a model. */
-import { endpointSliceType, namespaceType, serviceType } from '#api/core.ts';
+import { endpointSliceType, ingressClassType, ingressType, namespaceType, serviceType } from '#api/core.ts';
 import { albKind } from '#api/kinds/alb.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
@@ -25,6 +25,8 @@ import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
 import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
+import { readIngress } from '#model/ingress/ingress.ts';
+import { readIngressClass } from '#model/ingress/ingressclass.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { readBackendSlice } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -92,6 +94,8 @@ const gatewayAPI: readonly Row[] = [
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
   row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
+  row(ingressType, 'ingress', readIngress),
+  row(ingressClassType, 'ingressClass', readIngressClass, false),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
