@@ -5,6 +5,7 @@ import type { Asking } from '../gateway/inputs.ts';
 import { albInstance } from '../gateway/instances/derived-gateway.ts';
 import { conditionOf } from '../gateway/listeners/listener-conditions.ts';
 import type { Lookups } from '../gateway/lookups.ts';
+import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { frontendParts } from './frontends.ts';
 import { alb2Of, albKey, frontendOf } from './names.ts';
@@ -24,7 +25,7 @@ export type AlaudaStageContext = {
   readonly put: <K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined) => void;
   /** Its status may be something else. */
   readonly restate: (id: string) => void;
-  readonly say: (id: string, generation: number | undefined, status: GatewayStatus | undefined) => void;
+  readonly statuses: Pick<Statuses, 'say' | 'leave'>;
 };
 
 type Thing = {
@@ -36,7 +37,7 @@ type Made = {
   readonly rules: readonly RuleModel[];
 };
 
-export function createAlaudaStage({ lookups, ask, put, restate, say }: AlaudaStageContext): AlaudaStage {
+export function createAlaudaStage({ lookups, ask, put, restate, statuses }: AlaudaStageContext): AlaudaStage {
   /** By what it was made of: `alb2 KEY` and `frontend KEY`. */
   const made = new Map<string, Made>();
 
@@ -51,17 +52,21 @@ export function createAlaudaStage({ lookups, ask, put, restate, say }: AlaudaSta
     for (const { kind, key, value } of next?.things ?? []) put(kind, key, value as never);
     sayRules(before, next);
   };
-  /** Kinds without a status: only what is wrong with them is said. */
+  /** Their kind has no status: only what is wrong with them is said. */
   const sayRules = (before: Made | undefined, next: Made | undefined): void => {
     const wrong = Map.groupBy(
       next?.problems ?? [],
       ({ object }) => `${object.kind}/${object.namespace}/${object.name}`,
     );
+    const now = new Set(next?.rules.map(({ key }) => key));
     for (const { key, generation } of new Map(
       [...(before?.rules ?? []), ...(next?.rules ?? [])].map((each) => [each.key, each]),
     ).values()) {
-      const problems = wrong.get(`Rule/${key}`);
-      say(`Rule/${key}`, generation, problems && { kind: 'Rule', key, problems });
+      if (!now.has(key)) statuses.leave(`Rule/${key}`);
+      else {
+        const problems = wrong.get(`Rule/${key}`) ?? [];
+        statuses.say(`Rule/${key}`, generation, { kind: 'Rule', key, problems });
+      }
     }
   };
   const alb2 = (key: string): Made | undefined => {

@@ -100,6 +100,7 @@ function contextOf(
     gateway: { group: gatewayGroup, kind: 'Gateway', namespace: gatewayNamespace, name: validName(name) },
     http: { section: 'http', port: ports.http },
     https: { section: 'https', port: ports.https, hasCertificate: false },
+    neighbours: (host) => near.filter((each) => namesOf(each).includes(host)),
     peers: (host) => near.filter((each) => namesOf(each).includes(host)),
     service: (service) => services.get(`${namespace}/${service}`),
     // What has endpoints changes by the minute, and files say nothing of it.

@@ -34,7 +34,7 @@ type Named = {
   readonly name: string;
   readonly className: string;
   /** Absent: a Gateway's. */
-  readonly kind?: 'Gateway' | 'ALB';
+  readonly kind?: 'Gateway' | 'ALB' | 'ALB2';
 };
 
 /** `GATEWAY-CLASS`, of an ALB `NAME-alb`; where that is no name of a Service, what is left of it with a hash behind. */
@@ -52,7 +52,8 @@ export function instancePodLabels(gateway: Named): Readonly<Record<string, strin
 export function instanceLabels(gateway: Named): Readonly<Record<string, string>> {
   const value = /^[a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?$/;
   const all = { ...instancePodLabels(gateway), 'app.kubernetes.io/part-of': 'netloom' };
-  if (gateway.kind === 'ALB') return { ...all, [`${group}/alb`]: shortened(gateway.name, 63, value) };
+  if (gateway.kind === 'ALB' || gateway.kind === 'ALB2')
+    return { ...all, [`${group}/${gateway.kind.toLowerCase()}`]: shortened(gateway.name, 63, value) };
   return {
     ...all,
     [`${gatewayGroup}/gateway-name`]: shortened(gateway.name, 63, value),

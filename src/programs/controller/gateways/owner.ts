@@ -1,13 +1,16 @@
 /** Whose an instance is: the Gateway or the ALB that it is made for, in whose namespace it stands; pure. */
 
 import { group, version } from '#api/kind.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import { apiVersionOf } from '#api/object.ts';
+import { alb2Of, albKey } from '#compile/alauda/names.ts';
 import { albInstance, albOf } from '#compile/gateway/instances/derived-gateway.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
 
 export type InstanceOwner = {
-  readonly kind: 'Gateway' | 'ALB';
+  readonly kind: 'Gateway' | 'ALB' | 'ALB2';
   readonly apiVersion: string;
   /** Of the instance, in the book. */
   readonly key: string;
@@ -26,6 +29,7 @@ export type InstanceOwner = {
 
 /** Instances of Gateways are called after their class here. */
 const albClass = 'alb';
+const alb2Class = 'alb2';
 
 export function gatewayOwner(gateway: GatewayModel): InstanceOwner {
   const { key, namespace, name, uid, created, className, infrastructure, addresses } = gateway;
@@ -47,16 +51,17 @@ export function gatewayOwner(gateway: GatewayModel): InstanceOwner {
 }
 
 export function albOwner(alb: ALBModel): InstanceOwner {
-  const { key, namespace, name, uid, created, instance } = alb;
+  const { key, namespace, name, uid, created, instance, origin } = alb;
+  const isALB2 = alb2Of(key) !== undefined;
   return {
-    kind: 'ALB',
-    apiVersion: `${group}/${version}`,
+    kind: isALB2 ? 'ALB2' : 'ALB',
+    apiVersion: isALB2 ? apiVersionOf(alb2Kind) : `${group}/${version}`,
     key: albInstance(key),
     namespace,
-    name,
+    name: isALB2 ? origin.name : name,
     uid,
     created,
-    className: albClass,
+    className: isALB2 ? alb2Class : albClass,
     labels: {},
     annotations: {},
     addresses: instance.addresses,
@@ -70,12 +75,14 @@ export function ownerObject(instance: string): {
   readonly name: string;
 } {
   const alb = albOf(instance);
-  const [namespace = '', name = ''] = (alb ?? instance).split('/');
-  return { kind: alb === undefined ? 'Gateway' : 'ALB', namespace, name };
+  const alb2 = alb === undefined ? undefined : alb2Of(alb);
+  const [namespace = '', name = ''] = (alb2 ?? alb ?? instance).split('/');
+  return { kind: alb2 !== undefined ? 'ALB2' : alb === undefined ? 'Gateway' : 'ALB', namespace, name };
 }
 
 /** The instance of an object that may own one; undefined: it can't. */
 export function instanceOwnedBy(kind: string, namespace: string, name: string): string | undefined {
   if (kind === 'Gateway') return `${namespace}/${name}`;
+  if (kind === 'ALB2') return albInstance(albKey(`${namespace}/${name}`));
   return kind === 'ALB' ? albInstance(`${namespace}/${name}`) : undefined;
 }

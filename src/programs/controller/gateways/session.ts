@@ -1,12 +1,15 @@
 /** One leader's time with gateways: objects into the book; out of it changes for pods, statuses for objects, and what instances are to be. */
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { alb2Of, albKey } from '#compile/alauda/names.ts';
+import { albOf as albOfALB2 } from '#compile/alauda/translate.ts';
 import { createGatewayBook } from '#compile/gateway/book.ts';
 import { albInstance, albOf } from '#compile/gateway/instances/derived-gateway.ts';
 import type { GatewayChanges, InstanceFacts } from '#compile/gateway/types.ts';
 import type { GatewayPortKind } from '#intent/gateway.ts';
 import { sleep } from '#kube/backoff.ts';
 import type { Client } from '#kube/client.ts';
+import type { ALB2Model } from '#model/alauda/types.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
@@ -83,10 +86,10 @@ export function startSession(options: SessionOptions): GatewaySession {
         for (const name of wishes.setGateway(key, value as GatewayModel | undefined)) kept.touch(name);
         instances.touch(key);
       }
-      if (kind === 'alb') {
-        wishes.setALB(key, value as ALBModel | undefined);
-        instances.touch(albInstance(key));
-        ingressClasses.setALB(key, value as ALBModel | undefined);
+      if (kind === 'alb') setALB(key, value as ALBModel | undefined);
+      if (kind === 'alb2') {
+        const model = value as ALB2Model | undefined;
+        setALB(albKey(key), model?.isServed === true ? albOfALB2(model, []) : undefined);
       }
       if (kind === 'ingressClass') ingressClasses.touch(key);
       if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
@@ -99,6 +102,11 @@ export function startSession(options: SessionOptions): GatewaySession {
       wake();
     },
   });
+  const setALB = (key: string, alb: ALBModel | undefined): void => {
+    wishes.setALB(key, alb);
+    instances.touch(albInstance(key));
+    ingressClasses.setALB(key, alb);
+  };
   const hasClass = (name: string) => inputs.object(`IngressClass/${name}`) !== undefined;
   const ingressClasses = createIngressClasses({ client, exists: hasClass, log });
   const kept = keepClasses({
@@ -304,7 +312,9 @@ function keyOf({ kind, namespace, name }: Pick<ObjectReference, 'kind' | 'namesp
 /** A Gateway that is derived of an ALB is the ALB for whoever reads of it. */
 function statusKey(gateway: string): string {
   const alb = albOf(gateway);
-  return alb === undefined ? `Gateway/${gateway}` : `ALB/${alb}`;
+  if (alb === undefined) return `Gateway/${gateway}`;
+  const alb2 = alb2Of(alb);
+  return alb2 === undefined ? `ALB/${alb}` : `ALB2/${alb2}`;
 }
 
 /** What both say, one after the other. */

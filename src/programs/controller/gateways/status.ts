@@ -1,5 +1,6 @@
 /** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
 import { group } from '#api/kind.ts';
+import { alaudaGroup } from '#api/kinds/alaudaparts.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
 import type { PolicyAncestor } from '#compile/gateway/policies/types.ts';
@@ -227,7 +228,8 @@ function ancestorsOf(wanted: readonly PolicyAncestor[], view: StatusView): reado
 /** The Gateway, or the ALB that the book makes one of. */
 function ancestorOf(gateway: string): ObjectReference {
   const { kind, namespace, name } = ownerObject(gateway);
-  return { group: kind === 'ALB' ? group : gatewayGroup, kind, namespace, name };
+  const groups = { ALB: group, ALB2: alaudaGroup, Gateway: gatewayGroup };
+  return { group: groups[kind], kind, namespace, name };
 }
 
 /** The reference whatever the order of its fields, and with those that the API fills in. */
