@@ -41,6 +41,14 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
   /** By what it was made of: `alb2 KEY` and `frontend KEY`. */
   const made = new Map<string, Made>();
 
+  /** Who made what last: a Rule that goes to another Frontend may have been made by that already. */
+  const makers = new Map<string, string>();
+  const isLast = (id: string, source: string): boolean => {
+    if (makers.get(id) !== source) return false;
+    makers.delete(id);
+    return true;
+  };
+
   const replace = (source: string, next: Made | undefined): void => {
     const before = made.get(source);
     if (next === undefined) made.delete(source);
@@ -48,25 +56,26 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
     const idOf = ({ kind, key }: Thing) => `${kind} ${key}`;
     const kept = new Set(next?.things.map(idOf));
     for (const thing of before?.things ?? [])
-      if (!kept.has(idOf(thing))) put(thing.kind, thing.key, undefined);
-    for (const { kind, key, value } of next?.things ?? []) put(kind, key, value as never);
-    sayRules(before, next);
+      if (!kept.has(idOf(thing)) && isLast(idOf(thing), source)) put(thing.kind, thing.key, undefined);
+    for (const thing of next?.things ?? []) {
+      makers.set(idOf(thing), source);
+      put(thing.kind, thing.key, thing.value as never);
+    }
+    sayRules(source, before, next);
   };
   /** Their kind has no status: only what is wrong with them is said. */
-  const sayRules = (before: Made | undefined, next: Made | undefined): void => {
+  const sayRules = (source: string, before: Made | undefined, next: Made | undefined): void => {
     const wrong = Map.groupBy(
       next?.problems ?? [],
-      ({ object }) => `${object.kind}/${object.namespace}/${object.name}`,
+      ({ object: { kind, namespace, name } }) => `${kind}/${namespace}/${name}`,
     );
     const now = new Set(next?.rules.map(({ key }) => key));
-    for (const { key, generation } of new Map(
-      [...(before?.rules ?? []), ...(next?.rules ?? [])].map((each) => [each.key, each]),
-    ).values()) {
-      if (!now.has(key)) statuses.leave(`Rule/${key}`);
-      else {
-        const problems = wrong.get(`Rule/${key}`) ?? [];
-        statuses.say(`Rule/${key}`, generation, { kind: 'Rule', key, problems });
-      }
+    for (const { key } of before?.rules ?? [])
+      if (!now.has(key) && isLast(`Rule/${key}`, source)) statuses.leave(`Rule/${key}`);
+    for (const { key, generation } of next?.rules ?? []) {
+      makers.set(`Rule/${key}`, source);
+      const problems = wrong.get(`Rule/${key}`) ?? [];
+      statuses.say(`Rule/${key}`, generation, { kind: 'Rule', key, problems });
     }
   };
   const alb2 = (key: string): Made | undefined => {
