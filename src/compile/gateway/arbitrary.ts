@@ -10,6 +10,7 @@ import type {
   RouteKind,
   RouteModel,
 } from '#model/gateway/types.ts';
+import { anyAlaudaChange } from '../alauda/arbitrary.ts';
 import { anyBackendPolicy, anyFirewall, anyPolicy } from './policies/arbitrary.ts';
 import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
@@ -346,4 +347,5 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
     ),
   },
   { weight: 3, arbitrary: keyed('alb', anyALB) },
+  { weight: 8, arbitrary: anyAlaudaChange },
 );

@@ -1,5 +1,12 @@
 /** The gateways of a cluster or of files: what each one's data plane holds by the objects that there are, and what is said of them. */
-import { endpointSliceType, namespaceType, secretType, serviceType } from '#api/core.ts';
+import {
+  endpointSliceType,
+  ingressClassType,
+  ingressType,
+  namespaceType,
+  secretType,
+  serviceType,
+} from '#api/core.ts';
 import { albKind } from '#api/kinds/alb.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
@@ -35,6 +42,8 @@ import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readIngress } from '#model/ingress/ingress.ts';
+import { readIngressClass } from '#model/ingress/ingressclass.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import { gatewaySlots } from '#system/registry.ts';
@@ -79,6 +88,8 @@ const rows: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
+  row(ingressType, 'ingress', readIngress),
+  row(ingressClassType, 'ingressClass', readIngressClass),
   row(serviceType, 'service', readBackendService),
   row(endpointSliceType, 'slice', readBackendSlice),
   row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),

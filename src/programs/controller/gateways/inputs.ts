@@ -1,5 +1,5 @@
 /** Watches the objects that gateways are made of, and tells of each as a model. */
-import { endpointSliceType, namespaceType, serviceType } from '#api/core.ts';
+import { endpointSliceType, ingressClassType, ingressType, namespaceType, serviceType } from '#api/core.ts';
 import { albKind } from '#api/kinds/alb.ts';
 import { alb2Kind } from '#api/kinds/alb2.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
@@ -14,6 +14,7 @@ import { ruleKind } from '#api/kinds/rule.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
+import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
@@ -29,6 +30,9 @@ import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
+import { readIngress } from '#model/ingress/ingress.ts';
+import { readIngressClass } from '#model/ingress/ingressclass.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { readBackendSlice } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -95,9 +99,12 @@ const gatewayAPI: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant, false),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
   row(alb2Kind, 'alb2', readALB2),
   row(frontendKind, 'frontend', readFrontend),
-  row(ruleKind, 'albRule', readRule, false),
+  row(ruleKind, 'albRule', readRule),
+  row(ingressType, 'ingress', readIngress),
+  row(ingressClassType, 'ingressClass', readIngressClass, false),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);

@@ -22,6 +22,7 @@ import { keepClasses } from './classes.ts';
 import { createFaults } from './faults.ts';
 import { createFeeds } from './feeds.ts';
 import { foldDeltas, isEmptyDelta } from './fold.ts';
+import { createIngressClasses } from './ingress-classes.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
 import { startInstanceCaches } from './instance-caches.ts';
 import { startInstances } from './instances.ts';
@@ -74,10 +75,6 @@ export function startSession(options: SessionOptions): GatewaySession {
     isStale = true;
     rouse();
   };
-  const setALB = (key: string, model: ALBModel | undefined): void => {
-    wishes.setALB(key, model);
-    instances.touch(albInstance(key));
-  };
   /** Objects that were written to since statuses were last decided. */
   const touched = new Set<string>();
   const inputs = startInputs({
@@ -95,6 +92,7 @@ export function startSession(options: SessionOptions): GatewaySession {
         // What its instance is like, no Frontend has a part in.
         setALB(albKey(key), alb2?.isServed === true ? albOf(alb2, []) : undefined);
       }
+      if (kind === 'ingressClass') ingressClasses.touch(key);
       if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
       book.set(kind, key, value);
       wake();
@@ -105,6 +103,13 @@ export function startSession(options: SessionOptions): GatewaySession {
       wake();
     },
   });
+  const setALB = (key: string, alb: ALBModel | undefined): void => {
+    wishes.setALB(key, alb);
+    instances.touch(albInstance(key));
+    ingressClasses.setALB(key, alb);
+  };
+  const hasClass = (name: string) => inputs.object(`IngressClass/${name}`) !== undefined;
+  const ingressClasses = createIngressClasses({ client, exists: hasClass, log });
   const kept = keepClasses({
     client,
     object: (name) =>
@@ -131,6 +136,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     if (now === undefined) facts.delete(instance);
     book.setFacts(instance, now);
     for (const gateway of book.gatewaysOf(instance)) statuses.touched(statusKey(gateway));
+    statuses.moved(instance);
     wake();
   };
   const lookAtSlots = (instance: string): void => {
@@ -206,6 +212,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (decided.has(key)) statuses.decided(key, decided.get(key), generation);
       else statuses.observed(key, generation);
     }
+    if ([...decided.values()].some((each) => each === undefined || 'problems' in each)) onProblems();
   };
   /** Statuses follow one another as they were decided. */
   let told: Promise<void> = Promise.resolve();
@@ -263,6 +270,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (signal.aborted) return;
       isSynced = true;
       for (const name of wishes.classes()) kept.touch(name);
+      ingressClasses.begin();
       while (!signal.aborted) {
         await pass(synced, signal);
         // All that one turn of the event loop brings is one change.
@@ -276,6 +284,7 @@ export function startSession(options: SessionOptions): GatewaySession {
         const key = keyOf(object);
         return inputs.object(key)?.status === undefined || statuses.speaksOf(key);
       }),
+      ...statuses.problems(),
       ...wishes.served().flatMap(notHeld),
     ],
     referenceOf: (object) =>
@@ -292,6 +301,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       await instances.stop();
       await statuses.stop();
       await kept.stop();
+      await ingressClasses.stop();
     },
   };
 }
