@@ -18,6 +18,7 @@ import { keepClasses } from './classes.ts';
 import { createFaults } from './faults.ts';
 import { createFeeds } from './feeds.ts';
 import { foldDeltas, isEmptyDelta } from './fold.ts';
+import { createIngressClasses } from './ingress-classes.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
 import { startInstanceCaches } from './instance-caches.ts';
 import { startInstances } from './instances.ts';
@@ -85,7 +86,9 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (kind === 'alb') {
         wishes.setALB(key, value as ALBModel | undefined);
         instances.touch(albInstance(key));
+        ingressClasses.setALB(key, value as ALBModel | undefined);
       }
+      if (kind === 'ingressClass') ingressClasses.touch(key);
       if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
       book.set(kind, key, value);
       wake();
@@ -95,6 +98,11 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (key.startsWith('GatewayClass/')) kept.touch(key.slice(key.indexOf('/') + 1));
       wake();
     },
+  });
+  const ingressClasses = createIngressClasses({
+    client,
+    exists: (name) => inputs.object(`IngressClass/${name}`) !== undefined,
+    log,
   });
   const kept = keepClasses({
     client,
@@ -122,6 +130,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     if (now === undefined) facts.delete(instance);
     book.setFacts(instance, now);
     for (const gateway of book.gatewaysOf(instance)) statuses.touched(statusKey(gateway));
+    statuses.moved(instance);
     wake();
   };
   const lookAtSlots = (instance: string): void => {
@@ -197,6 +206,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (decided.has(key)) statuses.decided(key, decided.get(key), generation);
       else statuses.observed(key, generation);
     }
+    if ([...decided.values()].some((each) => each === undefined || 'problems' in each)) onProblems();
   };
   /** Statuses follow one another as they were decided. */
   let told: Promise<void> = Promise.resolve();
@@ -254,6 +264,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (signal.aborted) return;
       isSynced = true;
       for (const name of wishes.classes()) kept.touch(name);
+      ingressClasses.begin();
       while (!signal.aborted) {
         await pass(synced, signal);
         // All that one turn of the event loop brings is one change.
@@ -267,6 +278,7 @@ export function startSession(options: SessionOptions): GatewaySession {
         const key = keyOf(object);
         return inputs.object(key)?.status === undefined || statuses.speaksOf(key);
       }),
+      ...statuses.problems(),
       ...wishes.served().flatMap(notHeld),
     ],
     referenceOf: (object) =>
@@ -283,6 +295,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       await instances.stop();
       await statuses.stop();
       await kept.stop();
+      await ingressClasses.stop();
     },
   };
 }

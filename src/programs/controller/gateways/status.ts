@@ -24,6 +24,8 @@ export type HeldStatus = {
   })[];
   readonly parents?: readonly HeldParent[];
   readonly ancestors?: readonly HeldAncestor[];
+  /** Of Ingresses. */
+  readonly loadBalancer?: { readonly ingress?: readonly object[] };
 };
 
 type HeldParent = {
@@ -84,8 +86,9 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
       return alb2Fields(status, addresses);
     case 'Frontend':
       return { instances: { netloom: { conflict: status.conflict } } };
-    case 'Rule':
     case 'Ingress':
+      return ingressFields(held, addresses);
+    case 'Rule':
       return {};
     case 'BackendTLSPolicy':
     case 'TrafficPolicy':
@@ -109,14 +112,28 @@ function alb2Fields(
   return { state: waits === undefined ? 'Running' : 'Progressing', reason: waits ?? '', detail: { address } };
 }
 
+/** As of a Service of type LoadBalancer. */
+function ingressFields(
+  { loadBalancer }: HeldStatus,
+  addresses: InstanceFacts['addresses'],
+): Readonly<Record<string, unknown>> {
+  if (addresses.length === 0) return loadBalancer?.ingress === undefined ? {} : { loadBalancer: undefined };
+  const ingress = addresses.map(({ type, value }) =>
+    type === 'IPAddress' ? { ip: value } : { hostname: value },
+  );
+  return { loadBalancer: { ingress } };
+}
+
 /** What is left when nothing of ours is to be there any more; undefined: the object is as it may be. */
 export function withoutOurs({
   parents,
   ancestors,
+  loadBalancer,
 }: HeldStatus): Readonly<Record<string, unknown>> | undefined {
   const others = (each: { readonly controllerName: string }) => each.controllerName !== controllerName;
   if (parents !== undefined) return { parents: parents.filter(others) };
   if (ancestors !== undefined) return { ancestors: ancestors.filter(others) };
+  if (loadBalancer?.ingress !== undefined) return { loadBalancer: undefined };
   return undefined;
 }
 
