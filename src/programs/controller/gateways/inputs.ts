@@ -6,6 +6,7 @@ import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
+import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
@@ -24,6 +25,7 @@ import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
@@ -98,10 +100,11 @@ const gatewayAPI: readonly Row[] = [
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
   row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
-  row(trafficPolicyKind, 'policy', readTrafficPolicy),
-  row(backendPolicyKind, 'backendPolicy', readBackendPolicy),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
+  row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
+  row(trafficPolicyKind, 'policy', readTrafficPolicy),
+  row(backendPolicyKind, 'backendPolicy', readBackendPolicy),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
