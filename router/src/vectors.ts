@@ -11,7 +11,6 @@ import type {
   GatewayPathChange,
   GatewayRedirect,
 } from '../../src/intent/gateway.ts';
-import type { GatewayFirewall } from '../../src/intent/gateway-policy.ts';
 import { parseAddress } from './addresses.ts';
 import { grpcStatus, isGRPC, isRetried, retryClass, retryCodes } from './answers.ts';
 import {
@@ -25,7 +24,6 @@ import {
   sessionToken,
 } from './backends.ts';
 import { type CORSHeader, corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
-import { findingOf, firewallDirectives } from './firewall.ts';
 import { findCertificate, findListener, findRule, findStream } from './match.ts';
 import { hashKind } from './passwords.ts';
 import { normalisePath, targetPath, targetQuery } from './paths.ts';
@@ -40,6 +38,7 @@ import {
 } from './rewrite.ts';
 import { routerRule } from './rules.ts';
 import { applyChange, createTable, type RouterTable } from './table.ts';
+import { directives, type FirewallQuestions, finding } from './vectors-firewall.ts';
 import { addressesIn, clientText, passages, waits } from './vectors-limits.ts';
 
 export type VectorRequest = {
@@ -53,7 +52,7 @@ export type VectorRequest = {
   readonly client?: string;
 };
 
-export type Questions = {
+export type Questions = FirewallQuestions & {
   readonly normalisePath: string;
   readonly normaliseHost: string;
   readonly target: string;
@@ -133,8 +132,6 @@ export type Questions = {
   readonly retries: { readonly codes: readonly number[]; readonly code: number };
   readonly grpcStatus: number;
   readonly isGRPC: string;
-  readonly firewall: { readonly firewall: GatewayFirewall; readonly known: readonly number[] };
-  readonly finding: { readonly line: string; readonly server: string };
   readonly mirrored: { readonly share: number; readonly dice: number };
 };
 
@@ -191,16 +188,10 @@ export function answer(question: Question): string {
     return `${retries} ${retryCodes(retries).join(',')} ${isRetried(retries, question.input.code)}`;
   }
   if (call === 'grpcStatus') return `${grpcStatus(question.input)}`;
-  if (call === 'firewall') return said(firewallDirectives(question.input.firewall, question.input.known));
-  if (call === 'finding') return findingText(question.input);
+  if (call === 'firewall') return directives(question.input);
+  if (call === 'finding') return finding(question.input);
   if (call === 'isGRPC') return `${isGRPC(question.input)}`;
   return `${isMirrored(question.input.share, question.input.dice)}`;
-}
-
-function findingText(input: Questions['finding']): string {
-  const finding = findingOf(input.line, input.server);
-  if (finding === undefined) return '-';
-  return `${finding.id} ${finding.severity} ${finding.tags.join(',')} ${finding.message} ${finding.matched}`;
 }
 
 type Asked = RouterRequest & {

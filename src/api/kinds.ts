@@ -3,6 +3,7 @@ import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
 import { albKind } from './kinds/alb.ts';
 import { alb2Kind } from './kinds/alb2.ts';
+import { backendPolicyKind } from './kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
 import { bfdProfileKind } from './kinds/bfdprofile.ts';
@@ -30,6 +31,7 @@ import { serviceL2StatusKind } from './kinds/servicel2status.ts';
 import { subnetKind } from './kinds/subnet.ts';
 import { tcpRouteKind } from './kinds/tcproute.ts';
 import { tlsRouteKind } from './kinds/tlsroute.ts';
+import { trafficPolicyKind } from './kinds/trafficpolicy.ts';
 import { udpRouteKind } from './kinds/udproute.ts';
 import { wafPolicyKind } from './kinds/wafpolicy.ts';
 
@@ -66,4 +68,6 @@ export const kinds: readonly KindDefinition[] = [
   alb2Kind,
   frontendKind,
   ruleKind,
+  trafficPolicyKind,
+  backendPolicyKind,
 ];

@@ -1,13 +1,7 @@
 /** WAFPolicy: the web application firewall in front of what it is attached to. */
 import { group, type ObjectOf, version } from '../kind.ts';
-import {
-  ageColumn,
-  groupSchema,
-  kindSchema,
-  nameSchema,
-  referencedNameSchema,
-  sectionSchema,
-} from './gatewayparts.ts';
+import { attachedColumns, enforcedSchema, trafficTargetsSchema } from './attachedparts.ts';
+import { nameSchema } from './gatewayparts.ts';
 import { policyStatusSchema } from './gatewaystatus.ts';
 
 export const wafPolicyKind = {
@@ -29,28 +23,10 @@ export const wafPolicyKind = {
       'rules of all levels hold together. Changes count from the next request on.',
     required: ['targetRefs'],
     properties: {
-      targetRefs: {
-        type: 'array',
-        description: 'Gateways, ListenerSets, HTTPRoutes, GRPCRoutes, Ingresses and ALBs of this namespace.',
-        minItems: 1,
-        maxItems: 16,
-        'x-kubernetes-list-type': 'atomic',
-        items: {
-          type: 'object',
-          required: ['group', 'kind', 'name'],
-          properties: {
-            group: groupSchema,
-            kind: kindSchema,
-            name: referencedNameSchema,
-            sectionName: sectionSchema('Name of a listener, or of a rule of a route. Missing: all of them.'),
-          },
-        },
-      },
+      targetRefs: trafficTargetsSchema,
       enforced: {
-        type: 'boolean',
-        description:
-          'What it says holds against policies that are nearer to the request, and exclusions of those do not count.',
-        default: false,
+        ...enforcedSchema,
+        description: `${enforcedSchema.description} Exclusions of policies that are nearer do not count.`,
       },
       mode: {
         type: 'string',
@@ -133,12 +109,7 @@ export const wafPolicyKind = {
     },
   },
   status: policyStatusSchema,
-  columns: [
-    { name: 'Mode', type: 'string', jsonPath: '.spec.mode' },
-    { name: 'Paranoia', type: 'integer', jsonPath: '.spec.paranoia' },
-    { name: 'Enforced', type: 'boolean', jsonPath: '.spec.enforced', priority: 1 },
-    ageColumn,
-  ],
+  columns: [{ name: 'Mode', type: 'string', jsonPath: '.spec.mode' }, ...attachedColumns],
 } as const;
 
 export type WAFPolicy = ObjectOf<typeof wafPolicyKind>;

@@ -7,6 +7,7 @@ import { problemCodes, type Read } from '../problem.ts';
 import { readALB } from './alb.ts';
 import { hostile } from './arbitrary.ts';
 import { readAuthority } from './authority.ts';
+import { readBackendPolicy } from './backendpolicy.ts';
 import { readBackendService } from './backendservice.ts';
 import { readBackendTLSPolicy } from './backendtlspolicy.ts';
 import { readCertificate } from './certificate.ts';
@@ -17,6 +18,8 @@ import { readReferenceGrant } from './referencegrant.ts';
 import { regexProblem } from './regex.ts';
 import { readRoute } from './route.ts';
 import * as samples from './samples.ts';
+import { readTrafficPolicy } from './trafficpolicy.ts';
+import { readUsers } from './users.ts';
 
 const data = {
   'tls.crt': 'LS0tLS1CRUdJTiBY',
@@ -37,6 +40,9 @@ const readers: readonly (readonly [KubeObject, (object: KubeObject) => Read<unkn
   [sampleOf('ReferenceGrant', samples.grantSpec), readReferenceGrant],
   [sampleOf('BackendTLSPolicy', samples.policySpec), readBackendTLSPolicy],
   [sampleOf('ALB', samples.albSpec), readALB],
+  [sampleOf('TrafficPolicy', samples.trafficSpec), readTrafficPolicy],
+  [sampleOf('BackendPolicy', samples.backendPolicySpec), readBackendPolicy],
+  [sampleOf('Secret', undefined, { data: { auth: btoa(samples.passwordFile) } }), readUsers],
   [sampleOf('Service', samples.serviceSpec), readBackendService],
   [
     sampleOf('Secret', undefined, { type: 'kubernetes.io/tls', data }),

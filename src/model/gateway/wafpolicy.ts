@@ -1,73 +1,48 @@
 /** Reads WAFPolicies. */
 import type { KubeObject } from '#api/object.ts';
 import type { GatewayFirewall } from '#intent/gateway-policy.ts';
-import { collectProblems, type Read, type Refuse } from '../problem.ts';
-import { type Raw, shown } from '../raw.ts';
-import {
-  type Entry,
-  forms,
-  gatewayObject,
-  readChoice,
-  readEntries,
-  readForm,
-  readInteger,
-  readList,
-  readRaw,
-  readReference,
-} from './fields.ts';
-import type { AttachedPolicy, WAFPolicyModel } from './policy-types.ts';
+import type { Read, Refuse } from '../problem.ts';
+import { shown } from '../raw.ts';
+import { type ReadField, readAttached } from './attached.ts';
+import { type Entry, forms, readChoice, readEntries, readForm, readInteger, readList } from './fields.ts';
+import type { WAFPolicyModel } from './policy-types.ts';
 
-/** Fields that keep requests out: where one can't be read, nobody gets in until it is mended. */
-const protecting = ['spec.mode', 'spec.paranoia', 'spec.threshold', 'spec.configMapRefs'];
-
-/** What can't be used of an exclusion is asked all the same. */
+/** Fields that keep requests out close them where they can't be read; exclusions that can't are asked all the same. */
 export function readWAFPolicy(object: KubeObject): Read<WAFPolicyModel> {
-  const head = gatewayObject(object);
-  const { problems, refuse: report } = collectProblems(head.origin);
-  const refused: NonNullable<AttachedPolicy['refused']>[number][] = [];
-  const refuse: Refuse = (field, code, message) => {
-    const protects = protecting.some((each) => field.startsWith(each));
-    refused.push({ field, message, ...(protects ? { protects } : {}) });
-    return report(field, code, message);
-  };
-  const spec = readRaw(object['spec'], 'spec', refuse);
-  const mode = readChoice(spec['mode'], 'spec.mode', ['Off', 'Detect', 'Block'], refuse);
-  const paranoia = readInteger(spec['paranoia'], 'spec.paranoia', [1, 4], refuse);
-  const threshold = readInteger(spec['threshold'], 'spec.threshold', [1, 10_000], refuse);
-  const exclusions = readEntries(spec['exclusions'], 'spec.exclusions', refuse).flatMap(
-    (entry) => readExclusion(entry, refuse) ?? [],
+  return readAttached(object, readSettings);
+}
+
+const protects = { protects: true } as const;
+
+function readSettings(read: ReadField): WAFPolicyModel['settings'] {
+  const mode = read('mode', protects, (value, field, refuse) =>
+    readChoice(value, field, ['Off', 'Detect', 'Block'], refuse),
   );
-  const rules = readEntries(spec['configMapRefs'], 'spec.configMapRefs', refuse).flatMap(({ raw, field }) => {
-    if (raw['name'] === undefined || raw['name'] === '')
-      return refuse(`${field}.name`, 'Required', 'names no ConfigMap') ?? [];
-    return readForm(raw['name'], `${field}.name`, forms.section, refuse) ?? [];
-  });
-  const value: WAFPolicyModel = {
-    ...head,
-    targets: readTargets(spec, refuse),
-    enforced: spec['enforced'] === true,
-    settings: {
-      ...(mode === undefined ? {} : { mode: modes[mode] }),
-      ...(paranoia === undefined ? {} : { paranoia }),
-      ...(threshold === undefined ? {} : { threshold }),
-      ...(exclusions.length === 0 ? {} : { exclusions }),
-      ...(rules.length === 0 ? {} : { rules }),
-    },
-    ...(refused.length === 0 ? {} : { refused }),
+  const paranoia = read('paranoia', protects, (value, field, refuse) =>
+    readInteger(value, field, [1, 4], refuse),
+  );
+  const threshold = read('threshold', protects, (value, field, refuse) =>
+    readInteger(value, field, [1, 10_000], refuse),
+  );
+  const exclusions = read('exclusions', { protects: false }, (value, field, refuse) =>
+    readEntries(value, field, refuse).flatMap((entry) => readExclusion(entry, refuse) ?? []),
+  );
+  const rules = read('configMapRefs', protects, (value, field, refuse) =>
+    readEntries(value, field, refuse).flatMap((entry) => {
+      const name = readForm(entry.raw['name'], `${entry.field}.name`, forms.section, refuse);
+      return name ?? refuse(`${entry.field}.name`, 'Required', 'names no ConfigMap') ?? [];
+    }),
+  );
+  return {
+    ...(mode === undefined ? {} : { mode: modes[mode] }),
+    ...(paranoia === undefined ? {} : { paranoia }),
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(exclusions === undefined || exclusions.length === 0 ? {} : { exclusions }),
+    ...(rules === undefined || rules.length === 0 ? {} : { rules }),
   };
-  return { value, problems };
 }
 
 const modes = { Off: 'off', Detect: 'detect', Block: 'block' } as const;
-
-function readTargets(spec: Raw, refuse: Refuse): WAFPolicyModel['targets'] {
-  return readEntries(spec['targetRefs'], 'spec.targetRefs', refuse).flatMap((entry) => {
-    const { group, kind, name } = readReference(entry, {}, refuse);
-    const { raw, field } = entry;
-    const section = readForm(raw['sectionName'], `${field}.sectionName`, forms.section, refuse);
-    return name === '' ? [] : [{ group, kind, name, ...(section === undefined ? {} : { section }) }];
-  });
-}
 
 type Exclusion = GatewayFirewall['exclusions'][number];
 
@@ -80,13 +55,7 @@ function readExclusion({ raw, field }: Entry, refuse: Refuse): Exclusion | undef
   const rules = texts('rules', 'id or range of ids', /^\d{1,7}(-\d{1,7})?$/);
   const tags = texts('tags', 'tag', /^[A-Za-z0-9_./:-]{1,64}$/);
   const target = readForm(raw['target'], `${field}.target`, targetForm, refuse);
-  const isBroken = raw['target'] !== undefined && raw['target'] !== '' && target === undefined;
-  // Rules that are to be left out for one field only would be left out for all.
-  if (isBroken) return undefined;
-  if (
-    rules.length + tags.length === 0 &&
-    (target === undefined || raw['rules'] !== undefined || raw['tags'] !== undefined)
-  )
+  if (rules.length + tags.length === 0 && target === undefined)
     return refuse(field, 'Required', 'excludes nothing; give rules, tags or target');
   return {
     ...(rules.length === 0 ? {} : { rules }),

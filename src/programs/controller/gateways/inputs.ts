@@ -11,6 +11,7 @@ import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
+import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
@@ -25,6 +26,7 @@ import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
 import { readIngress } from '#model/ingress/ingress.ts';
 import { readIngressClass } from '#model/ingress/ingressclass.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { readBackendSlice } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -93,6 +95,7 @@ const gatewayAPI: readonly Row[] = [
   row(albKind, 'alb', readALB),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
