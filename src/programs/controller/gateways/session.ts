@@ -99,11 +99,8 @@ export function startSession(options: SessionOptions): GatewaySession {
       wake();
     },
   });
-  const ingressClasses = createIngressClasses({
-    client,
-    exists: (name) => inputs.object(`IngressClass/${name}`) !== undefined,
-    log,
-  });
+  const hasClass = (name: string) => inputs.object(`IngressClass/${name}`) !== undefined;
+  const ingressClasses = createIngressClasses({ client, exists: hasClass, log });
   const kept = keepClasses({
     client,
     object: (name) =>
