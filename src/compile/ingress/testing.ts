@@ -9,6 +9,7 @@ import type { Translation } from './types.ts';
 
 export type IngressWish = {
   readonly name?: string;
+  readonly namespace?: string;
   /** Those of ingress-nginx, without the prefix. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** `HOST/PATH[ TYPE]` to `SERVICE[:PORT]`; TYPE is Prefix unless it is said. */
@@ -21,7 +22,14 @@ export type IngressWish = {
 };
 
 export function ingressOf(wish: IngressWish): IngressModel {
-  const { name = 'shop', annotations = {}, paths = { 'a.example/': 'web' }, tls = {}, age = 0 } = wish;
+  const {
+    name = 'shop',
+    namespace = 'x',
+    annotations = {},
+    paths = { 'a.example/': 'web' },
+    tls = {},
+    age = 0,
+  } = wish;
   const rules = Object.entries(paths).map(([place, backend]) => {
     const [written = '', pathType = 'Prefix'] = place.split(' ');
     const slash = written.indexOf('/');
@@ -34,7 +42,7 @@ export function ingressOf(wish: IngressWish): IngressModel {
     kind: 'Ingress',
     metadata: {
       name,
-      namespace: 'x',
+      namespace,
       uid: name,
       creationTimestamp: new Date(Date.UTC(2026, 0, 1, 0, 0, age)).toISOString(),
       annotations: Object.fromEntries(entries) as Record<string, string>,
