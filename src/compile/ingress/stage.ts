@@ -178,7 +178,8 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       for (const site of lookups.take('ingress site')) {
         const before = heard.get(site);
         const after = listen(site);
-        const same = before?.length === after?.length && before?.every((each, index) => each === after?.[index]);
+        const same =
+          before?.length === after?.length && before?.every((each, index) => each === after?.[index]);
         if (same !== true) lookups.touch(`ingress site ${site}`);
       }
       for (const key of lookups.take('ingress')) {

@@ -1,5 +1,4 @@
 /** For tests: Ingresses, short to write, and what they become. */
-import type { KubeObject } from '#api/object.ts';
 import { readIngress } from '#model/ingress/ingress.ts';
 import type { IngressModel } from '#model/ingress/types.ts';
 import { nginxPrefix } from './catalogue/index.ts';
@@ -56,7 +55,7 @@ export function ingressOf(wish: IngressWish): IngressModel {
       })),
     },
   };
-  const { value, problems } = readIngress(object as unknown as KubeObject);
+  const { value, problems } = readIngress(object as unknown as Parameters<typeof readIngress>[0]);
   if (value === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
   return value;
 }
