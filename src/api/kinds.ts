@@ -70,4 +70,9 @@ export const kinds: readonly KindDefinition[] = [
   alb2Kind,
   frontendKind,
   ruleKind,
+  alb2Kind,
+  frontendKind,
+  ruleKind,
+  trafficPolicyKind,
+  backendPolicyKind,
 ];

@@ -105,6 +105,7 @@ const gatewayAPI: readonly Row[] = [
   row(ruleKind, 'albRule', readRule),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
