@@ -99,7 +99,6 @@ const gatewayAPI: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant, false),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
-  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
   row(alb2Kind, 'alb2', readALB2),
   row(frontendKind, 'frontend', readFrontend),
   row(ruleKind, 'albRule', readRule),
