@@ -1,5 +1,6 @@
 /** Runs one case of Gateways in a cluster: its objects, real requests by curl, and what the cluster says of them; leaves nothing behind. */
 import type { KubeObject } from '#api/object.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import { eventually } from '#lab/eventually.ts';
 import type { Case, Step } from '../corpus/case.ts';
 import { type RequestWish, type StatusWish, unlike } from '../corpus/gateway-lines.ts';
@@ -140,11 +141,11 @@ async function askAll(
   names: Names,
   services: ReadonlyMap<number, string>,
 ): Promise<readonly string[]> {
-  const [namespace = '', name = ''] = wish.gateway.split('/');
-  const gateway = await run.cluster.client.get(run.type('Gateway'), name, names.namespace(namespace));
+  const { kind, namespace, name } = instanceObject(wish.gateway);
+  const gateway = await run.cluster.client.get(run.type(kind), name, names.namespace(namespace));
   const { addresses = [] } = (gateway['status'] ?? {}) as { addresses?: readonly { value: string }[] };
   const address = addresses[0]?.value;
-  if (address === undefined) return [`${wish.line}: Gateway ${wish.gateway} has no address`];
+  if (address === undefined) return [`${wish.line}: ${kind} ${namespace}/${name} has no address`];
   const wanted = new Set(
     wish.where.split(', ').map((each) => each.replace(/(?: as \S+)?(?: [\d.]+%)?$/, '')),
   );
