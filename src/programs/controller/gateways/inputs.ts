@@ -99,12 +99,12 @@ const gatewayAPI: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant, false),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
   row(alb2Kind, 'alb2', readALB2),
   row(frontendKind, 'frontend', readFrontend),
   row(ruleKind, 'albRule', readRule),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
-  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
