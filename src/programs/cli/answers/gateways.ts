@@ -12,6 +12,7 @@ import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
+import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
@@ -39,6 +40,7 @@ import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readCertificate } from '#model/gateway/certificate.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
@@ -90,6 +92,7 @@ const rows: readonly Row[] = [
   row(albKind, 'alb', readALB),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass),
+  row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
   row(serviceType, 'service', readBackendService),
   row(endpointSliceType, 'slice', readBackendSlice),
   row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),

@@ -7,6 +7,7 @@ import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
+import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
@@ -27,6 +28,7 @@ import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
@@ -105,6 +107,7 @@ const gatewayAPI: readonly Row[] = [
   row(ruleKind, 'albRule', readRule),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
+  row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
