@@ -2,6 +2,7 @@
 import { endpointSliceType, ingressClassType, ingressType, namespaceType, serviceType } from '#api/core.ts';
 import { albKind } from '#api/kinds/alb.ts';
 import { alb2Kind } from '#api/kinds/alb2.ts';
+import { backendPolicyKind } from '#api/kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
@@ -14,6 +15,7 @@ import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
 import { ruleKind } from '#api/kinds/rule.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
+import { trafficPolicyKind } from '#api/kinds/trafficpolicy.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
 import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
@@ -24,6 +26,7 @@ import { readALB2 } from '#model/alauda/alb2.ts';
 import { readFrontend } from '#model/alauda/frontend.ts';
 import { readRule } from '#model/alauda/rule.ts';
 import { readALB } from '#model/gateway/alb.ts';
+import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
@@ -32,6 +35,7 @@ import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readTrafficPolicy } from '#model/gateway/trafficpolicy.ts';
 import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
 import { readIngress } from '#model/ingress/ingress.ts';
 import { readIngressClass } from '#model/ingress/ingressclass.ts';
@@ -108,6 +112,8 @@ const gatewayAPI: readonly Row[] = [
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
   row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
+  row(trafficPolicyKind, 'policy', readTrafficPolicy),
+  row(backendPolicyKind, 'backendPolicy', readBackendPolicy),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);
