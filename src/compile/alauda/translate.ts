@@ -46,7 +46,11 @@ export function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALB
   const hasIngress = ingress.http !== undefined || ingress.https !== undefined;
   return {
     ...headOf(alb2, albKey(alb2.key)),
-    instance,
+    // Whoever has a Frontend has its port, on nodes, too.
+    instance:
+      instance.network === 'HostNetwork'
+        ? { ...instance, hostPorts: [...new Set(frontends.map(({ port }) => port))].sort((a, b) => a - b) }
+        : instance,
     ...(ingress.http === undefined || isOther ? {} : { http: { port: ingress.http } }),
     ...(ingress.https === undefined
       ? {}

@@ -2,7 +2,8 @@
 import type { GatewayIntent } from '#intent/gateway.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
 import type { ParentReference } from '#model/gateway/types.ts';
-import { albInstance, albOf } from '../gateway/instances/derived-gateway.ts';
+import { albInstance } from '../gateway/instances/derived-gateway.ts';
+import { instanceObject } from '../gateway/instances/origin.ts';
 import type { GatewayCondition, GatewayStatus } from '../gateway/types.ts';
 
 export type GatewayAnswer = {
@@ -80,7 +81,7 @@ export function describeGateway(
   return {
     gateway: instance,
     object,
-    ...(object.kind === 'ALB' ? { sharedBy: sharers } : {}),
+    ...(object.kind !== 'Gateway' ? { sharedBy: sharers } : {}),
     addresses,
     listeners: listenersOf(intent, related),
     routes: routesOf(intent, related),
@@ -101,12 +102,6 @@ export function describeGateway(
       ]),
     ],
   };
-}
-
-/** The Gateway or ALB whose key an instance has. */
-export function instanceObject(instance: string): Origin {
-  const alb = albOf(instance);
-  return alb === undefined ? originOf('Gateway', instance) : originOf('ALB', alb);
 }
 
 /** `gateways`: of the instance. */

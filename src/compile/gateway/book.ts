@@ -219,7 +219,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       stage === 'status' ? `${statusKind[kind]}/${key}` : stage === 'alauda' ? `${kind} ${key}` : key,
     );
   };
-  const alauda = createAlaudaStage({ lookups, ask, put, restate, say: statuses.say });
+  const alauda = createAlaudaStage({ lookups, ask, put, restate, statuses });
   const ingresses = createIngressStage({
     lookups,
     ask,

@@ -43,7 +43,9 @@ export const firewallRows: readonly AnnotationRow[] = [
     state: 'translated',
     text: 'As `enable-modsecurity`.',
     read: (value, get, namespace) =>
-      get('enable-modsecurity') === undefined ? firewall(value, get, namespace) : {},
+      get('enable-modsecurity') !== undefined || readBoolean(value) === false
+        ? {}
+        : firewall(value, get, namespace),
     closes: true,
   },
   part(

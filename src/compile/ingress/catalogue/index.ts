@@ -11,7 +11,7 @@ import { tlsRows } from './tls.ts';
 export const nginxPrefix = 'nginx.ingress.kubernetes.io/';
 
 /** Gone from ingress-nginx; objects may still have them. */
-const goneRows: readonly AnnotationRow[] = [
+export const goneRows: readonly AnnotationRow[] = [
   ...[
     'global-rate-limit',
     'global-rate-limit-window',

@@ -1,8 +1,10 @@
 /** Gateways against the lab's API server: what a user sees of an instance and of statuses, and what its pods are told. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { namespaceType, podType, secretType, serviceType } from '#api/core.ts';
+import { ingressClassType, ingressType, namespaceType, podType, secretType, serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
 import { albKind } from '#api/kinds/alb.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
+import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
@@ -465,6 +467,93 @@ describe('an ALB', () => {
     await isGone(types.deployment, 'lb-alb');
   });
 
+  test('is what an ALB2 becomes', async () => {
+    leader = stage.lead();
+    await stage.make(
+      types.alb2,
+      'old',
+      { type: 'nginx', config: { networkMode: 'container', replicas: 2, vip: { enableLbSvc: true } } },
+      { metadata: { name: 'old', namespace: 'default', annotations: { 'netloom.dev/serve': 'true' } } },
+    );
+    await stage.make(
+      types.frontend,
+      'old-00080',
+      { port: 80, protocol: 'http' },
+      {
+        metadata: { name: 'old-00080', namespace: 'default', labels: { 'alb2.cpaas.io/name': 'old' } },
+      },
+    );
+    await eventually(async () => expect(await portsOf('old-alb2')).toMatchObject([{ port: 80 }]));
+    expect(await stage.read(types.deployment, 'old-alb2')).toMatchObject({
+      metadata: { ownerReferences: [{ apiVersion: 'crd.alauda.io/v2beta1', kind: 'ALB2', name: 'old' }] },
+      spec: { replicas: 2 },
+    });
+    const pod = await stage.addPod('old-alb2', 'old-pod', '10.0.1.19');
+    await stage.giveAddress('old-alb2', '192.0.2.79');
+    await eventually(() => expect(Object.keys(pod.held('ports'))).toContain('tcp/80'));
+    await seen(
+      () => stage.read(types.alb2, 'old'),
+      (alb2) => expect(JSON.stringify(alb2['status'])).toContain('192.0.2.79'),
+    );
+    await stage.client.delete(types.alb2, 'old', { namespace: 'default' });
+    await isGone(types.deployment, 'old-alb2');
+  });
+
+  test('serves the Ingresses of its class, which hear of it', async () => {
+    leader = stage.lead();
+    await stage.make(types.alb, 'front', albSpec({ ingressClass: { name: 'front', default: true } }));
+    await seen(
+      () => stage.read(types.ingressClass, 'front'),
+      (object) =>
+        expect(object).toMatchObject({
+          metadata: { annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+          spec: { controller: 'netloom.dev/ingress', parameters: { kind: 'ALB', name: 'front' } },
+        }),
+    );
+    await eventually(() => stage.read(types.service, 'front-alb'));
+    const pod = await stage.addPod('front-alb', 'front-pod', '10.0.1.9');
+    await stage.giveAddress('front-alb', '192.0.2.78');
+    const backend = { service: { name: 'echo', port: { number: 80 } } };
+    await stage.make(
+      types.ingress,
+      'shop',
+      {
+        ingressClassName: 'front',
+        rules: [{ host: 'shop.example', http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+      },
+      {
+        metadata: {
+          name: 'shop',
+          namespace: 'default',
+          annotations: { 'nginx.ingress.kubernetes.io/server-snippet': 'return 200;' },
+        },
+      },
+    );
+    const address = { loadBalancer: { ingress: [{ ip: '192.0.2.78' }] } };
+    await seen(
+      () => stage.read(types.ingress, 'shop'),
+      (object) => expect(object['status']).toMatchObject(address),
+    );
+    expect(JSON.stringify(pod.held('rules'))).toContain('shop.example');
+    await eventually(() =>
+      expect(leader.problems()).toContainEqual(
+        expect.objectContaining({
+          object: { kind: 'Ingress', namespace: 'default', name: 'shop' },
+          field: 'metadata.annotations[nginx.ingress.kubernetes.io/server-snippet]',
+          code: 'AnnotationRefused',
+        }),
+      ),
+    );
+    await stage.change(types.ingress, 'shop', { spec: { ingressClassName: 'other' } });
+    await seen(
+      () => stage.read(types.ingress, 'shop'),
+      (object) => expect(JSON.stringify(object['status'])).not.toContain('192.0.2.78'),
+    );
+    await eventually(() => expect(pod.held('rules')).toEqual({}));
+    await stage.client.delete(types.alb, 'front', { namespace: 'default' });
+    await isGone(types.deployment, 'front-alb');
+  });
+
   test('with HostNetwork has the addresses of its nodes, unless an older one has a port there', async () => {
     leader = stage.lead();
     const network = { mode: 'HostNetwork' };
@@ -491,6 +580,17 @@ describe('an ALB', () => {
     await seen(address('third'), (alb) =>
       expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.2' }] }),
     );
+    for (const [mode, type, ingress] of [
+      ['LoadBalancer', 'LoadBalancer', {}],
+      ['ClusterIP', 'ClusterIP', {}],
+      ['HostNetwork', 'LoadBalancer', { ingress: [{ ip: '198.51.100.1' }] }],
+    ] as const) {
+      await stage.change(types.alb, 'second', { spec: { network: { mode } } });
+      await seen(
+        () => stage.read(types.service, 'second-alb'),
+        (service) => expect(service).toMatchObject({ spec: { type }, status: { loadBalancer: ingress } }),
+      );
+    }
     await stage.client.delete(types.alb, 'first', { namespace: 'default' });
     await seen(address('third'), (alb) => expect(JSON.stringify(alb['status'])).toContain('198.51.100.1'));
   });
@@ -601,7 +701,11 @@ type Stage = {
   /** By address. */
   readonly pods: ReadonlyMap<string, FakePod>;
   /** Leads until it is stopped. */
-  lead(alter?: (client: Client) => Client): { readonly registry: Registry; stop(): Promise<void> };
+  lead(alter?: (client: Client) => Client): {
+    readonly registry: Registry;
+    problems(): readonly object[];
+    stop(): Promise<void>;
+  };
   make(type: ResourceType, name: string, spec: object, more?: object): Promise<KubeObject>;
   read(type: ResourceType, name: string): Promise<KubeObject>;
   change(type: ResourceType, name: string, body: object): Promise<KubeObject>;
@@ -669,7 +773,7 @@ async function openStage(): Promise<Stage> {
         stops.delete(stop);
       };
       stops.add(stop);
-      return { registry, stop };
+      return { registry, problems: () => gateways.problems(), stop };
     },
     make: (type, name, spec, more = {}) =>
       client.create(type, {
@@ -719,7 +823,11 @@ async function openStage(): Promise<Stage> {
 }
 
 const types = {
+  alb2: alb2Kind,
+  frontend: frontendKind,
   alb: albKind,
+  ingress: ingressType,
+  ingressClass: ingressClassType,
   gateway: gatewayKind,
   class: gatewayClassKind,
   route: httpRouteKind,
