@@ -9,7 +9,7 @@ import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { frontendParts } from './frontends.ts';
 import { alb2Of, albKey, frontendOf } from './names.ts';
-import { albOf } from './translate.ts';
+import { albOf, redirectParts } from './translate.ts';
 
 export type AlaudaStage = {
   /** Before the Gateways: what was made of ALB's objects is among the inputs. */
@@ -81,8 +81,14 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
   const alb2 = (key: string): Made | undefined => {
     const model = ask.get('alb2', key);
     if (model?.isServed !== true) return undefined;
-    const value = albOf(model, ask.frontendsOf(key));
-    return { things: [{ kind: 'alb', key: albKey(key), value }], problems: [], rules: [] };
+    const frontends = ask.frontendsOf(key);
+    const { listenerSets, routes } = redirectParts(model, frontends);
+    const things: Thing[] = [
+      { kind: 'alb', key: albKey(key), value: albOf(model, frontends) },
+      ...listenerSets.map((value) => ({ kind: 'listenerSet' as const, key: value.key, value })),
+      ...routes.map((value) => ({ kind: 'route' as const, key: `${value.kind}/${value.key}`, value })),
+    ];
+    return { things, problems: [], rules: [] };
   };
   const frontend = (key: string): Made | undefined => {
     const model = ask.get('frontend', key);
