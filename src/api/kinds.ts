@@ -18,6 +18,7 @@ import { frontendKind } from './kinds/frontend.ts';
 import { gatewayKind } from './kinds/gateway.ts';
 import { gatewayClassKind } from './kinds/gatewayclass.ts';
 import { grpcRouteKind } from './kinds/grpcroute.ts';
+import { hostnameGrantKind } from './kinds/hostnamegrant.ts';
 import { httpRouteKind } from './kinds/httproute.ts';
 import { ipAddressPoolKind } from './kinds/ipaddresspool.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
@@ -65,14 +66,10 @@ export const kinds: readonly KindDefinition[] = [
   backendTLSPolicyKind,
   wafPolicyKind,
   albKind,
-  trafficPolicyKind,
-  backendPolicyKind,
-  alb2Kind,
-  frontendKind,
-  ruleKind,
   alb2Kind,
   frontendKind,
   ruleKind,
   trafficPolicyKind,
   backendPolicyKind,
+  hostnameGrantKind,
 ];

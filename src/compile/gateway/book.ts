@@ -23,8 +23,10 @@ import { listenerText } from './routes/same-attachments.ts';
 import { albStatus } from './status/alb-status.ts';
 import { classStatus } from './status/class-status.ts';
 import { acceptedGateway, gatewayStatus, type StatusContext } from './status/gateway-status.ts';
+import { hostnameGrantStatus } from './status/hostname-grant-status.ts';
 import { acceptedSet, listenerSetStatus } from './status/listener-set-status.ts';
 import { createStatuses } from './status/statuses.ts';
+import { createNameClaims } from './tenancy/name-claims.ts';
 import {
   controllerName,
   type GatewayBook,
@@ -56,8 +58,9 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     return holdings.get(instance);
   };
   const restate = (id: string): void => lookups.mark('status', id);
-  const routes = createRouteBook({ lookups, inputs, views, holdingOf, restate });
-
+  const names = createNameClaims(lookups);
+  const { holders } = names;
+  const routes = createRouteBook({ lookups, inputs, views, holders, holdingOf, restate });
   const reach = {
     isOurs(gateway: string): boolean {
       lookups.note(`parent Gateway/${gateway}`);
@@ -77,9 +80,10 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
 
   const lookAtInstance = (key: string): void => {
     const before = instances.get(key);
-    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, before));
+    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, names.held, before));
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
+    names.claim(before, after);
     if (after === undefined) instances.delete(key);
     else instances.set(key, after);
     if (after?.runs === true) {
@@ -106,11 +110,12 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     for (const parent of [`Gateway/${key}`, ...[...sets].map((set) => `ListenerSet/${set}`)]) {
       const [old, group] = [before?.parents.get(parent), after?.parents.get(parent)];
       if (old !== group && groupText(old) !== groupText(group)) lookups.touch(`parent ${parent}`);
-      if (before?.instance !== after?.instance) lookups.touch(`parent ${parent}`);
+      if (before?.terms !== after?.terms) lookups.touch(`parent ${parent}`);
       const set = parent.slice(parent.indexOf('/') + 1);
       if (old !== group || !sameOutside || before?.sets.get(set) !== after?.sets.get(set)) restate(parent);
     }
     restate(`Gateway/${key}`);
+    if (before?.terms !== after?.terms) lookups.mark('tenants', key);
     if (before?.clientCertificate !== after?.clientCertificate) lookups.touch(`clientCertificate ${key}`);
   };
 
@@ -160,6 +165,11 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     if (model?.controllerName !== controllerName) statuses.leave(`GatewayClass/${key}`);
     else statuses.say(`GatewayClass/${key}`, model.generation, classStatus(model));
   };
+  const sayHostnameGrant = (key: string): void => {
+    const model = inputs.peek('hostnameGrant', key);
+    if (model === undefined) statuses.leave(`HostnameGrant/${key}`);
+    else statuses.say(`HostnameGrant/${key}`, model.generation, hostnameGrantStatus(model));
+  };
   const say = (id: string): void => {
     const slash = id.indexOf('/');
     const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
@@ -169,6 +179,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     else if (kind === 'Gateway') sayGateway(key);
     else if (kind === 'ListenerSet') saySet(key);
     else if (kind === 'GatewayClass') sayClass(key);
+    else if (kind === 'HostnameGrant') sayHostnameGrant(key);
     else sayRoute(id);
   };
   const sayRoute = (id: string): void => {
@@ -245,7 +256,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     settle() {
       alauda.settle();
       ingresses.settle();
-      for (const key of lookups.take('gateway')) lookAtInstance(key);
+      names.settle(lookAtInstance, routes);
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
@@ -273,6 +284,7 @@ const stageOf: {
   class: 'status',
   gateway: 'gateway',
   listenerSet: 'status',
+  hostnameGrant: 'status',
   route: 'route',
   tlsPolicy: 'policy',
 };
@@ -280,6 +292,7 @@ const stageOf: {
 const statusKind: { readonly [K in GatewayInput]?: GatewayObject['origin']['kind'] } = {
   class: 'GatewayClass',
   listenerSet: 'ListenerSet',
+  hostnameGrant: 'HostnameGrant',
 };
 
 /** What the parents of an instance need of its data plane. */

@@ -12,6 +12,7 @@ import { albInstance, albOf, isALB } from './instances/derived-gateway.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
 import { ingressOf, targetKey } from './policies/levels.ts';
 import type { AttachedPolicies, TargetPolicies } from './policies/types.ts';
+import { createHostnameGrants, type HostnameGrants, zoneTopic } from './tenancy/hostname-grants.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
 
 export type Inputs = {
@@ -61,6 +62,10 @@ export type Asking = {
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
   readonly attached: AttachedPolicies;
+  /** HostnameGrants that decide about a hostname. */
+  readonly hostnameGrants: HostnameGrants['about'];
+  /** Names of HostnameGrants below a wildcard. */
+  readonly grantedBelow: HostnameGrants['below'];
   /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
@@ -71,6 +76,9 @@ export function createInputs(lookups: Lookups): Inputs {
   const stores = new Map<GatewayInput, Map<string, unknown>>();
   const facts = new Map<string, InstanceFacts>();
   const grants = createGrants();
+  const hostnames = createHostnameGrants();
+  /** Topics of all zones that somebody asked about. */
+  const zones = new Set<string>();
   const indexes = new Map<string, Map<string, Set<string>>>();
 
   const peek = <K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined =>
@@ -149,6 +157,11 @@ export function createInputs(lookups: Lookups): Inputs {
       if (kind === 'grant') {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
+      } else if (kind === 'hostnameGrant') {
+        const topics = hostnames.set(key, value as GatewayInputs['hostnameGrant'] | undefined);
+        // A name of one label, such as of `*.example`, is of all zones.
+        for (const topic of topics.includes(zoneTopic('')) ? zones : topics) lookups.touch(topic);
+        lookups.touch('hostnames');
       } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'users') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'firewallRules') lookups.touch(referenceTopic('ConfigMap', key));
@@ -209,6 +222,16 @@ export function createInputs(lookups: Lookups): Inputs {
       defaultIngressClasses: () => listed('ingressClass', 'default'),
       policiesOf: (service) => members('tlsPolicy', service),
       attached,
+      hostnameGrants(hostname) {
+        const topic = zoneTopic(hostname);
+        zones.add(topic);
+        lookups.note(topic);
+        return hostnames.about(hostname);
+      },
+      grantedBelow(wide) {
+        lookups.note('hostnames');
+        return hostnames.below(wide);
+      },
       defaultGateways() {
         lookups.note('all gateways of default');
         defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]

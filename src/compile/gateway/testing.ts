@@ -1,7 +1,7 @@
 /** For tests: Gateways and what stands around them, short to write, and what is said of them, short to read. */
 import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
 import type { Origin } from '#intent/origin.ts';
-import type { ALBModel } from '#model/gateway/policy-types.ts';
+import type { ALBModel, HostnameGrantModel } from '#model/gateway/policy-types.ts';
 import type {
   AuthorityModel,
   CertificateModel,
@@ -129,6 +129,25 @@ export function grant(
     from: [{ group, kind: fromKind, namespace: fromNamespace }],
     to: [{ group: '', kind, ...(name === undefined ? {} : { name }) }],
     ...part,
+  };
+}
+
+/** To namespaces, or to those with a label (`KEY=VALUE`). */
+export function hostnameGrant(
+  name: string,
+  hostnames: readonly string[],
+  ...tenants: readonly string[]
+): HostnameGrantModel {
+  const labels = tenants.filter((each) => each.includes('=')).map((each) => each.split('='));
+  return {
+    ...objectOf('HostnameGrant', `/${name}`),
+    key: name,
+    hostnames,
+    tenants: {
+      namespaces: tenants.filter((each) => !each.includes('=')),
+      projects: [],
+      ...(labels.length === 0 ? {} : { selector: { matchLabels: Object.fromEntries(labels) } }),
+    },
   };
 }
 

@@ -116,6 +116,8 @@ export type Attachment = {
   readonly listeners: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[];
   /** `Accepted`; where `ResolvedRefs` comes from what else the route says, it is added later. */
   readonly accepted: GatewayCondition;
+  /** What else is said of it at this parent. */
+  readonly also?: readonly GatewayCondition[];
 };
 
 /** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */

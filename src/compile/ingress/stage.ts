@@ -58,12 +58,15 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   /** By policy: what is said of it. */
   const judgements = new Map<string, readonly GatewayCondition[]>();
 
-  const listen = (site: string): readonly IngressModel[] => {
+  const ingressesAt = (site: string): readonly IngressModel[] => {
     const space = site.indexOf(' ');
-    const found = lookups.track('ingress site', site, () =>
-      ask.ingressesAt(site.slice(0, space), site.slice(space + 1)).filter(concernsPeers),
-    );
-    if (found.length === 0) {
+    return ask.ingressesAt(site.slice(0, space), site.slice(space + 1));
+  };
+  /** Undefined: nobody has the name, and nothing is kept of it. */
+  const listen = (site: string): readonly IngressModel[] | undefined => {
+    const all = lookups.track('ingress site', site, () => ingressesAt(site));
+    const found = all.length === 0 ? undefined : all.filter(concernsPeers);
+    if (found === undefined) {
       heard.delete(site);
       lookups.forget('ingress site', site);
     } else heard.set(site, found);
@@ -95,7 +98,8 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       peers(name) {
         const site = `${namespace} ${name}`;
         lookups.note(`ingress site ${site}`);
-        const others = at((heard.get(site) ?? listen(site)).slice(0, mostHeard));
+        // Where there is nobody, whoever asks hears himself of the first that comes.
+        const others = at((heard.get(site) ?? listen(site) ?? ingressesAt(site)).slice(0, mostHeard));
         return others.some((each) => each.key === key) ? others : [...others, ingress];
       },
       neighbours: (name) => at(ask.ingressesAt(namespace, name)),
@@ -172,10 +176,11 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   return {
     settle() {
       for (const site of lookups.take('ingress site')) {
-        const before = heard.get(site) ?? [];
+        const before = heard.get(site);
         const after = listen(site);
-        const same = before.length === after.length && before.every((each, index) => each === after[index]);
-        if (!same) lookups.touch(`ingress site ${site}`);
+        const same =
+          before?.length === after?.length && before?.every((each, index) => each === after?.[index]);
+        if (same !== true) lookups.touch(`ingress site ${site}`);
       }
       for (const key of lookups.take('ingress')) {
         const next = lookups.track('ingress', key, () => translate(key));

@@ -135,6 +135,19 @@ describe('attacks', () => {
       { method: 'PATCH', body: '{"name":null}', headers: { 'Content-Type': 'application/merge-patch+json' } },
     ],
     ['a file', '/', { curl: ['-F', 'file=@/bin/true'] }],
+    ['a page over HTTP/2', '/shop', { curl: ['--http2-prior-knowledge'] }],
+    [
+      'a form over HTTP/2 without a length',
+      '/',
+      {
+        body: 'name=Ada',
+        headers: { ...form, 'Content-Length': '' },
+        curl: ['--http2-prior-knowledge'],
+      },
+    ],
+    ['a form in chunks', '/', { body: 'name=Ada', headers: { ...form, 'Transfer-Encoding': 'chunked' } }],
+    ['HTTP/1.0', '/', { curl: ['--http1.0'] }],
+    ['a part of a page', '/', { headers: { Range: 'bytes=0-1' } }],
   ];
   it.each(fine)('%s: passes, body and all', async (_name, path, ask) => {
     const echo = await gateway.echo(path, { host: 'block.test', ...ask });
@@ -284,5 +297,39 @@ describe('what is told', () => {
     expect(ids).toContain(941110);
     expect(ids).not.toContain(5);
     expect(JSON.stringify(event)).not.toContain('attack-none"');
+  });
+});
+
+describe('what is no document', () => {
+  it('passes: the beginning of a WebSocket, and calls of gRPC, of which the head is looked at', async () => {
+    await protect(
+      { 'block.test': block },
+      {},
+      { 'grpc.test/': { to: 'h', kind: 'grpc', policy: 'WAFPolicy/shop/block.test' } },
+    );
+    const script = `
+      const socket = require('net').connect(10000, '127.0.0.1');
+      socket.write('GET /ws HTTP/1.1\\r\\nHost: block.test\\r\\nUser-Agent: x\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: eA==\\r\\n\\r\\n');
+      socket.once('data', (text) => { console.log(String(text)); process.exit(); });
+    `;
+    const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 5_000 });
+    expect(stdout).toContain('101 Switching Protocols');
+    const call = {
+      host: 'grpc.test',
+      method: 'POST',
+      headers: { 'Content-Type': 'application/grpc', TE: 'trailers' },
+      body: "\0\0\0\0\x05' OR 1",
+      curl: ['--http2-prior-knowledge'],
+    };
+    expect((await gateway.echo('/shop.Cart/Add', call)).name).toBe('h');
+    const attack = {
+      ...call,
+      headers: {
+        ...call.headers,
+        'x-name': '<script>alert(1)</script>',
+        Cookie: 'a=<script>alert(1)</script>',
+      },
+    };
+    expect((await gateway.ask('/shop.Cart/Add', attack)).headers['grpc-status']).toBe('7');
   });
 });

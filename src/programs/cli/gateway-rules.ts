@@ -25,6 +25,9 @@ const read = [
   'backendtlspolicies',
 ];
 
+/** Of our own group. */
+const netloom = ['albs', 'trafficpolicies', 'backendpolicies', 'wafpolicies'];
+
 /**
  * A Gateway's objects stand in the Gateway's namespace, which may be any; so do the Secrets and ConfigMaps that it refers to. RBAC has
  * no word for "only of type kubernetes.io/tls": the controller asks for these, and for others by name.
@@ -48,8 +51,8 @@ export const gatewayRules: readonly object[] = [
     resources: [`${alb2Kind.plural}/status`, `${frontendKind.plural}/status`],
     verbs: ['patch'],
   },
-  { apiGroups: [group], resources: ['albs'], verbs: watch },
-  { apiGroups: [group], resources: ['albs/status'], verbs: ['patch'] },
+  { apiGroups: [group], resources: netloom, verbs: watch },
+  { apiGroups: [group], resources: netloom.map((name) => `${name}/status`), verbs: ['patch'] },
   { apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: watch },
   { apiGroups: ['networking.k8s.io'], resources: ['ingresses/status'], verbs: ['patch'] },
   // An ALB's own class is made where there is none.

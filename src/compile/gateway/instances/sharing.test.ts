@@ -73,6 +73,13 @@ test('a certificate that there is not is said of the ALB', () => {
   ]);
 });
 
+test('what of an ALB can not be used is said of it', () => {
+  const { statuses } = world({ alb: [alb('infra/lb', { unusable: ['spec.quotas.size: "x" is none'] })] });
+  const status = statuses.get('ALB/infra/lb');
+  expect(saidOf(status)?.[0]).toBe('Accepted True PartiallyInvalid');
+  expect(JSON.stringify(status)).toContain('spec.quotas.size');
+});
+
 describe('Gateways that share an ALB', () => {
   const edge = (key: string, second: number, ...listeners: readonly string[]) => {
     const all = { allowedNamespaces: { from: 'All' } } as const;

@@ -13,6 +13,7 @@ import type {
 } from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
 import { albOf } from '../instances/derived-gateway.ts';
+import type { RefusalOf } from '../tenancy/listener-claims.ts';
 import type { GatewaySlots, Listener } from '../types.ts';
 import { listenerConditions } from './listener-conditions.ts';
 import { isSound, type JudgedListener, judgeListeners } from './listener-judgement.ts';
@@ -57,9 +58,10 @@ export function compileListeners(
   { key: instance, gateways, sets, refused }: Served,
   slots: GatewaySlots,
   ask: Asking,
+  refusalOf: RefusalOf,
   before?: GatewayListeners['groups'],
 ): GatewayListeners {
-  const judged = judgeListeners(gateways, sets, ask, refused);
+  const judged = judgeListeners(gateways, sets, ask, refusalOf, refused);
   const kinds = portKindsOf(judged.flatMap((each) => (isSound(each) ? [userOf(each)] : [])));
   const sockets = assignSlots(kinds, ask.facts(instance)?.slots, slots);
   const proxied = gateways[0]?.proxyProtocol === true ? ({ proxyProtocol: true } as const) : {};
@@ -125,11 +127,13 @@ function groupOf(
 
 /** What a listener is made of besides its owner. */
 function marksOf(judged: JudgedListener, { kinds, sockets }: Ports): readonly unknown[] {
-  const { gateway, model, conflict, overlaps, certificates, certificateRefused, validation } = judged;
+  const { gateway, model, unentitled, conflict, overlaps, certificates, certificateRefused, validation } =
+    judged;
   const port = portKeyOf(userOf(judged));
   return [
     gateway,
     model,
+    unentitled?.message,
     conflict,
     overlaps,
     kinds.get(port),

@@ -71,7 +71,7 @@ export function createPolicyBook(
   const ancestorsOf = (input: AttachedInput, policy: AttachedPolicy): readonly PolicyAncestor[] => {
     const standings = policy.targets.map((target, index) => ({
       target,
-      ...targetStanding(policy, index, ask, reach),
+      ...targetStanding(policy, index, input === 'backendPolicy' ? 'backends' : 'traffic', ask, reach),
     }));
     const found = standings.filter(({ problem }) => problem === undefined).map(({ target }) => target);
     const gateways = [...new Set(standings.flatMap((each) => each.gateways))].sort();

@@ -8,16 +8,20 @@ import {
   serviceType,
 } from '#api/core.ts';
 import { albKind } from '#api/kinds/alb.ts';
+import { backendPolicyKind } from '#api/kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
+import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
+import { trafficPolicyKind } from '#api/kinds/trafficpolicy.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
+import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { createGatewayBook } from '#compile/gateway/book.ts';
 import { createHolding } from '#compile/gateway/entries/holding.ts';
@@ -34,14 +38,20 @@ import type { GatewayIntent } from '#intent/gateway.ts';
 import { readBackendSlice } from '#model/endpointslice.ts';
 import { readALB } from '#model/gateway/alb.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
+import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readCertificate } from '#model/gateway/certificate.ts';
+import { readFirewallRules } from '#model/gateway/firewall-rules.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readTrafficPolicy } from '#model/gateway/trafficpolicy.ts';
+import { readUsers } from '#model/gateway/users.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
 import { readIngress } from '#model/ingress/ingress.ts';
 import { readIngressClass } from '#model/ingress/ingressclass.ts';
 import type { Problem, Read } from '#model/problem.ts';
@@ -88,8 +98,12 @@ const rows: readonly Row[] = [
   row(referenceGrantKind, 'grant', readReferenceGrant),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
+  row(trafficPolicyKind, 'policy', readTrafficPolicy),
+  row(backendPolicyKind, 'backendPolicy', readBackendPolicy),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass),
+  row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
   row(serviceType, 'service', readBackendService),
   row(endpointSliceType, 'slice', readBackendSlice),
   row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),
@@ -177,15 +191,17 @@ async function setNamed(
     if (kind !== 'Secret' && kind !== 'ConfigMap') continue;
     const object = await named(kind, namespace, name);
     if (object === undefined) continue;
-    if (kind === 'Secret' && object['type'] === 'kubernetes.io/tls') {
-      const { value, problems: wrong } = readCertificate(object, inspectCertificate);
-      problems.push(...wrong);
-      book.set('certificate', `${namespace}/${name}`, value);
-    }
-    if (object['data'] === undefined || !('ca.crt' in (object['data'] as object))) continue;
-    const { value, problems: wrong } = readAuthority(object, inspectAuthority);
-    problems.push(...wrong);
-    book.set('authority', reference, value);
+    const key = `${namespace}/${name}`;
+    const has = (part: string): boolean => part in ((object['data'] as object | undefined) ?? {});
+    const set = <K extends GatewayInput>(input: K, of: string, read: Read<GatewayInputs[K]>): void => {
+      problems.push(...read.problems);
+      book.set(input, of, read.value);
+    };
+    if (kind === 'Secret' && object['type'] === 'kubernetes.io/tls')
+      set('certificate', key, readCertificate(object, inspectCertificate));
+    if (kind === 'Secret' && has('auth')) set('users', key, readUsers(object));
+    if (kind === 'ConfigMap' && has('rules')) set('firewallRules', key, readFirewallRules(object));
+    if (has('ca.crt')) set('authority', reference, readAuthority(object, inspectAuthority));
   }
   return problems;
 }

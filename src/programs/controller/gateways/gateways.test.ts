@@ -467,6 +467,38 @@ describe('an ALB', () => {
     await isGone(types.deployment, 'lb-alb');
   });
 
+  test('is what an ALB2 becomes', async () => {
+    leader = stage.lead();
+    await stage.make(
+      types.alb2,
+      'old',
+      { type: 'nginx', config: { networkMode: 'container', replicas: 2, vip: { enableLbSvc: true } } },
+      { metadata: { name: 'old', namespace: 'default', annotations: { 'netloom.dev/serve': 'true' } } },
+    );
+    await stage.make(
+      types.frontend,
+      'old-00080',
+      { port: 80, protocol: 'http' },
+      {
+        metadata: { name: 'old-00080', namespace: 'default', labels: { 'alb2.cpaas.io/name': 'old' } },
+      },
+    );
+    await eventually(async () => expect(await portsOf('old-alb2')).toMatchObject([{ port: 80 }]));
+    expect(await stage.read(types.deployment, 'old-alb2')).toMatchObject({
+      metadata: { ownerReferences: [{ apiVersion: 'crd.alauda.io/v2beta1', kind: 'ALB2', name: 'old' }] },
+      spec: { replicas: 2 },
+    });
+    const pod = await stage.addPod('old-alb2', 'old-pod', '10.0.1.19');
+    await stage.giveAddress('old-alb2', '192.0.2.79');
+    await eventually(() => expect(Object.keys(pod.held('ports'))).toContain('tcp/80'));
+    await seen(
+      () => stage.read(types.alb2, 'old'),
+      (alb2) => expect(JSON.stringify(alb2['status'])).toContain('192.0.2.79'),
+    );
+    await stage.client.delete(types.alb2, 'old', { namespace: 'default' });
+    await isGone(types.deployment, 'old-alb2');
+  });
+
   test('serves the Ingresses of its class, which hear of it', async () => {
     leader = stage.lead();
     await stage.make(types.alb, 'front', albSpec({ ingressClass: { name: 'front', default: true } }));
@@ -520,38 +552,6 @@ describe('an ALB', () => {
     await eventually(() => expect(pod.held('rules')).toEqual({}));
     await stage.client.delete(types.alb, 'front', { namespace: 'default' });
     await isGone(types.deployment, 'front-alb');
-  });
-
-  test('is what an ALB2 becomes', async () => {
-    leader = stage.lead();
-    await stage.make(
-      types.alb2,
-      'old',
-      { type: 'nginx', config: { networkMode: 'container', replicas: 2, vip: { enableLbSvc: true } } },
-      { metadata: { name: 'old', namespace: 'default', annotations: { 'netloom.dev/serve': 'true' } } },
-    );
-    await stage.make(
-      types.frontend,
-      'old-00080',
-      { port: 80, protocol: 'http' },
-      {
-        metadata: { name: 'old-00080', namespace: 'default', labels: { 'alb2.cpaas.io/name': 'old' } },
-      },
-    );
-    await eventually(async () => expect(await portsOf('old-alb2')).toMatchObject([{ port: 80 }]));
-    expect(await stage.read(types.deployment, 'old-alb2')).toMatchObject({
-      metadata: { ownerReferences: [{ apiVersion: 'crd.alauda.io/v2beta1', kind: 'ALB2', name: 'old' }] },
-      spec: { replicas: 2 },
-    });
-    const pod = await stage.addPod('old-alb2', 'old-pod', '10.0.1.9');
-    await stage.giveAddress('old-alb2', '192.0.2.78');
-    await eventually(() => expect(Object.keys(pod.held('ports'))).toContain('tcp/80'));
-    await seen(
-      () => stage.read(types.alb2, 'old'),
-      (alb2) => expect(JSON.stringify(alb2['status'])).toContain('192.0.2.78'),
-    );
-    await stage.client.delete(types.alb2, 'old', { namespace: 'default' });
-    await isGone(types.deployment, 'old-alb2');
   });
 
   test('with HostNetwork has the addresses of its nodes, unless an older one has a port there', async () => {

@@ -21,7 +21,7 @@ import type { connectFeed } from '../../gateway/client.ts';
 import { keepClasses } from './classes.ts';
 import { createFaults } from './faults.ts';
 import { createFeeds } from './feeds.ts';
-import { foldDeltas, isEmptyDelta } from './fold.ts';
+import { foldBooks, isEmptyDelta } from './fold.ts';
 import { createIngressClasses } from './ingress-classes.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
 import { startInstanceCaches } from './instance-caches.ts';
@@ -135,7 +135,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     facts.set(instance, now);
     if (now === undefined) facts.delete(instance);
     book.setFacts(instance, now);
-    for (const gateway of book.gatewaysOf(instance)) statuses.touched(statusKey(gateway));
+    for (const gateway of book.gatewaysOf(instance)) statuses.touched(keyOf(instanceObject(gateway)));
     statuses.moved(instance);
     wake();
   };
@@ -308,20 +308,4 @@ export function startSession(options: SessionOptions): GatewaySession {
 
 function keyOf({ kind, namespace, name }: Pick<ObjectReference, 'kind' | 'namespace' | 'name'>): string {
   return namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
-}
-
-/** A Gateway that is derived of an ALB is the ALB for whoever reads of it. */
-function statusKey(gateway: string): string {
-  const { kind, namespace, name } = instanceObject(gateway);
-  return `${kind}/${namespace}/${name}`;
-}
-
-/** What both say, one after the other. */
-function foldBooks(first: GatewayChanges, second: GatewayChanges): GatewayChanges {
-  const instances = new Map(first.instances);
-  for (const [instance, delta] of second.instances) {
-    const before = instances.get(instance);
-    instances.set(instance, delta === undefined || before === undefined ? delta : foldDeltas(before, delta));
-  }
-  return { instances, statuses: new Map([...first.statuses, ...second.statuses]) };
 }
