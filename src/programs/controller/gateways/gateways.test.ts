@@ -580,6 +580,17 @@ describe('an ALB', () => {
     await seen(address('third'), (alb) =>
       expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.2' }] }),
     );
+    for (const [mode, type, ingress] of [
+      ['LoadBalancer', 'LoadBalancer', {}],
+      ['ClusterIP', 'ClusterIP', {}],
+      ['HostNetwork', 'LoadBalancer', { ingress: [{ ip: '198.51.100.1' }] }],
+    ] as const) {
+      await stage.change(types.alb, 'second', { spec: { network: { mode } } });
+      await seen(
+        () => stage.read(types.service, 'second-alb'),
+        (service) => expect(service).toMatchObject({ spec: { type }, status: { loadBalancer: ingress } }),
+      );
+    }
     await stage.client.delete(types.alb, 'first', { namespace: 'default' });
     await seen(address('third'), (alb) => expect(JSON.stringify(alb['status'])).toContain('198.51.100.1'));
   });
