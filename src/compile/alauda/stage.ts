@@ -35,6 +35,7 @@ type Made = {
   readonly things: readonly Thing[];
   readonly problems: readonly Problem[];
   readonly rules: readonly RuleModel[];
+  readonly instance: string;
 };
 
 export function createAlaudaStage({ lookups, ask, put, restate, statuses }: AlaudaStageContext): AlaudaStage {
@@ -75,7 +76,12 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
     for (const { key, generation } of next?.rules ?? []) {
       makers.set(`Rule/${key}`, source);
       const problems = wrong.get(`Rule/${key}`) ?? [];
-      statuses.say(`Rule/${key}`, generation, { kind: 'Rule', key, problems });
+      statuses.say(`Rule/${key}`, generation, {
+        kind: 'Rule',
+        key,
+        instance: next?.instance ?? '',
+        problems,
+      });
     }
   };
   const alb2 = (key: string): Made | undefined => {
@@ -88,7 +94,7 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
       ...listenerSets.map((value) => ({ kind: 'listenerSet' as const, key: value.key, value })),
       ...routes.map((value) => ({ kind: 'route' as const, key: `${value.kind}/${value.key}`, value })),
     ];
-    return { things, problems: [], rules: [] };
+    return { things, problems: [], rules: [], instance: albInstance(albKey(key)) };
   };
   const frontend = (key: string): Made | undefined => {
     const model = ask.get('frontend', key);
@@ -105,6 +111,7 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
       ],
       problems,
       rules,
+      instance: albInstance(albKey(owner.key)),
     };
   };
 
@@ -148,6 +155,7 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
       return {
         kind: 'Frontend',
         key,
+        instance: made.get(`frontend ${key}`)?.instance ?? '',
         conflict,
         problems: [
           ...(made.get(`frontend ${key}`)?.problems.filter(({ object }) => object.kind === 'Frontend') ?? []),
