@@ -35,6 +35,7 @@ import {
 } from './rewrite.ts';
 import { routerRule } from './rules.ts';
 import { applyChange, createTable, type RouterTable } from './table.ts';
+import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
 export type VectorRequest = {
   /** Key in `ports`. */
@@ -46,7 +47,7 @@ export type VectorRequest = {
   readonly query?: string;
 };
 
-export type Questions = {
+export type Questions = ShapingQuestions & {
   readonly normalisePath: string;
   readonly normaliseHost: string;
   readonly target: string;
@@ -145,7 +146,8 @@ export function answer(question: Question): string {
   }
   if (call === 'grpcStatus') return `${grpcStatus(question.input)}`;
   if (call === 'isGRPC') return `${isGRPC(question.input)}`;
-  return `${isMirrored(question.input.share, question.input.dice)}`;
+  if (call === 'mirrored') return `${isMirrored(question.input.share, question.input.dice)}`;
+  return answerShaping(question);
 }
 
 type Asked = RouterRequest & {
