@@ -44,6 +44,8 @@ export function spreadEndpoint(
         best = at;
         bestClass = kind;
         bestScore = score;
+        // By turns the first good one it is.
+        if (kind === 0 && wanted === -1 && !spread.least) break;
       }
     }
   }

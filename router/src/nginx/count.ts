@@ -1,5 +1,8 @@
 /** Requests, counted by listener and route: in each worker's own tables first, and once a second in memory that all share. */
 import type { RouterAction, RouterListener } from '../main.ts';
+import { logRequest, unloggedLines } from './access-log.ts';
+import { failuresByBackend } from './failures.ts';
+import { settle } from './places.ts';
 import { acceptedConnections, C, currentRequest, requestKey, variable } from './request.ts';
 import { endVisit, visitOf } from './visits.ts';
 
@@ -44,6 +47,10 @@ export function countRequest(): void {
     count.dirty = true;
     dirty.push(count);
   }
+  if (visit.shape !== undefined) {
+    settle(pointer, visit.backend, visit.shape);
+    logRequest(pointer, visit, status, seconds);
+  }
   endVisit(key, visit);
 }
 
@@ -74,7 +81,10 @@ export function tellCounts(): void {
     waiting: numberOf(pointer, 'connections_waiting'),
     accepted: acceptedConnections(),
   };
-  ngx.print(`{"connections":${json.encode(connections)},"bounds":${json.encode(bounds)},"routes":[`);
+  const shaped = `"backends":${listOf(failuresByBackend())},"unlogged":${unloggedLines()}`;
+  ngx.print(
+    `{"connections":${json.encode(connections)},${shaped},"bounds":${json.encode(bounds)},"routes":[`,
+  );
   const [top] = counts.get('top');
   const last = top === undefined ? 0 : (top as number);
   for (let place = 1; place <= last; place++) {
@@ -82,6 +92,11 @@ export function tellCounts(): void {
     if (place % tellBatch === 0) ngx.flush(true);
   }
   ngx.print(']}');
+}
+
+/** An empty one would be an object to this encoder. */
+function listOf(this: void, values: readonly unknown[]): string {
+  return values.length === 0 ? '[]' : json.encode(values);
 }
 
 function countOf(listener: RouterListener | undefined, action: RouterAction | undefined): Count {

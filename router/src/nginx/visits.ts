@@ -4,6 +4,8 @@
  */
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import type { RouterAction, RouterBackend, RouterEndpoint, RouterListener } from '../main.ts';
+import { letGo } from './places.ts';
+import type { Shape } from './shape.ts';
 
 export type Visit = {
   /** What names it in metrics; undefined: no rule took it. */
@@ -35,6 +37,10 @@ export type Visit = {
   judged: readonly JudgedHeader[] | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
   children: number[] | undefined;
+  /** Location that it goes on by once its body is read. */
+  afterSpool: string | undefined;
+  /** What its policies want; undefined: nothing. */
+  shape: Shape | undefined;
 };
 
 export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
@@ -70,6 +76,8 @@ export function beginVisit(key: number): Visit {
           judge: undefined,
           judged: undefined,
           children: undefined,
+          afterSpool: undefined,
+          shape: undefined,
         }
       : used;
   visits.set(key, visit);
@@ -104,6 +112,11 @@ export function endVisit(key: number, visit: Visit): void {
       if (one !== undefined) endVisit(child, one);
     }
     visit.children = undefined;
+  }
+  if (visit.shape !== undefined) {
+    letGo(visit.shape);
+    visit.shape = undefined;
+    visit.afterSpool = undefined;
   }
   visit.action = undefined;
   visit.listener = undefined;

@@ -68,6 +68,8 @@ export function createFakeNginx(): FakeNginx {
       bounds: [],
       routes: [],
       streams: [],
+      backends: [],
+      unlogged: 0,
     }),
     keep: (text) => {
       kept = text;

@@ -44,6 +44,14 @@ export type NginxMetrics = {
   /** Upper bounds of the buckets of `durations`, in seconds; the last bucket has none. */
   readonly bounds: readonly number[];
   readonly routes: readonly NginxRouteMetrics[];
+  /** Endpoints that failed too often: how often they were left out, and how many are now. */
+  readonly backends: readonly {
+    readonly backend: string;
+    readonly ejections: number;
+    readonly out: number;
+  }[];
+  /** Lines of the access log that nobody took in time. */
+  readonly unlogged: number;
   /** Connections that aren't HTTP's. */
   readonly streams: readonly StreamCount[];
 };
