@@ -8,6 +8,7 @@ import type {
 import type { GatewayCanary, GatewayHash } from '../../src/intent/gateway-policy.ts';
 import { retryClass } from './answers.ts';
 import { createDictionary, type Dictionary } from './dictionary.ts';
+import type { RouterTenant } from './policies.ts';
 
 /** Backends by weight: one of them is drawn by `chooseBackend`. */
 export type RouterChoices<B extends { readonly weight: number } = GatewayWeightedBackend> = {
@@ -22,9 +23,11 @@ export type RouterAction = RouterChoices & {
   readonly intent: GatewayActionIntent;
   /** As in retryClass; 0: nothing is tried again. */
   readonly retryClass: number;
+  /** Whose route it is, if the whole of what that namespace has here is limited. */
+  readonly tenant: RouterTenant | undefined;
   /**
-   * Nothing is changed on the way in or out, whichever backend is drawn: no filter, redirect, CORS, mirror, authorization, persistence; and no
-   * policy asks for anything.
+   * Nothing is asked of a request, and nothing changed on the way in or out, whichever backend is drawn: no policy, filter, redirect, CORS,
+   * mirror, authorization, persistence.
    */
   readonly plain: boolean;
   readonly canaries: readonly RouterCanary[] | undefined;
@@ -76,8 +79,14 @@ export type RouterEndpoint = {
   out: number;
 };
 
-export function prepareAction(key: string, intent: GatewayActionIntent): RouterAction {
+export function prepareAction(
+  key: string,
+  intent: GatewayActionIntent,
+  tenants: Dictionary<RouterTenant>,
+): RouterAction {
   const cumulative = sums(intent.backends);
+  const namespace = intent.origin.namespace;
+  const tenant = namespace === undefined ? undefined : tenants[namespace];
   return {
     key,
     intent,
@@ -85,7 +94,8 @@ export function prepareAction(key: string, intent: GatewayActionIntent): RouterA
     cumulative,
     total: totalOf(cumulative),
     retryClass: intent.retry === undefined ? 0 : retryClass(intent.retry.codes),
-    plain: isPlain(intent),
+    tenant,
+    plain: tenant === undefined && isPlain(intent),
     canaries: canariesOf(intent.canaries),
   };
 }
@@ -173,6 +183,7 @@ function totalOf(cumulative: readonly number[]): number {
 }
 
 function isPlain(intent: GatewayActionIntent): boolean {
+  if (intent.policy !== undefined) return false;
   if (intent.filters !== undefined || intent.redirect !== undefined || intent.cors !== undefined)
     return false;
   if (intent.mirrors !== undefined && intent.mirrors.length > 0) return false;

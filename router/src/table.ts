@@ -11,13 +11,10 @@ import type {
   GatewayRuleIntent,
   GatewayStreamIntent,
 } from '../../src/intent/gateway.ts';
-import type {
-  GatewayPolicyIntent,
-  GatewayTenantIntent,
-  GatewayUsersIntent,
-} from '../../src/intent/gateway-policy.ts';
+import type { GatewayTenantIntent, GatewayUsersIntent } from '../../src/intent/gateway-policy.ts';
 import { createDictionary, type Dictionary } from './dictionary.ts';
 import { createNames, getName, type Names, removeName, setName } from './names.ts';
+import { preparePolicy, prepareTenant, type RouterPolicy, type RouterTenant } from './policies.ts';
 import {
   prepareAction,
   prepareBackend,
@@ -55,9 +52,10 @@ export type RouterTable = {
   certificates: Dictionary<GatewayCertificateIntent>;
   authorities: Dictionary<{ readonly certificates: string }>;
   identities: Dictionary<GatewayIdentityIntent>;
-  policies: Dictionary<GatewayPolicyIntent>;
+  policies: Dictionary<RouterPolicy>;
   users: Dictionary<GatewayUsersIntent>;
-  tenants: Dictionary<GatewayTenantIntent>;
+  /** By namespace. */
+  tenants: Dictionary<RouterTenant>;
 };
 
 export type RouterListener = {
@@ -82,9 +80,9 @@ export function createTable(): RouterTable {
     certificates: createDictionary<GatewayCertificateIntent>(),
     authorities: createDictionary<{ readonly certificates: string }>(),
     identities: createDictionary<GatewayIdentityIntent>(),
-    policies: createDictionary<GatewayPolicyIntent>(),
+    policies: createDictionary<RouterPolicy>(),
     users: createDictionary<GatewayUsersIntent>(),
-    tenants: createDictionary<GatewayTenantIntent>(),
+    tenants: createDictionary<RouterTenant>(),
   };
 }
 
@@ -117,9 +115,16 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   for (const key in streams) leaveStream(table, key);
   for (const key in streams) enterStream(table, key, streams[key]!);
 
+  drop(table.users, remove.users);
+  store(table.users, put.users);
+  drop(table.policies, remove.policies);
+  const policies = given(put.policies);
+  for (const key in policies) table.policies[key] = preparePolicy(key, policies[key]!);
+  changeTenants(table, given(put.tenants), remove.tenants);
+
   drop(table.actions, remove.actions);
   const actions = given(put.actions);
-  for (const key in actions) table.actions[key] = prepareAction(key, actions[key]!);
+  for (const key in actions) table.actions[key] = prepareAction(key, actions[key]!, table.tenants);
   drop(table.backends, remove.backends);
   const backends = given(put.backends);
   for (const key in backends) table.backends[key] = prepareBackend(key, backends[key]!, table.backends[key]);
@@ -130,13 +135,6 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   store(table.authorities, put.authorities);
   drop(table.identities, remove.identities);
   store(table.identities, put.identities);
-
-  drop(table.policies, remove.policies);
-  store(table.policies, put.policies);
-  drop(table.users, remove.users);
-  store(table.users, put.users);
-  drop(table.tenants, remove.tenants);
-  store(table.tenants, put.tenants);
   return true;
 }
 
@@ -161,6 +159,25 @@ function clear(table: RouterTable): void {
 function setPort(table: RouterTable, key: string, port: GatewayPortIntent): void {
   table.ports[key] = port;
   table.slots[`${port.kind}/${port.slot}`] = key;
+}
+
+/** Each action says itself whether its tenant is limited, so that a request of one that isn't need not ask. Tenants seldom change. */
+function changeTenants(
+  table: RouterTable,
+  put: Readonly<Record<string, GatewayTenantIntent>>,
+  remove: readonly string[] | undefined,
+): void {
+  let changed = remove !== undefined && remove.length > 0;
+  drop(table.tenants, remove);
+  for (const namespace in put) {
+    table.tenants[namespace] = prepareTenant(namespace, put[namespace]!);
+    changed = true;
+  }
+  if (!changed) return;
+  for (const key in table.actions) {
+    const action = table.actions[key]!;
+    table.actions[key] = prepareAction(key, action.intent, table.tenants);
+  }
 }
 
 function enterListener(table: RouterTable, key: string, intent: GatewayListenerIntent): void {

@@ -10,6 +10,7 @@ import type {
   GatewayPathChange,
   GatewayRedirect,
 } from '../../src/intent/gateway.ts';
+import { parseAddress } from './addresses.ts';
 import { grpcStatus, isGRPC, isRetried, retryClass, retryCodes } from './answers.ts';
 import {
   chooseBackend,
@@ -23,6 +24,7 @@ import {
 } from './backends.ts';
 import { type CORSHeader, corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
 import { findCertificate, findListener, findRule, findStream } from './match.ts';
+import { hashKind } from './passwords.ts';
 import { normalisePath, targetPath, targetQuery } from './paths.ts';
 import { prepareBackend } from './prepared.ts';
 import { hostPort, normaliseHost, queryValue, type RouterReader, type RouterRequest } from './request.ts';
@@ -35,6 +37,7 @@ import {
 } from './rewrite.ts';
 import { routerRule } from './rules.ts';
 import { applyChange, createTable, type RouterTable } from './table.ts';
+import { addressesIn, clientText, passages, waits } from './vectors-limits.ts';
 import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
 export type VectorRequest = {
@@ -45,6 +48,7 @@ export type VectorRequest = {
   readonly method: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: string;
+  readonly client?: string;
 };
 
 export type Questions = ShapingQuestions & {
@@ -80,7 +84,36 @@ export type Questions = ShapingQuestions & {
   /** What of a session's text is its token at a time. */
   readonly ending: { readonly token: string; readonly until: number };
   readonly live: { readonly text: string; readonly now: number };
-  readonly rewrite: { readonly change: GatewayPathChange; readonly prefix: string; readonly path: string };
+  readonly rewrite: {
+    readonly change: GatewayPathChange;
+    readonly prefix: string;
+    readonly path: string;
+    /** What the groups of the rule's pattern matched; absent: the rule has a prefix. */
+    readonly captures?: readonly string[];
+  };
+  /** Whether each is in the list; `-`: it is no address. */
+  readonly addresses: { readonly list: readonly string[]; readonly asked: readonly string[] };
+  readonly client: { readonly peer: string; readonly said?: string; readonly trusted: readonly string[] };
+  /** Milliseconds to wait, one answer a request; of a table with two sets. */
+  readonly rates: {
+    readonly asked: readonly {
+      readonly at: number;
+      readonly key: number;
+      readonly counter?: number;
+      readonly most: number;
+      readonly interval: number;
+    }[];
+  };
+  /** Places (`-1`, `-2`: none), or what is left of them; steps are `in KEY`, `out KEY`, and `gone` of worker 1. */
+  readonly turnstiles: {
+    readonly most: number;
+    readonly steps: readonly {
+      readonly step: 'in' | 'out' | 'gone';
+      readonly key: number;
+      readonly worker: number;
+    }[];
+  };
+  readonly hashKind: string;
   readonly redirect: {
     readonly redirect: GatewayRedirect;
     readonly prefix: string;
@@ -122,15 +155,24 @@ export function answer(question: Question): string {
   if (call === 'token') return tokens(question.input);
   if (call === 'session') return sessions(question.input);
   if (call === 'rewrite') {
-    return rewrittenPath(question.input.change, question.input.path, prefixRule(question.input.prefix));
+    const { change, prefix, path, captures } = question.input;
+    return rewrittenPath(change, path, ruleFor(prefix, captures), path, () =>
+      captures === undefined ? [] : captures,
+    );
   }
   if (call === 'redirect') {
     return redirectLocation(
       question.input.redirect,
       question.input.request,
-      prefixRule(question.input.prefix),
+      ruleFor(question.input.prefix, undefined),
+      () => [],
     );
   }
+  if (call === 'addresses') return addressesIn(question.input);
+  if (call === 'client') return clientText(question.input);
+  if (call === 'rates') return waits(question.input);
+  if (call === 'turnstiles') return passages(question.input);
+  if (call === 'hashKind') return said(hashKind(question.input));
   if (call === 'headers') return headerSteps(question.input.change);
   if (call === 'cors') return headerLines(corsHeaders(question.input.cors, question.input.origin));
   if (call === 'preflight') {
@@ -153,6 +195,7 @@ export function answer(question: Question): string {
 type Asked = RouterRequest & {
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly query: string;
+  readonly client: string | undefined;
 };
 
 const reader: RouterReader<Asked> = {
@@ -163,6 +206,8 @@ const reader: RouterReader<Asked> = {
     if (length < 0 || pattern.slice(length) !== '.*') return subject === pattern;
     return subject.slice(0, length) === pattern.slice(0, length);
   },
+  beginsWith: (subject, pattern) => subject.slice(0, pattern.length).toLowerCase() === pattern.toLowerCase(),
+  client: (request) => (request.client === undefined ? undefined : parseAddress(request.client)),
 };
 
 function matched(input: Questions['match']): string {
@@ -181,7 +226,7 @@ function matchOne(table: RouterTable, asked: VectorRequest): string {
   const query = asked.query === undefined ? '' : asked.query;
   const rule = findRule(
     listener,
-    { host, path, method: asked.method, headers: asked.headers, query },
+    { host, path, method: asked.method, headers: asked.headers, query, client: asked.client },
     reader,
   );
   return rule === undefined ? '404' : rule.key;
@@ -277,11 +322,11 @@ function headerLines(headers: readonly CORSHeader[]): string {
   return lines.join('\n');
 }
 
-function prefixRule(prefix: string) {
+function ruleFor(prefix: string, captures: readonly string[] | undefined) {
   return routerRule('r', {
     listener: '',
     host: '',
-    path: { type: 'prefix', value: prefix },
+    path: { type: captures === undefined ? 'prefix' : 'regex', value: prefix },
     rank: '',
     action: '',
   });

@@ -86,7 +86,7 @@ function judgeByGRPC(
       scheme: textOf(variable(pointer, 'scheme')),
       protocol: textOf(variable(pointer, 'server_protocol')),
       body: auth.forwardBody === undefined ? undefined : bodyStart(auth.forwardBody),
-      address: textOf(variable(pointer, 'remote_addr')),
+      address: textOf(variable(pointer, 'netloom_client')),
     }),
     vars: { netloom_visit: key, netloom_uri: checkPath },
   });

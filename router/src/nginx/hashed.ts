@@ -8,8 +8,11 @@ export function hashedText(
   pointer: FFIPointer,
   target: string,
   path: string,
+  client: string | undefined,
   { by, name }: GatewayHash,
 ): string | undefined {
+  // Who it is was found where a policy says whom to believe.
+  if (by === 'client') return client === undefined ? variable(pointer, 'remote_addr') : client;
   const text = textOf(pointer, target, path, by, name === undefined ? '' : name);
   return text === '' ? undefined : text;
 }
@@ -21,7 +24,6 @@ function textOf(
   by: GatewayHash['by'],
   name: string,
 ): string | undefined {
-  if (by === 'client') return variable(pointer, 'remote_addr');
   if (by === 'path') return path;
   if (by === 'header') return headerOf(pointer, name);
   if (by === 'cookie') return cookieValue(headerOf(pointer, 'cookie'), name);

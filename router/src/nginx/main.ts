@@ -3,6 +3,7 @@ import { answer } from './answer.ts';
 import { endAside, serveAside } from './aside.ts';
 import { prepareQuestion } from './authorize.ts';
 import { balance } from './balance.ts';
+import { dropRetired, limitBodyHere } from './body-limit.ts';
 import { lookWhetherClosing } from './closing.ts';
 import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
 import { countRequest, tellCounts, writeCounts } from './count.ts';
@@ -15,6 +16,7 @@ import { takeOverPlaces } from './places.ts';
 import { endRelayed } from './relay.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
+import { enterWorker, shareCells } from './shared-cells.ts';
 import { takeOverSpool } from './spool.ts';
 import { readSpooled } from './spooled.ts';
 import { shareVersion } from './store.ts';
@@ -31,6 +33,7 @@ const writeSeconds = 1;
 /** init_by_lua; `directory` is nginx's prefix and ends in a slash. */
 export function init(this: void, directory: string): void {
   shareVersion();
+  shareCells();
   loadStart(`${directory}nginx.entries`);
 }
 
@@ -44,12 +47,14 @@ export function initWorker(this: void): void {
   // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
   jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
+  enterWorker();
   currentTable();
   ngx.timer.every(lookSeconds, () => {
     currentTable();
   });
   ngx.timer.every(writeSeconds, () => {
     writeCounts();
+    dropRetired();
     lookWhetherClosing(ngx.config.prefix());
   });
 }
@@ -74,6 +79,7 @@ export {
   endRelayed,
   greet,
   limitAnswer,
+  limitBodyHere,
   listEntries,
   mirror,
   pause,

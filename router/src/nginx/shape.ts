@@ -63,7 +63,7 @@ export function beginShape({ pointer, table, action, visit }: Serving): Shape | 
   const intent = action.intent;
   const connect = intent.timeouts === undefined ? undefined : intent.timeouts.connect;
   if (intent.policy === undefined && intent.hash === undefined && connect === undefined) return undefined;
-  const shape = createShape(intent.policy === undefined ? undefined : table.policies[intent.policy]);
+  const shape = createShape(intent.policy === undefined ? undefined : table.policies[intent.policy]?.intent);
   if (connect !== undefined) shape.connect = connect;
   shape.tenant = intent.origin.namespace === undefined ? '' : intent.origin.namespace;
   if (shape.policy?.errors !== undefined && isPlainHTTP(pointer)) shape.errors = shape.policy.errors;

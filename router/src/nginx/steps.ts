@@ -28,17 +28,20 @@ import {
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
+import { askPassword } from './basic-auth.ts';
+import { clientOf } from './client.ts';
+import { guard } from './guard.ts';
 import { setPath } from './h2c-path.ts';
 import { hashedText } from './hashed.ts';
 import { changeRequest } from './headers.ts';
 import { leaveFirst, takeFirst } from './places.ts';
-import { type NginxRequest, reader } from './reader.ts';
+import { capturesOf, type NginxRequest, reader } from './reader.ts';
 import { beginRelay, wayOf } from './relay.ts';
 import { headerOf, requestKey, setVariable, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
 import { beginShape, isPlainHTTP, type Shape, shapeOf } from './shape.ts';
-import { spoolBody, unsaid } from './spool.ts';
+import { mostUnsaid, spoolBody, unsaid } from './spool.ts';
 import { noteTries } from './tries.ts';
 import type { Visit } from './visits.ts';
 
@@ -54,7 +57,9 @@ export function serveInSteps(serving: Serving): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
   const shape = beginShape(serving);
+  if (intent.policy !== undefined || action.tenant !== undefined) guard(serving);
   let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
+  if (intent.policy !== undefined) askPassword(serving, intent.policy);
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);
 
@@ -106,6 +111,7 @@ function sendBody(serving: Serving, shape: Shape | undefined, location: string, 
     const refused = spoolBody(pointer, visit);
     if (refused === unsaid) {
       visit.afterSpool = location;
+      if (visit.mostBody === 0 || visit.mostBody > mostUnsaid) visit.mostBody = mostUnsaid;
       ngx.exec('@spooled');
     }
     if (refused > 0) answer(pointer, refused);
@@ -120,19 +126,24 @@ function movesSession(before: RouterEndpoint | undefined, now: RouterEndpoint): 
 }
 
 /** The backend's own, where the rule has none. */
-function noteHash({ pointer, visit, target, path }: Serving, hash: GatewayHash): void {
-  const text = hashedText(pointer, target, path, hash);
-  if (text !== undefined) shapeOf(visit).wanted = hashValue(text);
+function noteHash(serving: Serving, hash: GatewayHash): void {
+  const text = hashedBy(serving, hash);
+  if (text !== undefined) shapeOf(serving.visit).wanted = hashValue(text);
+}
+
+function hashedBy(serving: Serving, hash: GatewayHash): string | undefined {
+  const client = hash.by === 'client' ? clientOf(serving).text : undefined;
+  return hashedText(serving.pointer, serving.target, serving.path, client, hash);
 }
 
 /** One of the canary that takes the request, or else of the rule; the same for the same hash. */
 function chosen(serving: Serving): GatewayWeightedBackend | undefined {
-  const { pointer, action, visit } = serving;
+  const { action, visit } = serving;
   const canaries = action.canaries;
   const canary =
     canaries === undefined ? undefined : findCanary<NginxRequest>(canaries, serving, reader, math.random());
   const hash = action.intent.hash;
-  const value = hash === undefined ? undefined : hashedText(pointer, serving.target, serving.path, hash);
+  const value = hash === undefined ? undefined : hashedBy(serving, hash);
   if (value === undefined) return chooseBackend(canary === undefined ? action : canary, math.random());
   const wanted = hashValue(value);
   shapeOf(visit).wanted = wanted;
@@ -199,6 +210,7 @@ function redirect(serving: Serving, to: GatewayRedirect, headers: readonly CORSH
       query: targetQuery(target),
     },
     rule,
+    capturesOf,
   );
   say(headers);
   ngx.header['Location'] = safeText(location);
@@ -220,7 +232,8 @@ function rewritten(serving: Serving, filters: GatewayFilters | undefined, path: 
   if (rewrite === undefined) return path;
   if (rewrite.hostname !== undefined)
     setVariable(serving.pointer, 'netloom_host', safeText(rewrite.hostname));
-  return rewrite.path === undefined ? path : rewrittenPath(rewrite.path, path, serving.rule);
+  if (rewrite.path === undefined) return path;
+  return rewrittenPath(rewrite.path, path, serving.rule, serving.path, capturesOf);
 }
 
 /** What is matched, or what a filter made of it, is what is sent; the query stays as it came. */
@@ -228,7 +241,9 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
   const query = targetQuery(serving.target);
   if (!h2c || mirrored) {
     const sent = safeText(path);
-    setVariable(serving.pointer, 'netloom_uri', query === undefined ? sent : `${sent}?${query}`);
+    // A path that was put together of what a pattern captured may have a query of its own.
+    const mark = sent.indexOf('?') === -1 ? '?' : '&';
+    setVariable(serving.pointer, 'netloom_uri', query === undefined ? sent : `${sent}${mark}${query}`);
   }
   // Escapes in small letters are the same to everybody.
   const same = path === serving.path && serving.written.toUpperCase() === path.toUpperCase();

@@ -3,7 +3,8 @@
  * `ngx.exec` ends and which costs a table a request: these are used again and again.
  */
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
-import type { RouterAction, RouterBackend, RouterEndpoint, RouterListener } from '../main.ts';
+import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
+import type { ConfigurationCopy } from './body-limit.ts';
 import { letGo } from './places.ts';
 import type { Shape } from './shape.ts';
 
@@ -41,6 +42,16 @@ export type Visit = {
   afterSpool: string | undefined;
   /** What its policies want; undefined: nothing. */
   shape: Shape | undefined;
+  /** Who asks, once somebody wants to know. */
+  client: RouterClient | undefined;
+  /** Places of turnstiles (limits.ts) that it went through. */
+  inside: number[] | undefined;
+  /** Why it was turned away: place in `refusals`, from 1; 0: it wasn't. */
+  refusal: number;
+  /** Bytes that its body may have, if it doesn't say how many it has; 0: any. */
+  mostBody: number;
+  /** Memory that nginx finds its location's configuration in. */
+  configurations: ConfigurationCopy[] | undefined;
 };
 
 export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
@@ -78,6 +89,11 @@ export function beginVisit(key: number): Visit {
           children: undefined,
           afterSpool: undefined,
           shape: undefined,
+          client: undefined,
+          inside: undefined,
+          refusal: 0,
+          mostBody: 0,
+          configurations: undefined,
         }
       : used;
   visits.set(key, visit);
@@ -132,5 +148,8 @@ export function endVisit(key: number, visit: Visit): void {
   visit.next = undefined;
   visit.judge = undefined;
   visit.judged = undefined;
+  visit.client = undefined;
+  visit.refusal = 0;
+  visit.mostBody = 0;
   spare.push(visit);
 }

@@ -33,6 +33,7 @@ export function printLocations(): string {
     ...[{ name: '', lines: [] }, ...ways].flatMap(({ name, lines }) =>
       location(`@relay${name}`, [
         ...gathering(['internal;', 'proxy_buffering off;', ...changed], lines),
+        'rewrite_by_lua_block { netloom.limitBodyHere() }',
         'proxy_intercept_errors on;',
         'error_page 599 @page;',
         'proxy_pass http://netloom_http$netloom_uri;',
@@ -64,7 +65,8 @@ export function printLocations(): string {
     '# Bodies of which nobody knows how long they are, before they are tried again or copied.',
     ...location('@spooled', [
       'internal;',
-      'client_max_body_size 32m;',
+      'error_page 413 @failed;',
+      'rewrite_by_lua_block { netloom.limitBodyHere() }',
       'client_body_timeout 60s;',
       'content_by_lua_block { netloom.readSpooled() }',
     ]),
@@ -77,6 +79,7 @@ export function printLocations(): string {
     ]),
     '# Mirrors: a copy goes to each of these, and most have nowhere to send it.',
     ...location('@mirrored', [
+      'rewrite_by_lua_block { netloom.limitBodyHere() }',
       'mirror_request_body on;',
       ...Array.from({ length: mirrors }, (_, place) => `mirror netloom-mirror-${place};`),
       'content_by_lua_block { netloom.afterMirrors() }',
@@ -118,7 +121,8 @@ const plain = [
   'internal;',
   'proxy_buffering off;',
   'header_filter_by_lua_block { netloom.changeAnswer() }',
-  'error_page 500 502 503 504 @failed;',
+  'error_page 413 500 502 503 504 @failed;',
+  'rewrite_by_lua_block { netloom.limitBodyHere() }',
 ];
 const timed = [...plain, 'body_filter_by_lua_block { return netloom.limitAnswer() }'];
 const changed = [
