@@ -170,7 +170,7 @@ export function createHealthChecks(options: HealthOptions): HealthChecks {
     unhealthy,
     close() {
       ending.abort();
-      for (const key of [...checked.keys()]) forget(key);
+      for (const key of checked.keys()) forget(key);
     },
   };
 

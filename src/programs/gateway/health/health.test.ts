@@ -27,7 +27,8 @@ describe('a verdict', () => {
     const limits = { healthy: 2, unhealthy: 3 };
     const after = (answers: string): string => {
       let verdict: Verdict = presumed;
-      return [...answers]
+      return answers
+        .split('')
         .map((one) => {
           verdict = afterAnswer(verdict, one === '+' ? undefined : 'no', limits);
           return verdict.healthy ? 'h' : 'u';
