@@ -38,6 +38,7 @@ import {
 import { routerRule } from './rules.ts';
 import { applyChange, createTable, type RouterTable } from './table.ts';
 import { addressesIn, clientText, passages, waits } from './vectors-limits.ts';
+import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
 export type VectorRequest = {
   /** Key in `ports`. */
@@ -50,7 +51,7 @@ export type VectorRequest = {
   readonly client?: string;
 };
 
-export type Questions = {
+export type Questions = ShapingQuestions & {
   readonly normalisePath: string;
   readonly normaliseHost: string;
   readonly target: string;
@@ -187,7 +188,8 @@ export function answer(question: Question): string {
   }
   if (call === 'grpcStatus') return `${grpcStatus(question.input)}`;
   if (call === 'isGRPC') return `${isGRPC(question.input)}`;
-  return `${isMirrored(question.input.share, question.input.dice)}`;
+  if (call === 'mirrored') return `${isMirrored(question.input.share, question.input.dice)}`;
+  return answerShaping(question);
 }
 
 type Asked = RouterRequest & {

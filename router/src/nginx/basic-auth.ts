@@ -92,7 +92,11 @@ function tokensFor(serving: Serving, secretName: string): TokenRequest[] {
 function verify(serving: Serving, password: string, hash: string): boolean {
   const kind = hashKind(hash);
   if (kind === undefined) return false;
-  if (kind === 'apr1') return isSame(apr1(password, hash, (bytes) => ngx.md5_bin(bytes)), hash);
+  if (kind === 'apr1')
+    return isSame(
+      apr1(password, hash, (bytes) => ngx.md5_bin(bytes)),
+      hash,
+    );
   if (kind === 'sha1') return isSame(`{SHA}${ngx.encode_base64(ngx.sha1_bin(password))}`, hash);
   const [done, made] = ngx.run_worker_thread('passwords', 'passwords', 'hashed', password, hash);
   // As many wait as there is room for.

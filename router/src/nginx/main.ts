@@ -10,10 +10,15 @@ import { countRequest, tellCounts, writeCounts } from './count.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
 import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
+import { askForPage, withoutPage } from './pages.ts';
 import { pause } from './pause.ts';
+import { takeOverPlaces } from './places.ts';
+import { endRelayed } from './relay.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
 import { enterWorker, shareCells } from './shared-cells.ts';
+import { takeOverSpool } from './spool.ts';
+import { readSpooled } from './spooled.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { millisecondsLeft, visitOf } from './visits.ts';
@@ -36,6 +41,9 @@ export function init(this: void, directory: string): void {
 export function initWorker(this: void): void {
   closeToOthers(`${ngx.config.prefix()}nginx.sock`);
   closeToOthers(`${ngx.config.prefix()}aside.sock`);
+  closeToOthers(`${ngx.config.prefix()}relay.sock`);
+  takeOverPlaces();
+  takeOverSpool();
   // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
   jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
@@ -62,11 +70,13 @@ export function failed(this: void): void {
 
 export {
   afterMirrors,
+  askForPage,
   balance,
   certify,
   changeAnswer,
   countRequest,
   endAside,
+  endRelayed,
   greet,
   limitAnswer,
   limitBodyHere,
@@ -74,11 +84,13 @@ export {
   mirror,
   pause,
   prepareQuestion,
+  readSpooled,
   sayStatus,
   serve,
   serveAside,
   serveLast,
   takeChange,
   tellCounts,
+  withoutPage,
   writeCounts,
 };
