@@ -27,6 +27,7 @@ export function showPage(pointer: FFIPointer, status: number): void {
     sayText(page, status);
   } else if (shape.relayed) {
     ngx.header[codeHeader] = tostring(status);
+    shape.marked = true;
     ngx.exit(pageStatus);
   } else {
     shape.pageStatus = status;
@@ -42,7 +43,7 @@ export function replaceAnswer(shape: Shape, status: number): void {
     return;
   }
   // Nobody but us says so.
-  if (shape.relayed && status === pageStatus && ngx.header[codeHeader] === undefined) ngx.status = 500;
+  if (shape.relayed && status === pageStatus && !shape.marked) ngx.status = 500;
   if (shape.errors === undefined) return;
   const page = pageOf(shape.errors, status);
   if (page === undefined) return;
@@ -52,6 +53,7 @@ export function replaceAnswer(shape: Shape, status: number): void {
     shape.body = page.body === undefined ? '' : page.body.text;
   } else if (shape.relayed) {
     ngx.header[codeHeader] = tostring(status);
+    shape.marked = true;
     ngx.status = pageStatus;
     ngx.header['Content-Length'] = '0';
     shape.body = '';

@@ -24,6 +24,8 @@ export type Shape = {
   body: string | undefined;
   /** Came by relay.sock: it is for us to say that a page must be asked for, not to ask. */
   relayed: boolean;
+  /** It was said so. */
+  marked: boolean;
   /** What the other end of relay.sock said of where it went. */
   upstream: string | undefined;
   /** Bytes that are counted for it on disk, and whose they are. */
@@ -47,6 +49,7 @@ export function createShape(policy: GatewayPolicyIntent | undefined): Shape {
     pageStatus: 0,
     body: undefined,
     relayed: false,
+    marked: false,
     upstream: undefined,
     spooled: 0,
     tenant: '',

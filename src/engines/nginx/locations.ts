@@ -57,7 +57,6 @@ export function printLocations(): string {
       'proxy_read_timeout 5s;',
       'proxy_buffering off;',
       ...changed,
-      'recursive_error_pages on;',
       'error_page 500 502 503 504 @page_failed;',
       'proxy_pass http://netloom_http$netloom_uri;',
     ]),
