@@ -83,7 +83,8 @@ test('a bucket never lets more through than it holds and what came back', () => 
 });
 
 test("Apache's hashes are made as openssl makes them", () => {
-  const md5 = (bytes: string) => createHash('md5').update(Buffer.from(bytes, 'latin1')).digest().toString('latin1');
+  const md5 = (bytes: string) =>
+    createHash('md5').update(Buffer.from(bytes, 'latin1')).digest().toString('latin1');
   const hash = '$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/';
   expect(apr1('secret', hash, md5)).toBe(hash);
   expect(isSame(apr1('secreT', hash, md5), hash)).toBe(false);
