@@ -26,8 +26,8 @@ export type RouterAction = RouterChoices & {
   /** Whose route it is, if the whole of what that namespace has here is limited. */
   readonly tenant: RouterTenant | undefined;
   /**
-   * Nothing is asked of a request, and nothing changed on the way in or out, whichever backend is drawn: no policy, filter, redirect, CORS,
-   * mirror, authorization, persistence.
+   * Nothing is changed on the way in or out, whichever backend is drawn: no filter, redirect, CORS, mirror, authorization, persistence; and no
+   * policy asks for anything.
    */
   readonly plain: boolean;
   readonly canaries: readonly RouterCanary[] | undefined;
@@ -82,11 +82,11 @@ export type RouterEndpoint = {
 export function prepareAction(
   key: string,
   intent: GatewayActionIntent,
-  tenants: Dictionary<RouterTenant>,
+  tenants?: Dictionary<RouterTenant>,
 ): RouterAction {
   const cumulative = sums(intent.backends);
   const namespace = intent.origin.namespace;
-  const tenant = namespace === undefined ? undefined : tenants[namespace];
+  const tenant = namespace === undefined || tenants === undefined ? undefined : tenants[namespace];
   return {
     key,
     intent,

@@ -45,7 +45,7 @@ const told: Record<LogField, (this: void) => string | number | undefined> = {
   },
   requestId: () => of('netloom_request_id'),
   trace: () => of('netloom_trace'),
-  client: () => current!.visit.client?.text ?? of('remote_addr'),
+  client: () => of('netloom_client'),
   method: () => of('request_method'),
   scheme: () => of('scheme'),
   host: () => of('http_host'),

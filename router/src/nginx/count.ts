@@ -4,7 +4,7 @@ import { logRequest, unloggedLines } from './access-log.ts';
 import { retireConfigurations } from './body-limit.ts';
 import { failuresByBackend } from './failures.ts';
 import { leaveAll } from './limits.ts';
-import { settle as settleTries } from './places.ts';
+import { settle } from './places.ts';
 import { acceptedConnections, C, currentRequest, requestKey, variable } from './request.ts';
 import { cellCounts } from './shared-cells.ts';
 import { endVisit, type Visit, visitOf } from './visits.ts';
@@ -52,16 +52,16 @@ export function countRequest(): void {
     count.dirty = true;
     dirty.push(count);
   }
-  if (visit.action !== undefined && !visit.action.plain) settle(visit, count, status);
+  if (visit.action !== undefined && !visit.action.plain) settleLimits(visit, count, status);
   if (visit.shape !== undefined) {
-    settleTries(pointer, visit.backend, visit.shape);
+    settle(pointer, visit.backend, visit.shape);
     logRequest(pointer, visit, status, seconds);
   }
   endVisit(key, visit);
 }
 
 /** What a policy left to do, whatever became of the request. */
-function settle(visit: Visit, count: Count, status: number): void {
+function settleLimits(visit: Visit, count: Count, status: number): void {
   leaveAll(visit);
   retireConfigurations(visit);
   // nginx itself found it too long while it came in.
@@ -98,9 +98,10 @@ export function tellCounts(): void {
     waiting: numberOf(pointer, 'connections_waiting'),
     accepted: acceptedConnections(),
   };
+  const limited = `"refusals":${json.encode(refusals)},"limits":${json.encode(cellCounts())}`;
   const shaped = `"backends":${listOf(failuresByBackend())},"unlogged":${unloggedLines()}`;
   ngx.print(
-    `{"connections":${json.encode(connections)},${shaped},"bounds":${json.encode(bounds)},"refusals":${json.encode(refusals)},"limits":${json.encode(cellCounts())},"routes":[`,
+    `{"connections":${json.encode(connections)},${shaped},${limited},"bounds":${json.encode(bounds)},"routes":[`,
   );
   const [top] = counts.get('top');
   const last = top === undefined ? 0 : (top as number);

@@ -8,11 +8,8 @@ export function hashedText(
   pointer: FFIPointer,
   target: string,
   path: string,
-  client: string | undefined,
   { by, name }: GatewayHash,
 ): string | undefined {
-  // Who it is was found where a policy says whom to believe.
-  if (by === 'client') return client === undefined ? variable(pointer, 'remote_addr') : client;
   const text = textOf(pointer, target, path, by, name === undefined ? '' : name);
   return text === '' ? undefined : text;
 }
@@ -24,6 +21,7 @@ function textOf(
   by: GatewayHash['by'],
   name: string,
 ): string | undefined {
+  if (by === 'client') return variable(pointer, 'netloom_client');
   if (by === 'path') return path;
   if (by === 'header') return headerOf(pointer, name);
   if (by === 'cookie') return cookieValue(headerOf(pointer, 'cookie'), name);

@@ -133,8 +133,7 @@ function sendOn(pointer: FFIPointer, table: RouterTable, action: RouterAction, v
 /** To one of its endpoints that a policy of it allows. */
 function sendWithCare(pointer: FFIPointer, backend: RouterBackend, visit: Visit): never {
   const hash = backend.spread!.hash;
-  const text =
-    hash === undefined ? undefined : hashedText(pointer, request.target, request.path, undefined, hash);
+  const text = hash === undefined ? undefined : hashedText(pointer, request.target, request.path, hash);
   if (text !== undefined) shapeOf(visit).wanted = hashValue(text);
   if (takeFirst(visit, backend, undefined) === undefined) answer(pointer, 503);
   const query = targetQuery(request.target);

@@ -29,7 +29,6 @@ import {
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
 import { askPassword } from './basic-auth.ts';
-import { clientOf } from './client.ts';
 import { guard } from './guard.ts';
 import { setPath } from './h2c-path.ts';
 import { hashedText } from './hashed.ts';
@@ -132,8 +131,7 @@ function noteHash(serving: Serving, hash: GatewayHash): void {
 }
 
 function hashedBy(serving: Serving, hash: GatewayHash): string | undefined {
-  const client = hash.by === 'client' ? clientOf(serving).text : undefined;
-  return hashedText(serving.pointer, serving.target, serving.path, client, hash);
+  return hashedText(serving.pointer, serving.target, serving.path, hash);
 }
 
 /** One of the canary that takes the request, or else of the rule; the same for the same hash. */

@@ -38,10 +38,6 @@ export type Visit = {
   judged: readonly JudgedHeader[] | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
   children: number[] | undefined;
-  /** Location that it goes on by once its body is read. */
-  afterSpool: string | undefined;
-  /** What its policies want; undefined: nothing. */
-  shape: Shape | undefined;
   /** Who asks, once somebody wants to know. */
   client: RouterClient | undefined;
   /** Places of turnstiles (limits.ts) that it went through. */
@@ -52,6 +48,10 @@ export type Visit = {
   mostBody: number;
   /** Memory that nginx finds its location's configuration in. */
   configurations: ConfigurationCopy[] | undefined;
+  /** Location that it goes on by once its body is read. */
+  afterSpool: string | undefined;
+  /** What its policies want; undefined: nothing. */
+  shape: Shape | undefined;
 };
 
 export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
@@ -87,13 +87,13 @@ export function beginVisit(key: number): Visit {
           judge: undefined,
           judged: undefined,
           children: undefined,
-          afterSpool: undefined,
-          shape: undefined,
           client: undefined,
           inside: undefined,
           refusal: 0,
           mostBody: 0,
           configurations: undefined,
+          afterSpool: undefined,
+          shape: undefined,
         }
       : used;
   visits.set(key, visit);

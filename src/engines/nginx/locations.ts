@@ -32,8 +32,7 @@ export function printLocations(): string {
     '# The same for what is tried at the other end of relay.sock, which says by a status of its own that a page is to be asked for.',
     ...[{ name: '', lines: [] }, ...ways].flatMap(({ name, lines }) =>
       location(`@relay${name}`, [
-        ...gathering(['internal;', 'proxy_buffering off;', ...changed], lines),
-        'rewrite_by_lua_block { netloom.limitBodyHere() }',
+        ...gathering(['internal;', ...limited, 'proxy_buffering off;', ...changed], lines),
         'proxy_intercept_errors on;',
         'error_page 599 @page;',
         'proxy_pass http://netloom_http$netloom_uri;',
@@ -66,7 +65,7 @@ export function printLocations(): string {
     ...location('@spooled', [
       'internal;',
       'error_page 413 @failed;',
-      'rewrite_by_lua_block { netloom.limitBodyHere() }',
+      ...limited,
       'client_body_timeout 60s;',
       'content_by_lua_block { netloom.readSpooled() }',
     ]),
@@ -79,7 +78,7 @@ export function printLocations(): string {
     ]),
     '# Mirrors: a copy goes to each of these, and most have nowhere to send it.',
     ...location('@mirrored', [
-      'rewrite_by_lua_block { netloom.limitBodyHere() }',
+      ...limited,
       'mirror_request_body on;',
       ...Array.from({ length: mirrors }, (_, place) => `mirror netloom-mirror-${place};`),
       'content_by_lua_block { netloom.afterMirrors() }',
@@ -117,12 +116,14 @@ const asIs = [
   ...forwarded.map((header) => `proxy_set_header ${header};`),
   'proxy_pass http://netloom_http;',
 ];
+// Bodies are read here, and counted while they are.
+const limited = ['rewrite_by_lua_block { netloom.limitBodyHere() }'];
 const plain = [
   'internal;',
   'proxy_buffering off;',
   'header_filter_by_lua_block { netloom.changeAnswer() }',
   'error_page 413 500 502 503 504 @failed;',
-  'rewrite_by_lua_block { netloom.limitBodyHere() }',
+  ...limited,
 ];
 const timed = [...plain, 'body_filter_by_lua_block { return netloom.limitAnswer() }'];
 const changed = [

@@ -2,15 +2,18 @@
 import { expect, test } from 'vitest';
 import { printNginxMetrics } from './nginx-metrics.ts';
 
-const quiet = { backends: [], unlogged: 0 };
-const none = { refusals: ['access', 'rate'], limits: { evicted: 0, refused: 0 } };
+const quiet = {
+  backends: [],
+  unlogged: 0,
+  refusals: ['access', 'rate'],
+  limits: { evicted: 0, refused: 0 },
+};
 const connections = { active: 3, reading: 0, writing: 1, waiting: 2, accepted: 7 };
 
 test('requests by route and class, durations by route, all listeners together', () => {
   const text = printNginxMetrics({
     ...quiet,
     connections,
-    ...none,
     bounds: [0.1, 1],
     routes: [
       {
@@ -63,8 +66,8 @@ test('requests by route and class, durations by route, all listeners together', 
 
 test('endpoints that are left out, by Service', () => {
   const text = printNginxMetrics({
+    ...quiet,
     connections,
-    ...none,
     bounds: [],
     routes: [],
     streams: [],
@@ -84,7 +87,6 @@ test('a name can not end its label', () => {
   const text = printNginxMetrics({
     ...quiet,
     connections,
-    ...none,
     bounds: [],
     routes: [{ route, listener: '', codes: [0, 1, 0, 0, 0], durations: [1], refused: [], seconds: 0 }],
     streams: [{ route, served: 1, failed: 0, refused: 0, received: 0, sent: 0 }],
@@ -96,7 +98,6 @@ test('connections by route are told beside requests', () => {
   const text = printNginxMetrics({
     ...quiet,
     connections,
-    ...none,
     bounds: [1],
     routes: [],
     streams: [
