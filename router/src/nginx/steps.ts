@@ -99,14 +99,16 @@ export function serveInSteps(serving: Serving): void {
   // What is held at its endpoint is held again at the socket's other end.
   if (relayed) beginRelay(serving, shape!, backend, leaveFirst(visit));
   if (mirrored) visit.next = location;
-  sendBody(serving, shape, mirrored ? '@mirrored' : location, mirrored);
+  // Over HTTP/2 nginx keeps no body for another try, and a call may answer before all was said.
+  const whole = mirrored || (action.retryClass > 0 && !h2c);
+  sendBody(serving, shape, mirrored ? '@mirrored' : location, whole);
 }
 
 /** A body that must be whole is counted before it is read. */
-function sendBody(serving: Serving, shape: Shape | undefined, location: string, mirrored: boolean): never {
-  const { pointer, action, visit } = serving;
+function sendBody(serving: Serving, shape: Shape | undefined, location: string, whole: boolean): never {
+  const { pointer, visit } = serving;
   const gathers = shape?.policy?.buffering?.requests === true && isPlainHTTP(pointer);
-  if (gathers || mirrored || (action.retryClass > 0 && action.intent.kind !== 'grpc')) {
+  if (gathers || whole) {
     const refused = spoolBody(pointer, visit);
     if (refused === unsaid) {
       visit.afterSpool = location;
