@@ -132,12 +132,19 @@ function countOf(listener: RouterListener | undefined, action: RouterAction | un
     name: `${listenerKey}\t${bar === -1 ? actionKey : actionKey.slice(0, bar)}`,
     codes: [0, 0, 0, 0, 0],
     durations: [0, 0, 0, 0, 0, 0, 0],
-    refused: refusals.map(() => 0),
+    refused: noRefusals(),
     seconds: 0,
     dirty: false,
   };
   byAction[actionKey] = made;
   return made;
+}
+
+/** Apart: a closure, or a loop, would keep LuaJIT from compiling what calls it. */
+function noRefusals(): number[] {
+  const none: number[] = [];
+  for (let at = 0; at < refusals.length; at++) none.push(0);
+  return none;
 }
 
 /** By hand: a loop would keep LuaJIT from compiling what calls it. */
