@@ -30,6 +30,9 @@ type Count = {
   dirty: boolean;
 };
 
+/** As many as there are reasons, written out: neither a loop nor a closure can be compiled into whoever calls it. */
+type Refused = { -readonly [At in keyof typeof refusals]: number };
+
 /** By key of the listener ('' without one), then by key of the action. */
 let byListener: Record<string, Record<string, Count>> = {};
 const dirty: Count[] = [];
@@ -132,19 +135,12 @@ function countOf(listener: RouterListener | undefined, action: RouterAction | un
     name: `${listenerKey}\t${bar === -1 ? actionKey : actionKey.slice(0, bar)}`,
     codes: [0, 0, 0, 0, 0],
     durations: [0, 0, 0, 0, 0, 0, 0],
-    refused: noRefusals(),
+    refused: [0, 0, 0, 0, 0, 0, 0, 0] satisfies Refused,
     seconds: 0,
     dirty: false,
   };
   byAction[actionKey] = made;
   return made;
-}
-
-/** Apart: a closure, or a loop, would keep LuaJIT from compiling what calls it. */
-function noRefusals(): number[] {
-  const none: number[] = [];
-  for (let at = 0; at < refusals.length; at++) none.push(0);
-  return none;
 }
 
 /** By hand: a loop would keep LuaJIT from compiling what calls it. */
