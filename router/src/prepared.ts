@@ -59,8 +59,9 @@ export type RouterSpread = {
   readonly breaker: GatewayBackendIntent['breaker'];
   /** Requests at once to one endpoint; 0: any. */
   readonly most: number;
-  /** Version of what all workers know of failures; -1: none was read. */
+  /** Versions of what all workers know of failures, of any backend and of this one; -1: none was read. */
   seen: number;
+  seenOwn: number;
 };
 
 export type RouterEndpoint = {
@@ -143,6 +144,7 @@ export const plainSpread: RouterSpread = {
   breaker: undefined,
   most: 0,
   seen: -1,
+  seenOwn: -1,
 };
 
 function spreadOf({ balance, breaker, mostRequests }: GatewayBackendIntent): RouterSpread | undefined {
@@ -154,6 +156,7 @@ function spreadOf({ balance, breaker, mostRequests }: GatewayBackendIntent): Rou
     breaker,
     most: mostRequests === undefined ? 0 : mostRequests,
     seen: -1,
+    seenOwn: -1,
   };
 }
 

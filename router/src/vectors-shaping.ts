@@ -71,19 +71,23 @@ type Asked = RouterRequest & { readonly headers: Readonly<Record<string, string>
 const reader: RouterReader<Asked> = {
   header: (request, name) => request.headers[name],
   query: () => undefined,
-  matches: (subject, pattern) =>
-    subject.slice(0, pattern.length - 2) === pattern.slice(0, pattern.length - 2),
   beginsWith: () => false,
   client: () => undefined,
+  matches: (subject, pattern) =>
+    subject.slice(0, pattern.length - 2) === pattern.slice(0, pattern.length - 2),
 };
 
 function canaries(input: ShapingQuestions['canary']): string {
-  const action = prepareAction('a', {
-    origin: { kind: 'HTTPRoute', name: 'r' },
-    kind: 'http',
-    backends: [],
-    canaries: input.canaries,
-  });
+  const action = prepareAction(
+    'a',
+    {
+      origin: { kind: 'HTTPRoute', name: 'r' },
+      kind: 'http',
+      backends: [],
+      canaries: input.canaries,
+    },
+    {},
+  );
   const answers: string[] = [];
   for (let at = 0; at < input.requests.length; at++) {
     const { headers, dice } = input.requests[at]!;

@@ -12,21 +12,11 @@ import type {
 } from '../../src/intent/gateway.ts';
 import { parseAddress } from './addresses.ts';
 import { grpcStatus, isGRPC, isRetried, retryClass, retryCodes } from './answers.ts';
-import {
-  chooseBackend,
-  endingToken,
-  hashedEndpoint,
-  isMirrored,
-  liveToken,
-  nextEndpoint,
-  sessionEndpoint,
-  sessionToken,
-} from './backends.ts';
+import { endingToken, isMirrored, liveToken } from './backends.ts';
 import { type CORSHeader, corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
 import { findCertificate, findListener, findRule, findStream } from './match.ts';
 import { hashKind } from './passwords.ts';
 import { normalisePath, targetPath, targetQuery } from './paths.ts';
-import { prepareBackend } from './prepared.ts';
 import { hostPort, normaliseHost, queryValue, type RouterReader, type RouterRequest } from './request.ts';
 import {
   changeHeaders,
@@ -36,7 +26,8 @@ import {
   rewrittenPath,
 } from './rewrite.ts';
 import { routerRule } from './rules.ts';
-import { applyChange, createTable, type RouterTable } from './table.ts';
+import type { RouterTable } from './table.ts';
+import { chosen, hashed, sessions, tableOf, tokens, turns } from './vectors-backends.ts';
 import { addressesIn, clientText, passages, waits } from './vectors-limits.ts';
 import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
@@ -248,55 +239,6 @@ function found(call: 'stream' | 'certificate', input: Questions['stream']): stri
   return answers.join('\n');
 }
 
-function chosen(input: Questions['choose']): string {
-  const action = tableOf(input.changes).actions[input.action]!;
-  const answers: string[] = [];
-  for (let at = 0; at < input.dice.length; at++) {
-    const choice = chooseBackend(action, input.dice[at]!);
-    answers.push(choice === undefined ? '-' : choice.backend === undefined ? 'unresolved' : choice.backend);
-  }
-  return answers.join('\n');
-}
-
-function turns(input: Questions['turns']): string {
-  const backend = prepareBackend('b', input.backend);
-  const answers: string[] = [];
-  for (let at = 0; at < input.count; at++) {
-    const endpoint = nextEndpoint(backend, input.dice);
-    answers.push(endpoint === undefined ? '-' : `${endpoint.host} ${endpoint.port}`);
-  }
-  return answers.join('\n');
-}
-
-function hashed(input: Questions['hashed']): string {
-  const backend = prepareBackend('b', input.backend);
-  const answers: string[] = [];
-  for (let at = 0; at < input.values.length; at++) {
-    const endpoint = hashedEndpoint(backend, input.values[at]!);
-    answers.push(endpoint === undefined ? '-' : endpoint.name);
-  }
-  return answers.join('\n');
-}
-
-function tokens(input: Questions['token']): string {
-  const backend = prepareBackend(input.key, input.backend);
-  const answers: string[] = [];
-  for (let at = 0; at < backend.endpoints.length; at++) {
-    answers.push(sessionToken(backend, backend.endpoints[at]!));
-  }
-  return answers.join('\n');
-}
-
-function sessions(input: Questions['session']): string {
-  const table = tableOf(input.changes);
-  const answers: string[] = [];
-  for (let at = 0; at < input.tokens.length; at++) {
-    const session = sessionEndpoint(table, table.actions[input.action]!, input.tokens[at]!);
-    answers.push(session === undefined ? '-' : `${session.backend.key} ${session.endpoint.name}`);
-  }
-  return answers.join('\n');
-}
-
 let steps: string[] = [];
 const sink: HeaderSink = {
   set: (name, value) => {
@@ -330,12 +272,6 @@ function ruleFor(prefix: string, captures: readonly string[] | undefined) {
     rank: '',
     action: '',
   });
-}
-
-function tableOf(changes: readonly GatewayChange[]): RouterTable {
-  const table = createTable();
-  for (let at = 0; at < changes.length; at++) applyChange(table, changes[at]!);
-  return table;
 }
 
 function said(value: string | number | undefined): string {

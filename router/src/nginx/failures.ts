@@ -2,7 +2,8 @@
  * Endpoints that fail: how often in a row, and until when they are left out. In memory that all workers share, so that what one learns all know,
  * and no worker has to learn it by itself; a number says whether there is anything new to read.
  *
- *     netloom_failures   `f⇥BACKEND⇥ENDPOINT` failures in a row · `o⇥…` out until · `n⇥…` how often in a row · `e⇥BACKEND` how often in all
+ *     netloom_failures   `f⇥BACKEND⇥ENDPOINT` failures in a row · `o⇥…` out until · `n⇥…` how often in a row
+ *                        `e⇥BACKEND` how often in all · `v⇥BACKEND` counts what is written of it · `version` of any
  */
 import {
   mayLeaveOut,
@@ -26,6 +27,10 @@ export function readFailures(backend: RouterBackend, spread: RouterSpread): void
   const current = version[0]!;
   if (spread.seen === current) return;
   spread.seen = current;
+  // One tenant's failures must not have all others read theirs again.
+  const own = numberAt(`v\t${backend.key}`);
+  if (own === spread.seenOwn) return;
+  spread.seenOwn = own;
   for (const endpoint of backend.endpoints) {
     const key = keyOf(backend, endpoint);
     endpoint.failures = numberAt(`f\t${key}`);
@@ -45,7 +50,7 @@ export function noteTry(
     if (endpoint.failures === 0) return;
     endpoint.failures = 0;
     failures.delete(`f\t${key}`);
-    say();
+    say(backend);
     return;
   }
   const [times] = failures.incr(`f\t${key}`, 1, 0, memory);
@@ -63,7 +68,7 @@ export function noteTry(
     failures.delete(`f\t${key}`);
     failures.incr(`e\t${backend.key}`, 1, 0);
   }
-  say();
+  say(backend);
 }
 
 /** For metrics: how often endpoints were left out, by backend, and how many are now. */
@@ -90,7 +95,8 @@ export function failuresByBackend(): { readonly backend: string; ejections: numb
 }
 
 /** Every value is another one, whichever worker writes last. */
-function say(): void {
+function say(backend: RouterBackend): void {
+  failures.incr(`v\t${backend.key}`, 1, 0);
   const [next] = failures.incr('version', 1, 0);
   if (next !== undefined) version[0] = next;
 }

@@ -61,8 +61,12 @@ function compress(
     hasMediaType(types, textOf(type)!) &&
     (length === undefined || length >= minLength) &&
     !staysAsItIs(textOf(ngx.header['Cache-Control']), textOf(ngx.header['Content-Encoding']));
-  if (fits) toAnswer.add('Vary', 'Accept-Encoding');
-  else ngx.req.clear_header('Accept-Encoding');
+  if (!fits) ngx.req.clear_header('Accept-Encoding');
+  else if (!saysEncoding(textOf(ngx.header['Vary']))) toAnswer.add('Vary', 'Accept-Encoding');
+}
+
+function saysEncoding(vary: string | undefined): boolean {
+  return vary !== undefined && vary.toLowerCase().indexOf('accept-encoding') !== -1;
 }
 
 function noteLength(shape: Shape): void {

@@ -14,8 +14,8 @@ let worker = '';
 /** Bytes of all bodies. */
 const most = 1024 * 1024 * 1024;
 const mostOfTenant = most / 2;
-/** Bytes of one whose length isn't said: the limit of `@spooled`. */
-const mostUnsaid = 32 * 1024 * 1024;
+/** Bytes of one whose length isn't said. */
+export const mostUnsaid = 32 * 1024 * 1024;
 /** nginx's `client_body_buffer_size`: what is shorter is never on disk. */
 const inMemory = 64 * 1024;
 /** Bytes on disk that an answer may take: `proxy_max_temp_file_size` of the locations that gather them. */

@@ -40,7 +40,7 @@ import { headerOf, requestKey, setVariable, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
 import { beginShape, isPlainHTTP, type Shape, shapeOf } from './shape.ts';
-import { spoolBody, unsaid } from './spool.ts';
+import { mostUnsaid, spoolBody, unsaid } from './spool.ts';
 import { noteTries } from './tries.ts';
 import type { Visit } from './visits.ts';
 
@@ -99,17 +99,20 @@ export function serveInSteps(serving: Serving): void {
   // What is held at its endpoint is held again at the socket's other end.
   if (relayed) beginRelay(serving, shape!, backend, leaveFirst(visit));
   if (mirrored) visit.next = location;
-  sendBody(serving, shape, mirrored ? '@mirrored' : location, mirrored);
+  // Over HTTP/2 nginx keeps no body for another try, and a call may answer before all was said.
+  const whole = mirrored || (action.retryClass > 0 && !h2c);
+  sendBody(serving, shape, mirrored ? '@mirrored' : location, whole);
 }
 
 /** A body that must be whole is counted before it is read. */
-function sendBody(serving: Serving, shape: Shape | undefined, location: string, mirrored: boolean): never {
-  const { pointer, action, visit } = serving;
+function sendBody(serving: Serving, shape: Shape | undefined, location: string, whole: boolean): never {
+  const { pointer, visit } = serving;
   const gathers = shape?.policy?.buffering?.requests === true && isPlainHTTP(pointer);
-  if (gathers || mirrored || (action.retryClass > 0 && action.intent.kind !== 'grpc')) {
+  if (gathers || whole) {
     const refused = spoolBody(pointer, visit);
     if (refused === unsaid) {
       visit.afterSpool = location;
+      if (visit.mostBody === 0 || visit.mostBody > mostUnsaid) visit.mostBody = mostUnsaid;
       ngx.exec('@spooled');
     }
     if (refused > 0) answer(pointer, refused);
@@ -124,19 +127,23 @@ function movesSession(before: RouterEndpoint | undefined, now: RouterEndpoint): 
 }
 
 /** The backend's own, where the rule has none. */
-function noteHash({ pointer, visit, target, path }: Serving, hash: GatewayHash): void {
-  const text = hashedText(pointer, target, path, hash);
-  if (text !== undefined) shapeOf(visit).wanted = hashValue(text);
+function noteHash(serving: Serving, hash: GatewayHash): void {
+  const text = hashedBy(serving, hash);
+  if (text !== undefined) shapeOf(serving.visit).wanted = hashValue(text);
+}
+
+function hashedBy(serving: Serving, hash: GatewayHash): string | undefined {
+  return hashedText(serving.pointer, serving.target, serving.path, hash);
 }
 
 /** One of the canary that takes the request, or else of the rule; the same for the same hash. */
 function chosen(serving: Serving): GatewayWeightedBackend | undefined {
-  const { pointer, action, visit } = serving;
+  const { action, visit } = serving;
   const canaries = action.canaries;
   const canary =
     canaries === undefined ? undefined : findCanary<NginxRequest>(canaries, serving, reader, math.random());
   const hash = action.intent.hash;
-  const value = hash === undefined ? undefined : hashedText(pointer, serving.target, serving.path, hash);
+  const value = hash === undefined ? undefined : hashedBy(serving, hash);
   if (value === undefined) return chooseBackend(canary === undefined ? action : canary, math.random());
   const wanted = hashValue(value);
   shapeOf(visit).wanted = wanted;

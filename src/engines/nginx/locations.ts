@@ -64,8 +64,8 @@ export function printLocations(): string {
     '# Bodies of which nobody knows how long they are, before they are tried again or copied.',
     ...location('@spooled', [
       'internal;',
+      'error_page 413 @failed;',
       ...limited,
-      'client_max_body_size 32m;',
       'client_body_timeout 60s;',
       'content_by_lua_block { netloom.readSpooled() }',
     ]),

@@ -345,6 +345,8 @@ describe('compression', () => {
         expect(plain).toMatchObject({ vary: 'Accept-Encoding', etag: '"v1"' });
         expect(plain['content-encoding']).toBeUndefined();
       }
+    const varied = await sizeOf(`/?${big}&answer=Vary:Origin,accept-encoding`, takes);
+    expect(varied).toMatchObject({ 'content-encoding': 'gzip', vary: 'Origin,accept-encoding' });
     for (const kept of [
       '/?size=50000&answer=Content-Type:image/png',
       '/?size=500&answer=Content-Type:text/plain',
@@ -465,6 +467,26 @@ describe('bodies', () => {
       `timeout 0.7 curl -sN -H 'Host: any.test' 'http://127.0.0.1:10000/in?drip=100' || true`,
     );
     expect(early).toContain('1');
+  });
+
+  it('of calls go both ways at once, also where they would be tried again', async () => {
+    await serve(
+      { '/': { to: 'h', retry: { codes: [503], attempts: 1 }, policy: 'in' } },
+      { in: { buffering: { requests: true, answers: true }, errors: [{ codes: [500], backend: 'b' }] } },
+    );
+    const script = `
+      const http2 = require('node:http2');
+      const session = http2.connect('http://127.0.0.1:10000');
+      const call = session.request({ ':method': 'POST', ':path': '/x.Y/Stream', ':authority': 'any.test', 'content-type': 'application/grpc', te: 'trailers' });
+      let heard = '';
+      call.on('response', (headers) => { heard += headers[':status'] + ' '; call.write('one'); });
+      call.on('data', (text) => { heard += text + ' '; if (String(text) === 'one') call.end('two'); });
+      call.on('trailers', (trailers) => { heard += trailers['grpc-status']; });
+      call.on('close', () => { console.log(heard); session.close(); });
+      setTimeout(() => process.exit(), 4000).unref();
+    `;
+    const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 8_000 });
+    expect(stdout.trim()).toBe('200 one two 3');
   });
 
   it('that nobody can hold are refused: longer than all may be, or of unsaid length and longer than one may be', async () => {

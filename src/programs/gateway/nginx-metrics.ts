@@ -6,8 +6,9 @@ import { createRegistry, type Labels, type Registry } from '#telemetry/metrics.t
 const maxSeries = 20_000;
 
 /**
- * `netloom_gateway_requests_total`, `_refused_requests_total`, `_limits_…_total`, `_request_seconds`, `_connections_total`, `_connection_bytes_total`, `_nginx_connections`,
- * `_nginx_accepted_total`, `_ejections_total`, `_ejected_endpoints`, `_unlogged_total`.
+ * `netloom_gateway_requests_total`, `_refused_requests_total`, `_limits_evicted_total`, `_limits_full_total`, `_request_seconds`,
+ * `_connections_total`, `_connection_bytes_total`, `_nginx_connections`, `_nginx_accepted_total`, `_ejections_total`,
+ * `_ejected_endpoints`, `_unlogged_total`.
  */
 export function printNginxMetrics(metrics: NginxMetrics): string {
   const { connections, bounds, routes, streams, backends, unlogged } = metrics;
