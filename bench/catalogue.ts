@@ -2,6 +2,7 @@
 import type { Bench } from '#programs/cli/bench/row.ts';
 import { cni } from './cni.ts';
 import { gateway } from './gateway.ts';
+import { gatewayPolicies } from './gateway-policies.ts';
 import { ipam } from './ipam.ts';
 import { lab } from './lab.ts';
 import { loadBalancer } from './lb.ts';
@@ -21,6 +22,7 @@ export const benches: readonly Bench[] = [
   ipam,
   loadBalancer,
   gateway,
+  gatewayPolicies,
   waf,
   memory,
   lab,

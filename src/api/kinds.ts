@@ -2,6 +2,7 @@
 import type { KindDefinition } from './kind.ts';
 import { adminNetworkPolicyKind } from './kinds/adminnetworkpolicy.ts';
 import { albKind } from './kinds/alb.ts';
+import { alb2Kind } from './kinds/alb2.ts';
 import { backendPolicyKind } from './kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from './kinds/backendtlspolicy.ts';
 import { baselineAdminNetworkPolicyKind } from './kinds/baselineadminnetworkpolicy.ts';
@@ -13,9 +14,11 @@ import { blockClaimKind } from './kinds/blockclaim.ts';
 import { clusterNetworkPolicyKind } from './kinds/clusternetworkpolicy.ts';
 import { communityKind } from './kinds/community.ts';
 import { configurationStateKind } from './kinds/configurationstate.ts';
+import { frontendKind } from './kinds/frontend.ts';
 import { gatewayKind } from './kinds/gateway.ts';
 import { gatewayClassKind } from './kinds/gatewayclass.ts';
 import { grpcRouteKind } from './kinds/grpcroute.ts';
+import { hostnameGrantKind } from './kinds/hostnamegrant.ts';
 import { httpRouteKind } from './kinds/httproute.ts';
 import { ipAddressPoolKind } from './kinds/ipaddresspool.ts';
 import { ipPoolKind } from './kinds/ippool.ts';
@@ -23,6 +26,7 @@ import { l2AdvertisementKind } from './kinds/l2advertisement.ts';
 import { listenerSetKind } from './kinds/listenerset.ts';
 import { qosPolicyKind } from './kinds/qospolicy.ts';
 import { referenceGrantKind } from './kinds/referencegrant.ts';
+import { ruleKind } from './kinds/rule.ts';
 import { serviceBGPStatusKind } from './kinds/servicebgpstatus.ts';
 import { serviceL2StatusKind } from './kinds/servicel2status.ts';
 import { subnetKind } from './kinds/subnet.ts';
@@ -62,6 +66,10 @@ export const kinds: readonly KindDefinition[] = [
   backendTLSPolicyKind,
   wafPolicyKind,
   albKind,
+  alb2Kind,
+  frontendKind,
+  ruleKind,
   trafficPolicyKind,
   backendPolicyKind,
+  hostnameGrantKind,
 ];

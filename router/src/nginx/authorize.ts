@@ -4,9 +4,9 @@ import { targetQuery } from '../main.ts';
 import { answer } from './answer.ts';
 import { askOverHTTP2 } from './aside.ts';
 import { checkPath, checkRequest, readVerdict } from './authorize-grpc.ts';
-import { mayChange, toAnswer, toRequest } from './headers.ts';
 import { C, currentRequest, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
+import { mayChange, toAnswer, toRequest } from './sinks.ts';
 import { beginChild, visitOf } from './visits.ts';
 
 /** nginx's number of POST. */

@@ -34,7 +34,7 @@ export const albKind = {
         minimum: 1,
         maximum: 100,
         description:
-          'Pods. Absent: one at first, then as many as the Deployment was scaled to. With `HostNetwork` each on a node of its own.',
+          'Pods, on different nodes where there are as many. Absent: one at first, then as many as the Deployment was scaled to.',
       },
       network: {
         type: 'object',
@@ -45,8 +45,17 @@ export const albKind = {
             enum: ['LoadBalancer', 'NodePort', 'ClusterIP', 'HostNetwork'],
             default: 'LoadBalancer',
             description:
-              'A Service of one of the types, or `HostNetwork`: the ports are those of the nodes that its pods run on, and the addresses are ' +
-              'those of the nodes. Of two instances on one node with a port in common only one has it.',
+              'A Service of one of the types, or `HostNetwork`: it is reached at the addresses of the nodes that its pods run on. Of two ' +
+              'instances on one node with a port in common the older one has the node.',
+          },
+          hostPorts: {
+            type: 'array',
+            maxItems: 64,
+            'x-kubernetes-list-type': 'set',
+            items: { type: 'integer', format: 'int32', minimum: 1, maximum: 65_535 },
+            description:
+              'Of `HostNetwork`: ports of nodes that listeners of Gateways and ListenerSets may take; those of `http` and `https` they always may. ' +
+              'Ports of the nodes themselves, such as 22 and 6443, nobody may.',
           },
           addresses: {
             type: 'array',
@@ -187,7 +196,7 @@ export const albKind = {
       attachedRoutes: {
         type: 'integer',
         format: 'int32',
-        description: 'Routes at its own listeners, those of Ingresses among them.',
+        description: 'Routes at that of its own listeners which has the most, those of Ingresses among them.',
       },
     },
   },

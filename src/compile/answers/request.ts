@@ -182,7 +182,9 @@ function requestAnswer(
   const backends = action.redirect === undefined ? backendsOf(intent, action.backends) : [];
   const found = { steps, backends, missed };
   steps.push(...changesOf(intent, action).map((text): RequestStep => ({ kind: 'does', text })));
-  if (action.externalAuth !== undefined && action.externalAuth.backend === undefined) {
+  const policy = action.policy === undefined ? undefined : intent.policies[action.policy];
+  const nobody = policy?.basicAuth !== undefined && policy.basicAuth.users === undefined;
+  if (nobody || (action.externalAuth !== undefined && action.externalAuth.backend === undefined)) {
     return { ...found, outcome: 'refused', code: 500 };
   }
   const { redirect } = action;

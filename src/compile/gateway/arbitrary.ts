@@ -19,6 +19,7 @@ import {
   gateway,
   gatewayClass,
   grant,
+  hostnameGrant,
   listener,
   listenerSet,
   objectOf,
@@ -106,10 +107,6 @@ const gatewayPart = fc.record({
   proxyProtocol: fc.constantFrom<true | undefined>(undefined, true),
   defaultScope: fc.constantFrom('All', 'None', undefined),
   clientCertificate: fc.constantFrom(undefined, secret('shop/cert'), secret('other/cert')),
-  infrastructure: fc.constantFrom(
-    { labels: {}, annotations: {} },
-    { labels: {}, annotations: {}, parameters: reference('netloom.dev', 'ALB', 'shop/lb') },
-  ),
   validation: fc.constantFrom(undefined, {
     authorities: [reference('', 'ConfigMap', 'shop/ca'), reference('', 'ConfigMap', 'other/ca')],
     mode: 'AllowValidOnly' as const,
@@ -154,6 +151,17 @@ const anyALB = fc
       { https: { port: 443, certificate: 'cert' } },
       { tenants: { namespaces: ['other'], projects: [] } },
       { tenants: { namespaces: [], projects: ['a'] }, proxyProtocol: true },
+      { tenants: { namespaces: ['other'], projects: [] }, hostnames: 'GrantOnly' },
+      {
+        tenants: { namespaces: ['other'], projects: [] },
+        hostnames: 'Shared',
+        quotas: { routes: 1, requestsPerSecond: 5 },
+      },
+      {
+        tenants: { namespaces: ['other'], projects: [] },
+        hostnames: 'Shared',
+        quotas: { size: 2500, concurrency: 7 },
+      },
     ),
   })
   .map(({ key, part }) => alb(key, part));
@@ -321,6 +329,22 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
   { weight: 1, arbitrary: keyed('wafPolicy', anyFirewall) },
   { weight: 1, arbitrary: keyed('backendPolicy', anyBackendPolicy) },
   { weight: 1, arbitrary: change('users', 'shop/cert', fc.constant(users('shop/cert'))) },
+  {
+    weight: 2,
+    arbitrary: keyed(
+      'hostnameGrant',
+      fc
+        .record({
+          name: fc.constantFrom('g', 'h'),
+          hostnames: fc.uniqueArray(fc.constantFrom('a.example', '*.example', '*.a.example'), {
+            minLength: 1,
+            maxLength: 2,
+          }),
+          namespaces: fc.uniqueArray(spaces, { maxLength: 1 }),
+        })
+        .map(({ name, hostnames, namespaces: names }) => hostnameGrant(name, hostnames, ...names)),
+    ),
+  },
   {
     weight: 1,
     arbitrary: fc.oneof(

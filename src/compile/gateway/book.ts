@@ -6,6 +6,9 @@
 import type { GatewayIntent } from '#intent/gateway.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayObject } from '#model/gateway/types.ts';
+import { alb2Of, frontendOf } from '../alauda/names.ts';
+import { createAlaudaStage } from '../alauda/stage.ts';
+import { createIngressStage } from '../ingress/stage.ts';
 import { createEntryContext, policyContext } from './entries/entry-context.ts';
 import { createHolding, type Holding } from './entries/holding.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
@@ -20,14 +23,17 @@ import { listenerText } from './routes/same-attachments.ts';
 import { albStatus } from './status/alb-status.ts';
 import { classStatus } from './status/class-status.ts';
 import { acceptedGateway, gatewayStatus, type StatusContext } from './status/gateway-status.ts';
+import { hostnameGrantStatus } from './status/hostname-grant-status.ts';
 import { acceptedSet, listenerSetStatus } from './status/listener-set-status.ts';
 import { createStatuses } from './status/statuses.ts';
+import { createNameClaims } from './tenancy/name-claims.ts';
 import {
   controllerName,
   type GatewayBook,
   type GatewayChanges,
   type GatewayInput,
   type GatewaySlots,
+  type GatewayStatus,
 } from './types.ts';
 
 /** A policy's status has room for this many (the CRD's limit). */
@@ -52,8 +58,9 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     return holdings.get(instance);
   };
   const restate = (id: string): void => lookups.mark('status', id);
-  const routes = createRouteBook({ lookups, inputs, views, holdingOf, restate });
-
+  const names = createNameClaims(lookups);
+  const { holders } = names;
+  const routes = createRouteBook({ lookups, inputs, views, holders, holdingOf, restate });
   const reach = {
     isOurs(gateway: string): boolean {
       lookups.note(`parent Gateway/${gateway}`);
@@ -68,13 +75,15 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     statuses,
     reach,
     createEntryContext(ask, views, lookups)(''),
+    (key, conditions) => ingresses.judged(key, conditions),
   );
 
   const lookAtInstance = (key: string): void => {
     const before = instances.get(key);
-    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, before));
+    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, names.held, before));
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
+    names.claim(before, after);
     if (after === undefined) instances.delete(key);
     else instances.set(key, after);
     if (after?.runs === true) {
@@ -101,11 +110,12 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     for (const parent of [`Gateway/${key}`, ...[...sets].map((set) => `ListenerSet/${set}`)]) {
       const [old, group] = [before?.parents.get(parent), after?.parents.get(parent)];
       if (old !== group && groupText(old) !== groupText(group)) lookups.touch(`parent ${parent}`);
-      if (before?.instance !== after?.instance) lookups.touch(`parent ${parent}`);
+      if (before?.terms !== after?.terms) lookups.touch(`parent ${parent}`);
       const set = parent.slice(parent.indexOf('/') + 1);
       if (old !== group || !sameOutside || before?.sets.get(set) !== after?.sets.get(set)) restate(parent);
     }
     restate(`Gateway/${key}`);
+    if (before?.terms !== after?.terms) lookups.mark('tenants', key);
     if (before?.clientCertificate !== after?.clientCertificate) lookups.touch(`clientCertificate ${key}`);
   };
 
@@ -130,32 +140,46 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   const sayALB = (key: string): void => {
     const instance = instances.get(albInstance(key));
     const view = views.get(albInstance(key));
-    if (view === undefined || instance === undefined) statuses.leave(`ALB/${key}`);
-    else statuses.say(`ALB/${key}`, view.model.generation, albStatus(key, instance, contextOf(view)));
+    const id = alb2Of(key) === undefined ? `ALB/${key}` : `ALB2/${alb2Of(key)}`;
+    if (view === undefined || instance === undefined) statuses.leave(id);
+    else statuses.say(id, view.model.generation, restated(albStatus(key, instance, contextOf(view))));
   };
-  const saySet = (key: string): void => {
+  const restated = (status: GatewayStatus | undefined) => status && (alauda.restated(status) ?? status);
+  const setStatus = (key: string): GatewayStatus | undefined => {
     const model = inputs.peek('listenerSet', key);
     const gateway = model && gatewayNamed(model.parent);
     const view = gateway === undefined ? undefined : views.get(gateway);
-    if (model === undefined || gateway === undefined || view?.sets.has(key) !== true) {
-      statuses.leave(`ListenerSet/${key}`);
-      return;
-    }
-    statuses.say(`ListenerSet/${key}`, model.generation, listenerSetStatus(model, view, contextOf(view)));
+    return model === undefined || view?.sets.has(key) !== true
+      ? undefined
+      : listenerSetStatus(model, view, contextOf(view));
+  };
+  const saySet = (key: string): void => {
+    const frontend = frontendOf(key);
+    const id = frontend === undefined ? `ListenerSet/${key}` : `Frontend/${frontend}`;
+    const status = setStatus(key);
+    if (status === undefined) statuses.leave(id);
+    else statuses.say(id, inputs.peek('listenerSet', key)?.generation, restated(status));
   };
   const sayClass = (key: string): void => {
     const model = inputs.peek('class', key);
     if (model?.controllerName !== controllerName) statuses.leave(`GatewayClass/${key}`);
     else statuses.say(`GatewayClass/${key}`, model.generation, classStatus(model));
   };
+  const sayHostnameGrant = (key: string): void => {
+    const model = inputs.peek('hostnameGrant', key);
+    if (model === undefined) statuses.leave(`HostnameGrant/${key}`);
+    else statuses.say(`HostnameGrant/${key}`, model.generation, hostnameGrantStatus(model));
+  };
   const say = (id: string): void => {
     const slash = id.indexOf('/');
     const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
+    if (ingresses.isPart(key)) return;
     const alb = albOf(key);
     if (kind === 'Gateway' && alb !== undefined) sayALB(alb);
     else if (kind === 'Gateway') sayGateway(key);
     else if (kind === 'ListenerSet') saySet(key);
     else if (kind === 'GatewayClass') sayClass(key);
+    else if (kind === 'HostnameGrant') sayHostnameGrant(key);
     else sayRoute(id);
   };
   const sayRoute = (id: string): void => {
@@ -189,6 +213,27 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     lookups.mark('gateway', albInstance(key));
   };
 
+  const put: GatewayBook['set'] = (kind, key, value) => {
+    if (!inputs.set(kind, key, value)) return;
+    if (kind === 'policy' || kind === 'wafPolicy' || kind === 'backendPolicy') policies.mark(kind, key);
+    if (kind === 'alb') derive(key, value as ALBModel | undefined);
+    const stage = stageOf[kind];
+    if (stage === undefined) return;
+    lookups.mark(
+      stage,
+      stage === 'status' ? `${statusKind[kind]}/${key}` : stage === 'alauda' ? `${kind} ${key}` : key,
+    );
+  };
+  const alauda = createAlaudaStage({ lookups, ask, put, restate, say: statuses.say });
+  const ingresses = createIngressStage({
+    lookups,
+    ask,
+    put,
+    say: statuses.say,
+    leave: statuses.leave,
+    statusOf: (kind, key) => (kind === 'route' ? routes.status(key) : setStatus(key)),
+  });
+
   const takeInstances = (): GatewayChanges['instances'] => {
     const changes = new Map<string, ReturnType<Holding['take']>>();
     for (const key of [...touched].sort()) {
@@ -206,20 +251,17 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
   };
 
   return {
-    set(kind, key, value) {
-      if (!inputs.set(kind, key, value)) return;
-      if (kind === 'policy' || kind === 'wafPolicy' || kind === 'backendPolicy') policies.mark(kind, key);
-      if (kind === 'alb') derive(key, value as ALBModel | undefined);
-      const stage = stageOf[kind];
-      if (stage !== undefined) lookups.mark(stage, stage === 'status' ? `${statusKind[kind]}/${key}` : key);
-    },
+    set: put,
     setFacts: (instance, facts) => inputs.setFacts(instance, facts),
     settle() {
-      for (const key of lookups.take('gateway')) lookAtInstance(key);
+      alauda.settle();
+      ingresses.settle();
+      names.settle(lookAtInstance, routes);
       routes.settle();
       for (const id of lookups.take('status')) say(id);
       for (const key of lookups.take('policy')) sayPolicy(key);
       policies.settle();
+      ingresses.say();
       return { instances: takeInstances(), statuses: statuses.take() };
     },
     whole: (instance): GatewayIntent | undefined => holdings.get(instance)?.whole(),
@@ -227,15 +269,22 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       const instance = views.get(gateway)?.instance;
       return instance !== undefined && holdings.has(instance) ? instance : undefined;
     },
+    gatewaysOf: (instance) => [...(instances.get(instance)?.gateways.keys() ?? [])],
     references: () => lookups.references(),
   };
 }
 
 /** What is due as soon as an object is set, besides those who looked at it. */
-const stageOf: { readonly [K in GatewayInput]?: 'gateway' | 'route' | 'policy' | 'status' } = {
+const stageOf: {
+  readonly [K in GatewayInput]?: 'alauda' | 'ingress' | 'gateway' | 'route' | 'policy' | 'status';
+} = {
+  alb2: 'alauda',
+  frontend: 'alauda',
+  ingress: 'ingress',
   class: 'status',
   gateway: 'gateway',
   listenerSet: 'status',
+  hostnameGrant: 'status',
   route: 'route',
   tlsPolicy: 'policy',
 };
@@ -243,6 +292,7 @@ const stageOf: { readonly [K in GatewayInput]?: 'gateway' | 'route' | 'policy' |
 const statusKind: { readonly [K in GatewayInput]?: GatewayObject['origin']['kind'] } = {
   class: 'GatewayClass',
   listenerSet: 'ListenerSet',
+  hostnameGrant: 'HostnameGrant',
 };
 
 /** What the parents of an instance need of its data plane. */

@@ -5,6 +5,7 @@ import type { GatewayModel, ListenerSetModel } from '#model/gateway/types.ts';
 import { olderFirst } from './age.ts';
 import type { Asking } from './inputs.ts';
 import { albOf } from './instances/derived-gateway.ts';
+import { nodePortRefusal } from './instances/node-ports.ts';
 import { type Sharing, sharingOf } from './instances/sharing.ts';
 import { isTenant } from './instances/tenants.ts';
 import { gatewayGroup, type Refusal } from './listeners/listener-protocols.ts';
@@ -12,6 +13,8 @@ import { certificateIntent, compileListeners, type ListenerGroup } from './liste
 import { findCertificate } from './named-objects.ts';
 import { allowsNamespace } from './routes/namespaces.ts';
 import { acceptsParameters } from './status/class-status.ts';
+import { claimsOfListeners, type ListenerClaims } from './tenancy/listener-claims.ts';
+import { type Terms, termsOf } from './tenancy/terms.ts';
 import { controllerName, type GatewaySlots } from './types.ts';
 
 export type InstanceView = {
@@ -21,6 +24,8 @@ export type InstanceView = {
   readonly gateways: ReadonlyMap<string, GatewayView>;
   /** What isn't of a single parent. */
   readonly intent: Partial<GatewayIntent>;
+  /** Hostnames that ListenerSets want to be the first to have. */
+  readonly claims: ListenerClaims;
 };
 
 export type GatewayView = {
@@ -28,6 +33,7 @@ export type GatewayView = {
   readonly instance: string;
   /** That the instance is of. */
   readonly alb?: ALBModel;
+  readonly terms: Terms;
   /** A sentence, while its class isn't accepted: then nothing is served by it. */
   readonly classWaits?: string;
   /** A sentence, where the ALB that it is to share can't be: nothing is served by it, either. */
@@ -50,13 +56,15 @@ type Member = {
 };
 
 const nothing: ListenerGroup = { listeners: [], intent: { listeners: {}, certificates: {} }, marks: [] };
-const unserved = { runs: true, intent: { ports: {}, authorities: {} } } as const;
+const noClaims: ListenerClaims = new Map();
+const unserved = { runs: true, intent: { ports: {}, authorities: {} }, claims: noClaims } as const;
 
-/** `undefined`: there is none, or it is somebody else's. `before`: as it was, of which the same parts are kept. */
+/** `undefined`: there is none, or it is somebody else's. `held`: who holds a hostname that is claimed. `before`: as it was, of which the same parts are kept. */
 export function viewInstance(
   key: string,
   slots: GatewaySlots,
   ask: Asking,
+  held: (id: string, instance: string, hostname: string) => string | undefined,
   before: InstanceView | undefined,
 ): InstanceView | undefined {
   const own = ask.get('gateway', key);
@@ -64,10 +72,12 @@ export function viewInstance(
   const sharing = ownSharing(own, ask);
   if (sharing === undefined) return undefined;
   const first = memberOf(own, sharing, ask);
-  const waiting = { model: own, instance: key, parents: emptyParents(own), sets: first.sets };
+  const alb = 'refused' in sharing ? undefined : sharing.alb;
+  const terms = kept(termsOf(own, alb), before?.gateways.get(key)?.terms);
+  const waiting = { model: own, instance: key, terms, parents: emptyParents(own), sets: first.sets };
   if ('refused' in sharing) {
     const view = { ...waiting, unshared: sharing.refused };
-    return { runs: false, gateways: new Map([[key, view]]), intent: {} };
+    return { runs: false, gateways: new Map([[key, view]]), intent: {}, claims: noClaims };
   }
   if (sharing.instance !== key) return undefined;
   if (albOf(key) === undefined && !acceptsParameters(ask.class(own.className)?.parameters)) {
@@ -75,14 +85,24 @@ export function viewInstance(
     return { ...unserved, gateways: new Map([[key, view]]) };
   }
   const members = [first, ...sharersOf(key, ask)];
+  const sets = members.flatMap(({ taken }) => taken).sort(olderFirst);
+  const { claims, refusalOf } = claimsOfListeners(
+    members.map(({ model }) => model),
+    sets,
+    terms,
+    ask,
+    held,
+  );
   const { groups, intent } = compileListeners(
     {
       key,
       gateways: members.map(({ model }) => model),
-      sets: members.flatMap(({ taken }) => taken).sort(olderFirst),
+      sets,
+      refused: (listener) => nodePortRefusal(sharing.alb, listener),
     },
     slots,
     ask,
+    refusalOf,
     before && parentsOf(before),
   );
   const shown = clientCertificate(own, ask);
@@ -94,6 +114,7 @@ export function viewInstance(
       {
         model,
         instance: key,
+        terms,
         ...(sharing.alb === undefined ? {} : { alb: sharing.alb }),
         parents,
         sets,
@@ -101,7 +122,12 @@ export function viewInstance(
       },
     ];
   });
-  return { runs: true, gateways: new Map(gateways), intent: { ...intent, ...shown.intent } };
+  return { runs: true, gateways: new Map(gateways), intent: { ...intent, ...shown.intent }, claims };
+}
+
+/** The same object while it says the same: each route of the instance has it. */
+function kept(terms: Terms, before: Terms | undefined): Terms {
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(terms) ? before : terms;
 }
 
 /** Where a Gateway of ours is served; undefined: it is another controller's. */

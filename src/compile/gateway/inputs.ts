@@ -1,14 +1,18 @@
 /** The objects as they are now, with the indexes that questions about them need; whoever asks is noted. */
-import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
+import type { FrontendModel, RuleModel } from '#model/alauda/types.ts';
+import type { ALBModel, AttachedPolicy } from '#model/gateway/policy-types.ts';
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
+import type { IngressModel } from '#model/ingress/types.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import { namesOf } from '../ingress/sites.ts';
 import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
 import { albInstance, albOf, isALB } from './instances/derived-gateway.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
 import { ingressOf, targetKey } from './policies/levels.ts';
 import type { AttachedPolicies, TargetPolicies } from './policies/types.ts';
+import { createHostnameGrants, type HostnameGrants, zoneTopic } from './tenancy/hostname-grants.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
 
 export type Inputs = {
@@ -46,9 +50,22 @@ export type Asking = {
   /** Keys of Gateways that name an ALB, by themselves or by their class, in vain or not. */
   sharersOf(alb: string): readonly string[];
   slicesOf(service: string): readonly EndpointSliceModel[];
+  /** Frontends of an ALB2, Rules of a Frontend: by their names. */
+  frontendsOf(alb2: string): readonly FrontendModel[];
+  rulesOf(frontend: string): readonly RuleModel[];
+  /** Of a namespace with a hostname ('' any), the oldest first. Noted as one. */
+  ingressesAt(namespace: string, hostname: string): readonly IngressModel[];
+  /** That say they serve an IngressClass, the oldest first. */
+  albsOfClass(name: string): readonly ALBModel[];
+  /** Names of those that are the default. */
+  defaultIngressClasses(): readonly string[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
   readonly attached: AttachedPolicies;
+  /** HostnameGrants that decide about a hostname. */
+  readonly hostnameGrants: HostnameGrants['about'];
+  /** Names of HostnameGrants below a wildcard. */
+  readonly grantedBelow: HostnameGrants['below'];
   /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
@@ -59,6 +76,9 @@ export function createInputs(lookups: Lookups): Inputs {
   const stores = new Map<GatewayInput, Map<string, unknown>>();
   const facts = new Map<string, InstanceFacts>();
   const grants = createGrants();
+  const hostnames = createHostnameGrants();
+  /** Topics of all zones that somebody asked about. */
+  const zones = new Set<string>();
   const indexes = new Map<string, Map<string, Set<string>>>();
 
   const peek = <K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined =>
@@ -94,7 +114,9 @@ export function createInputs(lookups: Lookups): Inputs {
    * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
    * others.
    */
-  const members = <K extends 'slice' | 'tlsPolicy' | 'backendPolicy'>(
+  const members = <
+    K extends 'slice' | 'tlsPolicy' | 'backendPolicy' | 'frontend' | 'albRule' | 'ingress' | 'alb',
+  >(
     kind: K,
     of: string,
   ): readonly GatewayInputs[K][] => {
@@ -135,6 +157,11 @@ export function createInputs(lookups: Lookups): Inputs {
       if (kind === 'grant') {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
+      } else if (kind === 'hostnameGrant') {
+        const topics = hostnames.set(key, value as GatewayInputs['hostnameGrant'] | undefined);
+        // A name of one label, such as of `*.example`, is of all zones.
+        for (const topic of topics.includes(zoneTopic('')) ? zones : topics) lookups.touch(topic);
+        lookups.touch('hostnames');
       } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'users') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'firewallRules') lookups.touch(referenceTopic('ConfigMap', key));
@@ -187,8 +214,24 @@ export function createInputs(lookups: Lookups): Inputs {
         return [...new Set(named.flatMap((each) => listed('gateway', each)))].sort();
       },
       slicesOf: (service) => members('slice', service),
+      frontendsOf: (alb2) => members('frontend', alb2),
+      rulesOf: (frontend) => members('albRule', frontend),
+      ingressesAt: (namespace, hostname) =>
+        members('ingress', `${namespace} ${hostname}`).toSorted(olderFirst),
+      albsOfClass: (name) => members('alb', name).toSorted(olderFirst),
+      defaultIngressClasses: () => listed('ingressClass', 'default'),
       policiesOf: (service) => members('tlsPolicy', service),
       attached,
+      hostnameGrants(hostname) {
+        const topic = zoneTopic(hostname);
+        zones.add(topic);
+        lookups.note(topic);
+        return hostnames.about(hostname);
+      },
+      grantedBelow(wide) {
+        lookups.note('hostnames');
+        return hostnames.below(wide);
+      },
       defaultGateways() {
         lookups.note('all gateways of default');
         defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]
@@ -208,6 +251,11 @@ const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => rea
   class: ({ parameters }) => albNamed(parameters),
   listenerSet: ({ parent }) => [gatewayNamed(parent) ?? []].flat(),
   slice: ({ service }) => [service],
+  ingress: (ingress) => namesOf(ingress).map((name) => `${ingress.namespace} ${name}`),
+  alb: ({ ingressClass }) => (ingressClass === undefined ? [] : [ingressClass.name]),
+  ingressClass: ({ isDefault }) => (isDefault ? ['default'] : []),
+  frontend: ({ namespace, alb }) => [`${namespace}/${alb}`],
+  albRule: ({ namespace, frontend }) => [`${namespace}/${frontend}`],
   tlsPolicy: ({ namespace, targets }) =>
     targets.flatMap(({ group, kind, name }) =>
       group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],

@@ -275,6 +275,8 @@ export function contextOf(world: World = {}): EntryContext {
     slices: (key) => (world.slices ?? []).filter((each) => each.service === key),
     tls: (key, port) => tlsOf(key, port, { service: find, policies, authority }),
     clientCertificate: () => world.clientCertificate,
+    authority: () => undefined,
+    certificate: () => undefined,
     policies: {
       at: () => ({ traffic: [], firewall: [] }),
       ofService: () => [],

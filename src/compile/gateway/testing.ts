@@ -1,7 +1,7 @@
 /** For tests: Gateways and what stands around them, short to write, and what is said of them, short to read. */
 import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
 import type { Origin } from '#intent/origin.ts';
-import type { ALBModel } from '#model/gateway/policy-types.ts';
+import type { ALBModel, HostnameGrantModel } from '#model/gateway/policy-types.ts';
 import type {
   AuthorityModel,
   CertificateModel,
@@ -132,6 +132,25 @@ export function grant(
   };
 }
 
+/** To namespaces, or to those with a label (`KEY=VALUE`). */
+export function hostnameGrant(
+  name: string,
+  hostnames: readonly string[],
+  ...tenants: readonly string[]
+): HostnameGrantModel {
+  const labels = tenants.filter((each) => each.includes('=')).map((each) => each.split('='));
+  return {
+    ...objectOf('HostnameGrant', `/${name}`),
+    key: name,
+    hostnames,
+    tenants: {
+      namespaces: tenants.filter((each) => !each.includes('=')),
+      projects: [],
+      ...(labels.length === 0 ? {} : { selector: { matchLabels: Object.fromEntries(labels) } }),
+    },
+  };
+}
+
 export function certificate(key: string, names: readonly string[] = ['shop.example']): CertificateModel {
   const { origin } = objectOf('Secret', key);
   return { origin, key, certificate: `certificate of ${key}`, privateKey: `key of ${key}`, names };
@@ -197,6 +216,9 @@ export function snapshotOf(cluster: Cluster): GatewaySnapshot {
     wafPolicy: byKey(cluster.wafPolicy),
     hostnameGrant: byKey(cluster.hostnameGrant),
     alb: byKey(cluster.alb),
+    alb2: byKey(cluster.alb2),
+    frontend: byKey(cluster.frontend),
+    albRule: byKey(cluster.albRule),
     ingress: byKey(cluster.ingress),
     ingressClass: byKey(cluster.ingressClass),
     users: byOrigin(cluster.users),

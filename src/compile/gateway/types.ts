@@ -6,6 +6,7 @@ import type {
   GatewayPortKind,
 } from '#intent/gateway.ts';
 import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
+import type { ALB2Model, FrontendModel, RuleModel } from '#model/alauda/types.ts';
 import type {
   ALBModel,
   BackendPolicyModel,
@@ -16,6 +17,7 @@ import type {
 import type {
   AuthorityModel,
   BackendServiceModel,
+  BackendSpeech,
   BackendTLSPolicyModel,
   CertificateModel,
   GatewayClassModel,
@@ -57,6 +59,9 @@ export type GatewayInputs = {
   readonly wafPolicy: WAFPolicyModel;
   readonly hostnameGrant: HostnameGrantModel;
   readonly alb: ALBModel;
+  readonly alb2: ALB2Model;
+  readonly frontend: FrontendModel;
+  readonly albRule: RuleModel;
   readonly ingress: IngressModel;
   readonly ingressClass: IngressClassModel;
   /** By `namespace/name` of the Secret. */
@@ -111,6 +116,8 @@ export type Attachment = {
   readonly listeners: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[];
   /** `Accepted`; where `ResolvedRefs` comes from what else the route says, it is added later. */
   readonly accepted: GatewayCondition;
+  /** What else is said of it at this parent. */
+  readonly also?: readonly GatewayCondition[];
 };
 
 /** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */
@@ -133,10 +140,13 @@ export type BackendUse = {
   readonly protocol: GatewayBackendIntent['protocol'];
   /** Key in GatewayIntent.identities: spoken to by TLS. Absent: plainly, also where a policy is in force (TLS that is passed through). */
   readonly identity?: string;
+  /** By TLS as an Ingress says it; then `identity` is made of this alone. */
+  readonly speech?: NonNullable<BackendSpeech['tls']>;
 };
 
 /** What one `BackendUse` needs in a data plane; several may need the same identity. */
-export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'>;
+export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'> &
+  Partial<Pick<GatewayIntent, 'certificates'>>;
 
 /**
  * What entries of one Gateway are made of. Whoever asks is noted with what was asked for, and asked anew once an answer may be another
@@ -151,6 +161,9 @@ export type EntryContext = {
   readonly tls: (service: string, port: number) => BackendTLS | undefined;
   /** Key in GatewayIntent.certificates of what the Gateway shows to TLS backends, where it has one that can be used. */
   readonly clientCertificate: () => string | undefined;
+  /** Of a reference in its own namespace, as Ingresses have them. */
+  readonly authority: (reference: ObjectReference) => AuthorityModel | undefined;
+  readonly certificate: (reference: ObjectReference) => CertificateModel | undefined;
   readonly policies: AttachedPolicies;
   /** By `namespace/name` of the Secret. */
   readonly users: (secret: string) => GatewayUsersIntent | undefined;
@@ -237,6 +250,28 @@ export type GatewayStatus =
       readonly gateways: number;
     }
   | {
+      readonly kind: 'ALB2';
+      readonly key: string;
+      /** That serves it: its addresses are its own. */
+      readonly instance: string;
+      /** `waits`: why it doesn't serve yet. */
+      readonly waits?: string;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly kind: 'Frontend';
+      readonly key: string;
+      /** Its port is another's. */
+      readonly conflict: boolean;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      /** Of ALB; its kind has no status: told as events and in the log. */
+      readonly kind: 'Rule';
+      readonly key: string;
+      readonly problems: readonly Problem[];
+    }
+  | {
       readonly kind: 'HostnameGrant';
       readonly key: string;
       readonly conditions: readonly GatewayCondition[];
@@ -298,6 +333,8 @@ export type GatewayBook = {
   whole(instance: string): GatewayIntent | undefined;
   /** The instance that serves a Gateway; undefined: none does. */
   instanceOf(gateway: string): string | undefined;
+  /** All that are derived of an ALB or share it, or the Gateway whose own it is. */
+  gatewaysOf(instance: string): readonly string[];
   /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */
   references(): ReadonlySet<string>;
 };

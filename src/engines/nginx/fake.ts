@@ -66,8 +66,12 @@ export function createFakeNginx(): FakeNginx {
     metrics: async () => ({
       connections: { active: 0, reading: 0, writing: 0, waiting: 0, accepted: 0 },
       bounds: [],
+      refusals: [],
+      limits: { evicted: 0, refused: 0 },
       routes: [],
       streams: [],
+      backends: [],
+      unlogged: 0,
     }),
     keep: (text) => {
       kept = text;

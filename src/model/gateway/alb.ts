@@ -13,6 +13,7 @@ import {
   readForm,
   readInteger,
   readList,
+  readPort,
   readRaw,
   readText,
   readTexts,
@@ -80,11 +81,15 @@ function readInstance(spec: Spec, refuse: Refuse): ALBInstance {
   );
   const replicas = readInteger(spec['replicas'], 'spec.replicas', [1, 100], refuse);
   const loadBalancerClass = readText(network['loadBalancerClass'], `${field}.loadBalancerClass`, refuse);
+  const hostPorts = readList(network['hostPorts'], `${field}.hostPorts`, refuse).flatMap(
+    (each, index) => readPort(each, `${field}.hostPorts[${index}]`, refuse) ?? [],
+  );
   const resources = readResources(spec['resources'], refuse);
   return {
     ...(replicas === undefined ? {} : { replicas }),
     network: mode ?? 'ClusterIP',
     externalTrafficPolicy: policy ?? 'Local',
+    ...(hostPorts.length === 0 ? {} : { hostPorts }),
     ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
     addresses: readAddresses(network['addresses'], `${field}.addresses`, refuse),
     annotations: readKeyed(network['annotations'], `${field}.annotations`, refuse),

@@ -13,6 +13,7 @@ import { readBackendTLSPolicy } from './backendtlspolicy.ts';
 import { readCertificate } from './certificate.ts';
 import { readGateway } from './gateway.ts';
 import { readGatewayClass } from './gatewayclass.ts';
+import { readHostnameGrant } from './hostnamegrant.ts';
 import { readListenerSet } from './listenerset.ts';
 import { readReferenceGrant } from './referencegrant.ts';
 import { regexProblem } from './regex.ts';
@@ -39,6 +40,13 @@ const readers: readonly (readonly [KubeObject, (object: KubeObject) => Read<unkn
   [sampleOf('UDPRoute', samples.tlsSpec), readRoute],
   [sampleOf('ReferenceGrant', samples.grantSpec), readReferenceGrant],
   [sampleOf('BackendTLSPolicy', samples.policySpec), readBackendTLSPolicy],
+  [
+    sampleOf('HostnameGrant', {
+      hostnames: ['a.example', '*.b.example'],
+      tenants: { namespaces: ['a'], selector: { matchLabels: { team: 'a' } }, projects: ['p'] },
+    }),
+    readHostnameGrant,
+  ],
   [sampleOf('ALB', samples.albSpec), readALB],
   [sampleOf('TrafficPolicy', samples.trafficSpec), readTrafficPolicy],
   [sampleOf('BackendPolicy', samples.backendPolicySpec), readBackendPolicy],
@@ -61,7 +69,11 @@ function strays(model: unknown, path: string): readonly string[] {
   if (typeof model !== 'object' || model === null) return [];
   const { type, value } = model as { readonly type?: unknown; readonly value?: unknown };
   const hasBadRegex =
-    type === 'RegularExpression' && typeof value === 'string' && regexProblem(value) !== undefined;
+    // Of an address the type is whatever is written.
+    !path.includes('addresses[') &&
+    type === 'RegularExpression' &&
+    typeof value === 'string' &&
+    regexProblem(value) !== undefined;
   return [
     ...(hasBadRegex ? [`${path}: ${value}`] : []),
     ...Object.entries(model).flatMap(([key, each]) => strays(each, `${path}.${key}`)),

@@ -157,6 +157,8 @@ export type ALBInstance = {
   readonly replicas?: number;
   readonly network: 'LoadBalancer' | 'NodePort' | 'ClusterIP' | 'HostNetwork';
   readonly externalTrafficPolicy: 'Local' | 'Cluster';
+  /** Of HostNetwork: ports of nodes that listeners may take besides those of `http` and `https`. */
+  readonly hostPorts?: readonly number[];
   readonly loadBalancerClass?: string;
   readonly addresses: readonly string[];
   /** Of its Service. */

@@ -126,6 +126,8 @@ export type L4RouteModel = RouteBase & {
 
 export type RuleBase = {
   readonly name?: string;
+  /** Where it stands in what it was made of; absent: `spec.rules[N]`. */
+  readonly field?: string;
   readonly filters: readonly FilterModel[];
   readonly backends: readonly (BackendReference & { readonly filters: readonly FilterModel[] })[];
   readonly sessionPersistence?: SessionPersistenceModel;

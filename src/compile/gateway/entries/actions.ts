@@ -71,7 +71,7 @@ export function actionOf(
   const persistence = persistenceOf(rule.sessionPersistence, key, `${field}.sessionPersistence`);
 
   const base = {
-    origin: { ...route.origin, rule: field },
+    origin: { ...route.origin, rule: rule.field ?? field },
     kind: route.kind === 'GRPCRoute' ? ('grpc' as const) : ('http' as const),
   };
   const unserved = (objection: Objection): Action => ({

@@ -1,5 +1,5 @@
 /** Whether what a route sends to can be resolved, and how it is spoken to. */
-import type { BackendReference, RouteKind } from '#model/gateway/types.ts';
+import type { BackendReference, BackendSpeech, RouteKind } from '#model/gateway/types.ts';
 import type { BackendUse, EntryContext } from '../types.ts';
 
 /** Who refers to a backend. */
@@ -65,6 +65,7 @@ export function resolveBackend(
       `port ${port} of Service ${key} is ${entries[0]?.protocol}; a ${from.kind} needs ${transport}`,
     );
   }
+  if (reference.speech !== undefined) return spokenAs(reference.speech, key, port, context);
   const tls = speech === 'udp' || speech === 'passed' ? undefined : context.tls(key, port);
   const protocol = protocolOf(speech, entry.appProtocol, tls !== undefined);
   if (protocol === undefined) {
@@ -82,6 +83,26 @@ export function resolveBackend(
   if (tls === undefined) return { use: { key: place, ...plain } };
   const identity = `${tls.policy.key}/${protocol}`;
   return { use: { key: `${place}@${identity}`, ...plain, identity } };
+}
+
+/** As an Ingress says it. Who must prove to be somebody isn't spoken to while it can't be judged. */
+function spokenAs(
+  { protocol, tls }: BackendSpeech,
+  service: string,
+  port: number,
+  context: EntryContext,
+): Resolution {
+  const plain = { service, port, protocol };
+  const place = `${service}:${port}/${protocol}`;
+  if (tls === undefined) return { use: { key: place, ...plain } };
+  const { origin, hostname, authority, certificate } = tls;
+  if (authority !== undefined && context.authority(authority) === undefined) {
+    const message = `Secret ${authority.namespace}/${authority.name} doesn't exist or has no certificates in ca.crt`;
+    return { refusal: { reason: 'BackendNotFound', message } };
+  }
+  const parts = [hostname, authority?.name ?? '', certificate?.name ?? ''].join('+');
+  const identity = `${origin.namespace}/${origin.name}~ingress/${parts}/${protocol}`;
+  return { use: { key: `${place}@${identity}`, ...plain, identity, speech: tls } };
 }
 
 /**

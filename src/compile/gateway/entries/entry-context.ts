@@ -35,6 +35,8 @@ export function createEntryContext(
       lookups.note(`clientCertificate ${instance}`);
       return views.get(instance)?.clientCertificate;
     },
+    authority: (reference) => ask.authority(reference),
+    certificate: (reference) => ask.certificate(reference),
     policies: ask.attached,
     users: (secret) => ask.users(secret),
     firewallRules: (configMap) => ask.firewallRules(configMap),

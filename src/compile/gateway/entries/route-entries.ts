@@ -12,6 +12,7 @@ import type {
 } from '../types.ts';
 import { actionOf } from './actions.ts';
 import type { Refusal } from './backend-refs.ts';
+import { matchesSize, placesOf } from './entries-size.ts';
 import type { Objection } from './filters.ts';
 import { matchesOf } from './matches.ts';
 import { streamsOf } from './streams.ts';
@@ -42,11 +43,9 @@ function requestEntries(
   const closed: Placed<Refusal>[] = [];
   const partly: Placed[] = [];
   const refusals: Refusal[] = [];
-  const wanted = attachments
-    .flatMap((each) => each.listeners)
-    .filter(({ listener, hosts }) => listener.served && hosts.length > 0);
+  const wanted = placesOf(attachments);
   const groups = route.rules.map(({ name }) => groupsOf(route, name, wanted, context));
-  const isTooLong = lengthOf(route, wanted) + policyLength(route, groups) > longestHere;
+  const isTooLong = matchesSize(route, wanted) + policyLength(route, groups) > longestHere;
   const held = new Map<string, Applied>();
   for (const index of route.rules.keys()) {
     const key = `${route.kind}/${route.key}|${index}`;
@@ -145,28 +144,10 @@ function policyLength(route: HTTPRouteModel | GRPCRouteModel, groups: readonly (
  */
 const longest = 4 * 1024 * 1024;
 
-/** Of each besides its names and what it matches on. */
-const around = 400;
-
 const tooLong: Objection = {
   reason: 'UnsupportedValue',
   message: `spec: its matches, at all of its hostnames, listeners and Gateways, are more than ${longest / 1024 / 1024} MiB`,
 };
-
-function lengthOf(route: HTTPRouteModel | GRPCRouteModel, places: readonly ListenerPlace[]): number {
-  const times = places.reduce((sum, { hosts }) => sum + hosts.length, 0);
-  // The key of each has the listener, the host and the route in it, and the entry names them again.
-  const names = places.reduce(
-    (sum, { listener, hosts }) =>
-      sum + hosts.reduce((own, host) => own + 2 * (listener.key.length + host.length + route.key.length), 0),
-    0,
-  );
-  return route.rules.reduce(
-    (sum, { matches }) =>
-      sum + matches.reduce((own, match) => own + times * (around + JSON.stringify(match).length) + names, 0),
-    0,
-  );
-}
 
 type Placed<T = Objection> = T & { readonly rule: number };
 

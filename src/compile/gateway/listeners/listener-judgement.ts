@@ -7,6 +7,7 @@ import type {
 } from '#model/gateway/types.ts';
 import { type Asking, gatewayNamed } from '../inputs.ts';
 import { findCertificate } from '../named-objects.ts';
+import type { RefusalOf } from '../tenancy/listener-claims.ts';
 import type { Listener } from '../types.ts';
 import { type ClientValidation, clientValidationOf, ownValidationOf } from './client-validation.ts';
 import { type Conflict, findConflicts } from './listener-conflicts.ts';
@@ -26,6 +27,8 @@ export type JudgedListener = {
   readonly owner: Listener['owner'];
   readonly model: ListenerModel;
   readonly protocol: ListenerProtocol | Refusal;
+  /** Its namespace has no right to its hostname: it stands in nobody's way. */
+  readonly unentitled: Refusal | undefined;
   readonly conflict: Conflict | undefined;
   readonly certificates: readonly CertificateModel[];
   /** Why one of its certificates can't be used. */
@@ -39,6 +42,8 @@ export function judgeListeners(
   gateways: readonly GatewayModel[],
   sets: readonly ListenerSetModel[],
   ask: Asking,
+  refusalOf: RefusalOf,
+  refused: (listener: ListenerModel) => Refusal | undefined = () => undefined,
 ): readonly JudgedListener[] {
   const byKey = new Map(gateways.map((each) => [each.key, each]));
   const all = [
@@ -51,9 +56,13 @@ export function judgeListeners(
       const gateway = gatewayNamed(parent) ?? '';
       return listeners.map((model) => ({ level: gateways.length + index, gateway, owner, model }));
     }),
-  ].map((each) => ({ ...each, protocol: protocolOf(each.model) }));
-  const distinct = all.flatMap(({ level, model, protocol }, index) =>
-    'reason' in protocol
+  ].map((each) => ({
+    ...each,
+    protocol: refused(each.model) ?? protocolOf(each.model),
+    unentitled: refusalOf(each.owner, each.model),
+  }));
+  const distinct = all.flatMap(({ level, model, protocol, unentitled }, index) =>
+    'reason' in protocol || unentitled !== undefined
       ? []
       : [
           {
@@ -80,11 +89,12 @@ export function judgeListeners(
       validations.set(at, clientValidationOf(gateway, port, ask, gateways[0] !== gateway));
     return validations.get(at);
   };
-  return all.map(({ gateway, owner, model, protocol }, index) => ({
+  return all.map(({ gateway, owner, model, protocol, unentitled }, index) => ({
     gateway,
     owner,
     model,
     protocol,
+    unentitled,
     conflict: conflicts.get(index),
     ...certificatesOf(owner, model, protocol, ask),
     validation:
@@ -96,8 +106,9 @@ export function judgeListeners(
 }
 
 /** Whether it would be served if its port got a socket. */
-export function isSound({ protocol, conflict, certificates, validation }: JudgedListener): boolean {
-  if ('reason' in protocol || conflict !== undefined) return false;
+export function isSound(judged: JudgedListener): boolean {
+  const { protocol, unentitled, conflict, certificates, validation } = judged;
+  if ('reason' in protocol || unentitled !== undefined || conflict !== undefined) return false;
   const ends = protocol.kind === 'https' || protocol.kind === 'terminate';
   return (
     !(ends && certificates.length === 0) &&

@@ -5,14 +5,20 @@ import type {
   GatewayListenerIntent,
   GatewayPortKind,
 } from '#intent/gateway.ts';
-import type { CertificateModel, GatewayModel, ListenerSetModel } from '#model/gateway/types.ts';
+import type {
+  CertificateModel,
+  GatewayModel,
+  ListenerModel,
+  ListenerSetModel,
+} from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
 import { albOf } from '../instances/derived-gateway.ts';
+import type { RefusalOf } from '../tenancy/listener-claims.ts';
 import type { GatewaySlots, Listener } from '../types.ts';
 import { listenerConditions } from './listener-conditions.ts';
 import { isSound, type JudgedListener, judgeListeners } from './listener-judgement.ts';
 import { assignSlots, portKeyOf, portKindsOf } from './listener-ports.ts';
-import { hostnameOf, routeKindsOf } from './listener-protocols.ts';
+import { hostnameOf, type Refusal, routeKindsOf } from './listener-protocols.ts';
 import { readTLSOptions } from './tls-options.ts';
 
 export type GatewayListeners = {
@@ -43,16 +49,19 @@ export type Served = {
   readonly gateways: readonly GatewayModel[];
   /** Those that the Gateways take, in their order. */
   readonly sets: readonly ListenerSetModel[];
+  /** Why a listener can't be had, whatever it is. */
+  readonly refused?: (listener: ListenerModel) => Refusal | undefined;
 };
 
 /** `before`: the groups as they were. */
 export function compileListeners(
-  { key: instance, gateways, sets }: Served,
+  { key: instance, gateways, sets, refused }: Served,
   slots: GatewaySlots,
   ask: Asking,
+  refusalOf: RefusalOf,
   before?: GatewayListeners['groups'],
 ): GatewayListeners {
-  const judged = judgeListeners(gateways, sets, ask);
+  const judged = judgeListeners(gateways, sets, ask, refusalOf, refused);
   const kinds = portKindsOf(judged.flatMap((each) => (isSound(each) ? [userOf(each)] : [])));
   const sockets = assignSlots(kinds, ask.facts(instance)?.slots, slots);
   const proxied = gateways[0]?.proxyProtocol === true ? ({ proxyProtocol: true } as const) : {};
@@ -118,11 +127,13 @@ function groupOf(
 
 /** What a listener is made of besides its owner. */
 function marksOf(judged: JudgedListener, { kinds, sockets }: Ports): readonly unknown[] {
-  const { gateway, model, conflict, overlaps, certificates, certificateRefused, validation } = judged;
+  const { gateway, model, unentitled, conflict, overlaps, certificates, certificateRefused, validation } =
+    judged;
   const port = portKeyOf(userOf(judged));
   return [
     gateway,
     model,
+    unentitled?.message,
     conflict,
     overlaps,
     kinds.get(port),

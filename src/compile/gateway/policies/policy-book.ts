@@ -37,6 +37,8 @@ export function createPolicyBook(
   statuses: Statuses,
   reach: Reach,
   context: EntryContext,
+  /** Of a policy that was made of something else: `INPUT namespace/name`. */
+  tell: (key: string, conditions: readonly GatewayCondition[]) => void,
 ): PolicyBook {
   const { ask } = inputs;
   const conditionsOf: {
@@ -69,7 +71,7 @@ export function createPolicyBook(
   const ancestorsOf = (input: AttachedInput, policy: AttachedPolicy): readonly PolicyAncestor[] => {
     const standings = policy.targets.map((target, index) => ({
       target,
-      ...targetStanding(policy, index, ask, reach),
+      ...targetStanding(policy, index, input === 'backendPolicy' ? 'backends' : 'traffic', ask, reach),
     }));
     const found = standings.filter(({ problem }) => problem === undefined).map(({ target }) => target);
     const gateways = [...new Set(standings.flatMap((each) => each.gateways))].sort();
@@ -101,6 +103,11 @@ export function createPolicyBook(
         `${kind}/${key}`,
         policy.generation,
         ancestors.length === 0 ? undefined : { kind, key, ancestors },
+      );
+    else
+      tell(
+        `${input} ${key}`,
+        ancestors.flatMap(({ conditions }) => conditions),
       );
   };
 

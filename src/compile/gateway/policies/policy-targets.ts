@@ -24,13 +24,14 @@ export type Reach = {
 export function targetStanding(
   policy: AttachedPolicy,
   index: number,
+  of: 'traffic' | 'backends',
   ask: Asking,
   reach: Reach,
 ): TargetStanding {
   const target = policy.targets[index];
   const id = target && targetKey(policy, target);
   const field = `spec.targetRefs[${index}]`;
-  if (target === undefined || id === undefined)
+  if (target === undefined || id === undefined || (target.kind === 'Service') !== (of === 'backends'))
     return { problem: `${field}: ${target?.kind} can't be a target`, gateways: [] };
   const { kind, name, section } = target;
   const key = `${policy.namespace}/${name}`;

@@ -8,16 +8,25 @@ import type { GatewayView } from '../gateway-view.ts';
 import { gatewayNamed, type Inputs } from '../inputs.ts';
 import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
+import type { FirstHolders } from '../tenancy/first-holders.ts';
+import { noRights, type Rights, rightsOf, sameRights } from '../tenancy/hostname-rights.ts';
+import { createShadows } from '../tenancy/shadows.ts';
+import { createShares } from '../tenancy/shares.ts';
+import { createTenants, hasRates } from '../tenancy/tenants.ts';
+import type { Terms } from '../tenancy/terms.ts';
 import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from '../types.ts';
 import { createUsers } from '../users.ts';
 import { attach, type Parent } from './attach.ts';
-import { createContention } from './contention.ts';
-import { finalAttachment, routeStatus } from './route-outcome.ts';
+import { routeStatus } from './route-outcome.ts';
 import { sameAttachments } from './same-attachments.ts';
 
 export type RouteBook = {
-  /** After the Gateways: brings all routes that are due to what they are now. */
+  /** After the Gateways: where routes that are due want to be, which says what they claim. */
+  claim(): void;
+  /** After the claims: brings all routes that are due to what they are now. */
   settle(): void;
+  /** It holds other hostnames than before. */
+  touch(id: string): void;
   /** `undefined`: no parent of the route is ours. */
   status(id: string): GatewayStatus | undefined;
   attachedRoutes(listener: string): number;
@@ -32,6 +41,7 @@ export type RouteBookContext = {
   readonly lookups: Lookups;
   readonly inputs: Inputs;
   readonly views: ReadonlyMap<string, GatewayView>;
+  readonly holders: FirstHolders;
   /** By instance. */
   readonly holdingOf: (instance: string) => Holding | undefined;
   /** By `KIND/namespace/name`: what is said of the object may be something else. */
@@ -41,8 +51,8 @@ export type RouteBookContext = {
 /** A route as it was when it was last looked at. */
 type Known = {
   readonly route: RouteModel;
-  /** Before contention. */
   readonly wanted: readonly Attachment[];
+  readonly rights: Rights;
   /** By Gateway: what came of it. */
   readonly parts: ReadonlyMap<string, Part>;
 };
@@ -54,10 +64,20 @@ type Part = {
   readonly conditions: readonly GatewayCondition[];
 };
 
-export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: RouteBookContext): RouteBook {
+export function createRouteBook({
+  lookups,
+  inputs,
+  views,
+  holders,
+  holdingOf,
+  restate,
+}: RouteBookContext): RouteBook {
   const { ask } = inputs;
   const known = new Map<string, Known>();
-  const contention = createContention();
+  const shares = createShares(holders);
+  /** By instance, the namespaces whose routes it has. */
+  const tenants = createTenants();
+  const shadows = createShadows();
   const attached = createUsers();
   const backends = createUsers();
   const uses = new Map<string, BackendUse>();
@@ -83,28 +103,35 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     return view.alb === undefined ? { gateway, listeners } : { gateway, listeners, alb: view.alb.key };
   };
 
+  /** Routes note the parent already, which is touched where its terms change. */
+  const termsOf = (gateway: string): Terms | undefined => views.get(gateway)?.terms;
   const lookAt = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
-    const wanted = lookups.track('route', id, () => {
+    const { wanted, rights } = lookups.track('route', id, () => {
       const asked = ask.get('route', id);
-      return asked === undefined ? [] : attach(asked, parentOf, ask);
+      if (asked === undefined) return { wanted: [], rights: noRights };
+      const attachments = attach(asked, parentOf, ask);
+      return { wanted: attachments, rights: rightsOf(asked, attachments, termsOf, ask) };
     });
     if (route === undefined) lookups.forget('route', id);
-    if (before !== undefined && before.route === route && sameAttachments(before.wanted, wanted)) return;
-    lookups.mark('entries', id);
-    if (route === undefined) contention.set(id, undefined, new Map());
-    else {
-      contention.set(id, route, wantsOf(wanted));
-      known.set(id, { route, wanted, parts: before?.parts ?? new Map<string, Part>() });
-    }
+    if (
+      before !== undefined &&
+      before.route === route &&
+      sameAttachments(before.wanted, wanted) &&
+      sameRights(before.rights, rights)
+    )
+      return;
+    shares.set(id, route, wanted, rights);
+    if (route !== undefined)
+      known.set(id, { route, wanted, rights, parts: before?.parts ?? new Map<string, Part>() });
   };
 
   const compute = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
     if (before === undefined) return;
-    const wanted = route === undefined ? [] : before.wanted;
+    const wanted = route === undefined ? [] : shares.attachments(id);
     const parts = new Map<string, Part>();
     const wantedOf = new Set(wanted.map(({ gateway }) => gateway));
     const gateways = new Set([...before.parts.keys(), ...wantedOf]);
@@ -133,6 +160,12 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
       if (owner !== undefined) restate(`${owner.kind}/${owner.key}`);
       if (attached.of(key).size === 0) owners.delete(key);
     }
+    const here = [...parts.values()].filter(
+      ({ instance, attachments }) =>
+        hasRates(views.get(instance)?.terms) && attachments.some((each) => each.listeners.length > 0),
+    );
+    const instances = [...new Set(here.map(({ instance }) => instance))];
+    for (const each of tenants.set(id, before.route.namespace, instances)) lookups.mark('tenants', each);
     if (route === undefined) {
       lookups.forget('entries', id);
       known.delete(id);
@@ -144,12 +177,9 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     id: string,
     route: RouteModel,
     gateway: string,
-    wanted: readonly Attachment[],
+    attachments: readonly Attachment[],
     gateways: number,
   ): Part => {
-    const attachments = wanted.map((each) =>
-      finalAttachment(route.kind, each, (listener) => contention.lost(id, listener)),
-    );
     const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
     const instance = views.get(gateway)?.instance ?? gateway;
@@ -157,11 +187,18 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     holdingOf(instance)?.need(whoOf(id, gateway, instance), served.length === 0 ? {} : entries.intent);
     useBackends(id, gateway, instance, served.length === 0 ? [] : entries.backends);
     nameServices(id, gateway, served.length === 0 ? [] : asked);
+    shadows.set(id, gateway, route.origin, served.length === 0 ? {} : entries.intent.rules);
     return { instance, attachments, conditions: entries.conditions };
   };
   const release = (id: string, gateway: string): void => {
     useBackends(id, gateway, gateway, []);
     nameServices(id, gateway, []);
+    shadows.set(id, gateway, nobody, {});
+  };
+
+  const limitTenants = (instance: string): void => {
+    const intents = tenants.intents(instance, views.get(instance)?.terms);
+    holdingOf(instance)?.need('tenants', { tenants: intents });
   };
 
   const useBackends = (
@@ -207,15 +244,21 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
   };
 
   return {
-    settle() {
+    claim() {
       for (const id of lookups.take('route')) lookAt(id);
-      for (const id of contention.settle()) lookups.mark('entries', id);
+    },
+    touch: (id) => shares.touch(id),
+    settle() {
+      for (const id of shares.settle()) lookups.mark('entries', id);
       for (const id of lookups.take('entries')) compute(id);
+      for (const id of shadows.settle()) restate(id);
       for (const thing of lookups.take('backend')) computeBackend(thing);
+      for (const instance of lookups.take('tenants')) limitTenants(instance);
     },
     status(id) {
       const one = known.get(id);
-      return one === undefined ? undefined : routeStatus(one.route, one.wanted, one.parts);
+      if (one === undefined) return undefined;
+      return routeStatus(one.route, one.wanted, one.parts, (gateway) => shadows.conditions(id, gateway));
     },
     attachedRoutes: (listener) => attached.of(listener).size,
     gatewaysOf(service) {
@@ -245,18 +288,10 @@ function whoOf(id: string, gateway: string, instance: string): string {
   return gateway === instance ? id : `${id} ${gateway}`;
 }
 
+const nobody = { kind: '', name: '' };
+
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */
 function acceptingListeners({ attachments, conditions }: Part): readonly Listener[] {
   if (conditions.some(({ type, status }) => type === 'Accepted' && status === 'False')) return [];
   return attachments.flatMap(({ listeners }) => listeners.map(({ listener }) => listener));
-}
-
-function wantsOf(attachments: readonly Attachment[]): ReadonlyMap<string, readonly string[]> {
-  const wants = new Map<string, readonly string[]>();
-  for (const { listeners } of attachments) {
-    for (const { listener, hosts } of listeners) {
-      wants.set(listener.key, [...new Set([...(wants.get(listener.key) ?? []), ...hosts])]);
-    }
-  }
-  return wants;
 }

@@ -12,6 +12,7 @@ import {
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
 import type { ObjectReference, ParentReference } from '#model/gateway/types.ts';
+import { ownerObject } from './owner.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {
@@ -23,6 +24,8 @@ export type HeldStatus = {
   })[];
   readonly parents?: readonly HeldParent[];
   readonly ancestors?: readonly HeldAncestor[];
+  /** Of Ingresses. */
+  readonly loadBalancer?: { readonly ingress?: readonly object[] };
 };
 
 type HeldParent = {
@@ -71,9 +74,21 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
         listeners: listenerStatuses(status.listeners, view),
       };
     case 'ALB':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        addresses: addresses.length === 0 ? undefined : addresses,
+        gateways: status.gateways,
+        attachedRoutes: Math.max(0, ...status.listeners.map(({ attachedRoutes }) => attachedRoutes)),
+      };
     case 'HostnameGrant':
       return { conditions: merged(held.conditions, status.conditions, view) };
+    case 'ALB2':
+      return alb2Fields(status, addresses);
+    case 'Frontend':
+      return { instances: { netloom: { conflict: status.conflict } } };
     case 'Ingress':
+      return ingressFields(held, addresses);
+    case 'Rule':
       return {};
     case 'BackendTLSPolicy':
     case 'TrafficPolicy':
@@ -85,14 +100,40 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
   }
 }
 
+/** What ALB's own console shows of an ALB2. */
+function alb2Fields(
+  { waits }: Extract<GatewayStatus, { readonly kind: 'ALB2' }>,
+  addresses: InstanceFacts['addresses'],
+): Readonly<Record<string, unknown>> {
+  const ips = addresses.flatMap(({ type, value }) => (type === 'IPAddress' ? [value] : []));
+  const [ipv6, ipv4] = [ips.filter((each) => each.includes(':')), ips.filter((each) => !each.includes(':'))];
+  const host = addresses.flatMap(({ type, value }) => (type === 'Hostname' ? [value] : []));
+  const address = { ok: addresses.length > 0, msg: [...ipv4, ...ipv6, ...host].join(','), ipv4, ipv6, host };
+  return { state: waits === undefined ? 'Running' : 'Progressing', reason: waits ?? '', detail: { address } };
+}
+
+/** As of a Service of type LoadBalancer. */
+function ingressFields(
+  { loadBalancer }: HeldStatus,
+  addresses: InstanceFacts['addresses'],
+): Readonly<Record<string, unknown>> {
+  if (addresses.length === 0) return loadBalancer?.ingress === undefined ? {} : { loadBalancer: undefined };
+  const ingress = addresses.map(({ type, value }) =>
+    type === 'IPAddress' ? { ip: value } : { hostname: value },
+  );
+  return { loadBalancer: { ingress } };
+}
+
 /** What is left when nothing of ours is to be there any more; undefined: the object is as it may be. */
 export function withoutOurs({
   parents,
   ancestors,
+  loadBalancer,
 }: HeldStatus): Readonly<Record<string, unknown>> | undefined {
   const others = (each: { readonly controllerName: string }) => each.controllerName !== controllerName;
   if (parents !== undefined) return { parents: parents.filter(others) };
   if (ancestors !== undefined) return { ancestors: ancestors.filter(others) };
+  if (loadBalancer?.ingress !== undefined) return { loadBalancer: undefined };
   return undefined;
 }
 
@@ -185,12 +226,9 @@ function ancestorsOf(wanted: readonly PolicyAncestor[], view: StatusView): reado
 
 /** The Gateway, or the ALB that the book makes one of. */
 function ancestorOf(gateway: string): ObjectReference {
-  const [namespace = '', name = ''] = gateway.split('/');
-  if (!name.endsWith(ofALB)) return { group: gatewayGroup, kind: 'Gateway', namespace, name };
-  return { group, kind: 'ALB', namespace, name: name.slice(0, -ofALB.length) };
+  const { kind, namespace, name } = ownerObject(gateway);
+  return { group: kind === 'ALB' ? group : gatewayGroup, kind, namespace, name };
 }
-
-const ofALB = '~alb';
 
 /** The reference whatever the order of its fields, and with those that the API fills in. */
 function stable(reference: object): string {
