@@ -76,6 +76,12 @@ export type GatewayFeedStatus = GatewayAnswer & {
   readonly instance: string;
   /** A sentence, while nginx does not serve what is held. */
   readonly waiting?: string;
+  /** Endpoints that do not answer their health checks as they should; absent: none. `backend` is a key in `backends`. */
+  readonly unhealthy?: readonly {
+    readonly backend: string;
+    readonly endpoint: string;
+    readonly reason: string;
+  }[];
 };
 
 /** `http`: HTTP/1.1 and h2c; `https`: TLS ends at nginx; `tls`: the name is looked at first, since listeners of the port differ. */

@@ -261,6 +261,8 @@ export type GatewayStatus =
   | {
       readonly kind: 'Frontend';
       readonly key: string;
+      /** That serves it. */
+      readonly instance: string;
       /** Its port is another's. */
       readonly conflict: boolean;
       readonly problems: readonly Problem[];
@@ -269,6 +271,7 @@ export type GatewayStatus =
       /** Of ALB; its kind has no status: told as events and in the log. */
       readonly kind: 'Rule';
       readonly key: string;
+      readonly instance: string;
       readonly problems: readonly Problem[];
     }
   | {
