@@ -207,9 +207,9 @@ test(
     // The API server says when an object was made; and none of these makes instances, of which a node has room for few.
     const mixed = tenants
       .filter(({ kind }) => kind !== 'ALB' && kind !== 'ALB2' && kind !== 'Gateway')
-      .map(({ metadata: { uid: _, generation: __, creationTimestamp: ___, ...metadata }, ...rest }) => ({
+      .map(({ metadata: { name, namespace, labels = {}, annotations = {} }, ...rest }) => ({
         ...rest,
-        metadata,
+        metadata: { name, namespace, labels, annotations },
       })) as readonly KubeObject[];
     const deadline = Date.now() + (isLong ? 400_000 : 240_000);
     const queue = [...objects, ...mixed].values();
