@@ -11,6 +11,8 @@ import { path } from './path.ts';
 import { policy } from './policy.ts';
 import { policyCompute } from './policy-compute.ts';
 import { serviceChanges } from './services.ts';
+import { tenants } from './tenants.ts';
+import { waf } from './waf.ts';
 
 export const benches: readonly Bench[] = [
   cni,
@@ -22,6 +24,8 @@ export const benches: readonly Bench[] = [
   loadBalancer,
   gateway,
   gatewayPolicies,
+  waf,
+  tenants,
   memory,
   lab,
 ];

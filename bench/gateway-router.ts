@@ -67,6 +67,8 @@ const reader: RouterReader<RouterRequest> = {
   header: () => undefined,
   query: () => undefined,
   matches: () => false,
+  beginsWith: () => false,
+  client: () => undefined,
 };
 
 async function inLua(size: number, requests: readonly RoutedRequest[], rounds: number): Promise<number[]> {

@@ -8,6 +8,8 @@ import { basename, dirname, join, relative } from 'node:path';
 export type RouterPart = 'nginx' | 'pure';
 
 const here = import.meta.dirname;
+/** What nginx runs in a Lua of its own, which finds it by the file's name. */
+const thread = join(here, 'src/threads/passwords.ts');
 const dist = join(here, 'dist');
 const files: Readonly<Record<RouterPart, string>> = { nginx: 'router.lua', pure: 'pure.lua' };
 
@@ -19,6 +21,7 @@ export async function buildRouter(part: RouterPart = 'nginx'): Promise<string> {
   const built = await readFile(stamp, 'utf8').catch(() => undefined);
   if (built === hash && existsSync(output)) return output;
   const emitted = await compile(entryOf(part), files[part]);
+  if (part === 'nginx') for (const [name, text] of await compile(thread)) emitted.set(name, text);
   await mkdir(dist, { recursive: true });
   for (const [name, text] of emitted) await replaceFile(join(dist, name), text);
   await replaceFile(stamp, hash);
@@ -61,7 +64,7 @@ async function hashOfSources(): Promise<string> {
     ...(await filesBelow(join(here, 'src'))),
     ...(await filesBelow(join(here, 'types'))),
     ...['tsconfig.json', 'package.json', 'build.ts'].map((file) => join(here, file)),
-    ...['gateway.ts', 'origin.ts'].map((file) => join(intent, file)),
+    ...['gateway.ts', 'gateway-policy.ts', 'origin.ts'].map((file) => join(intent, file)),
   ];
   for (const file of sources.toSorted()) {
     hash.update(`${relative(here, file)}\n`).update(await readFile(file));
@@ -74,14 +77,13 @@ async function filesBelow(directory: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** Texts by file name. */
-async function compile(entry: string, bundle: string): Promise<Map<string, string>> {
+/** Texts by file name; without `bundle` of one file that needs no other. */
+async function compile(entry: string, bundle?: string): Promise<Map<string, string>> {
   // Loaded only here: whoever has the result doesn't need the compiler.
   const { default: ts } = await import('typescript');
   const { default: lua } = await import('typescript-to-lua');
   const config = lua.parseConfigFileWithSystem(join(here, 'tsconfig.json'), {
-    luaBundle: bundle,
-    luaBundleEntry: entry,
+    ...(bundle === undefined ? {} : { luaBundle: bundle, luaBundleEntry: entry }),
     sourceMap: true,
     // With type errors it would write Lua that fails only when it runs.
     noEmitOnError: true,
@@ -89,10 +91,10 @@ async function compile(entry: string, bundle: string): Promise<Map<string, strin
   const types = (await filesBelow(join(here, 'types'))).filter((file) => file.endsWith('.d.ts'));
   const emitted = new Map<string, string>();
   const { diagnostics } = lua.transpileFiles([entry, ...types], config.options, (name, text) => {
-    emitted.set(basename(name), text);
+    if (bundle === undefined || basename(name).startsWith(bundle)) emitted.set(basename(name), text);
   });
   const all = [...config.errors, ...diagnostics];
-  if (all.length > 0 || !emitted.has(bundle)) {
+  if (all.length > 0 || emitted.size === 0) {
     throw new Error(
       `the router doesn't compile:\n${ts.formatDiagnostics(all, {
         getCurrentDirectory: () => dirname(here),

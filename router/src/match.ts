@@ -2,6 +2,7 @@
  * Which listener a request is for, and which rule takes it. Runs for every request: no loops or allocations in what is common (a loop would
  * be a trace of its own in LuaJIT, and its caller never one), so lists are walked by tail calls, and paths of few segments by hand.
  */
+import { type AddressSet, hasAddress } from './addresses.ts';
 import { longestName, mostSpecific } from './names.ts';
 import type { RouterStream } from './prepared.ts';
 import type { RouterReader, RouterRequest } from './request.ts';
@@ -208,8 +209,12 @@ function regexRule<R extends RouterRequest>(
 ): RouterRule | undefined {
   if (at >= bucket.length) return undefined;
   const rule = bucket[at]!;
-  if (takes(rule, request, reader) && reader.matches(request.path, rule.path)) return rule;
+  if (takes(rule, request, reader) && pathFits(rule, request, reader)) return rule;
   return regexRule(bucket, at + 1, request, reader);
+}
+
+function pathFits<R extends RouterRequest>(rule: RouterRule, request: R, reader: RouterReader<R>): boolean {
+  return rule.loose ? reader.beginsWith(request.path, rule.path) : reader.matches(request.path, rule.path);
 }
 
 /** All but the path, the cheapest first. */
@@ -217,7 +222,18 @@ function takes<R extends RouterRequest>(rule: RouterRule, request: R, reader: Ro
   if (rule.plain) return true;
   if (rule.method !== undefined && rule.method !== request.method) return false;
   if (rule.headers !== undefined && !headersFit(rule, request, reader)) return false;
-  return rule.query === undefined || queryFits(rule, request, reader);
+  if (rule.query !== undefined && !queryFits(rule, request, reader)) return false;
+  return rule.clients === undefined || clientFits(rule, rule.clients, request, reader);
+}
+
+function clientFits<R extends RouterRequest>(
+  rule: RouterRule,
+  clients: AddressSet,
+  request: R,
+  reader: RouterReader<R>,
+): boolean {
+  const client = reader.client(request, rule.action);
+  return client !== undefined && hasAddress(clients, client);
 }
 
 function headersFit<R extends RouterRequest>(rule: RouterRule, request: R, reader: RouterReader<R>): boolean {

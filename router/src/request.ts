@@ -1,4 +1,5 @@
 /** A request as the router sees it, and how what stands in it is read. */
+import type { RouterAddress } from './addresses.ts';
 import { hexByte } from './paths.ts';
 
 export type RouterRequest = {
@@ -20,6 +21,10 @@ export type RouterReader<R extends RouterRequest> = {
   readonly query: (this: void, request: R, name: string) => string | undefined;
   /** Whether the whole of `subject` matches. A pattern that can't be compiled or takes too long matches nothing. */
   readonly matches: (this: void, subject: string, pattern: string) => boolean;
+  /** Whether `subject` begins with what matches, in whatever letters. */
+  readonly beginsWith: (this: void, subject: string, pattern: string) => boolean;
+  /** Who asks, as the policy of that action trusts who says so; `undefined`: not even the connection has an address. */
+  readonly client: (this: void, request: R, action: string) => RouterAddress | undefined;
 };
 
 const dot = 46;

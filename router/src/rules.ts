@@ -1,5 +1,6 @@
 /** The rules of one host of one listener, by path: adding or removing one costs its own bucket. */
 import type { GatewayRuleIntent, GatewayValueMatch } from '../../src/intent/gateway.ts';
+import { type AddressSet, prepareAddresses } from './addresses.ts';
 import { createDictionary, type Dictionary } from './dictionary.ts';
 import { depthOf, normalisePrefix, normaliseRoutePath } from './paths.ts';
 
@@ -19,6 +20,9 @@ export type RouterRule = {
   readonly method: string | undefined;
   readonly headers: readonly GatewayValueMatch[] | undefined;
   readonly query: readonly GatewayValueMatch[] | undefined;
+  readonly clients: AddressSet | undefined;
+  /** Of a pattern: in whatever letters, and with anything behind. */
+  readonly loose: boolean;
 };
 
 export type HostRules = {
@@ -57,10 +61,16 @@ export function routerRule(key: string, intent: GatewayRuleIntent): RouterRule {
     path: type === 'regex' ? value : type === 'exact' ? normaliseRoutePath(value) : normalisePrefix(value),
     rank: intent.rank,
     action: intent.action,
-    plain: intent.method === undefined && headers === undefined && query === undefined,
+    plain:
+      intent.method === undefined &&
+      headers === undefined &&
+      query === undefined &&
+      intent.clients === undefined,
     method: intent.method,
     headers,
     query,
+    clients: intent.clients === undefined ? undefined : prepareAddresses(intent.clients),
+    loose: intent.path.loose === true,
   };
 }
 

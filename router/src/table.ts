@@ -2,6 +2,7 @@
  * What a gateway holds, indexed so that a request is decided without looking at more than its own host and path. Change by change: each
  * costs what it touches, and the result is that of a table built from all at once.
  */
+
 import type {
   GatewayCertificateIntent,
   GatewayChange,
@@ -11,8 +12,10 @@ import type {
   GatewayRuleIntent,
   GatewayStreamIntent,
 } from '../../src/intent/gateway.ts';
+import type { GatewayTenantIntent, GatewayUsersIntent } from '../../src/intent/gateway-policy.ts';
 import { createDictionary, type Dictionary } from './dictionary.ts';
 import { createNames, getName, type Names, removeName, setName } from './names.ts';
+import { preparePolicy, prepareTenant, type RouterPolicy, type RouterTenant } from './policies.ts';
 import {
   prepareAction,
   prepareBackend,
@@ -50,6 +53,11 @@ export type RouterTable = {
   certificates: Dictionary<GatewayCertificateIntent>;
   authorities: Dictionary<{ readonly certificates: string }>;
   identities: Dictionary<GatewayIdentityIntent>;
+  policies: Dictionary<RouterPolicy>;
+  users: Dictionary<GatewayUsersIntent>;
+  /** By namespace. */
+  tenants: Dictionary<RouterTenant>;
+  firewallRules: Dictionary<{ readonly rules: string }>;
 };
 
 export type RouterListener = {
@@ -74,6 +82,10 @@ export function createTable(): RouterTable {
     certificates: createDictionary<GatewayCertificateIntent>(),
     authorities: createDictionary<{ readonly certificates: string }>(),
     identities: createDictionary<GatewayIdentityIntent>(),
+    policies: createDictionary<RouterPolicy>(),
+    users: createDictionary<GatewayUsersIntent>(),
+    tenants: createDictionary<RouterTenant>(),
+    firewallRules: createDictionary<{ readonly rules: string }>(),
   };
 }
 
@@ -106,12 +118,19 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   for (const key in streams) leaveStream(table, key);
   for (const key in streams) enterStream(table, key, streams[key]!);
 
+  drop(table.users, remove.users);
+  store(table.users, put.users);
+  drop(table.policies, remove.policies);
+  const policies = given(put.policies);
+  for (const key in policies) table.policies[key] = preparePolicy(key, policies[key]!);
+  changeTenants(table, given(put.tenants), remove.tenants);
+
   drop(table.actions, remove.actions);
   const actions = given(put.actions);
-  for (const key in actions) table.actions[key] = prepareAction(key, actions[key]!);
+  for (const key in actions) table.actions[key] = prepareAction(key, actions[key]!, table.tenants);
   drop(table.backends, remove.backends);
   const backends = given(put.backends);
-  for (const key in backends) table.backends[key] = prepareBackend(key, backends[key]!);
+  for (const key in backends) table.backends[key] = prepareBackend(key, backends[key]!, table.backends[key]);
 
   drop(table.certificates, remove.certificates);
   store(table.certificates, put.certificates);
@@ -119,6 +138,8 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   store(table.authorities, put.authorities);
   drop(table.identities, remove.identities);
   store(table.identities, put.identities);
+  drop(table.firewallRules, remove.firewallRules);
+  store(table.firewallRules, put.firewallRules);
   return true;
 }
 
@@ -135,11 +156,34 @@ function clear(table: RouterTable): void {
   table.certificates = empty.certificates;
   table.authorities = empty.authorities;
   table.identities = empty.identities;
+  table.policies = empty.policies;
+  table.firewallRules = empty.firewallRules;
+  table.users = empty.users;
+  table.tenants = empty.tenants;
 }
 
 function setPort(table: RouterTable, key: string, port: GatewayPortIntent): void {
   table.ports[key] = port;
   table.slots[`${port.kind}/${port.slot}`] = key;
+}
+
+/** Each action says itself whether its tenant is limited, so that a request of one that isn't need not ask. Tenants seldom change. */
+function changeTenants(
+  table: RouterTable,
+  put: Readonly<Record<string, GatewayTenantIntent>>,
+  remove: readonly string[] | undefined,
+): void {
+  let changed = remove !== undefined && remove.length > 0;
+  drop(table.tenants, remove);
+  for (const namespace in put) {
+    table.tenants[namespace] = prepareTenant(namespace, put[namespace]!);
+    changed = true;
+  }
+  if (!changed) return;
+  for (const key in table.actions) {
+    const action = table.actions[key]!;
+    table.actions[key] = prepareAction(key, action.intent, table.tenants);
+  }
 }
 
 function enterListener(table: RouterTable, key: string, intent: GatewayListenerIntent): void {

@@ -33,15 +33,19 @@ test('turns are even', () => {
 });
 
 test('weights are kept', () => {
-  const action = prepareAction('a', {
-    origin: { kind: 'HTTPRoute', namespace: 'n', name: 'r' },
-    kind: 'http',
-    backends: [
-      { backend: 'one', weight: 1 },
-      { backend: 'two', weight: 9 },
-      { backend: 'three', weight: 90 },
-    ],
-  });
+  const action = prepareAction(
+    'a',
+    {
+      origin: { kind: 'HTTPRoute', namespace: 'n', name: 'r' },
+      kind: 'http',
+      backends: [
+        { backend: 'one', weight: 1 },
+        { backend: 'two', weight: 9 },
+        { backend: 'three', weight: 90 },
+      ],
+    },
+    {},
+  );
   const counts = tally(1000, (index) => chooseBackend(action, index / 1000)!.backend!);
   expect(Object.fromEntries(counts)).toEqual({ one: 10, two: 90, three: 900 });
 });

@@ -1,7 +1,13 @@
 /** Requests, counted by listener and route: in each worker's own tables first, and once a second in memory that all share. */
-import type { RouterAction, RouterListener } from '../main.ts';
+import { type RouterAction, type RouterListener, refusals } from '../main.ts';
+import { logRequest, unloggedLines } from './access-log.ts';
+import { retireConfigurations } from './body-limit.ts';
+import { failuresByBackend } from './failures.ts';
+import { leaveAll } from './limits.ts';
+import { settle } from './places.ts';
 import { acceptedConnections, C, currentRequest, requestKey, variable } from './request.ts';
-import { endVisit, visitOf } from './visits.ts';
+import { cellCounts } from './shared-cells.ts';
+import { endVisit, type Visit, visitOf } from './visits.ts';
 
 const counts = ngx.shared['netloom_counts']!;
 const json = require('cjson.safe') as { readonly encode: (this: void, value: unknown) => string };
@@ -17,10 +23,15 @@ type Count = {
   readonly name: string;
   readonly codes: number[];
   readonly durations: number[];
+  /** By place in `refusals`. */
+  readonly refused: number[];
   seconds: number;
   /** Something was counted since it was last written. */
   dirty: boolean;
 };
+
+/** As many as there are reasons, written out: neither a loop nor a closure can be compiled into whoever calls it. */
+type NumberOfEach<T extends readonly string[]> = { -readonly [At in keyof T]: number };
 
 /** By key of the listener ('' without one), then by key of the action. */
 let byListener: Record<string, Record<string, Count>> = {};
@@ -44,7 +55,22 @@ export function countRequest(): void {
     count.dirty = true;
     dirty.push(count);
   }
+  if (visit.action !== undefined && !visit.action.plain) settleLimits(visit, count, status);
+  if (visit.shape !== undefined) {
+    settle(pointer, visit.backend, visit.shape);
+    logRequest(pointer, visit, status, seconds);
+  }
   endVisit(key, visit);
+}
+
+/** What a policy left to do, whatever became of the request. */
+function settleLimits(visit: Visit, count: Count, status: number): void {
+  leaveAll(visit);
+  retireConfigurations(visit);
+  // nginx itself found it too long while it came in.
+  if (visit.refusal === 0 && visit.mostBody > 0 && status === 413)
+    visit.refusal = refusals.indexOf('body') + 1;
+  if (visit.refusal > 0) count.refused[visit.refusal - 1] = count.refused[visit.refusal - 1]! + 1;
 }
 
 /** Writes what was counted. By a timer, and when a worker ends. */
@@ -53,6 +79,7 @@ export function writeCounts(): void {
     const place = placeOf(count.name);
     for (let at = 0; at < 5; at++) add(place, 'c', count.codes, at);
     for (let at = 0; at <= bounds.length; at++) add(place, 'd', count.durations, at);
+    for (let at = 0; at < refusals.length; at++) add(place, 'r', count.refused, at);
     counts.incr(`${place}\ts`, count.seconds, 0);
     count.seconds = 0;
     count.dirty = false;
@@ -74,7 +101,11 @@ export function tellCounts(): void {
     waiting: numberOf(pointer, 'connections_waiting'),
     accepted: acceptedConnections(),
   };
-  ngx.print(`{"connections":${json.encode(connections)},"bounds":${json.encode(bounds)},"routes":[`);
+  const limited = `"refusals":${json.encode(refusals)},"limits":${json.encode(cellCounts())}`;
+  const shaped = `"backends":${listOf(failuresByBackend())},"unlogged":${unloggedLines()}`;
+  ngx.print(
+    `{"connections":${json.encode(connections)},${shaped},${limited},"bounds":${json.encode(bounds)},"routes":[`,
+  );
   const [top] = counts.get('top');
   const last = top === undefined ? 0 : (top as number);
   for (let place = 1; place <= last; place++) {
@@ -82,6 +113,11 @@ export function tellCounts(): void {
     if (place % tellBatch === 0) ngx.flush(true);
   }
   ngx.print(']}');
+}
+
+/** An empty one would be an object to this encoder. */
+function listOf(this: void, values: readonly unknown[]): string {
+  return values.length === 0 ? '[]' : json.encode(values);
 }
 
 function countOf(listener: RouterListener | undefined, action: RouterAction | undefined): Count {
@@ -99,6 +135,7 @@ function countOf(listener: RouterListener | undefined, action: RouterAction | un
     name: `${listenerKey}\t${bar === -1 ? actionKey : actionKey.slice(0, bar)}`,
     codes: [0, 0, 0, 0, 0],
     durations: [0, 0, 0, 0, 0, 0, 0],
+    refused: [0, 0, 0, 0, 0, 0, 0, 0] satisfies NumberOfEach<typeof refusals>,
     seconds: 0,
     dirty: false,
   };
@@ -152,11 +189,14 @@ function routeAt(place: number): unknown {
   for (let at = 0; at < 5; at++) codes.push(countAt(`${place}\tc${at}`));
   const durations: number[] = [];
   for (let at = 0; at <= bounds.length; at++) durations.push(countAt(`${place}\td${at}`));
+  const refused: number[] = [];
+  for (let at = 0; at < refusals.length; at++) refused.push(countAt(`${place}\tr${at}`));
   return {
     listener: tab === -1 ? '' : text.slice(0, tab),
     route: text.slice(tab + 1),
     codes,
     durations,
+    refused,
     seconds: countAt(`${place}\ts`),
   };
 }

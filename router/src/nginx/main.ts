@@ -3,15 +3,23 @@ import { answer } from './answer.ts';
 import { endAside, serveAside } from './aside.ts';
 import { prepareQuestion } from './authorize.ts';
 import { balance } from './balance.ts';
+import { dropRetired, limitBodyHere } from './body-limit.ts';
 import { lookWhetherClosing } from './closing.ts';
 import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
 import { countRequest, tellCounts, writeCounts } from './count.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
 import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
+import { askForPage, withoutPage } from './pages.ts';
 import { pause } from './pause.ts';
+import { takeOverPlaces } from './places.ts';
+import { endRelayed } from './relay.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
+import { enterWorker, shareCells } from './shared-cells.ts';
+import { takeOverSpool } from './spool.ts';
+import { readSpooled } from './spooled.ts';
+import { serveInspected } from './steps.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { millisecondsLeft, visitOf } from './visits.ts';
@@ -26,6 +34,7 @@ const writeSeconds = 1;
 /** init_by_lua; `directory` is nginx's prefix and ends in a slash. */
 export function init(this: void, directory: string): void {
   shareVersion();
+  shareCells();
   loadStart(`${directory}nginx.entries`);
 }
 
@@ -33,15 +42,20 @@ export function init(this: void, directory: string): void {
 export function initWorker(this: void): void {
   closeToOthers(`${ngx.config.prefix()}nginx.sock`);
   closeToOthers(`${ngx.config.prefix()}aside.sock`);
+  closeToOthers(`${ngx.config.prefix()}relay.sock`);
+  takeOverPlaces();
+  takeOverSpool();
   // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
   jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
+  enterWorker();
   currentTable();
   ngx.timer.every(lookSeconds, () => {
     currentTable();
   });
   ngx.timer.every(writeSeconds, () => {
     writeCounts();
+    dropRetired();
     lookWhetherClosing(ngx.config.prefix());
   });
 }
@@ -57,22 +71,28 @@ export function failed(this: void): void {
 
 export {
   afterMirrors,
+  askForPage,
   balance,
   certify,
   changeAnswer,
   countRequest,
   endAside,
+  endRelayed,
   greet,
   limitAnswer,
+  limitBodyHere,
   listEntries,
   mirror,
   pause,
   prepareQuestion,
+  readSpooled,
   sayStatus,
   serve,
   serveAside,
+  serveInspected,
   serveLast,
   takeChange,
   tellCounts,
+  withoutPage,
   writeCounts,
 };

@@ -6,30 +6,38 @@ import {
   chooseBackend,
   findListener,
   findRule,
+  hashValue,
   longestName,
   normaliseHost,
   normalisePath,
   type RouterAction,
+  type RouterBackend,
   type RouterListener,
   type RouterRule,
   type RouterTable,
   targetPath,
+  targetQuery,
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { isClosing } from './closing.ts';
+import { hashedText } from './hashed.ts';
 import { dropNominated } from './headers.ts';
 import { identify } from './identity.ts';
+import { takeFirst } from './places.ts';
 import { type NginxRequest, reader } from './reader.ts';
+import { serveRelayed } from './relay.ts';
 import {
   currentRequest,
   hasVariable,
   methodOf,
   numericVariable,
   requestKey,
+  setVariable,
   variable,
   variableLength,
 } from './request.ts';
 import type { Serving } from './serving.ts';
+import { shapeOf } from './shape.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
 import { isMisdirected } from './tls.ts';
 import { beginVisit, type Visit } from './visits.ts';
@@ -60,6 +68,7 @@ export function serveLast(): void {
   const cameIn = portOf(pointer);
   const socket = socketOf(cameIn);
   const port = socket === undefined ? undefined : table.slots[socket];
+  if (port === undefined && cameIn === 0) serveRelayed(pointer, visit, request.target);
   if (port === undefined) answer(pointer, knowsNothing() ? 503 : 404);
   // These sockets are there whether anybody asks for them or not: no pod may say that it is somebody else by a PROXY header.
   if (cameIn >= firstBehindProxy && !asksForProxy(table, port)) answer(pointer, 400);
@@ -78,7 +87,8 @@ export function serveLast(): void {
   const rule = findRule(listener, request, reader);
   if (rule === undefined) answer(pointer, 404);
   const action = table.actions[rule.action];
-  if (action === undefined) answer(pointer, 500);
+  // Nothing: the name is somebody else's than whose rules would come next.
+  if (action === undefined) answer(pointer, rule.action === '' ? 404 : 500);
   visit.action = action;
   identify(pointer, table, port);
   if (variableLength(pointer, 'http_connection') > 0) {
@@ -113,11 +123,24 @@ function sendOn(pointer: FFIPointer, table: RouterTable, action: RouterAction, v
   const choice = chooseBackend(action, action.backends.length > 1 ? math.random() : 0);
   const key = choice === undefined ? undefined : choice.backend;
   const backend = key === undefined ? undefined : table.backends[key];
-  if (backend === undefined) answer(pointer, 500);
+  if (backend === undefined)
+    answer(pointer, action.intent.refused === undefined ? 500 : action.intent.refused);
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.backend = backend;
   visit.moreTries = backend.endpoints.length > 1 ? 1 : 0;
+  if (backend.spread !== undefined) sendWithCare(pointer, backend, visit);
   if (backend.intent.protocol === 'h2c') ngx.exec(proxyLocation(true, 0, false));
+}
+
+/** To one of its endpoints that a policy of it allows. */
+function sendWithCare(pointer: FFIPointer, backend: RouterBackend, visit: Visit): never {
+  const hash = backend.spread!.hash;
+  const text = hash === undefined ? undefined : hashedText(pointer, request.target, request.path, hash);
+  if (text !== undefined) shapeOf(visit).wanted = hashValue(text);
+  if (takeFirst(visit, backend, undefined) === undefined) answer(pointer, 503);
+  const query = targetQuery(request.target);
+  setVariable(pointer, 'netloom_uri', query === undefined ? request.path : `${request.path}?${query}`);
+  ngx.exec(proxyLocation(backend.intent.protocol === 'h2c', 0, false));
 }
 
 function serving(

@@ -3,7 +3,11 @@
  * `ngx.exec` ends and which costs a table a request: these are used again and again.
  */
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
-import type { RouterAction, RouterBackend, RouterEndpoint, RouterListener } from '../main.ts';
+import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
+import type { ConfigurationCopy } from './body-limit.ts';
+import { letGo } from './places.ts';
+import type { Serving } from './serving.ts';
+import type { Shape } from './shape.ts';
 
 export type Visit = {
   /** What names it in metrics; undefined: no rule took it. */
@@ -33,8 +37,24 @@ export type Visit = {
   judge: RouterBackend | undefined;
   /** What that says of the answer. */
   judged: readonly JudgedHeader[] | undefined;
+  /** While its body is read. */
+  serving: Serving | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
   children: number[] | undefined;
+  /** Who asks, once somebody wants to know. */
+  client: RouterClient | undefined;
+  /** Places of turnstiles (limits.ts) that it went through. */
+  inside: number[] | undefined;
+  /** Why it was turned away: place in `refusals`, from 1; 0: it wasn't. */
+  refusal: number;
+  /** Bytes that its body may have, if it doesn't say how many it has; 0: any. */
+  mostBody: number;
+  /** Memory that nginx finds its location's configuration in. */
+  configurations: ConfigurationCopy[] | undefined;
+  /** Location that it goes on by once its body is read. */
+  afterSpool: string | undefined;
+  /** What its policies want; undefined: nothing. */
+  shape: Shape | undefined;
 };
 
 export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
@@ -69,7 +89,15 @@ export function beginVisit(key: number): Visit {
           next: undefined,
           judge: undefined,
           judged: undefined,
+          serving: undefined,
           children: undefined,
+          client: undefined,
+          inside: undefined,
+          refusal: 0,
+          mostBody: 0,
+          configurations: undefined,
+          afterSpool: undefined,
+          shape: undefined,
         }
       : used;
   visits.set(key, visit);
@@ -105,6 +133,11 @@ export function endVisit(key: number, visit: Visit): void {
     }
     visit.children = undefined;
   }
+  if (visit.shape !== undefined) {
+    letGo(visit.shape);
+    visit.shape = undefined;
+    visit.afterSpool = undefined;
+  }
   visit.action = undefined;
   visit.listener = undefined;
   visit.backend = undefined;
@@ -119,5 +152,9 @@ export function endVisit(key: number, visit: Visit): void {
   visit.next = undefined;
   visit.judge = undefined;
   visit.judged = undefined;
+  visit.serving = undefined;
+  visit.client = undefined;
+  visit.refusal = 0;
+  visit.mostBody = 0;
   spare.push(visit);
 }

@@ -20,6 +20,10 @@ const domains = [
   'certificates',
   'authorities',
   'identities',
+  'policies',
+  'firewallRules',
+  'users',
+  'tenants',
 ];
 
 let table: RouterTable = createTable();

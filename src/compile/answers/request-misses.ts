@@ -1,6 +1,7 @@
 /** Rules that are for a request's host and path but didn't take it, and why: what somebody who is surprised looks for. */
 import type { GatewayIntent, GatewayRuleIntent, GatewayValueMatch } from '#intent/gateway.ts';
 import type { Origin } from '#intent/origin.ts';
+import { hasAddress, prepareAddresses } from '#router/src/addresses.ts';
 import { normalisePrefix, normaliseRoutePath } from '#router/src/paths.ts';
 import type { RouterReader, RouterRequest } from '#router/src/request.ts';
 import type { RouterRule } from '#router/src/rules.ts';
@@ -45,12 +46,12 @@ function takesHost(host: string, asked: string): boolean {
 }
 
 function takesPath<R extends RouterRequest>(
-  { path: { type, value } }: GatewayRuleIntent,
+  { path: { type, value, loose } }: GatewayRuleIntent,
   { path }: R,
-  { matches }: RouterReader<R>,
+  { matches, beginsWith }: RouterReader<R>,
 ): boolean {
   if (type === 'exact') return path === normaliseRoutePath(value);
-  if (type === 'regex') return matches(path, value);
+  if (type === 'regex') return loose === true ? beginsWith(path, value) : matches(path, value);
   const prefix = normalisePrefix(value);
   return path === prefix || path.startsWith(`${prefix}/`);
 }
@@ -70,7 +71,10 @@ function missOf<R extends RouterRequest>(
   if (header !== undefined) return valueText('header', header, reader.header(request, header.name));
   const query = rule.query?.find((each) => differs(each, reader.query(request, each.name)));
   if (query !== undefined) return valueText('query parameter', query, reader.query(request, query.name));
-  return undefined;
+  if (rule.clients === undefined) return undefined;
+  const client = reader.client(request, rule.action);
+  const isMeant = client !== undefined && hasAddress(prepareAddresses(rule.clients), client);
+  return isMeant ? undefined : `it is only for clients of ${rule.clients.join(', ')}`;
 }
 
 function valueText(what: string, { name, value, regex }: GatewayValueMatch, got: string | undefined): string {

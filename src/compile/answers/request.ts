@@ -1,7 +1,8 @@
 /** What a gateway does with a request, and what decides it at each step of the way: by the router that its data plane runs. */
 import type { GatewayIntent, GatewayWeightedBackend } from '#intent/gateway.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
-import { regexInScript } from '#model/gateway/regex.ts';
+import { regexBeginning, regexInScript } from '#model/gateway/regex.ts';
+import { parseAddress } from '#router/src/addresses.ts';
 import { findCertificate, findListener, findRule, findStream } from '#router/src/match.ts';
 import { normalisePath } from '#router/src/paths.ts';
 import { queryValue, type RouterReader, type RouterRequest } from '#router/src/request.ts';
@@ -21,6 +22,8 @@ export type AskedRequest = {
   readonly method: string;
   /** By name in lower case. */
   readonly headers: ReadonlyMap<string, string>;
+  /** Absent: of no list of clients. */
+  readonly client?: string;
 };
 
 export type RequestAnswer = {
@@ -120,20 +123,29 @@ function listenerStep(table: RouterTable, listener: RouterListener, host: string
   return { kind: 'listener', text: parts.join(', '), ...(origin === undefined ? {} : { origin }) };
 }
 
-type Request = RouterRequest & Pick<AskedRequest, 'headers'> & { readonly search: string };
+type Request = RouterRequest & Pick<AskedRequest, 'headers' | 'client'> & { readonly search: string };
 
 /** PCRE2 in the data plane, JavaScript's here: they agree on what is let through. */
 const reader: RouterReader<Request> = {
   header: ({ headers, host }, name) => (name === 'host' ? host : headers.get(name)),
   query: ({ search }, name) => queryValue(search, name),
-  matches: (subject, pattern) => {
-    try {
-      return regexInScript(pattern).test(subject);
-    } catch {
-      return false;
-    }
-  },
+  matches: (subject, pattern) => matchOf(subject, pattern, false) !== undefined,
+  beginsWith: (subject, pattern) => matchOf(subject, pattern, true) !== undefined,
+  client: ({ client }) => (client === undefined ? undefined : parseAddress(client)),
 };
+
+function matchOf(subject: string, pattern: string, loose: boolean): RegExpExecArray | undefined {
+  try {
+    return (loose ? regexBeginning(pattern) : regexInScript(pattern)).exec(subject) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function capturesOf(path: string, rule: RouterRule): readonly string[] {
+  const [, ...groups] = matchOf(path, rule.path, rule.loose) ?? [];
+  return groups.map((group: string | undefined) => group ?? '');
+}
 
 function requestAnswer(
   intent: GatewayIntent,
@@ -149,7 +161,15 @@ function requestAnswer(
     steps.push({ kind: 'route', text: 'its path leads out of the root, or is no path' });
     return { outcome: 'refused', code: 400, steps };
   }
-  const request: Request = { host: asked.host, path, method: asked.method, headers: asked.headers, search };
+  const { host, method, headers, client } = asked;
+  const request: Request = {
+    host,
+    path,
+    method,
+    headers,
+    search,
+    ...(client === undefined ? {} : { client }),
+  };
   const rule = findRule(listener, request, reader);
   const missed = missedRules(intent, listener.key, request, reader, rule);
   const action = rule === undefined ? undefined : intent.actions[rule.action];
@@ -162,13 +182,15 @@ function requestAnswer(
   const backends = action.redirect === undefined ? backendsOf(intent, action.backends) : [];
   const found = { steps, backends, missed };
   steps.push(...changesOf(intent, action).map((text): RequestStep => ({ kind: 'does', text })));
-  if (action.externalAuth !== undefined && action.externalAuth.backend === undefined) {
+  const policy = action.policy === undefined ? undefined : intent.policies[action.policy];
+  const nobody = policy?.basicAuth !== undefined && policy.basicAuth.users === undefined;
+  if (nobody || (action.externalAuth !== undefined && action.externalAuth.backend === undefined)) {
     return { ...found, outcome: 'refused', code: 500 };
   }
   const { redirect } = action;
   if (redirect !== undefined) {
     const taken = { ...asked, path, query: question === -1 ? undefined : search };
-    const text = `answers ${redirect.statusCode}, Location ${redirectLocation(redirect, taken, rule)}`;
+    const text = `answers ${redirect.statusCode}, Location ${redirectLocation(redirect, taken, rule, capturesOf)}`;
     steps.push({ kind: 'does', text });
     return { ...found, outcome: 'redirected', code: redirect.statusCode };
   }
@@ -178,7 +200,7 @@ function requestAnswer(
       "sends it nowhere: it has no backend with a weight, or the rule can't be served (its status says why)";
     steps.push({ kind: 'does', text });
   }
-  return { ...found, outcome: 'refused', code: backends[0]?.code ?? 500 };
+  return { ...found, outcome: 'refused', code: action.refused ?? backends[0]?.code ?? 500 };
 }
 
 function ruleText({ host, type, path }: RouterRule, origin: Origin): string {

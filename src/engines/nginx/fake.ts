@@ -66,8 +66,12 @@ export function createFakeNginx(): FakeNginx {
     metrics: async () => ({
       connections: { active: 0, reading: 0, writing: 0, waiting: 0, accepted: 0 },
       bounds: [],
+      refusals: [],
+      limits: { evicted: 0, refused: 0 },
       routes: [],
       streams: [],
+      backends: [],
+      unlogged: 0,
     }),
     keep: (text) => {
       kept = text;
@@ -103,6 +107,8 @@ type References = {
   readonly backends?: readonly { readonly backend?: string }[];
   readonly mirrors?: readonly { readonly backend: string }[];
   readonly externalAuth?: { readonly backend?: string };
+  readonly policy?: string;
+  readonly basicAuth?: { readonly users?: string };
 };
 
 /** Throws when an entry names what isn't there. */
@@ -115,6 +121,8 @@ function refuseDangling(held: ReadonlyMap<string, Entry>): void {
       domain === 'rules' ? `actions/${refers.action}` : undefined,
       ...(domain === 'listeners' ? (refers.certificates ?? []).map((name) => `certificates/${name}`) : []),
       refers.clientValidation === undefined ? undefined : `authorities/${refers.clientValidation.authority}`,
+      refers.policy === undefined ? undefined : `policies/${refers.policy}`,
+      refers.basicAuth?.users === undefined ? undefined : `users/${refers.basicAuth.users}`,
       ...(domain === 'actions' || domain === 'streams' ? backendsOf(refers) : []),
     ];
     for (const name of wanted)

@@ -43,7 +43,19 @@ export type NginxMetrics = {
   };
   /** Upper bounds of the buckets of `durations`, in seconds; the last bucket has none. */
   readonly bounds: readonly number[];
+  /** What stands at each place of `refused`. */
+  readonly refusals: readonly string[];
+  /** Counters that had to make room for others before their time, and requests that were refused for want of any. */
+  readonly limits: { readonly evicted: number; readonly refused: number };
   readonly routes: readonly NginxRouteMetrics[];
+  /** Endpoints that failed too often: how often they were left out, and how many are now. */
+  readonly backends: readonly {
+    readonly backend: string;
+    readonly ejections: number;
+    readonly out: number;
+  }[];
+  /** Lines of the access log that nobody took in time. */
+  readonly unlogged: number;
   /** Connections that aren't HTTP's. */
   readonly streams: readonly StreamCount[];
 };
@@ -57,6 +69,8 @@ export type NginxRouteMetrics = {
   readonly codes: readonly [number, number, number, number, number];
   /** Requests a bucket, not cumulative. */
   readonly durations: readonly number[];
+  /** Requests that a policy turned away, by reason. */
+  readonly refused: readonly number[];
   /** Sum of durations, in seconds. */
   readonly seconds: number;
 };

@@ -47,6 +47,10 @@ export type TestGateway = {
   stop(signal: string): Promise<void>;
   /** What nginx logged. */
   errors(): string;
+  /** What it told on standard output. */
+  events(): string;
+  /** What it wrote to its standard output. */
+  output(): string;
   close(): Promise<void>;
 };
 
@@ -56,6 +60,7 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
   const directory = `/proc/${box.pid}/root${paths.gatewayDirectory.value}`;
   const engine = createNginxEngine({ directory });
   let log = '';
+  let output = '';
   let nginx: ChildProcessWithoutNullStreams | undefined;
   let generation = 0;
 
@@ -69,6 +74,9 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     nginx = started;
     started.stderr.on('data', (text) => {
       log += String(text);
+    });
+    started.stdout.on('data', (text) => {
+      output += String(text);
     });
     let ended = false;
     started.on('exit', () => {
@@ -151,6 +159,8 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     start,
     stop,
     errors: () => log,
+    events: () => output,
+    output: () => output,
     close: () => engine.close(),
   };
 }

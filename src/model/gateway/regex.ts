@@ -24,13 +24,24 @@ export function regexProblem(text: string): string | undefined {
 
 /** For JavaScript, what `regexProblem` lets through: all of a text must match. */
 export function regexInScript(text: string): RegExp {
+  const { pattern, flags } = inScript(text);
+  return new RegExp(`^(?:${pattern})$`, flags.join(''));
+}
+
+/** The same, where it is enough that a text begins with it, in whatever letters. */
+export function regexBeginning(text: string): RegExp {
+  const { pattern, flags } = inScript(text);
+  return new RegExp(`^(?:${pattern})`, [...new Set([...flags, 'i'])].join(''));
+}
+
+function inScript(text: string): { readonly pattern: string; readonly flags: readonly string[] } {
   const flags = /^\(\?([is]+)\)/.exec(text)?.[1] ?? '';
   const rest = flags === '' ? text : text.slice(flags.length + 3);
   // Only groups are written otherwise; what looks like one behind a backslash or in a class is none.
   const named = rest.replaceAll(/\\.|\[(?:\\.|[^\]\\])*\]|\(\?P</g, (part) =>
     part === '(?P<' ? '(?<' : part,
   );
-  return new RegExp(`^(?:${named})$`, [...new Set(flags)].join(''));
+  return { pattern: named, flags: [...new Set(flags)] };
 }
 
 /** As a part of a larger one, which all of the part's text must match: its settings stay its own, and its ends are no ends of text. */

@@ -1,6 +1,15 @@
 /** What is known of Gateway API objects once they are read: defaults filled in, each reference with its namespace. */
 import type { LabelSelector } from '#api/object.ts';
 import type { Origin } from '#intent/origin.ts';
+import type { BackendSpeech, IngressAuth } from './target-types.ts';
+
+export type {
+  AuthorityModel,
+  BackendServiceModel,
+  BackendSpeech,
+  CertificateModel,
+  IngressAuth,
+} from './target-types.ts';
 
 /** A reference with defaults filled in; `namespace` is the referrer's own unless it said another. */
 export type ObjectReference = {
@@ -82,6 +91,8 @@ export type ListenerModel = {
     readonly options: Readonly<Record<string, string>>;
   };
   readonly allowedNamespaces: NamespacesFrom;
+  /** Of an Ingress: instead of what its Gateway says for the port. */
+  readonly clientValidation?: ClientValidationModel;
   /** Absent: those that fit the protocol. */
   readonly allowedKinds?: readonly { readonly group: string; readonly kind: string }[];
 };
@@ -91,6 +102,8 @@ export type RouteKind = 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute' | 'U
 export type RouteModel = HTTPRouteModel | GRPCRouteModel | L4RouteModel;
 
 export type RouteBase = GatewayObject & {
+  /** Of what isn't Gateway API's: text in byte order that stands in the place of the specification's precedence, before its own age and name. */
+  readonly rank?: string;
   readonly parents: readonly ParentReference[];
   /** `All`: beside `parents` every Gateway with that default scope is one. */
   readonly defaultGateways?: string;
@@ -122,11 +135,15 @@ export type L4RouteModel = RouteBase & {
 
 export type RuleBase = {
   readonly name?: string;
+  /** Where it stands in what it was made of; absent: `spec.rules[N]`. */
+  readonly field?: string;
   readonly filters: readonly FilterModel[];
   readonly backends: readonly (BackendReference & { readonly filters: readonly FilterModel[] })[];
   readonly sessionPersistence?: SessionPersistenceModel;
   /** A sentence, where the rule asks for what can't be served: then requests that it takes get 500. Matches that can't be used are gone. */
   readonly unusable?: string;
+  /** Of an Ingress whose protection can't be had: 503 for all that the rule takes, until it can. */
+  readonly closed?: true;
 };
 
 export type HTTPRuleModel = RuleBase & {
@@ -144,11 +161,18 @@ export type HTTPRuleModel = RuleBase & {
 };
 
 export type HTTPMatchModel = {
-  readonly path: { readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression'; readonly value: string };
+  readonly path: {
+    readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression';
+    readonly value: string;
+    /** Of a RegularExpression that comes of an Ingress: letters' case and what is behind the match are no matter, and longer ones come first. */
+    readonly loose?: true;
+  };
   readonly method?: string;
   /** Names in lower case, each once. */
   readonly headers: readonly ValueMatch[];
   readonly query: readonly ValueMatch[];
+  /** CIDRs: only of these clients, as the connection tells them. Gateway API has no field for it. */
+  readonly clients?: readonly string[];
 };
 
 export type ValueMatch = {
@@ -176,6 +200,8 @@ export type BackendReference = ObjectReference & {
   readonly port?: number;
   /** 0 to 1,000,000. */
   readonly weight: number;
+  /** Of an Ingress that says it: whatever the Service and policies for it say. */
+  readonly speech?: BackendSpeech;
 };
 
 export type HeaderChange = {
@@ -186,7 +212,9 @@ export type HeaderChange = {
 
 export type PathChange =
   | { readonly type: 'ReplaceFullPath'; readonly value: string }
-  | { readonly type: 'ReplacePrefixMatch'; readonly value: string };
+  | { readonly type: 'ReplacePrefixMatch'; readonly value: string }
+  /** Of an Ingress: `$1` to `$9` are what the groups of the match's regular expression took, `$$` is a dollar. */
+  | { readonly type: 'ReplaceCaptures'; readonly value: string };
 
 /** As in the specification; one whose type isn't known, or whose values can't be used, is `unusable`. */
 export type FilterModel =
@@ -198,6 +226,8 @@ export type FilterModel =
       readonly port?: number;
       readonly path?: PathChange;
       readonly statusCode: number;
+      /** Of an Ingress: the request's query isn't taken over. */
+      readonly withoutQuery?: true;
     }
   | { readonly type: 'URLRewrite'; readonly hostname?: string; readonly path?: PathChange }
   | {
@@ -222,6 +252,8 @@ export type FilterModel =
       readonly backend: BackendReference;
       /** HTTP: put before the request's path. */
       readonly path: string;
+      /** Of an Ingress. */
+      readonly asIngress?: IngressAuth;
       readonly allowedHeaders: readonly string[];
       readonly allowedResponseHeaders: readonly string[];
       /** Bytes; absent: the body is not sent. */
@@ -266,31 +298,3 @@ export type BackendTLSPolicyModel = GatewayObject & {
   readonly subjectAltNames: readonly { readonly type: 'Hostname' | 'URI'; readonly value: string }[];
   readonly options: Readonly<Record<string, string>>;
 };
-
-/** A Service as a target of routes: its ports with what they speak. Its endpoints come by EndpointSliceModel. */
-export type BackendServiceModel = {
-  readonly origin: Origin;
-  readonly key: string;
-  /** ExternalName can't be a backend. */
-  readonly external: boolean;
-  readonly ports: readonly {
-    readonly name: string;
-    readonly protocol: string;
-    readonly port: number;
-    readonly appProtocol?: string;
-  }[];
-};
-
-/** A Secret of type kubernetes.io/tls; the PEM texts, already judged. */
-export type CertificateModel = {
-  readonly origin: Origin;
-  readonly key: string;
-  /** The chain, leaf first. */
-  readonly certificate: string;
-  readonly privateKey: string;
-  /** DNS names that the leaf is for, lower case. */
-  readonly names: readonly string[];
-};
-
-/** A ConfigMap or Secret with `ca.crt`. */
-export type AuthorityModel = { readonly origin: Origin; readonly key: string; readonly certificates: string };

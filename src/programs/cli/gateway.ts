@@ -1,5 +1,6 @@
 /** `netloom gateway`: what gateways listen at, which routes they have and where those lead, and what is wrong. */
 import { describeGateway } from '#compile/answers/gateways.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import { gatewaySource } from './answers/gateway-source.ts';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
 import { gatewayLines } from './gateway-table.ts';
@@ -9,10 +10,10 @@ export async function run(invocation: Invocation): Promise<number> {
   const only = gatewayOf(operands);
   const { gateways, statuses } = await gatewaySource(invocation);
   const answers = gateways
-    .filter(({ key }) => only === undefined || key === only)
+    .filter(({ key, sharers }) => only === undefined || isMeant(key, sharers, only))
     .map(({ key, intent, ...told }) => describeGateway(key, intent, statuses, told));
   if (only !== undefined && answers.length === 0) {
-    progress(`there is no Gateway ${only} of a class of ours`);
+    progress(`there is no Gateway ${only} of a class of ours, and no ALB`);
     return exitCodes.failed;
   }
   if (values.output === 'json') out(JSON.stringify({ gateways: answers }));
@@ -20,6 +21,12 @@ export async function run(invocation: Invocation): Promise<number> {
   return only !== undefined && answers.some(({ problems }) => problems.length > 0)
     ? exitCodes.failed
     : exitCodes.ok;
+}
+
+/** By the Gateway's name, also of one that shares an ALB, or by the ALB's. */
+export function isMeant(instance: string, sharers: readonly string[], name: string): boolean {
+  const object = instanceObject(instance);
+  return `${object.namespace}/${object.name}` === name || sharers.includes(name);
 }
 
 function gatewayOf([operand]: readonly string[]): string | undefined {

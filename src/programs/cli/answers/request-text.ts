@@ -1,5 +1,7 @@
 /** An answer of `netloom why URL` as people read it. */
+
 import type { AskedRequest, RequestAnswer, RequestBackend } from '#compile/answers/request.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import { columns } from '../columns.ts';
 
@@ -17,7 +19,7 @@ export function requestLines(
     ...backends.map((backend) => ['backend', backendText(backend)]),
     ...missed.map(({ origin, because }) => ['not by', `${formatOrigin(origin)}: ${because}`]),
   ];
-  const title = `${outcome}${code === undefined ? '' : ` ${code}`}: ${method} ${url} at Gateway ${gateway}`;
+  const title = `${outcome}${code === undefined ? '' : ` ${code}`}: ${method} ${url} at ${formatOrigin(instanceObject(gateway))}`;
   return [title, ...columns(rows, '  ')];
 }
 
