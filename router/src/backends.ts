@@ -30,7 +30,8 @@ export function hashedEndpoint(backend: RouterBackend, value: string): RouterEnd
   let highest = -1;
   for (let at = 0; at < endpoints.length; at++) {
     const endpoint = endpoints[at]!;
-    const score = mixed(wanted, digest(endpoint.name, 11, 33));
+    if (endpoint.digest === -1) endpoint.digest = digest(endpoint.name, 11, 33);
+    const score = mixed(wanted, endpoint.digest);
     if (score > highest) {
       highest = score;
       best = endpoint;
@@ -74,8 +75,22 @@ export function sessionEndpoint(
   action: RouterAction,
   token: string,
 ): RouterSession | undefined {
-  for (let at = 0; at < action.backends.length; at++) {
-    const key = action.backends[at]!.backend;
+  const found = sessionAmong(table, action.backends, token);
+  if (found !== undefined || action.canaries === undefined) return found;
+  for (let at = 0; at < action.canaries.length; at++) {
+    const among = sessionAmong(table, action.canaries[at]!.backends, token);
+    if (among !== undefined) return among;
+  }
+  return undefined;
+}
+
+function sessionAmong(
+  table: RouterTable,
+  choices: RouterAction['backends'],
+  token: string,
+): RouterSession | undefined {
+  for (let at = 0; at < choices.length; at++) {
+    const key = choices[at]!.backend;
     const backend = key === undefined ? undefined : table.backends[key];
     if (backend !== undefined) {
       const index = tokensOf(backend)[token];
@@ -110,14 +125,14 @@ function tokensOf(backend: RouterBackend): Record<string, number> {
 }
 
 /** Below 2^32. Only sums and products under 2^53, which are exact in both languages. */
-function digest(text: string, seed: number, factor: number): number {
+export function digest(text: string, seed: number, factor: number): number {
   let hash = seed;
   for (let at = 0; at < text.length; at++) hash = (hash * factor + text.charCodeAt(at)) % 4_294_967_291;
   return hash;
 }
 
 /** Two squares modulo a prime below 2^26, since a sum alone would only shift all scores by the same. */
-function mixed(one: number, other: number): number {
+export function mixed(one: number, other: number): number {
   const prime = 67_108_859;
   const sum = (one + other) % prime;
   const once = ((sum * sum) % prime) + (other % prime);

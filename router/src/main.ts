@@ -1,14 +1,19 @@
 /** All of it that runs without nginx, as one module. */
+export * from './access-log.ts';
 export * from './addresses.ts';
 export * from './answers.ts';
 export * from './backends.ts';
 export * from './buckets.ts';
+export * from './canaries.ts';
 export * from './cells.ts';
 export * from './clients.ts';
+export * from './compression.ts';
+export * from './cookies.ts';
 export * from './cors.ts';
 export * from './firewall.ts';
 export * from './match.ts';
 export * from './names.ts';
+export * from './pages.ts';
 export * from './passwords.ts';
 export * from './paths.ts';
 export * from './policies.ts';
@@ -17,5 +22,6 @@ export * from './refusals.ts';
 export * from './request.ts';
 export * from './rewrite.ts';
 export * from './rules.ts';
+export * from './spread.ts';
 export * from './table.ts';
 export * from './turnstiles.ts';

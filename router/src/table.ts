@@ -130,7 +130,7 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   for (const key in actions) table.actions[key] = prepareAction(key, actions[key]!, table.tenants);
   drop(table.backends, remove.backends);
   const backends = given(put.backends);
-  for (const key in backends) table.backends[key] = prepareBackend(key, backends[key]!);
+  for (const key in backends) table.backends[key] = prepareBackend(key, backends[key]!, table.backends[key]);
 
   drop(table.certificates, remove.certificates);
   store(table.certificates, put.certificates);

@@ -46,7 +46,7 @@ export function passages({ most, steps }: Questions['turnstiles']): string {
     const { step, key, worker } = steps[at]!;
     if (step === 'in') {
       const place = enter(table, { counter: 1, one: key, other: key }, most, worker);
-      places[key] = place;
+      if (place >= 0) places[key] = place;
       answers.push(place < 0 ? `${place}` : 'in');
     } else if (step === 'out') {
       leave(table, places[key]!, worker);

@@ -13,21 +13,11 @@ import type {
 } from '../../src/intent/gateway.ts';
 import { parseAddress } from './addresses.ts';
 import { grpcStatus, isGRPC, isRetried, retryClass, retryCodes } from './answers.ts';
-import {
-  chooseBackend,
-  endingToken,
-  hashedEndpoint,
-  isMirrored,
-  liveToken,
-  nextEndpoint,
-  sessionEndpoint,
-  sessionToken,
-} from './backends.ts';
+import { endingToken, isMirrored, liveToken } from './backends.ts';
 import { type CORSHeader, corsHeaders, isPreflight, preflightHeaders } from './cors.ts';
 import { findCertificate, findListener, findRule, findStream } from './match.ts';
 import { hashKind } from './passwords.ts';
 import { normalisePath, targetPath, targetQuery } from './paths.ts';
-import { prepareBackend } from './prepared.ts';
 import { hostPort, normaliseHost, queryValue, type RouterReader, type RouterRequest } from './request.ts';
 import {
   changeHeaders,
@@ -37,9 +27,11 @@ import {
   rewrittenPath,
 } from './rewrite.ts';
 import { routerRule } from './rules.ts';
-import { applyChange, createTable, type RouterTable } from './table.ts';
+import type { RouterTable } from './table.ts';
+import { chosen, hashed, sessions, tableOf, tokens, turns } from './vectors-backends.ts';
 import { directives, type FirewallQuestions, finding } from './vectors-firewall.ts';
 import { addressesIn, clientText, passages, waits } from './vectors-limits.ts';
+import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
 export type VectorRequest = {
   /** Key in `ports`. */
@@ -52,88 +44,92 @@ export type VectorRequest = {
   readonly client?: string;
 };
 
-export type Questions = FirewallQuestions & {
-  readonly normalisePath: string;
-  readonly normaliseHost: string;
-  readonly target: string;
-  readonly queryValue: { readonly query: string; readonly name: string };
-  /** One answer a request: the rule's key, `404` without one, `no listener`. */
-  readonly match: { readonly changes: readonly GatewayChange[]; readonly requests: readonly VectorRequest[] };
-  readonly stream: {
-    readonly changes: readonly GatewayChange[];
-    readonly asked: readonly { readonly port: string; readonly host: string }[];
-  };
-  readonly certificate: {
-    readonly changes: readonly GatewayChange[];
-    readonly asked: readonly { readonly port: string; readonly host: string }[];
-  };
-  /** Backends of one action, by dice. */
-  readonly choose: {
-    readonly changes: readonly GatewayChange[];
-    readonly action: string;
-    readonly dice: readonly number[];
-  };
-  /** Endpoints in turn, the first by dice. */
-  readonly turns: { readonly backend: GatewayBackendIntent; readonly dice: number; readonly count: number };
-  readonly hashed: { readonly backend: GatewayBackendIntent; readonly values: readonly string[] };
-  readonly token: { readonly key: string; readonly backend: GatewayBackendIntent };
-  readonly session: {
-    readonly changes: readonly GatewayChange[];
-    readonly action: string;
-    readonly tokens: readonly string[];
-  };
-  /** What of a session's text is its token at a time. */
-  readonly ending: { readonly token: string; readonly until: number };
-  readonly live: { readonly text: string; readonly now: number };
-  readonly rewrite: {
-    readonly change: GatewayPathChange;
-    readonly prefix: string;
-    readonly path: string;
-    /** What the groups of the rule's pattern matched; absent: the rule has a prefix. */
-    readonly captures?: readonly string[];
-  };
-  /** Whether each is in the list; `-`: it is no address. */
-  readonly addresses: { readonly list: readonly string[]; readonly asked: readonly string[] };
-  readonly client: { readonly peer: string; readonly said?: string; readonly trusted: readonly string[] };
-  /** Milliseconds to wait, one answer a request; of a table with two sets. */
-  readonly rates: {
-    readonly asked: readonly {
-      readonly at: number;
-      readonly key: number;
-      readonly counter?: number;
+export type Questions = FirewallQuestions &
+  ShapingQuestions & {
+    readonly normalisePath: string;
+    readonly normaliseHost: string;
+    readonly target: string;
+    readonly queryValue: { readonly query: string; readonly name: string };
+    /** One answer a request: the rule's key, `404` without one, `no listener`. */
+    readonly match: {
+      readonly changes: readonly GatewayChange[];
+      readonly requests: readonly VectorRequest[];
+    };
+    readonly stream: {
+      readonly changes: readonly GatewayChange[];
+      readonly asked: readonly { readonly port: string; readonly host: string }[];
+    };
+    readonly certificate: {
+      readonly changes: readonly GatewayChange[];
+      readonly asked: readonly { readonly port: string; readonly host: string }[];
+    };
+    /** Backends of one action, by dice. */
+    readonly choose: {
+      readonly changes: readonly GatewayChange[];
+      readonly action: string;
+      readonly dice: readonly number[];
+    };
+    /** Endpoints in turn, the first by dice. */
+    readonly turns: { readonly backend: GatewayBackendIntent; readonly dice: number; readonly count: number };
+    readonly hashed: { readonly backend: GatewayBackendIntent; readonly values: readonly string[] };
+    readonly token: { readonly key: string; readonly backend: GatewayBackendIntent };
+    readonly session: {
+      readonly changes: readonly GatewayChange[];
+      readonly action: string;
+      readonly tokens: readonly string[];
+    };
+    /** What of a session's text is its token at a time. */
+    readonly ending: { readonly token: string; readonly until: number };
+    readonly live: { readonly text: string; readonly now: number };
+    readonly rewrite: {
+      readonly change: GatewayPathChange;
+      readonly prefix: string;
+      readonly path: string;
+      /** What the groups of the rule's pattern matched; absent: the rule has a prefix. */
+      readonly captures?: readonly string[];
+    };
+    /** Whether each is in the list; `-`: it is no address. */
+    readonly addresses: { readonly list: readonly string[]; readonly asked: readonly string[] };
+    readonly client: { readonly peer: string; readonly said?: string; readonly trusted: readonly string[] };
+    /** Milliseconds to wait, one answer a request; of a table with two sets. */
+    readonly rates: {
+      readonly asked: readonly {
+        readonly at: number;
+        readonly key: number;
+        readonly counter?: number;
+        readonly most: number;
+        readonly interval: number;
+      }[];
+    };
+    /** Places (`-1`, `-2`: none), or what is left of them; steps are `in KEY`, `out KEY`, and `gone` of worker 1. */
+    readonly turnstiles: {
       readonly most: number;
-      readonly interval: number;
-    }[];
+      readonly steps: readonly {
+        readonly step: 'in' | 'out' | 'gone';
+        readonly key: number;
+        readonly worker: number;
+      }[];
+    };
+    readonly hashKind: string;
+    readonly redirect: {
+      readonly redirect: GatewayRedirect;
+      readonly prefix: string;
+      readonly request: RedirectedRequest;
+    };
+    readonly headers: { readonly change: GatewayHeaderChange };
+    readonly cors: { readonly cors: GatewayCORS; readonly origin: string };
+    readonly preflight: {
+      readonly cors: GatewayCORS;
+      readonly origin: string;
+      readonly method?: string;
+      readonly headers?: string;
+    };
+    readonly isPreflight: { readonly method: string; readonly origin?: string; readonly asked?: string };
+    readonly retries: { readonly codes: readonly number[]; readonly code: number };
+    readonly grpcStatus: number;
+    readonly isGRPC: string;
+    readonly mirrored: { readonly share: number; readonly dice: number };
   };
-  /** Places (`-1`, `-2`: none), or what is left of them; steps are `in KEY`, `out KEY`, and `gone` of worker 1. */
-  readonly turnstiles: {
-    readonly most: number;
-    readonly steps: readonly {
-      readonly step: 'in' | 'out' | 'gone';
-      readonly key: number;
-      readonly worker: number;
-    }[];
-  };
-  readonly hashKind: string;
-  readonly redirect: {
-    readonly redirect: GatewayRedirect;
-    readonly prefix: string;
-    readonly request: RedirectedRequest;
-  };
-  readonly headers: { readonly change: GatewayHeaderChange };
-  readonly cors: { readonly cors: GatewayCORS; readonly origin: string };
-  readonly preflight: {
-    readonly cors: GatewayCORS;
-    readonly origin: string;
-    readonly method?: string;
-    readonly headers?: string;
-  };
-  readonly isPreflight: { readonly method: string; readonly origin?: string; readonly asked?: string };
-  readonly retries: { readonly codes: readonly number[]; readonly code: number };
-  readonly grpcStatus: number;
-  readonly isGRPC: string;
-  readonly mirrored: { readonly share: number; readonly dice: number };
-};
 
 export type Question = {
   readonly [K in keyof Questions]: { readonly call: K; readonly input: Questions[K] };
@@ -191,7 +187,8 @@ export function answer(question: Question): string {
   if (call === 'firewall') return directives(question.input);
   if (call === 'finding') return finding(question.input);
   if (call === 'isGRPC') return `${isGRPC(question.input)}`;
-  return `${isMirrored(question.input.share, question.input.dice)}`;
+  if (call === 'mirrored') return `${isMirrored(question.input.share, question.input.dice)}`;
+  return answerShaping(question);
 }
 
 type Asked = RouterRequest & {
@@ -250,55 +247,6 @@ function found(call: 'stream' | 'certificate', input: Questions['stream']): stri
   return answers.join('\n');
 }
 
-function chosen(input: Questions['choose']): string {
-  const action = tableOf(input.changes).actions[input.action]!;
-  const answers: string[] = [];
-  for (let at = 0; at < input.dice.length; at++) {
-    const choice = chooseBackend(action, input.dice[at]!);
-    answers.push(choice === undefined ? '-' : choice.backend === undefined ? 'unresolved' : choice.backend);
-  }
-  return answers.join('\n');
-}
-
-function turns(input: Questions['turns']): string {
-  const backend = prepareBackend('b', input.backend);
-  const answers: string[] = [];
-  for (let at = 0; at < input.count; at++) {
-    const endpoint = nextEndpoint(backend, input.dice);
-    answers.push(endpoint === undefined ? '-' : `${endpoint.host} ${endpoint.port}`);
-  }
-  return answers.join('\n');
-}
-
-function hashed(input: Questions['hashed']): string {
-  const backend = prepareBackend('b', input.backend);
-  const answers: string[] = [];
-  for (let at = 0; at < input.values.length; at++) {
-    const endpoint = hashedEndpoint(backend, input.values[at]!);
-    answers.push(endpoint === undefined ? '-' : endpoint.name);
-  }
-  return answers.join('\n');
-}
-
-function tokens(input: Questions['token']): string {
-  const backend = prepareBackend(input.key, input.backend);
-  const answers: string[] = [];
-  for (let at = 0; at < backend.endpoints.length; at++) {
-    answers.push(sessionToken(backend, backend.endpoints[at]!));
-  }
-  return answers.join('\n');
-}
-
-function sessions(input: Questions['session']): string {
-  const table = tableOf(input.changes);
-  const answers: string[] = [];
-  for (let at = 0; at < input.tokens.length; at++) {
-    const session = sessionEndpoint(table, table.actions[input.action]!, input.tokens[at]!);
-    answers.push(session === undefined ? '-' : `${session.backend.key} ${session.endpoint.name}`);
-  }
-  return answers.join('\n');
-}
-
 let steps: string[] = [];
 const sink: HeaderSink = {
   set: (name, value) => {
@@ -332,12 +280,6 @@ function ruleFor(prefix: string, captures: readonly string[] | undefined) {
     rank: '',
     action: '',
   });
-}
-
-function tableOf(changes: readonly GatewayChange[]): RouterTable {
-  const table = createTable();
-  for (let at = 0; at < changes.length; at++) applyChange(table, changes[at]!);
-  return table;
 }
 
 function said(value: string | number | undefined): string {

@@ -49,6 +49,8 @@ declare interface NgxFunctions {
     message: FFICells<number>,
     messageLength: FFICells<number>,
   ): number;
+  poll(descriptors: FFICells<{ fd: number; events: number }>, count: number, timeout: number): number;
+  write(descriptor: number, data: string, length: number): number;
   ngx_http_lua_ffi_req_get_method(request: FFIPointer): number;
   ngx_http_lua_ffi_get_resp_status(request: FFIPointer): number;
   ngx_http_lua_ffi_req_start_time(request: FFIPointer): number;

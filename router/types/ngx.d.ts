@@ -4,6 +4,8 @@
 declare interface Ngx {
   /** A phase's table of the request. */
   readonly ctx: Record<string, unknown>;
+  /** In a body filter: a piece, and whether it is the last. */
+  readonly arg: [string | undefined, boolean];
   readonly var: Record<string, string | undefined>;
   readonly header: Record<string, string | readonly string[] | undefined>;
   readonly shared: Readonly<Record<string, NgxSharedDictionary | undefined>>;

@@ -1,10 +1,12 @@
 /** What nginx answers itself, in the way of HTTP or of gRPC. */
 import { grpcStatus, isGRPC } from '../main.ts';
+import { showPage } from './pages.ts';
 import { headerOf } from './request.ts';
 
 /** Ends the request; does not return, in phases that may yield. */
 export function answer(pointer: FFIPointer, status: number): never {
   if (isGRPC(headerOf(pointer, 'content-type'))) answerGRPC(status);
+  showPage(pointer, status);
   ngx.exit(status);
 }
 

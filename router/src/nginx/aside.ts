@@ -3,8 +3,8 @@
  * (`ngx.location.capture`) has trailers, nginx 1.26 ends by a signal, so what is captured is HTTP/1.1, and a request in its own right goes on.
  */
 import { prepareBackend, type RouterBackend } from '../main.ts';
-import { isSafe } from './headers.ts';
 import { currentRequest, headerOf, requestKey } from './request.ts';
+import { isSafe } from './sinks.ts';
 import { beginVisit, endVisit, visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
 

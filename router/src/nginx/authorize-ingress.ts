@@ -2,8 +2,8 @@
 import type { GatewayExternalAuth } from '../../../src/intent/gateway.ts';
 import { normalisePath, targetPath, targetQuery } from '../main.ts';
 import { answer } from './answer.ts';
-import { mayChange, toRequest } from './headers.ts';
 import { C, variable } from './request.ts';
+import { mayChange, toRequest } from './sinks.ts';
 
 type AsIngress = NonNullable<GatewayExternalAuth['asIngress']>;
 /** What nginx's subrequest brought. */

@@ -5,9 +5,9 @@ import { answer } from './answer.ts';
 import { askOverHTTP2 } from './aside.ts';
 import { checkPath, checkRequest, readVerdict } from './authorize-grpc.ts';
 import { hearAsIngress, questionMethod, tellAsIngress } from './authorize-ingress.ts';
-import { mayChange, toAnswer, toRequest } from './headers.ts';
 import { C, currentRequest, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
+import { mayChange, toAnswer, toRequest } from './sinks.ts';
 import { beginChild, visitOf } from './visits.ts';
 
 /** nginx's number of POST. */

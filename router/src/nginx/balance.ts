@@ -1,5 +1,6 @@
 /** Which endpoint a request is sent to, once for each try. */
 import { nextEndpoint } from '../main.ts';
+import { takeAnother } from './places.ts';
 import { C, currentRequest, message, requestKey } from './request.ts';
 import { millisecondsLeft, type Visit, visitOf } from './visits.ts';
 
@@ -20,7 +21,13 @@ export function balance(): void {
   }
   const pauses = visit.pause !== undefined && visit.tries % 2 === 1;
   let endpoint = pauses ? visit.pause : visit.tries === 0 ? visit.endpoint : undefined;
-  if (endpoint === undefined) endpoint = nextEndpoint(backend, backend.next === -1 ? math.random() : 0);
+  const shape = visit.shape;
+  if (endpoint === undefined) {
+    endpoint =
+      shape === undefined
+        ? nextEndpoint(backend, backend.next === -1 ? math.random() : 0)
+        : takeAnother(shape, backend);
+  }
   if (endpoint === undefined) {
     fail();
     return;
@@ -33,7 +40,9 @@ export function balance(): void {
     C.ngx_http_lua_ffi_balancer_recreate_request(pointer, message);
   }
   visit.tries += 1;
-  if ((visit.deadline > 0 || visit.tryTimeout > 0) && !setTimeouts(pointer, visit, pauses)) {
+  if (shape !== undefined) shape.tried.push(endpoint);
+  const limited = visit.deadline > 0 || visit.tryTimeout > 0 || (shape !== undefined && shape.connect > 0);
+  if (limited && !setTimeouts(pointer, visit, pauses)) {
     fail();
     return;
   }
@@ -62,7 +71,8 @@ function setTimeouts(pointer: FFIPointer, visit: Visit, pauses: boolean): boolea
     if (left <= 0) return false;
     if (left < limit) limit = left;
   }
-  const connect = math.min(limit, connectTimeout);
+  const own = visit.shape === undefined ? 0 : visit.shape.connect;
+  const connect = math.min(limit, own > 0 ? own : connectTimeout);
   C.ngx_http_lua_ffi_balancer_set_timeouts(pointer, connect, limit, limit, message);
   return true;
 }

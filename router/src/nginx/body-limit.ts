@@ -86,12 +86,14 @@ function copyOf(original: FFIPointer, most: number): ConfigurationCopy | undefin
   const configuration = (ffi.cast('void **', original) as unknown as FFICells<FFIPointer>)[index]!;
   const numbers = ffi.cast('uint32_t *', configuration) as unknown as FFICells<number>;
   if (place === undefined) place = findMark(numbers);
-  if (place === -1 || numbers[place] !== markLow || numbers[place + 1] !== markHigh) return undefined;
+  if (place === -1) return undefined;
+  // A location may have a limit of its own.
+  const limit = math.min(most, numbers[place + 1]! * 4_294_967_296 + numbers[place]!);
   const own = ffi.new<number>(`char[${copied}]`);
   ffi.copy(own, configuration, copied);
   const halves = ffi.cast('uint32_t *', own) as unknown as FFICells<number>;
-  halves[place] = most % 4_294_967_296;
-  halves[place + 1] = math.floor(most / 4_294_967_296);
+  halves[place] = limit % 4_294_967_296;
+  halves[place + 1] = math.floor(limit / 4_294_967_296);
   const all = ffi.new<number>(`char[${modules * 8}]`);
   ffi.copy(all, original, modules * 8);
   const pointers = ffi.cast('void **', all) as unknown as FFICells<FFIPointer>;

@@ -1,7 +1,10 @@
 /** Requests, counted by listener and route: in each worker's own tables first, and once a second in memory that all share. */
 import { type RouterAction, type RouterListener, refusals } from '../main.ts';
+import { logRequest, unloggedLines } from './access-log.ts';
 import { retireConfigurations } from './body-limit.ts';
+import { failuresByBackend } from './failures.ts';
 import { leaveAll } from './limits.ts';
+import { settle } from './places.ts';
 import { acceptedConnections, C, currentRequest, requestKey, variable } from './request.ts';
 import { cellCounts } from './shared-cells.ts';
 import { endVisit, type Visit, visitOf } from './visits.ts';
@@ -27,6 +30,9 @@ type Count = {
   dirty: boolean;
 };
 
+/** As many as there are reasons, written out: neither a loop nor a closure can be compiled into whoever calls it. */
+type NumberOfEach<T extends readonly string[]> = { -readonly [At in keyof T]: number };
+
 /** By key of the listener ('' without one), then by key of the action. */
 let byListener: Record<string, Record<string, Count>> = {};
 const dirty: Count[] = [];
@@ -49,12 +55,16 @@ export function countRequest(): void {
     count.dirty = true;
     dirty.push(count);
   }
-  if (visit.action !== undefined && !visit.action.plain) settle(visit, count, status);
+  if (visit.action !== undefined && !visit.action.plain) settleLimits(visit, count, status);
+  if (visit.shape !== undefined) {
+    settle(pointer, visit.backend, visit.shape);
+    logRequest(pointer, visit, status, seconds);
+  }
   endVisit(key, visit);
 }
 
 /** What a policy left to do, whatever became of the request. */
-function settle(visit: Visit, count: Count, status: number): void {
+function settleLimits(visit: Visit, count: Count, status: number): void {
   leaveAll(visit);
   retireConfigurations(visit);
   // nginx itself found it too long while it came in.
@@ -91,8 +101,10 @@ export function tellCounts(): void {
     waiting: numberOf(pointer, 'connections_waiting'),
     accepted: acceptedConnections(),
   };
+  const limited = `"refusals":${json.encode(refusals)},"limits":${json.encode(cellCounts())}`;
+  const shaped = `"backends":${listOf(failuresByBackend())},"unlogged":${unloggedLines()}`;
   ngx.print(
-    `{"connections":${json.encode(connections)},"bounds":${json.encode(bounds)},"refusals":${json.encode(refusals)},"limits":${json.encode(cellCounts())},"routes":[`,
+    `{"connections":${json.encode(connections)},${shaped},${limited},"bounds":${json.encode(bounds)},"routes":[`,
   );
   const [top] = counts.get('top');
   const last = top === undefined ? 0 : (top as number);
@@ -101,6 +113,11 @@ export function tellCounts(): void {
     if (place % tellBatch === 0) ngx.flush(true);
   }
   ngx.print(']}');
+}
+
+/** An empty one would be an object to this encoder. */
+function listOf(this: void, values: readonly unknown[]): string {
+  return values.length === 0 ? '[]' : json.encode(values);
 }
 
 function countOf(listener: RouterListener | undefined, action: RouterAction | undefined): Count {
@@ -118,7 +135,7 @@ function countOf(listener: RouterListener | undefined, action: RouterAction | un
     name: `${listenerKey}\t${bar === -1 ? actionKey : actionKey.slice(0, bar)}`,
     codes: [0, 0, 0, 0, 0],
     durations: [0, 0, 0, 0, 0, 0, 0],
-    refused: refusals.map(() => 0),
+    refused: [0, 0, 0, 0, 0, 0, 0, 0] satisfies NumberOfEach<typeof refusals>,
     seconds: 0,
     dirty: false,
   };

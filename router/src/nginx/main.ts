@@ -10,10 +10,15 @@ import { countRequest, tellCounts, writeCounts } from './count.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
 import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
+import { askForPage, withoutPage } from './pages.ts';
 import { pause } from './pause.ts';
+import { takeOverPlaces } from './places.ts';
+import { endRelayed } from './relay.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
 import { enterWorker, shareCells } from './shared-cells.ts';
+import { takeOverSpool } from './spool.ts';
+import { readSpooled } from './spooled.ts';
 import { serveInspected } from './steps.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
@@ -37,6 +42,9 @@ export function init(this: void, directory: string): void {
 export function initWorker(this: void): void {
   closeToOthers(`${ngx.config.prefix()}nginx.sock`);
   closeToOthers(`${ngx.config.prefix()}aside.sock`);
+  closeToOthers(`${ngx.config.prefix()}relay.sock`);
+  takeOverPlaces();
+  takeOverSpool();
   // A request's way through the hooks is one long trace; LuaJIT's own limits would leave it in pieces, or interpreted.
   jitOptions.start('maxrecord=20000', 'maxirconst=4000', 'maxsnap=4000', 'maxtrace=8000', 'maxmcode=16384');
   seedIdentity();
@@ -63,11 +71,13 @@ export function failed(this: void): void {
 
 export {
   afterMirrors,
+  askForPage,
   balance,
   certify,
   changeAnswer,
   countRequest,
   endAside,
+  endRelayed,
   greet,
   limitAnswer,
   limitBodyHere,
@@ -75,6 +85,7 @@ export {
   mirror,
   pause,
   prepareQuestion,
+  readSpooled,
   sayStatus,
   serve,
   serveAside,
@@ -82,5 +93,6 @@ export {
   serveLast,
   takeChange,
   tellCounts,
+  withoutPage,
   writeCounts,
 };

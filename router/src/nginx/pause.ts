@@ -2,7 +2,7 @@
  * Pauses between tries. nginx's balancer can't wait, but every other try may go to a socket of nginx's own, which waits and then closes the
  * connection without a word: that is a failure like others, and the next try is the backend's.
  */
-import type { RouterEndpoint } from '../main.ts';
+import { type RouterEndpoint, routerEndpoint } from '../main.ts';
 import { currentRequest, variable } from './request.ts';
 
 /** Milliseconds that there is a socket for, in nginx.conf. */
@@ -12,8 +12,7 @@ const pauses = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 export function pauseOf(backoff: number): RouterEndpoint {
   let chosen = pauses[pauses.length - 1]!;
   for (let at = pauses.length - 1; at >= 0; at--) if (pauses[at]! >= backoff) chosen = pauses[at]!;
-  const host = `unix:/run/netloom-gateway/pause-${chosen}.sock`;
-  return { host, port: 0, name: host };
+  return routerEndpoint(`unix:/run/netloom-gateway/pause-${chosen}.sock`);
 }
 
 /** rewrite_by_lua of these sockets' server. */

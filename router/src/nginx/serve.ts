@@ -6,30 +6,38 @@ import {
   chooseBackend,
   findListener,
   findRule,
+  hashValue,
   longestName,
   normaliseHost,
   normalisePath,
   type RouterAction,
+  type RouterBackend,
   type RouterListener,
   type RouterRule,
   type RouterTable,
   targetPath,
+  targetQuery,
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { isClosing } from './closing.ts';
+import { hashedText } from './hashed.ts';
 import { dropNominated } from './headers.ts';
 import { identify } from './identity.ts';
+import { takeFirst } from './places.ts';
 import { type NginxRequest, reader } from './reader.ts';
+import { serveRelayed } from './relay.ts';
 import {
   currentRequest,
   hasVariable,
   methodOf,
   numericVariable,
   requestKey,
+  setVariable,
   variable,
   variableLength,
 } from './request.ts';
 import type { Serving } from './serving.ts';
+import { shapeOf } from './shape.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
 import { isMisdirected } from './tls.ts';
 import { beginVisit, type Visit } from './visits.ts';
@@ -60,6 +68,7 @@ export function serveLast(): void {
   const cameIn = portOf(pointer);
   const socket = socketOf(cameIn);
   const port = socket === undefined ? undefined : table.slots[socket];
+  if (port === undefined && cameIn === 0) serveRelayed(pointer, visit, request.target);
   if (port === undefined) answer(pointer, knowsNothing() ? 503 : 404);
   // These sockets are there whether anybody asks for them or not: no pod may say that it is somebody else by a PROXY header.
   if (cameIn >= firstBehindProxy && !asksForProxy(table, port)) answer(pointer, 400);
@@ -118,7 +127,19 @@ function sendOn(pointer: FFIPointer, table: RouterTable, action: RouterAction, v
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.backend = backend;
   visit.moreTries = backend.endpoints.length > 1 ? 1 : 0;
+  if (backend.spread !== undefined) sendWithCare(pointer, backend, visit);
   if (backend.intent.protocol === 'h2c') ngx.exec(proxyLocation(true, 0, false));
+}
+
+/** To one of its endpoints that a policy of it allows. */
+function sendWithCare(pointer: FFIPointer, backend: RouterBackend, visit: Visit): never {
+  const hash = backend.spread!.hash;
+  const text = hash === undefined ? undefined : hashedText(pointer, request.target, request.path, hash);
+  if (text !== undefined) shapeOf(visit).wanted = hashValue(text);
+  if (takeFirst(visit, backend, undefined) === undefined) answer(pointer, 503);
+  const query = targetQuery(request.target);
+  setVariable(pointer, 'netloom_uri', query === undefined ? request.path : `${request.path}?${query}`);
+  ngx.exec(proxyLocation(backend.intent.protocol === 'h2c', 0, false));
 }
 
 function serving(

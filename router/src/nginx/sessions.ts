@@ -2,6 +2,7 @@
 import type { GatewayActionIntent } from '../../../src/intent/gateway.ts';
 import {
   type CORSHeader,
+  cookieValue,
   endingToken,
   liveToken,
   type RouterBackend,
@@ -42,20 +43,4 @@ export function beginSession(
   const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
   const secure = variable(pointer, 'https') === 'on' ? '; Secure' : '';
   return { name: 'Set-Cookie', value: `${name}=${token}; Path=/; HttpOnly; SameSite=Lax${secure}${age}` };
-}
-
-/** Read by hand: a cookie's name is a stranger's, and no variable of nginx. */
-function cookieValue(header: string | undefined, name: string): string | undefined {
-  if (header === undefined) return undefined;
-  let from = 0;
-  while (from < header.length) {
-    let end = header.indexOf(';', from);
-    if (end === -1) end = header.length;
-    const equals = header.indexOf('=', from);
-    if (equals !== -1 && equals < end && header.slice(from, equals).trim() === name) {
-      return header.slice(equals + 1, end).trim();
-    }
-    from = end + 1;
-  }
-  return undefined;
 }

@@ -6,16 +6,21 @@ import type {
   GatewayRedirect,
   GatewayWeightedBackend,
 } from '../../../src/intent/gateway.ts';
+import type { GatewayHash } from '../../../src/intent/gateway-policy.ts';
 import {
   type CORSHeader,
   chooseBackend,
   corsHeaders,
+  findCanary,
+  hashDice,
+  hashValue,
   isMirrored,
   isPreflight,
   nextEndpoint,
   preflightHeaders,
   type RouterAction,
   type RouterBackend,
+  type RouterEndpoint,
   type RouterTable,
   redirectLocation,
   rewrittenPath,
@@ -27,12 +32,17 @@ import { askPassword } from './basic-auth.ts';
 import { firewallOf, inspect, inspectWithBody } from './firewall.ts';
 import { guard } from './guard.ts';
 import { setPath } from './h2c-path.ts';
+import { hashedText } from './hashed.ts';
 import { changeRequest } from './headers.ts';
-import { pauseOf } from './pause.ts';
-import { capturesOf } from './reader.ts';
-import { C, headerOf, requestKey, setVariable, variable, variableLength } from './request.ts';
+import { leaveFirst, takeFirst } from './places.ts';
+import { capturesOf, type NginxRequest, reader } from './reader.ts';
+import { beginRelay, wayOf } from './relay.ts';
+import { headerOf, requestKey, setVariable, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
+import { beginShape, isPlainHTTP, type Shape, shapeOf } from './shape.ts';
+import { mostUnsaid, spoolBody, unsaid } from './spool.ts';
+import { noteTries } from './tries.ts';
 import type { Visit } from './visits.ts';
 
 /** The location of nginx.conf that sends on in such a way. `retries` as retryClass has it. */
@@ -46,21 +56,22 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 export function serveInSteps(serving: Serving): void {
   const { cors, refused, policy } = serving.action.intent;
   if (refused !== undefined) answer(serving.pointer, refused);
+  const shape = beginShape(serving);
   if (policy !== undefined || serving.action.tenant !== undefined) guard(serving);
   const headers = cors === undefined ? [] : crossOrigin(serving, cors);
   const firewall = policy === undefined ? undefined : firewallOf(serving);
   if (firewall !== undefined) inspect(serving, firewall);
-  goOn(serving, headers);
+  goOn(serving, headers, shape);
 }
 
 /** rewrite_by_lua of the location where bodies are read for the firewall. */
 export function serveInspected(): void {
   const serving = inspectWithBody();
   const { cors } = serving.action.intent;
-  goOn(serving, cors === undefined ? [] : crossOrigin(serving, cors));
+  goOn(serving, cors === undefined ? [] : crossOrigin(serving, cors), serving.visit.shape);
 }
 
-function goOn(serving: Serving, ofCORS: readonly CORSHeader[]): void {
+function goOn(serving: Serving, ofCORS: readonly CORSHeader[], shape: Shape | undefined): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
   let headers = ofCORS;
@@ -70,36 +81,90 @@ function goOn(serving: Serving, ofCORS: readonly CORSHeader[]): void {
 
   const { persistence } = intent;
   const session = persistence === undefined ? undefined : sessionOf(serving, persistence);
-  const choice =
-    session === undefined
-      ? chooseBackend(action, action.backends.length > 1 ? math.random() : 0)
-      : choiceOf(action, session.backend);
+  const choice = session === undefined ? chosen(serving) : choiceOf(action, session.backend);
   if (choice?.redirect !== undefined) redirect(serving, choice.redirect, headers);
   const backend = session === undefined ? backendOf(table, choice) : session.backend;
   if (choice === undefined || backend === undefined) answer(pointer, 500);
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.backend = backend;
-  if (persistence !== undefined) {
-    visit.endpoint = session === undefined ? nextEndpoint(backend, math.random()) : session.endpoint;
-    if (session === undefined)
-      headers = [...headers, beginSession(pointer, persistence, backend, visit.endpoint!)];
-  }
+  const h2c = backend.intent.protocol === 'h2c';
+  noteTries(pointer, action, visit, backend);
+  const way = shape === undefined ? undefined : wayOf(serving, shape, h2c);
+  if (shape !== undefined) shape.backend = backend.key;
+  const hash = backend.spread === undefined ? undefined : backend.spread.hash;
+  if (hash !== undefined && intent.hash === undefined) noteHash(serving, hash);
+  let endpoint = session?.endpoint;
+  if (shape !== undefined || backend.spread !== undefined) {
+    endpoint = takeFirst(visit, backend, endpoint);
+    if (endpoint === undefined) answer(pointer, 503);
+  } else if (persistence !== undefined && endpoint === undefined)
+    endpoint = nextEndpoint(backend, math.random());
+  visit.endpoint = endpoint;
+  if (persistence !== undefined && endpoint !== undefined && movesSession(session?.endpoint, endpoint))
+    headers = [...headers, beginSession(pointer, persistence, backend, endpoint)];
   noteAnswer(visit, intent.filters, choice.filters, headers);
-  noteTries(serving, backend);
 
   let path = rewritten(serving, intent.filters, serving.path);
   path = rewritten(serving, choice.filters, path);
   if (intent.filters?.request !== undefined) changeRequest(intent.filters.request);
   if (choice.filters?.request !== undefined) changeRequest(choice.filters.request);
-  const h2c = backend.intent.protocol === 'h2c';
-  const location = proxyLocation(h2c, action.retryClass, intent.timeouts?.request !== undefined);
+  const timed = intent.timeouts?.request !== undefined || shape?.errors !== undefined;
+  const location = way === undefined ? proxyLocation(h2c, action.retryClass, timed) : way.location;
   const mirrored = intent.mirrors !== undefined && noteMirrors(serving);
-  sendPath(serving, path, h2c, mirrored);
-  if (mirrored) {
-    visit.next = location;
-    ngx.exec('@mirrored');
+  const relayed = way?.relayed === true;
+  sendPath(serving, path, h2c && !relayed, mirrored || relayed);
+  // What is held at its endpoint is held again at the socket's other end.
+  if (relayed) beginRelay(serving, shape!, backend, leaveFirst(visit));
+  if (mirrored) visit.next = location;
+  // Over HTTP/2 nginx keeps no body for another try, and a call may answer before all was said.
+  const whole = mirrored || (action.retryClass > 0 && !h2c);
+  sendBody(serving, shape, mirrored ? '@mirrored' : location, whole);
+}
+
+/** A body that must be whole is counted before it is read. */
+function sendBody(serving: Serving, shape: Shape | undefined, location: string, whole: boolean): never {
+  const { pointer, visit } = serving;
+  const gathers = shape?.policy?.buffering?.requests === true && isPlainHTTP(pointer);
+  if (gathers || whole) {
+    const refused = spoolBody(pointer, visit);
+    if (refused === unsaid) {
+      visit.afterSpool = location;
+      if (visit.mostBody === 0 || visit.mostBody > mostUnsaid) visit.mostBody = mostUnsaid;
+      ngx.exec('@spooled');
+    }
+    if (refused > 0) answer(pointer, refused);
+    if (gathers) ngx.req.read_body();
   }
   ngx.exec(location);
+}
+
+/** Who is told that its session is at another endpoint from now on: not for a moment in which its own is only full. */
+function movesSession(before: RouterEndpoint | undefined, now: RouterEndpoint): boolean {
+  return before === undefined || (before !== now && before.out > ngx.now());
+}
+
+/** The backend's own, where the rule has none. */
+function noteHash(serving: Serving, hash: GatewayHash): void {
+  const text = hashedBy(serving, hash);
+  if (text !== undefined) shapeOf(serving.visit).wanted = hashValue(text);
+}
+
+function hashedBy(serving: Serving, hash: GatewayHash): string | undefined {
+  return hashedText(serving.pointer, serving.target, serving.path, hash);
+}
+
+/** One of the canary that takes the request, or else of the rule; the same for the same hash. */
+function chosen(serving: Serving): GatewayWeightedBackend | undefined {
+  const { action, visit } = serving;
+  const canaries = action.canaries;
+  const canary =
+    canaries === undefined ? undefined : findCanary<NginxRequest>(canaries, serving, reader, math.random());
+  const hash = action.intent.hash;
+  const value = hash === undefined ? undefined : hashedBy(serving, hash);
+  if (value === undefined) return chooseBackend(canary === undefined ? action : canary, math.random());
+  const wanted = hashValue(value);
+  shapeOf(visit).wanted = wanted;
+  return chooseBackend(canary === undefined ? action : canary, hashDice(wanted));
 }
 
 /** A cache must not give what an origin that isn't allowed was told, or nobody in particular, to one that is. */
@@ -128,6 +193,8 @@ function backendOf(
 
 function choiceOf(action: RouterAction, backend: RouterBackend): GatewayWeightedBackend | undefined {
   for (const choice of action.backends) if (choice.backend === backend.key) return choice;
+  for (const { backends } of action.canaries ?? [])
+    for (const choice of backends) if (choice.backend === backend.key) return choice;
   return undefined;
 }
 
@@ -143,21 +210,6 @@ function noteAnswer(
   if (inner?.response !== undefined) changes.push(inner.response);
   const judged = visit.judged === undefined ? [] : visit.judged;
   if (changes.length + headers.length + judged.length > 0) visit.answer = { changes, headers, judged };
-}
-
-function noteTries({ pointer, action, visit }: Serving, backend: RouterBackend): void {
-  const { timeouts, retry } = action.intent;
-  visit.moreTries = retry === undefined ? (backend.endpoints.length > 1 ? 1 : 0) : retry.attempts;
-  if (retry?.backoff !== undefined && retry.backoff > 0) {
-    visit.pause = pauseOf(retry.backoff);
-    visit.moreTries *= 2;
-  }
-  // What becomes a WebSocket has no end that could be late; nginx would end one that is silent for as long.
-  if (timeouts === undefined || variableLength(pointer, 'netloom_upgrade') > 0) return;
-  if (timeouts.request !== undefined && timeouts.request > 0) {
-    visit.deadline = C.ngx_http_lua_ffi_req_start_time(pointer) + timeouts.request / 1000;
-  }
-  if (timeouts.backend !== undefined) visit.tryTimeout = timeouts.backend;
 }
 
 function redirect(serving: Serving, to: GatewayRedirect, headers: readonly CORSHeader[]): void {

@@ -5,7 +5,9 @@
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
 import type { ConfigurationCopy } from './body-limit.ts';
+import { letGo } from './places.ts';
 import type { Serving } from './serving.ts';
+import type { Shape } from './shape.ts';
 
 export type Visit = {
   /** What names it in metrics; undefined: no rule took it. */
@@ -49,6 +51,10 @@ export type Visit = {
   mostBody: number;
   /** Memory that nginx finds its location's configuration in. */
   configurations: ConfigurationCopy[] | undefined;
+  /** Location that it goes on by once its body is read. */
+  afterSpool: string | undefined;
+  /** What its policies want; undefined: nothing. */
+  shape: Shape | undefined;
 };
 
 export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
@@ -90,6 +96,8 @@ export function beginVisit(key: number): Visit {
           refusal: 0,
           mostBody: 0,
           configurations: undefined,
+          afterSpool: undefined,
+          shape: undefined,
         }
       : used;
   visits.set(key, visit);
@@ -124,6 +132,11 @@ export function endVisit(key: number, visit: Visit): void {
       if (one !== undefined) endVisit(child, one);
     }
     visit.children = undefined;
+  }
+  if (visit.shape !== undefined) {
+    letGo(visit.shape);
+    visit.shape = undefined;
+    visit.afterSpool = undefined;
   }
   visit.action = undefined;
   visit.listener = undefined;

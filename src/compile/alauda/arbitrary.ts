@@ -1,6 +1,5 @@
 /** For tests: any of ALB's objects, few enough that they belong together. */
 import fc from 'fast-check';
-import type { KubeObject } from '#api/object.ts';
 import type { Change } from '../gateway/arbitrary.ts';
 import { alb2Object, clusterOf, frontendObject, ruleObject } from './samples.ts';
 
@@ -54,7 +53,7 @@ const rule = fc
 
 const changeOf =
   (kind: 'alb2' | 'frontend' | 'albRule') =>
-  (object: KubeObject): Change => {
+  (object: ReturnType<typeof alb2Object>): Change => {
     const [value] = clusterOf([object])[kind] ?? [];
     return { kind, key: `shop/${object.metadata.name}`, value } as Change;
   };

@@ -9,7 +9,7 @@ import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { frontendParts } from './frontends.ts';
 import { alb2Of, albKey, frontendOf } from './names.ts';
-import { albOf } from './translate.ts';
+import { albOf, redirectParts } from './translate.ts';
 
 export type AlaudaStage = {
   /** Before the Gateways: what was made of ALB's objects is among the inputs. */
@@ -35,6 +35,7 @@ type Made = {
   readonly things: readonly Thing[];
   readonly problems: readonly Problem[];
   readonly rules: readonly RuleModel[];
+  readonly instance: string;
 };
 
 export function createAlaudaStage({ lookups, ask, put, restate, statuses }: AlaudaStageContext): AlaudaStage {
@@ -75,14 +76,25 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
     for (const { key, generation } of next?.rules ?? []) {
       makers.set(`Rule/${key}`, source);
       const problems = wrong.get(`Rule/${key}`) ?? [];
-      statuses.say(`Rule/${key}`, generation, { kind: 'Rule', key, problems });
+      statuses.say(`Rule/${key}`, generation, {
+        kind: 'Rule',
+        key,
+        instance: next?.instance ?? '',
+        problems,
+      });
     }
   };
   const alb2 = (key: string): Made | undefined => {
     const model = ask.get('alb2', key);
     if (model?.isServed !== true) return undefined;
-    const value = albOf(model, ask.frontendsOf(key));
-    return { things: [{ kind: 'alb', key: albKey(key), value }], problems: [], rules: [] };
+    const frontends = ask.frontendsOf(key);
+    const { listenerSets, routes } = redirectParts(model, frontends);
+    const things: Thing[] = [
+      { kind: 'alb', key: albKey(key), value: albOf(model, frontends) },
+      ...listenerSets.map((value) => ({ kind: 'listenerSet' as const, key: value.key, value })),
+      ...routes.map((value) => ({ kind: 'route' as const, key: `${value.kind}/${value.key}`, value })),
+    ];
+    return { things, problems: [], rules: [], instance: albInstance(albKey(key)) };
   };
   const frontend = (key: string): Made | undefined => {
     const model = ask.get('frontend', key);
@@ -99,6 +111,7 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
       ],
       problems,
       rules,
+      instance: albInstance(albKey(owner.key)),
     };
   };
 
@@ -142,6 +155,7 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
       return {
         kind: 'Frontend',
         key,
+        instance: made.get(`frontend ${key}`)?.instance ?? '',
         conflict,
         problems: [
           ...(made.get(`frontend ${key}`)?.problems.filter(({ object }) => object.kind === 'Frontend') ?? []),

@@ -224,3 +224,29 @@ test('TCP and UDP go to their Services, and a redirect of a Frontend is before i
     ],
   );
 });
+
+test('where an ALB2 redirects its port for Ingresses nothing else has it', () => {
+  for (const objects of [
+    [],
+    [frontendObject('web', { port: 80, protocol: 'http' }), ruleObject('r', ['URL EQ /a'])],
+  ]) {
+    const { alb, routes } = translated(alb2Object({ ingressSSLRedirect: true }), ...objects);
+    expect(alb.http).toBeUndefined();
+    const filters = routes.map((route) => (route as HTTPRouteModel).rules.map((rule) => rule.filters));
+    expect(filters).toEqual([[[{ type: 'RequestRedirect', scheme: 'https', port: 443, statusCode: 308 }]]]);
+  }
+});
+
+test('headers that an annotation of a Rule changes', () => {
+  const rule = ruleObject('r', ['URL EQ /a']);
+  const annotations = {
+    'alb.rule.cpaas.io/rewrite-request': '{"headers":{"X-A":"b"},"headers_remove":["X-B"]}',
+  };
+  const [route] = routesOf({ ...rule, metadata: { ...rule.metadata, annotations } });
+  expect(route?.rules[0]?.filters).toEqual([
+    {
+      type: 'RequestHeaderModifier',
+      headers: { set: [{ name: 'X-A', value: 'b' }], add: [], remove: ['X-B'] },
+    },
+  ]);
+});

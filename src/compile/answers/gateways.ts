@@ -121,11 +121,11 @@ function isOf(status: GatewayStatus, gateways: ReadonlySet<string>, sets: Readon
     case 'Ingress':
       return status.instances.some((each) => gateways.has(each));
     case 'ALB2':
+    case 'Frontend':
+    case 'Rule':
       return gateways.has(status.instance);
     case 'ALB':
       return gateways.has(albInstance(status.key));
-    case 'Frontend':
-    case 'Rule':
     case 'HostnameGrant':
       return false;
     default:

@@ -24,7 +24,12 @@ export function changesOf(intent: GatewayIntent, action: GatewayActionIntent): r
   if (rewrite?.hostname !== undefined) texts.push(`rewrites the host to ${rewrite.hostname}`);
   if (rewrite?.path !== undefined) {
     const { type, value } = rewrite.path;
-    texts.push(`rewrites ${type === 'full' ? 'the path' : 'the prefix'} to ${value === '' ? '/' : value}`);
+    const what = {
+      full: 'the path',
+      prefix: 'the prefix',
+      captures: 'the path, with what its pattern captured,',
+    };
+    texts.push(`rewrites ${what[type]} to ${value === '' ? '/' : value}`);
   }
   texts.push(...headerTexts(filters?.response, 'of the answer'));
   for (const { header, cookie, share, backends } of action.canaries ?? []) {

@@ -229,8 +229,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     lookups,
     ask,
     put,
-    say: statuses.say,
-    leave: statuses.leave,
+    statuses,
     statusOf: (kind, key) => (kind === 'route' ? routes.status(key) : setStatus(key)),
   });
 

@@ -17,6 +17,7 @@ export type Site = {
   readonly routes: Readonly<Record<string, string | SiteRoute>>;
   readonly listeners?: Readonly<Record<string, Partial<GatewayListenerIntent>>>;
   readonly ports?: GatewayIntent['ports'];
+  readonly policies?: Readonly<Record<string, Partial<GatewayIntent['policies'][string]>>>;
 };
 
 export type SiteRoute = Partial<GatewayActionIntent> & {
@@ -75,7 +76,9 @@ export function intentOf(site: Site): GatewayIntent {
     certificates: {},
     authorities: {},
     identities: {},
-    policies: {},
+    policies: Object.fromEntries(
+      Object.entries(site.policies ?? {}).map(([key, policy]) => [key, { origins: [], ...policy }]),
+    ),
     users: {},
     tenants: {},
     firewallRules: {},

@@ -70,6 +70,8 @@ export function createFakeNginx(): FakeNginx {
       limits: { evicted: 0, refused: 0 },
       routes: [],
       streams: [],
+      backends: [],
+      unlogged: 0,
     }),
     keep: (text) => {
       kept = text;

@@ -115,6 +115,8 @@ describe('attacks', () => {
       },
     ],
     ['SQL in the body of a GET', '/', { method: 'GET', body: "q=1' OR 1=1-- ", headers: form }],
+    ['an attribute in a query', '/?q=%22%20onmouseover%3Dalert(1)%20x%3D%22', {}],
+    ['a picture in a form', '/', { body: 'q=<img src=x onerror=alert(1)>', headers: form }],
     ['a script in a cookie', '/', { headers: { Cookie: 'a=<script>alert(1)</script>' } }],
     ['a scanner', '/', { headers: { 'User-Agent': 'sqlmap/1.7' } }],
     ['one behind other encodings', '/?q=%3Cscript%3Ealert%281%29%3C%2Fscript%3E', {}],
@@ -171,6 +173,11 @@ describe('bodies', () => {
   it('with more arguments than anybody needs are refused before they cost anything', async () => {
     expect(await status('/', { body: 'a=1&'.repeat(20_000), headers: form })).toBe(400);
     expect(await status('/', { body: `[${'1,'.repeat(20_000)}1]`, headers: jsonType })).toBe(400);
+  });
+
+  it('cost no more than they are long: 8 kB of `<` would take a worker for a minute', async () => {
+    expect(await status('/', { body: `q=${'<'.repeat(8000)}`, headers: form })).toBe(200);
+    expect(await status('/', { headers: { Cookie: 'a=b; '.repeat(1000) } })).toBe(400);
   });
 
   it('that are not what they say are refused', async () => {

@@ -136,6 +136,32 @@ describe('access', () => {
   });
 });
 
+describe('patterns', () => {
+  const loose = (value: string, rank = '0') =>
+    ({ rule: { path: { type: 'regex', value, loose: true }, rank } }) as const;
+  const captured = (value: string) => ({ rewrite: { path: { type: 'captures', value } } }) as const;
+
+  it('may be loose, and give parts of a path to another one', async () => {
+    await serve({
+      '/1': { ...loose('/api(/|$)(.*)'), filters: captured('/$2') },
+      '/2': { ...loose('/old/([a-z]+)(?:/(\\d+))?', '1'), filters: captured('/new?kind=$1&id=$2&price=$$1') },
+      '/3': {
+        ...loose('/go/(.*)', '2'),
+        redirect: { statusCode: 302, path: { type: 'captures', value: '/gone/$1' } },
+      },
+      '/h': { ...loose('/h(/.*)', '3'), to: 'h', filters: captured('$1') },
+    });
+    const url = async (path: string) => (await gateway.echo(path)).url;
+    expect(await url('/API/users/7?q=1')).toBe('/users/7?q=1');
+    expect(await url('/api')).toBe('/');
+    expect(await url('/old/Shoe/12/more?q=1')).toBe('/new?kind=Shoe&id=12&price=$1&q=1');
+    expect(await url('/old/shoe')).toBe('/new?kind=shoe&id=&price=$1');
+    expect(await url('/h/over/there')).toBe('/over/there');
+    expect((await ask('/go/a%20b?q=1')).headers['location']).toMatch(/\/gone\/a%20b\?q=1$/);
+    expect((await ask('/x/api')).status).toBe(404);
+  });
+});
+
 describe('rates', () => {
   it('are kept by all workers together, and by client', async () => {
     const rateLimits = [{ counter: counter(), by: ['client' as const], requests: 30, per: hour, burst: 20 }];
@@ -148,6 +174,9 @@ describe('rates', () => {
     expect(late.status).toBe(429);
     expect(Number(late.headers['retry-after'])).toBeGreaterThan(100);
     expect((await ask('/', from('127.0.0.2'))).status).toBe(200);
+    // Counters outlive a reload, whose workers serve beside those before.
+    await gateway.sh('kill -HUP $(cat /run/netloom-gateway/nginx.pid)');
+    expect(await statuses(10, '/')).toEqual(Array.from({ length: 10 }, () => 429));
   });
 
   it('come back with time', async () => {

@@ -48,6 +48,14 @@ export type NginxMetrics = {
   /** Counters that had to make room for others before their time, and requests that were refused for want of any. */
   readonly limits: { readonly evicted: number; readonly refused: number };
   readonly routes: readonly NginxRouteMetrics[];
+  /** Endpoints that failed too often: how often they were left out, and how many are now. */
+  readonly backends: readonly {
+    readonly backend: string;
+    readonly ejections: number;
+    readonly out: number;
+  }[];
+  /** Lines of the access log that nobody took in time. */
+  readonly unlogged: number;
   /** Connections that aren't HTTP's. */
   readonly streams: readonly StreamCount[];
 };

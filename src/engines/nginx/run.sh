@@ -25,7 +25,7 @@ user=
 mkdir -p "$dir/temp"
 # Of a former container: they would keep nginx from listening.
 cd "$dir"
-rm -f closing nginx.pid nginx.sock aside.sock pause-*.sock https-*.sock terminate*.sock closed.sock counts.sock
+rm -f closing nginx.pid nginx.sock aside.sock relay.sock pause-*.sock https-*.sock terminate*.sock closed.sock counts.sock
 
 # nginx takes QUIT for "drain" and TERM for "now"; a kubelet says TERM. So it is not our own process that becomes nginx.
 nginx -p "$dir/" -e stderr -c "$here/nginx.conf" -g "worker_processes $workers; $user" &

@@ -49,6 +49,8 @@ export type TestGateway = {
   errors(): string;
   /** What it told on standard output. */
   events(): string;
+  /** What it wrote to its standard output. */
+  output(): string;
   close(): Promise<void>;
 };
 
@@ -58,7 +60,7 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
   const directory = `/proc/${box.pid}/root${paths.gatewayDirectory.value}`;
   const engine = createNginxEngine({ directory });
   let log = '';
-  let events = '';
+  let output = '';
   let nginx: ChildProcessWithoutNullStreams | undefined;
   let generation = 0;
 
@@ -74,7 +76,7 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
       log += String(text);
     });
     started.stdout.on('data', (text) => {
-      events += String(text);
+      output += String(text);
     });
     let ended = false;
     started.on('exit', () => {
@@ -157,7 +159,8 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     start,
     stop,
     errors: () => log,
-    events: () => events,
+    events: () => output,
+    output: () => output,
     close: () => engine.close(),
   };
 }

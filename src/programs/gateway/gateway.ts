@@ -7,6 +7,7 @@ import type { GatewayAnswer, GatewayChange, GatewayFeedStatus } from '#intent/ga
 import type { Log } from '#telemetry/log.ts';
 import type { Registry } from '#telemetry/metrics.ts';
 import { type ChangesFile, loadChanges, openChanges } from './changes.ts';
+import { createHealthChecks, type HealthOptions } from './health/checks.ts';
 import { createLowering, type Lowering, type Target } from './originator/lower.ts';
 import type { Originator } from './originator/originator.ts';
 import { createState, type GatewayState, wholeOf } from './state.ts';
@@ -30,6 +31,7 @@ export type GatewayOptions = {
   readonly nginx: Pick<NginxEngine, 'apply' | 'ready'>;
   readonly log: Log;
   readonly metrics: Registry;
+  readonly health?: Pick<HealthOptions, 'random' | 'ask'>;
   /** Longest wait for nginx, milliseconds. */
   readonly nginxDeadlineMs?: number;
 };
@@ -48,11 +50,38 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const path = join(options.directory, 'changes');
   const { state, lowering, opened } = takeUp(path, options);
   const observed = observe(options.metrics);
+  let last: Promise<unknown> = Promise.resolve();
   /** Sockets that can't be, by path. */
   const unopened = new Map<string, { readonly target: Target; readonly reason: string }>();
   /** Paths that are left once nginx holds what is held. */
   let leaving = new Set<string>();
   let ofNginx: GatewayAnswer['problems'] = [];
+
+  /** Backends whose endpoints are others since nginx was told, but for no change of the controller's. */
+  const turned = new Set<string>();
+  const health = createHealthChecks({
+    ...options.health,
+    log,
+    metrics: options.metrics,
+    onChange(key) {
+      turned.add(key);
+      last = last.then(tellTurned).catch(() => {});
+    },
+  });
+  const named = (key: string) => state.get('backends', key);
+  /** In its turn among the changes, so that none is undone. An nginx that isn't there is told by its engine. */
+  const tellTurned = async (): Promise<void> => {
+    const backends = [...turned].flatMap((key) => {
+      const backend = health.backend(key);
+      return backend === undefined ? [] : [[key, backend] as const];
+    });
+    turned.clear();
+    if (backends.length === 0) return;
+    const { generation } = state;
+    const put = { backends: Object.fromEntries(backends) };
+    ofNginx = (await nginx.apply({ generation, after: generation, replace: false, put, remove: {} }))
+      .problems;
+  };
 
   const open = async (targets: readonly Target[]): Promise<void> => {
     await Promise.all(
@@ -90,7 +119,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   if (state.generation > 0) {
     // An nginx that isn't there yet is told when it is.
-    nginx.apply(wholeOf(lowering.holding(state))).then(
+    nginx.apply(health.take(wholeOf(lowering.holding(state)), named)).then(
       (answer) => {
         ofNginx = answer.problems;
       },
@@ -162,14 +191,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const lowered = lowering.lower(state, change);
     for (const left of lowered.left) leaving.add(left);
     await open(lowered.opened);
-    const answer = await apply(lowered.change);
+    const answer = await apply(health.take(lowered.change, named));
     ofNginx = answer.problems;
     leave();
     if (unwritten !== undefined) throw new Error('it is served, but can not be kept', { cause: unwritten });
     return { generation: answer.generation, problems: problems() };
   };
 
-  let last: Promise<unknown> = Promise.resolve();
   return {
     accept(change) {
       const result = last.then(() => take(change));
@@ -177,16 +205,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return result;
     },
     status() {
+      const unhealthy = health.unhealthy();
       const waiting = state.generation === 0 ? 'nothing is held yet' : whyWaiting(nginx);
       return {
         instance,
         generation: state.generation,
         problems: problems(),
         ...(waiting !== undefined && { waiting }),
+        ...(unhealthy.length > 0 && { unhealthy }),
       };
     },
     async close() {
       clearInterval(sweep);
+      health.close();
       await last;
       await file.close();
     },

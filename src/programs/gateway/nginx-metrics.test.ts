@@ -2,13 +2,18 @@
 import { expect, test } from 'vitest';
 import { printNginxMetrics } from './nginx-metrics.ts';
 
-const none = { refusals: ['access', 'rate'], limits: { evicted: 0, refused: 0 } };
+const quiet = {
+  backends: [],
+  unlogged: 0,
+  refusals: ['access', 'rate'],
+  limits: { evicted: 0, refused: 0 },
+};
 const connections = { active: 3, reading: 0, writing: 1, waiting: 2, accepted: 7 };
 
 test('requests by route and class, durations by route, all listeners together', () => {
   const text = printNginxMetrics({
+    ...quiet,
     connections,
-    ...none,
     bounds: [0.1, 1],
     routes: [
       {
@@ -59,11 +64,29 @@ test('requests by route and class, durations by route, all listeners together', 
   expect(text).not.toContain('code="5xx"');
 });
 
+test('endpoints that are left out, by Service', () => {
+  const text = printNginxMetrics({
+    ...quiet,
+    connections,
+    bounds: [],
+    routes: [],
+    streams: [],
+    backends: [{ backend: 'shop/web:80/http', ejections: 3, out: 1 }],
+    unlogged: 2,
+  });
+  for (const line of [
+    'netloom_gateway_ejections_total{namespace="shop",service="web:80/http"} 3',
+    'netloom_gateway_ejected_endpoints{namespace="shop",service="web:80/http"} 1',
+    'netloom_gateway_unlogged_total 2',
+  ])
+    expect(text.split('\n')).toContain(line);
+});
+
 test('a name can not end its label', () => {
   const route = 'HTTPRoute/x/a"} 1\nforged{b="';
   const text = printNginxMetrics({
+    ...quiet,
     connections,
-    ...none,
     bounds: [],
     routes: [{ route, listener: '', codes: [0, 1, 0, 0, 0], durations: [1], refused: [], seconds: 0 }],
     streams: [{ route, served: 1, failed: 0, refused: 0, received: 0, sent: 0 }],
@@ -73,8 +96,8 @@ test('a name can not end its label', () => {
 
 test('connections by route are told beside requests', () => {
   const text = printNginxMetrics({
+    ...quiet,
     connections,
-    ...none,
     bounds: [1],
     routes: [],
     streams: [

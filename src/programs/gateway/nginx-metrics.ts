@@ -7,10 +7,11 @@ const maxSeries = 20_000;
 
 /**
  * `netloom_gateway_requests_total`, `_refused_requests_total`, `_limits_evicted_total`, `_limits_full_total`, `_request_seconds`,
- * `_connections_total`, `_connection_bytes_total`, `_nginx_connections`, `_nginx_accepted_total`.
+ * `_connections_total`, `_connection_bytes_total`, `_nginx_connections`, `_nginx_accepted_total`, `_ejections_total`,
+ * `_ejected_endpoints`, `_unlogged_total`.
  */
 export function printNginxMetrics(metrics: NginxMetrics): string {
-  const { connections, bounds, routes, streams } = metrics;
+  const { connections, bounds, routes, streams, backends, unlogged } = metrics;
   // A registry of one scrape: nginx's own numbers are the sums already.
   const registry = createRegistry();
   const states = registry.gauge({
@@ -60,6 +61,29 @@ export function printNginxMetrics(metrics: NginxMetrics): string {
       if (count[direction] > 0) bytes.inc({ ...labels, direction }, count[direction]);
     }
   }
+  const ejections = registry.counter({
+    name: 'netloom_gateway_ejections_total',
+    help: 'How often an endpoint was left out for a while, since it had failed as often in a row as its BackendPolicy says, by Service and port.',
+    labels: ['namespace', 'service'],
+    maxSeries,
+  });
+  const out = registry.gauge({
+    name: 'netloom_gateway_ejected_endpoints',
+    help: 'Endpoints that are left out so now.',
+    labels: ['namespace', 'service'],
+    maxSeries,
+  });
+  for (const one of backends) {
+    const labels = serviceOf(one.backend);
+    if (one.ejections > 0) ejections.inc(labels, one.ejections);
+    out.set(one.out, labels);
+  }
+  registry
+    .counter({
+      name: 'netloom_gateway_unlogged_total',
+      help: 'Lines of the access log that were left out, since nobody took those before them.',
+    })
+    .inc(undefined, unlogged);
   return registry.text() + printDurations(bounds, routes);
 }
 
@@ -95,6 +119,12 @@ function countRefusals(registry: Registry, { routes, refusals, limits }: NginxMe
 function labelsOf(route: string): Labels {
   const [kind = '', namespace = '', name = ''] = route.split('/');
   return route.includes('/') ? { namespace, kind, route: name } : { namespace: '', kind: '', route };
+}
+
+/** `NAMESPACE/NAME:PORT/…`. */
+function serviceOf(backend: string): Labels {
+  const slash = backend.indexOf('/');
+  return { namespace: backend.slice(0, Math.max(0, slash)), service: backend.slice(slash + 1) };
 }
 
 /** Nginx counts by listener too; that would be a series more for each. */

@@ -273,6 +273,21 @@ test('connections that are not HTTP go to backends by TLS, too', async () => {
   await expect(curl('http://127.0.0.1:10300/')).rejects.toThrow(/empty reply|reset/i);
 });
 
+test('endpoints by TLS that do not prove themselves to a health check are left out', async () => {
+  const health = { protocol: 'http', interval: 100, timeout: 2_000, healthy: 1, unhealthy: 1 } as const;
+  const origin = { kind: 'Service', namespace: 'x', name: 'right' };
+  const endpoints = ['127.0.0.1:9443', '127.0.0.1:9444'];
+  await change({ backends: { right: { origin, protocol: 'http', endpoints, identity: 'right', health } } });
+  const told = (): readonly string[] => {
+    const kept = readFileSync(inside('/run/netloom-gateway/nginx.entries'), 'utf8').split('\n');
+    const line = kept.find((one) => one.startsWith('backends\tright\t')) ?? '';
+    return (JSON.parse(line.slice(line.indexOf('{'))) as { endpoints: string[] }).endpoints;
+  };
+  await eventually(async () => expect(told()).toHaveLength(1));
+  expect((await at('/metrics')).text).toMatch(/netloom_gateway_unhealthy_endpoints\{[^}]*\} 1/);
+  for (let times = 0; times < 4; times++) expect((await ask('/right')).seen.name).toBe('one');
+});
+
 test('metrics tell of routes, of policies and of what is held', async () => {
   await ask('/right');
   await ask('/wrong');

@@ -2,9 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import type { BackendPolicyModel, TrafficPolicyModel, TrafficSettings } from '#model/gateway/policy-types.ts';
 import type { FilterModel, HTTPRuleModel } from '#model/gateway/types.ts';
+import type { IngressModel } from '#model/ingress/types.ts';
 import { createGatewayBook } from '../book.ts';
 import { backend, backendPolicy, httpRoute, httpRule, service, slice, trafficPolicy } from '../samples.ts';
 import {
+  alb,
   type Cluster,
   compiled,
   gateway,
@@ -409,4 +411,51 @@ test('a change of a policy touches what it is for', () => {
   expect(told()).toEqual(['policies ^shop/q', 'policies shop/p+^shop/q']);
   book.set('policy', 'shop/q', onGateway({ timeouts: { request: 5 } }));
   expect(told().filter((each) => each.startsWith('actions '))).toHaveLength(20);
+});
+
+describe('an Ingress', () => {
+  const ingress: IngressModel = {
+    ...objectOf('Ingress', 'shop/web'),
+    className: 'lb',
+    annotations: { 'nginx.ingress.kubernetes.io/limit-rps': '5' },
+    rules: [
+      {
+        host: 'shop.example',
+        paths: [{ type: 'Prefix', path: '/', backend: { service: 'web', port: 80 }, field: 'spec.rules[0]' }],
+      },
+    ],
+    tls: [],
+  };
+  const world = (policy: readonly TrafficPolicyModel[]) =>
+    compiled({
+      alb: [alb('shop/lb', { ingressClass: { name: 'lb', isDefault: false } })],
+      service: [service('shop/web', ['http 80'])],
+      ingress: [ingress],
+      policy,
+    });
+
+  test('has policies that are for it and for its ALB, beside what its annotations say', () => {
+    const { intents, statuses } = world([
+      trafficPolicy('shop/p', 'Ingress web', { access: { deny: ['192.0.2.1/32'] }, maxBody: 1 }),
+      trafficPolicy('shop/q', 'ALB lb http', {
+        maxBody: 2,
+        compression: { types: ['text/*'], minLength: 1 },
+      }),
+    ]);
+    const intent = intents.get('shop/lb~alb');
+    const [action] = Object.values(intent?.actions ?? {});
+    const entry = intent?.policies[action?.policy ?? ''];
+    expect(entry).toMatchObject({ access: [{ deny: ['192.0.2.1/32'] }], compression: { minLength: 1 } });
+    expect(entry?.origins.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'Ingress web',
+      'TrafficPolicy p',
+      'TrafficPolicy q',
+    ]);
+    expect(entry?.rateLimits).toHaveLength(1);
+    expect([...statuses.keys()].filter((id) => id.includes('~'))).toEqual([]);
+    for (const key of ['p', 'q'])
+      expect(statuses.get(`TrafficPolicy/shop/${key}`)).toMatchObject({
+        ancestors: [{ gateway: 'shop/lb~alb', conditions: [{ type: 'Accepted', status: 'True' }, {}] }],
+      });
+  });
 });

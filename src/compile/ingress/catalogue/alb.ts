@@ -1,4 +1,5 @@
 /** Annotations of ALB on Ingresses: those that it shares with ingress-nginx, by the same rows, and its own. */
+import { readHeaderRewrite } from '#model/alauda/header-rewrite.ts';
 import { isToken } from '#model/gateway/headers.ts';
 import type { FilterModel } from '#model/gateway/types.ts';
 import {
@@ -170,63 +171,6 @@ function headers(value: string, type: Modifier): Outcome {
   const { change, refused } = read;
   const filters: readonly FilterModel[] = [{ type, headers: change }];
   return refused === undefined ? { filters } : { ...refuse(refused), but: { filters } };
-}
-
-export type HeaderRewrite = {
-  readonly change: Extract<FilterModel, { readonly type: Modifier }>['headers'];
-  /** A sentence: what of it isn't done. */
-  readonly refused?: string;
-};
-
-/** ALB's JSON, of Ingresses and Rules; a sentence: it can't be read. */
-export function readHeaderRewrite(value: string): HeaderRewrite | string {
-  const raw = parsed(value);
-  if (raw === undefined) return `${shown(value)} is no JSON object`;
-  const { headers: set = {}, headers_add: add = {}, headers_remove: remove = [], ...rest } = raw;
-  const pairs = (all: unknown) =>
-    Object.entries((typeof all === 'object' && all !== null ? all : {}) as object).flatMap(([name, given]) =>
-      (Array.isArray(given) ? given : [given]).map((each: unknown) => ({ name, value: each })),
-    );
-  const all = [...pairs(set), ...pairs(add)];
-  const names = Array.isArray(remove) ? (remove as readonly unknown[]) : [];
-  const bad =
-    all.find((each) => !isChangeable(each.name) || !isValue(each.value))?.name ??
-    names.find((each) => !isChangeable(each));
-  if (bad !== undefined)
-    return `${shown(String(bad))} is no header that may be changed, or has no such value`;
-  const strange = Object.keys(rest).find((name) => rest[name] !== undefined);
-  const texts = (list: ReturnType<typeof pairs>) => [
-    ...new Map(
-      list.map((each) => [each.name.toLowerCase(), { name: each.name, value: String(each.value) }]),
-    ).values(),
-  ];
-  return {
-    change: { set: texts(pairs(set)), add: texts(pairs(add)), remove: names.map(String) },
-    ...(strange === undefined ? {} : { refused: `${shown(strange)} is not done: values are no variables` }),
-  };
-}
-
-function parsed(value: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const raw: unknown = JSON.parse(value);
-    return typeof raw === 'object' && raw !== null && !Array.isArray(raw)
-      ? (raw as Readonly<Record<string, unknown>>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Headers that are the connection's, or the host's. */
-const fixed =
-  /^(?:host|connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/i;
-
-function isChangeable(name: unknown): boolean {
-  return isToken(name) && !fixed.test(name);
-}
-
-function isValue(value: unknown): boolean {
-  return typeof value === 'string' && value.length <= 4096 && /^[!-~]+([\t ]?[!-~]+)*$/.test(value);
 }
 
 function affinity(value: string, get: Annotations): Outcome {

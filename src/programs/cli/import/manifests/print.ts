@@ -73,11 +73,11 @@ function tellGrants(
   from: ListenerSetModel | RouteModel,
   references: readonly ObjectReference[],
   kind: string,
-  { note }: Report,
+  report: Report,
 ): void {
   for (const { kind: to, namespace, name } of references)
     if (namespace !== from.namespace)
-      note(
+      report.note(
         sourceOf(from),
         '',
         `${to} ${namespace}/${name} needs a ReferenceGrant there, from ${kind}s of ${from.namespace}`,

@@ -102,36 +102,37 @@ function ruleManifests(
 ): readonly RuleManifest[] {
   const source = sourceOf(route);
   const field = rule.field ?? '';
-  const { lost, note } = printing.report;
-  const replaced = byPrefix(rule, (reason) => note(source, field, reason));
+  const { report } = printing;
+  const replaced = byPrefix(rule, (reason) => report.note(source, field, reason));
   const matches = replaced.matches.flatMap((match) => {
     const path = pathOf(match.path);
     const problem = pathProblem(path);
     if (problem !== undefined)
-      return lost(source, field, `path ${JSON.stringify(path.value)} ${problem}`) ?? [];
+      return report.lost(source, field, `path ${JSON.stringify(path.value)} ${problem}`) ?? [];
     return [matchManifest(match, path)];
   });
   if (matches.length === 0) return [];
   const filters: object[] = [];
   let refused = rule.closed === true || rule.unusable !== undefined;
-  if (rule.closed === true) lost(source, field, 'protects what it is for, and can not: its requests get 500');
-  if (rule.unusable !== undefined) lost(source, field, `${rule.unusable}: its requests get 500`);
+  if (rule.closed === true)
+    report.lost(source, field, 'protects what it is for, and can not: its requests get 500');
+  if (rule.unusable !== undefined) report.lost(source, field, `${rule.unusable}: its requests get 500`);
   for (const filter of replaced.filters) {
     const printed = filterManifest(filter, route.namespace);
     if (printed.lost !== undefined) {
-      lost(
+      report.lost(
         source,
         field,
         printed.value === undefined ? `${printed.lost}: its requests get 500` : printed.lost,
       );
       refused ||= printed.value === undefined;
     }
-    if (printed.note !== undefined) note(source, field, printed.note);
+    if (printed.note !== undefined) report.note(source, field, printed.note);
     if (printed.value !== undefined) filters.push(printed.value);
   }
   const unported = rule.backends.filter(({ kind, port }) => kind === 'Service' && port === undefined);
   for (const { name } of unported)
-    lost(
+    report.lost(
       source,
       field,
       `its port has a name, and Service ${name} is not in the files: its share of requests gets 500`,
