@@ -4,6 +4,7 @@ import type { Problem } from '#model/problem.ts';
 import type { Asking } from '../gateway/inputs.ts';
 import { albInstance } from '../gateway/instances/derived-gateway.ts';
 import type { Lookups } from '../gateway/lookups.ts';
+import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayCondition, GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { gatewayGroup } from './place.ts';
 import { type PartStatus, partProblems } from './problems.ts';
@@ -28,8 +29,7 @@ export type IngressStageContext = {
   readonly ask: Asking;
   /** As in GatewayBook. */
   readonly put: <K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined) => void;
-  readonly say: (id: string, generation: number | undefined, status: GatewayStatus | undefined) => void;
-  readonly leave: (id: string) => void;
+  readonly statuses: Pick<Statuses, 'say' | 'leave'>;
   /** Of a route or a ListenerSet that was made here. */
   readonly statusOf: (kind: string, key: string) => GatewayStatus | undefined;
 };
@@ -150,7 +150,7 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   const sayOne = (key: string): void => {
     const one = made.get(key);
     if (one === undefined) {
-      context.leave(`Ingress/${key}`);
+      context.statuses.leave(`Ingress/${key}`);
       return;
     }
     const { ingress, alb, things, findings } = one;
@@ -170,7 +170,7 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       instances: alb !== undefined && isServed ? [albInstance(alb)] : [],
       problems: said,
     };
-    context.say(`Ingress/${key}`, ingress.generation, status);
+    context.statuses.say(`Ingress/${key}`, ingress.generation, status);
   };
 
   return {
