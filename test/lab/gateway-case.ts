@@ -146,8 +146,11 @@ async function askAll(
 ): Promise<readonly string[]> {
   const { kind, namespace, name } = instanceObject(wish.gateway);
   const gateway = await run.cluster.client.get(run.type(kind), name, names.namespace(namespace));
-  const { addresses = [] } = (gateway['status'] ?? {}) as { addresses?: readonly { value: string }[] };
-  const address = addresses[0]?.value;
+  const { addresses = [], detail } = (gateway['status'] ?? {}) as {
+    readonly addresses?: readonly { readonly value: string }[];
+    readonly detail?: { readonly address?: { readonly ipv4?: readonly string[] } };
+  };
+  const address = addresses[0]?.value ?? detail?.address?.ipv4?.[0];
   if (address === undefined) return [`${wish.line}: ${kind} ${namespace}/${name} has no address`];
   const wanted = new Set(
     wish.where.split(', ').map((each) => each.replace(/(?: as \S+)?(?: [\d.]+%)?$/, '')),

@@ -250,3 +250,25 @@ test('headers that an annotation of a Rule changes', () => {
     },
   ]);
 });
+
+test('what a Rule says of passwords, addresses and the firewall is in force', () => {
+  const group = { services: [{ name: 'web', port: 80, weight: 1 }], session_affinity_policy: 'sip-hash' };
+  const config = {
+    auth: { basic: { realm: 'Shop', secret: 'shop/passwords' } },
+    modsecurity: { enable: true },
+  };
+  const rule = ruleObject('r', ['URL STARTS_WITH /'], { serviceGroup: group, config });
+  const passwords = { kind: 'Secret', namespace: 'shop', name: 'passwords' };
+  const intent = compiled({
+    ...clusterOf([alb2Object(), web, rule]),
+    users: [{ origin: passwords, users: { ann: '$apr1$abcdefgh$0123456789012345678901' } }],
+    service: [service('shop/web', ['http 80'])],
+    slice: [slice('shop/web', ['10.0.0.1'])],
+  }).intents.get('shop/lb~alb2~alb');
+  const action = Object.values(intent?.actions ?? {})[0];
+  expect(action?.hash).toEqual({ by: 'client' });
+  expect(intent?.policies[action?.policy ?? '']).toMatchObject({
+    basicAuth: { realm: 'Shop', users: 'shop/passwords' },
+    firewall: { mode: 'block' },
+  });
+});

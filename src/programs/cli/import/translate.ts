@@ -7,10 +7,13 @@ import type { KubeObject } from '#api/object.ts';
 import { readWishes } from '#model/address-wishes.ts';
 import { readBGPNeighbor } from '#model/bgpneighbor.ts';
 import { readALB } from '#model/gateway/alb.ts';
+import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readTrafficPolicy } from '#model/gateway/trafficpolicy.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
 import { readIPPool } from '#model/ippool.ts';
 import { originOf, type Problem } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
@@ -96,6 +99,9 @@ const readers: Readonly<Record<string, (object: KubeObject) => { readonly proble
   UDPRoute: readRoute,
   BackendTLSPolicy: readBackendTLSPolicy,
   ALB: readALB,
+  TrafficPolicy: readTrafficPolicy,
+  BackendPolicy: readBackendPolicy,
+  WAFPolicy: readWAFPolicy,
 };
 
 function objectsOf(document: unknown): KubeObject[] | undefined {
