@@ -152,7 +152,7 @@ export type GatewayRuleIntent = {
   readonly query?: readonly GatewayValueMatch[];
   /** Of rules with the same path the least in byte order wins. */
   readonly rank: string;
-  /** Key in `actions`. */
+  /** Key in `actions`; '': 404, and no rule of another host is asked. */
   readonly action: string;
 };
 

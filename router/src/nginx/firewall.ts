@@ -8,6 +8,8 @@ import { refuse } from './guard.ts';
 import { inspectRequest } from './modsecurity.ts';
 import { C, currentRequest, headerOf, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
+import { shapeOf } from './shape.ts';
+import { bodyIsRead, spoolUpTo } from './spool.ts';
 import { visitOf } from './visits.ts';
 
 const json = require('cjson.safe') as { readonly encode: (this: void, value: unknown) => string };
@@ -42,6 +44,8 @@ export function inspect(serving: Serving, firewall: GatewayFirewall): void {
     tell(serving, firewall, 413, [], 'body too large');
     refuse(serving, 'firewall', 413);
   }
+  // What comes together is bounded, as everything that lies on disk.
+  if (!spoolUpTo(visit, isKnown ? length : bodyLimit)) answer(pointer, 503);
   visit.serving = serving;
   ngx.exec('@firewall');
 }
@@ -56,6 +60,7 @@ export function inspectWithBody(): Serving {
   ngx.req.read_body();
   const text = ngx.req.get_body_data();
   const path = text === undefined ? ngx.req.get_body_file() : undefined;
+  bodyIsRead(shapeOf(serving.visit), path);
   // What the location lets in may be more than the policy does, which couldn't be seen before it was there.
   const most = serving.visit.mostBody;
   if (most > 0 && sizeOf(text, path) > most) refuse(serving, 'body', 413);

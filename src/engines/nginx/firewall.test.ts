@@ -115,6 +115,11 @@ describe('attacks', () => {
       },
     ],
     ['SQL in the body of a GET', '/', { method: 'GET', body: "q=1' OR 1=1-- ", headers: form }],
+    [
+      'one at the end of a body that lies on disk',
+      '/',
+      { body: `q=${'a'.repeat(100_000)}<script>alert(1)</script>`, headers: form },
+    ],
     ['an attribute in a query', '/?q=%22%20onmouseover%3Dalert(1)%20x%3D%22', {}],
     ['a picture in a form', '/', { body: 'q=<img src=x onerror=alert(1)>', headers: form }],
     ['a script in a cookie', '/', { headers: { Cookie: 'a=<script>alert(1)</script>' } }],

@@ -28,7 +28,6 @@ export function printLocations(): string {
     ...location('@firewall', [
       'internal;',
       'client_max_body_size 1m;',
-      'client_body_buffer_size 256k;',
       'rewrite_by_lua_block { netloom.serveInspected() }',
     ]),
     '# Answers that are compressed, or gathered before they are given: router/src/nginx/shape-answer.ts says which.',
