@@ -108,11 +108,6 @@ export function startSession(options: SessionOptions): GatewaySession {
       wake();
     },
   });
-  const setALB = (key: string, alb: ALBModel | undefined): void => {
-    wishes.setALB(key, alb);
-    instances.touch(albInstance(key));
-    ingressClasses.setALB(key, alb);
-  };
   const hasClass = (name: string) => inputs.object(`IngressClass/${name}`) !== undefined;
   const ingressClasses = createIngressClasses({ client, exists: hasClass, log });
   const kept = keepClasses({
