@@ -25,6 +25,13 @@ const mostRemembered = 4_096;
 const ofClient = { most: 20, interval: 6_000 };
 const ofAll = { most: 40, interval: 250 };
 
+/** So many may wait for the thread with passwords for one Secret: those for others get their turn. */
+const mostWaiting = 4;
+/** Seconds. */
+const longestWait = 30;
+type Queue = { waiting: number; readonly from: number };
+const queues: Record<string, Queue | undefined> = {};
+
 /** Until when (seconds since the epoch), by keyed hash. Apart, so that wrong ones don't push out the right ones. */
 type Memory = { until: Record<string, number | undefined>; count: number };
 const right: Memory = { until: {}, count: 0 };
@@ -70,10 +77,25 @@ function isKnown(serving: Serving, secretName: string, credentials: Credentials,
   const tokens = tokensFor(serving, secretName);
   const wait = takeFrom(tokens);
   if (wait > 0) refuseUntil(serving, 'password', wait);
-  const isRight = verify(serving, password, hash);
-  if (isRight) giveBack(tokens);
+  const queue = queueOf(secretName);
+  if (queue.waiting >= mostWaiting) refuseUntil(serving, 'password', 1_000);
+  queue.waiting += 1;
+  const isRight = verify(password, hash);
+  queue.waiting -= 1;
+  if (isRight !== false) giveBack(tokens);
+  if (isRight === undefined) refuseUntil(serving, 'password', 1_000);
   remember(isRight ? right : wrong, memory);
   return isRight;
+}
+
+function queueOf(secretName: string): Queue {
+  const now = ngx.now();
+  const known = queues[secretName];
+  // Whoever waited that long is gone, and never said so.
+  if (known !== undefined && known.from + longestWait > now) return known;
+  const made = { waiting: 0, from: now };
+  queues[secretName] = made;
+  return made;
 }
 
 function tokensFor(serving: Serving, secretName: string): TokenRequest[] {
@@ -89,7 +111,8 @@ function tokensFor(serving: Serving, secretName: string): TokenRequest[] {
   ];
 }
 
-function verify(serving: Serving, password: string, hash: string): boolean {
+/** `undefined`: there are more to verify than there is room for. */
+function verify(password: string, hash: string): boolean | undefined {
   const kind = hashKind(hash);
   if (kind === undefined) return false;
   if (kind === 'apr1')
@@ -99,8 +122,7 @@ function verify(serving: Serving, password: string, hash: string): boolean {
     );
   if (kind === 'sha1') return isSame(`{SHA}${ngx.encode_base64(ngx.sha1_bin(password))}`, hash);
   const [done, made] = ngx.run_worker_thread('passwords', 'passwords', 'hashed', password, hash);
-  // As many wait as there is room for.
-  if (!done || made === undefined) refuse(serving, 'password', 503);
+  if (!done || made === undefined) return undefined;
   // What can't be made is told as something that begins so; nobody's password hashes to it.
   return made.charCodeAt(0) !== 42 && isSame(made, hash);
 }

@@ -30,6 +30,9 @@ type Count = {
   dirty: boolean;
 };
 
+/** As many as there are reasons, written out: neither a loop nor a closure can be compiled into whoever calls it. */
+type NumberOfEach<T extends readonly string[]> = { -readonly [At in keyof T]: number };
+
 /** By key of the listener ('' without one), then by key of the action. */
 let byListener: Record<string, Record<string, Count>> = {};
 const dirty: Count[] = [];
@@ -132,7 +135,7 @@ function countOf(listener: RouterListener | undefined, action: RouterAction | un
     name: `${listenerKey}\t${bar === -1 ? actionKey : actionKey.slice(0, bar)}`,
     codes: [0, 0, 0, 0, 0],
     durations: [0, 0, 0, 0, 0, 0, 0],
-    refused: refusals.map(() => 0),
+    refused: [0, 0, 0, 0, 0, 0, 0, 0] satisfies NumberOfEach<typeof refusals>,
     seconds: 0,
     dirty: false,
   };

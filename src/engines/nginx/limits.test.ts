@@ -174,6 +174,9 @@ describe('rates', () => {
     expect(late.status).toBe(429);
     expect(Number(late.headers['retry-after'])).toBeGreaterThan(100);
     expect((await ask('/', from('127.0.0.2'))).status).toBe(200);
+    // Counters outlive a reload, whose workers serve beside those before.
+    await gateway.sh('kill -HUP $(cat /run/netloom-gateway/nginx.pid)');
+    expect(await statuses(10, '/')).toEqual(Array.from({ length: 10 }, () => 429));
   });
 
   it('come back with time', async () => {
