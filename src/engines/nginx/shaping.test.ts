@@ -129,7 +129,7 @@ describe('endpoints', () => {
         call.on('response', (headers) => done(headers['x-backend'])); call.resume();
       });
       (async () => {
-        const slow = [ask('/?wait=900'), ask('/?wait=900')];
+        const slow = [ask('/?wait=1500'), ask('/?wait=1500')];
         const quick = [];
         for (let at = 0; at < 8; at++) quick.push(await ask('/'));
         const busy = await Promise.all(slow);
@@ -150,7 +150,7 @@ describe('endpoints', () => {
       },
     );
     const out = await gateway.sh(
-      `for i in $(seq 8); do curl -s -o /dev/null -w '%{http_code} %header{x-backend}\\n' -H 'Host: any.test' 'http://127.0.0.1:10000/?wait=1000' & done; wait`,
+      `for i in $(seq 8); do curl -s -o /dev/null -w '%{http_code} %header{x-backend}\\n' -H 'Host: any.test' 'http://127.0.0.1:10000/?wait=2000' & done; wait`,
     );
     const said = out
       .trim()
@@ -161,6 +161,16 @@ describe('endpoints', () => {
     // What was held is free again, also after a retry.
     for (const path of ['/', '/r', '/r?id=once&fail=1&with=500', '/r', '/'])
       expect((await ask(path)).status).toBe(200);
+    // So is what a worker held that died.
+    const cut = [1, 2, 3, 4].map(() => ask('/?wait=60000&id=cut').catch(() => undefined));
+    await eventually(async () =>
+      expect((await logOf('cut', 'a')).length + (await logOf('cut', 'b', 9001)).length).toBe(4),
+    );
+    await gateway.sh('kill -9 $(cat /proc/$(cat /run/netloom-gateway/nginx.pid)/task/*/children)');
+    await Promise.all(cut);
+    await eventually(async () => {
+      for (let at = 0; at < 4; at++) expect((await ask('/')).status).toBe(200);
+    });
   });
 
   it('that fail are left out for a while, and the last never', async () => {
