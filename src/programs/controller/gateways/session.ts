@@ -75,11 +75,6 @@ export function startSession(options: SessionOptions): GatewaySession {
     isStale = true;
     rouse();
   };
-  const setALB = (key: string, model: ALBModel | undefined): void => {
-    wishes.setALB(key, model);
-    instances.touch(albInstance(key));
-    ingressClasses.setALB(key, model);
-  };
   /** Objects that were written to since statuses were last decided. */
   const touched = new Set<string>();
   const inputs = startInputs({
