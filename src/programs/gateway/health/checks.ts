@@ -1,7 +1,7 @@
 /** Health checks of backends' endpoints: who is asked when, what becomes of the answers, and what nginx is told instead. */
 import type { GatewayBackendIntent, GatewayChange } from '#intent/gateway.ts';
 import type { Log } from '#telemetry/log.ts';
-import type { Registry } from '#telemetry/metrics.ts';
+import type { Labels, Registry } from '#telemetry/metrics.ts';
 import { type Probed, probe } from './probe.ts';
 import { afterAnswer, presumed, usable, type Verdict } from './verdicts.ts';
 
@@ -106,7 +106,7 @@ export function createHealthChecks(options: HealthOptions): HealthChecks {
 
   const forget = (key: string): void => {
     for (const endpoint of checked.get(key)?.endpoints ?? []) drop(endpoint);
-    if (checked.delete(key)) observed.unhealthy.remove(labelsOf(key));
+    checked.delete(key);
   };
 
   const hold = (key: string, intent: GatewayBackendIntent, names: readonly string[]): void => {
@@ -147,11 +147,11 @@ export function createHealthChecks(options: HealthOptions): HealthChecks {
         .map(({ name, verdict }) => ({ backend: key, endpoint: name, reason: verdict.reason ?? '' })),
     );
 
+  let told: readonly UnhealthyEndpoint[] = [];
   options.metrics.onCollect(() => {
-    for (const [key, { endpoints }] of checked) {
-      const count = endpoints.filter(({ verdict }) => !verdict.healthy).length;
-      observed.unhealthy.set(count, labelsOf(key));
-    }
+    for (const one of told) observed.unhealthy.remove(labelsOf(one));
+    told = unhealthy();
+    for (const one of told) observed.unhealthy.set(1, labelsOf(one));
   });
 
   return {
@@ -189,10 +189,10 @@ function questionOf(intent: GatewayBackendIntent, { name, address }: CheckedEndp
   };
 }
 
-/** `NAMESPACE/NAME:PORT/…`. */
-function labelsOf(key: string): { readonly namespace: string; readonly service: string } {
-  const slash = key.indexOf('/');
-  return { namespace: key.slice(0, Math.max(0, slash)), service: key.slice(slash + 1) };
+/** Backends are `NAMESPACE/NAME:PORT/…`. */
+function labelsOf({ backend, endpoint }: UnhealthyEndpoint): Labels {
+  const slash = backend.indexOf('/');
+  return { namespace: backend.slice(0, Math.max(0, slash)), service: backend.slice(slash + 1), endpoint };
 }
 
 function observe(metrics: Registry) {
@@ -204,8 +204,8 @@ function observe(metrics: Registry) {
     }),
     unhealthy: metrics.gauge({
       name: 'netloom_gateway_unhealthy_endpoints',
-      help: 'Endpoints that do not answer their health checks as they should, by Service and port.',
-      labels: ['namespace', 'service'],
+      help: '1: an endpoint that does not answer its health checks as it should; others are not here.',
+      labels: ['namespace', 'service', 'endpoint'],
     }),
   };
 }

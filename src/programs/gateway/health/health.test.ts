@@ -134,7 +134,9 @@ describe('what nginx is told', () => {
     bad.add(three[1]!);
     await eventually(async () => expect(used()).toEqual([three[0], three[2]]));
     expect(checks.unhealthy()).toEqual([{ backend: 'x/web:80', endpoint: three[1], reason: 'down' }]);
-    expect(metrics.text()).toContain('netloom_gateway_unhealthy_endpoints{namespace="x",service="web:80"} 1');
+    expect(metrics.text()).toContain(
+      'netloom_gateway_unhealthy_endpoints{namespace="x",service="web:80",endpoint="10.0.0.2:80"} 1',
+    );
     // A change of the controller's brings it back no more than it is well.
     const four = [...three, '10.0.0.4:80'];
     const change = checks.take(delta(2, { backends: { 'x/web:80': checkedBackend(four) } }), () => undefined);
