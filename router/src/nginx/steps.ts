@@ -248,7 +248,10 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
   // Escapes in small letters are the same to everybody.
   const same = path === serving.path && serving.written.toUpperCase() === path.toUpperCase();
   if (h2c && !same) {
-    if (!setPath(path)) answer(serving.pointer, 400);
+    const mark = path.indexOf('?');
+    if (!setPath(mark === -1 ? path : path.slice(0, mark))) answer(serving.pointer, 400);
+    const own = path.slice(mark + 1);
+    if (mark !== -1) ngx.req.set_uri_args(safeText(query === undefined ? own : `${own}&${query}`));
   }
 }
 
