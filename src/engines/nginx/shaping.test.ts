@@ -215,7 +215,7 @@ describe('pages for errors', () => {
   const text = { contentType: 'text/html; charset=utf-8', text: '<p>sorry</p>' };
   const errors = [
     { codes: [404, 502], body: text },
-    { codes: [500, 503, 418, 401], backend: 'b' },
+    { codes: [500, 503, 504, 418, 401], backend: 'b' },
   ];
   const routes = {
     '/': { to: 'a', policy: 'p' },
@@ -224,6 +224,7 @@ describe('pages for errors', () => {
     '/empty': { policy: 'p' },
     '/retry': { to: 'a', policy: 'p', retry: { codes: [503], attempts: 1 } },
     '/timed': { to: 'a', policy: 'p', timeouts: { request: 5_000 } },
+    '/late': { to: 'a', policy: 'p', timeouts: { request: 300 } },
     '/h2cpage': { to: 'a', policy: 'h2c' },
     '/nopage': { to: 'a', policy: 'dead' },
     '/text': { to: 'a', policy: 'text' },
@@ -286,6 +287,9 @@ describe('pages for errors', () => {
     const own = await ask('/empty/x');
     expect(own.status).toBe(500);
     expect(JSON.parse(own.body).headers).toMatchObject({ 'x-code': '500', 'x-original-uri': '/empty/x' });
+    const late = await ask('/late?wait=5000');
+    expect(late.status).toBe(504);
+    expect(JSON.parse(late.body).headers).toMatchObject({ 'x-code': '504' });
     const challenged = await ask('/?status=401&answer=WWW-Authenticate:Basic');
     expect(challenged).toMatchObject({ status: 401 });
     expect(challenged.headers['www-authenticate']).toBe('Basic');
