@@ -2,6 +2,7 @@
 import type { Bench } from '#programs/cli/bench/row.ts';
 import { cni } from './cni.ts';
 import { gateway } from './gateway.ts';
+import { gatewayPolicies } from './gateway-policies.ts';
 import { ipam } from './ipam.ts';
 import { lab } from './lab.ts';
 import { loadBalancer } from './lb.ts';
@@ -10,6 +11,7 @@ import { path } from './path.ts';
 import { policy } from './policy.ts';
 import { policyCompute } from './policy-compute.ts';
 import { serviceChanges } from './services.ts';
+import { waf } from './waf.ts';
 
 export const benches: readonly Bench[] = [
   cni,
@@ -20,6 +22,8 @@ export const benches: readonly Bench[] = [
   ipam,
   loadBalancer,
   gateway,
+  gatewayPolicies,
+  waf,
   memory,
   lab,
 ];

@@ -95,7 +95,10 @@ function wrkScript(requests: readonly RoutedRequest[]): string {
 local requests, at, failed = {}, 0, 0
 function init()
 ${requests
-  .map(({ host, path }) => `  requests[#requests + 1] = wrk.format("GET", "${path}", { Host = "${host}" })`)
+  .map(({ host, path, headers = {} }) => {
+    const own = Object.entries({ Host: host, ...headers }).map(([name, value]) => `["${name}"] = "${value}"`);
+    return `  requests[#requests + 1] = wrk.format("GET", "${path}", { ${own.join(', ')} })`;
+  })
   .join('\n')}
 end
 function request()

@@ -1,7 +1,12 @@
 /** Routes of a gateway and the requests for them, as many as asked for: ten paths a host, prefixes of two segments. */
 import type { GatewayChange, GatewayIntent } from '#intent/gateway.ts';
 
-export type RoutedRequest = { readonly host: string; readonly path: string };
+export type RoutedRequest = {
+  readonly host: string;
+  readonly path: string;
+  /** Besides Host; of HTTP/1.1 only. */
+  readonly headers?: Readonly<Record<string, string>>;
+};
 
 const pathsEach = 10;
 const listener = 'gateway/bench/bench/http';

@@ -10,6 +10,7 @@ export * from './clients.ts';
 export * from './compression.ts';
 export * from './cookies.ts';
 export * from './cors.ts';
+export * from './firewall.ts';
 export * from './match.ts';
 export * from './names.ts';
 export * from './pages.ts';

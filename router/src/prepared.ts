@@ -190,6 +190,7 @@ function isPlain(intent: GatewayActionIntent): boolean {
   if (intent.filters !== undefined || intent.redirect !== undefined || intent.cors !== undefined)
     return false;
   if (intent.mirrors !== undefined && intent.mirrors.length > 0) return false;
+  if (intent.policy !== undefined) return false;
   if (intent.externalAuth !== undefined || intent.persistence !== undefined) return false;
   if (intent.policy !== undefined || intent.canaries !== undefined || intent.hash !== undefined) return false;
   for (let at = 0; at < intent.backends.length; at++) {

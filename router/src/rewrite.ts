@@ -67,7 +67,8 @@ export function redirectLocation(
       : rewrittenPath(redirect.path, request.path, rule, request.path, capturesOf);
   const authority = port === usual ? host : `${host}:${port}`;
   const mark = path.indexOf('?') === -1 ? '?' : '&';
-  const query = request.query === undefined || request.query === '' ? '' : `${mark}${request.query}`;
+  const kept = redirect.withoutQuery === true ? undefined : request.query;
+  const query = kept === undefined || kept === '' ? '' : `${mark}${kept}`;
   return `${scheme}://${authority}${path}${query}`;
 }
 

@@ -2,6 +2,7 @@
  * What a gateway holds, indexed so that a request is decided without looking at more than its own host and path. Change by change: each
  * costs what it touches, and the result is that of a table built from all at once.
  */
+
 import type {
   GatewayCertificateIntent,
   GatewayChange,
@@ -56,6 +57,7 @@ export type RouterTable = {
   users: Dictionary<GatewayUsersIntent>;
   /** By namespace. */
   tenants: Dictionary<RouterTenant>;
+  firewallRules: Dictionary<{ readonly rules: string }>;
 };
 
 export type RouterListener = {
@@ -83,6 +85,7 @@ export function createTable(): RouterTable {
     policies: createDictionary<RouterPolicy>(),
     users: createDictionary<GatewayUsersIntent>(),
     tenants: createDictionary<RouterTenant>(),
+    firewallRules: createDictionary<{ readonly rules: string }>(),
   };
 }
 
@@ -135,6 +138,8 @@ export function applyChange(table: RouterTable, change: GatewayChange): boolean 
   store(table.authorities, put.authorities);
   drop(table.identities, remove.identities);
   store(table.identities, put.identities);
+  drop(table.firewallRules, remove.firewallRules);
+  store(table.firewallRules, put.firewallRules);
   return true;
 }
 
@@ -152,6 +157,7 @@ function clear(table: RouterTable): void {
   table.authorities = empty.authorities;
   table.identities = empty.identities;
   table.policies = empty.policies;
+  table.firewallRules = empty.firewallRules;
   table.users = empty.users;
   table.tenants = empty.tenants;
 }

@@ -2,6 +2,7 @@
  * The router's functions by name, answering in text: the same questions (`vectors/`, random ones in tests) are put to it in Node and in LuaJIT.
  * No question needs PCRE: a pattern here is a literal, or a literal's beginning and `.*`.
  */
+
 import type {
   GatewayBackendIntent,
   GatewayChange,
@@ -28,6 +29,7 @@ import {
 import { routerRule } from './rules.ts';
 import type { RouterTable } from './table.ts';
 import { chosen, hashed, sessions, tableOf, tokens, turns } from './vectors-backends.ts';
+import { directives, type FirewallQuestions, finding } from './vectors-firewall.ts';
 import { addressesIn, clientText, passages, waits } from './vectors-limits.ts';
 import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
@@ -42,88 +44,92 @@ export type VectorRequest = {
   readonly client?: string;
 };
 
-export type Questions = ShapingQuestions & {
-  readonly normalisePath: string;
-  readonly normaliseHost: string;
-  readonly target: string;
-  readonly queryValue: { readonly query: string; readonly name: string };
-  /** One answer a request: the rule's key, `404` without one, `no listener`. */
-  readonly match: { readonly changes: readonly GatewayChange[]; readonly requests: readonly VectorRequest[] };
-  readonly stream: {
-    readonly changes: readonly GatewayChange[];
-    readonly asked: readonly { readonly port: string; readonly host: string }[];
-  };
-  readonly certificate: {
-    readonly changes: readonly GatewayChange[];
-    readonly asked: readonly { readonly port: string; readonly host: string }[];
-  };
-  /** Backends of one action, by dice. */
-  readonly choose: {
-    readonly changes: readonly GatewayChange[];
-    readonly action: string;
-    readonly dice: readonly number[];
-  };
-  /** Endpoints in turn, the first by dice. */
-  readonly turns: { readonly backend: GatewayBackendIntent; readonly dice: number; readonly count: number };
-  readonly hashed: { readonly backend: GatewayBackendIntent; readonly values: readonly string[] };
-  readonly token: { readonly key: string; readonly backend: GatewayBackendIntent };
-  readonly session: {
-    readonly changes: readonly GatewayChange[];
-    readonly action: string;
-    readonly tokens: readonly string[];
-  };
-  /** What of a session's text is its token at a time. */
-  readonly ending: { readonly token: string; readonly until: number };
-  readonly live: { readonly text: string; readonly now: number };
-  readonly rewrite: {
-    readonly change: GatewayPathChange;
-    readonly prefix: string;
-    readonly path: string;
-    /** What the groups of the rule's pattern matched; absent: the rule has a prefix. */
-    readonly captures?: readonly string[];
-  };
-  /** Whether each is in the list; `-`: it is no address. */
-  readonly addresses: { readonly list: readonly string[]; readonly asked: readonly string[] };
-  readonly client: { readonly peer: string; readonly said?: string; readonly trusted: readonly string[] };
-  /** Milliseconds to wait, one answer a request; of a table with two sets. */
-  readonly rates: {
-    readonly asked: readonly {
-      readonly at: number;
-      readonly key: number;
-      readonly counter?: number;
+export type Questions = FirewallQuestions &
+  ShapingQuestions & {
+    readonly normalisePath: string;
+    readonly normaliseHost: string;
+    readonly target: string;
+    readonly queryValue: { readonly query: string; readonly name: string };
+    /** One answer a request: the rule's key, `404` without one, `no listener`. */
+    readonly match: {
+      readonly changes: readonly GatewayChange[];
+      readonly requests: readonly VectorRequest[];
+    };
+    readonly stream: {
+      readonly changes: readonly GatewayChange[];
+      readonly asked: readonly { readonly port: string; readonly host: string }[];
+    };
+    readonly certificate: {
+      readonly changes: readonly GatewayChange[];
+      readonly asked: readonly { readonly port: string; readonly host: string }[];
+    };
+    /** Backends of one action, by dice. */
+    readonly choose: {
+      readonly changes: readonly GatewayChange[];
+      readonly action: string;
+      readonly dice: readonly number[];
+    };
+    /** Endpoints in turn, the first by dice. */
+    readonly turns: { readonly backend: GatewayBackendIntent; readonly dice: number; readonly count: number };
+    readonly hashed: { readonly backend: GatewayBackendIntent; readonly values: readonly string[] };
+    readonly token: { readonly key: string; readonly backend: GatewayBackendIntent };
+    readonly session: {
+      readonly changes: readonly GatewayChange[];
+      readonly action: string;
+      readonly tokens: readonly string[];
+    };
+    /** What of a session's text is its token at a time. */
+    readonly ending: { readonly token: string; readonly until: number };
+    readonly live: { readonly text: string; readonly now: number };
+    readonly rewrite: {
+      readonly change: GatewayPathChange;
+      readonly prefix: string;
+      readonly path: string;
+      /** What the groups of the rule's pattern matched; absent: the rule has a prefix. */
+      readonly captures?: readonly string[];
+    };
+    /** Whether each is in the list; `-`: it is no address. */
+    readonly addresses: { readonly list: readonly string[]; readonly asked: readonly string[] };
+    readonly client: { readonly peer: string; readonly said?: string; readonly trusted: readonly string[] };
+    /** Milliseconds to wait, one answer a request; of a table with two sets. */
+    readonly rates: {
+      readonly asked: readonly {
+        readonly at: number;
+        readonly key: number;
+        readonly counter?: number;
+        readonly most: number;
+        readonly interval: number;
+      }[];
+    };
+    /** Places (`-1`, `-2`: none), or what is left of them; steps are `in KEY`, `out KEY`, and `gone` of worker 1. */
+    readonly turnstiles: {
       readonly most: number;
-      readonly interval: number;
-    }[];
+      readonly steps: readonly {
+        readonly step: 'in' | 'out' | 'gone';
+        readonly key: number;
+        readonly worker: number;
+      }[];
+    };
+    readonly hashKind: string;
+    readonly redirect: {
+      readonly redirect: GatewayRedirect;
+      readonly prefix: string;
+      readonly request: RedirectedRequest;
+    };
+    readonly headers: { readonly change: GatewayHeaderChange };
+    readonly cors: { readonly cors: GatewayCORS; readonly origin: string };
+    readonly preflight: {
+      readonly cors: GatewayCORS;
+      readonly origin: string;
+      readonly method?: string;
+      readonly headers?: string;
+    };
+    readonly isPreflight: { readonly method: string; readonly origin?: string; readonly asked?: string };
+    readonly retries: { readonly codes: readonly number[]; readonly code: number };
+    readonly grpcStatus: number;
+    readonly isGRPC: string;
+    readonly mirrored: { readonly share: number; readonly dice: number };
   };
-  /** Places (`-1`, `-2`: none), or what is left of them; steps are `in KEY`, `out KEY`, and `gone` of worker 1. */
-  readonly turnstiles: {
-    readonly most: number;
-    readonly steps: readonly {
-      readonly step: 'in' | 'out' | 'gone';
-      readonly key: number;
-      readonly worker: number;
-    }[];
-  };
-  readonly hashKind: string;
-  readonly redirect: {
-    readonly redirect: GatewayRedirect;
-    readonly prefix: string;
-    readonly request: RedirectedRequest;
-  };
-  readonly headers: { readonly change: GatewayHeaderChange };
-  readonly cors: { readonly cors: GatewayCORS; readonly origin: string };
-  readonly preflight: {
-    readonly cors: GatewayCORS;
-    readonly origin: string;
-    readonly method?: string;
-    readonly headers?: string;
-  };
-  readonly isPreflight: { readonly method: string; readonly origin?: string; readonly asked?: string };
-  readonly retries: { readonly codes: readonly number[]; readonly code: number };
-  readonly grpcStatus: number;
-  readonly isGRPC: string;
-  readonly mirrored: { readonly share: number; readonly dice: number };
-};
 
 export type Question = {
   readonly [K in keyof Questions]: { readonly call: K; readonly input: Questions[K] };
@@ -178,6 +184,8 @@ export function answer(question: Question): string {
     return `${retries} ${retryCodes(retries).join(',')} ${isRetried(retries, question.input.code)}`;
   }
   if (call === 'grpcStatus') return `${grpcStatus(question.input)}`;
+  if (call === 'firewall') return directives(question.input);
+  if (call === 'finding') return finding(question.input);
   if (call === 'isGRPC') return `${isGRPC(question.input)}`;
   if (call === 'mirrored') return `${isMirrored(question.input.share, question.input.dice)}`;
   return answerShaping(question);

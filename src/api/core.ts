@@ -21,6 +21,22 @@ export const endpointSliceType: ResourceType = {
   plural: 'endpointslices',
   namespaced: true,
 };
+export const ingressType: ResourceType = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'Ingress',
+  plural: 'ingresses',
+  namespaced: true,
+};
+
+export const ingressClassType: ResourceType = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'IngressClass',
+  plural: 'ingressclasses',
+  namespaced: false,
+};
+
 export const statefulSetType: ResourceType = {
   group: 'apps',
   version: 'v1',

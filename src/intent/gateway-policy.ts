@@ -100,11 +100,11 @@ export type GatewayFirewall = {
   readonly mode: 'detect' | 'block';
   /** 1 to 4. */
   readonly paranoia: number;
-  /** Anomaly score from which on a request is blocked, and an answer. */
-  readonly thresholds: { readonly request: number; readonly answer: number };
+  /** Anomaly score from which on a request is blocked. Answers are not looked at. */
+  readonly threshold: number;
   /** What of the rules isn't asked. */
   readonly exclusions: readonly {
-    /** Ids or ranges (`942100`, `942000-942999`), and tags. */
+    /** Ids or ranges (`942100`, `942000-942999`), and tags. Neither: all rules of the Core Rule Set, and then there is a target. */
     readonly rules?: readonly string[];
     readonly tags?: readonly string[];
     /** Only this is left out of the rules, for example `ARGS:comment`. Absent: the rules are. */

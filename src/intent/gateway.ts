@@ -167,6 +167,8 @@ export type GatewayActionIntent = {
     /** Of a million. */
     readonly share: number;
   }[];
+  /** Instead of all else: every request gets this. */
+  readonly refused?: 503;
   /** Empty without `redirect`: 500. */
   readonly backends: readonly GatewayWeightedBackend[];
   /** Milliseconds; 0: never. `request` is from the first byte to the whole answer, `backend` of one try. */
@@ -231,6 +233,8 @@ export type GatewayRedirect = {
   /** Absent: the request's. */
   readonly path?: GatewayPathChange;
   readonly statusCode: number;
+  /** The request's query isn't taken over. */
+  readonly withoutQuery?: true;
 };
 
 export type GatewayCORS = {
@@ -253,6 +257,15 @@ export type GatewayExternalAuth = {
   readonly allowedResponseHeaders: readonly string[];
   /** Bytes; absent: the body stays here. */
   readonly forwardBody?: number;
+  /**
+   * Of an Ingress, as ingress-nginx asks: `path` is all of the target, with the request's own in X-Original-URL and X-Original-Method; any 2xx lets
+   * it pass, 401 becomes a redirect to `signIn`, 403 stays, and all else is 500.
+   */
+  readonly asIngress?: {
+    /** Absent: the request's. */
+    readonly method?: string;
+    readonly signIn?: { readonly url: string; readonly parameter: string };
+  };
 };
 
 export type GatewayStreamIntent = {
@@ -293,10 +306,12 @@ export type GatewayCertificateIntent = {
 };
 
 export type GatewayIdentityIntent = {
-  /** The BackendTLSPolicy. */
+  /** The BackendTLSPolicy, or the Ingress. */
   readonly origin: Origin;
-  /** Server name that is asked for; its certificate must be for it, unless `subjectAltNames` says otherwise. */
+  /** Server name that is asked for; its certificate must be for it, unless `subjectAltNames` says otherwise. '' (only with `anybody`): none is. */
   readonly hostname: string;
+  /** Whoever answers is taken: an Ingress asks for it, which is what ingress-nginx does. */
+  readonly anybody?: true;
   /** PEM; absent: those of the system. */
   readonly authorities?: string;
   /** One of them must be in the certificate. */

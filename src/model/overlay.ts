@@ -35,6 +35,7 @@ const clusterWide: readonly string[] = [
   'BaselineAdminNetworkPolicy',
   'ClusterNetworkPolicy',
   'GatewayClass',
+  'IngressClass',
 ];
 
 /**

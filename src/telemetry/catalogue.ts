@@ -49,6 +49,10 @@ export const catalogue = {
     'A Service of type LoadBalancer has no address, or not all that it asks for.',
     'See the message; it gets the first one that comes free, without being touched.',
   ),
+  AnnotationRefused: doubtful(
+    'An annotation of an Ingress is not in effect; all else of it is served.',
+    'Use what the message says, or remove it; docs/ingress.md lists them all.',
+  ),
   BlockOutside: unmet(
     'Nodes hold blocks that are not part of their Subnet.',
     'Add their prefix to spec.cidrs again, or delete the pods that have addresses there.',
@@ -187,6 +191,10 @@ export const catalogue = {
     "A gateway's pods can't hold all that its routes say.",
     'See the message: what is named there is not served; the rest is.',
   ),
+  NotServed: unmet(
+    'An Ingress, or a part of it, is served by nobody.',
+    'See the message: its class, the tenants of the ALB, or who holds the hostname.',
+  ),
   NotSupported: refused('A field asks for what this version does not do.', 'Remove the field.'),
   OutsideSubnet: unmet(
     'A block is not part of its Subnet.',
@@ -208,6 +216,10 @@ export const catalogue = {
   PreferenceConflict: refused(
     'Two BGPAdvertisements say different local preferences of one prefix to the same routers.',
     'Give both one localPref, or other peers, nodes, pools or lengths; the older one stays.',
+  ),
+  ProtectionMissing: unmet(
+    'An annotation of an Ingress that keeps somebody out can not be honoured: all that the Ingress is for gets 503.',
+    'Use what the message says, or remove it; docs/ingress.md lists them all.',
   ),
   ReferenceNotFound: unmet(
     'An object that another one names is not there.',

@@ -117,7 +117,7 @@ export function unlike(
   if (found === undefined) return says.join() === 'nothing' ? [] : [`nothing is said of ${object}`];
   const texts = found.conditions.map(({ type, status: is, reason }) => `${type} ${is} ${reason}`);
   const rest = Object.entries(found.rest).map(([name, value]) => `${name} ${value}`);
-  const said = [...texts, ...rest];
+  const said = [...texts, ...rest, ...(found.lines ?? [])];
   return says
     .filter((wish) => !said.some((each) => each === wish || each.startsWith(`${wish} `)))
     .map((wish) => `not "${wish}", but: ${said.join(', ')}`);
@@ -126,9 +126,19 @@ export function unlike(
 type Part = {
   readonly conditions: readonly GatewayCondition[];
   readonly rest: Readonly<Record<string, string | number>>;
+  readonly lines?: readonly string[];
 };
 
 function partOf(status: GatewayStatus, part: StatusWish['part']): Part | undefined {
+  if (part === undefined && status.kind === 'Ingress') {
+    const { instances, problems } = status;
+    const lines = [
+      instances.length === 0 ? 'served by nobody' : `served by ${instances.join(', ')}`,
+      ...(problems.length === 0 ? ['without problems'] : []),
+      ...problems.map(({ code, field, message }) => `${code} ${field} ${message}`),
+    ];
+    return { conditions: [], rest: {}, lines };
+  }
   if (part === undefined) {
     return 'conditions' in status
       ? {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { kinds } from '#api/kinds.ts';
 import { referencePage } from '#api/reference.ts';
 import { featuresPage } from '#compile/gateway/features-page.ts';
+import { ingressPage } from '#compile/ingress/annotations-page.ts';
 import * as registry from '#system/registry.ts';
 import { registryPage } from '#system/registry-page.ts';
 import { root } from './sources.ts';
@@ -18,4 +19,8 @@ test('docs/registry.md', async () => {
 
 test('docs/gateway-api.md', async () => {
   await expect(featuresPage()).toMatchFileSnapshot(join(root, 'docs/gateway-api.md'));
+});
+
+test('docs/ingress.md', async () => {
+  await expect(ingressPage()).toMatchFileSnapshot(join(root, 'docs/ingress.md'));
 });

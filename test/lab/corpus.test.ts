@@ -4,6 +4,7 @@ import { routerPeers } from '#lab/router.ts';
 import { type Case, hasPackets } from '../corpus/case.ts';
 import { readCases } from '../corpus/files.ts';
 import { type CaseCluster, startCaseCluster } from './case-cluster.ts';
+import { type Results, runQueue } from './case-queue.ts';
 import { runCase } from './case-run.ts';
 
 /** More would wait for the two processors, and take answers that are late for packets that are dropped. */
@@ -12,9 +13,8 @@ const atOnce = Number(process.env.NETLOOM_CASES ?? 8);
 const only = process.env.NETLOOM_CASE ?? '';
 
 const cases = readCases().filter((each) => hasPackets(each) && each.name.startsWith(only));
-const results = new Map(cases.map((each) => [each.name, Promise.withResolvers<readonly string[]>()]));
-
 let cluster: CaseCluster;
+let results: Results;
 
 beforeAll(async () => {
   cluster = await startCaseCluster('corpus', { nodes: 3, bgpRouter: true });
@@ -22,7 +22,9 @@ beforeAll(async () => {
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'metallb-system' } },
     ...routerPeers('dual'),
   );
-  void runAll(cluster);
+  results = runQueue(cases, atOnce, (given, place) =>
+    alone(given, () => runCase(cluster, given, `c${place}`)),
+  );
 }, 240_000);
 
 afterAll(() => cluster?.down(), 60_000);
@@ -30,23 +32,10 @@ afterAll(() => cluster?.down(), 60_000);
 test.each(cases.map((each) => [each.name, each.title] as const))(
   '%s: %s',
   async (name) => {
-    expect(await results.get(name)?.promise).toEqual([]);
+    expect(await results.get(name)).toEqual([]);
   },
   600_000,
 );
-
-async function runAll(shared: CaseCluster): Promise<void> {
-  const queue = [...cases.entries()];
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [index, given] = next;
-      const result = results.get(given.name);
-      await alone(given, () => runCase(shared, given, `c${index}`)).then(result?.resolve, result?.reject);
-    }
-  };
-  for (const { promise } of results.values()) promise.catch(() => {});
-  await Promise.all(Array.from({ length: atOnce }, worker));
-}
 
 /** A cluster has one BaselineAdminNetworkPolicy, and any Service may take of any IPAddressPool: cases that have one wait for each other. */
 const shared = ['BaselineAdminNetworkPolicy', 'IPAddressPool'];

@@ -58,6 +58,9 @@ export function statusIn(object: KubeObject, back: (namespace: string) => string
         ...(attachedListenerSets !== undefined && { attachedListenerSets }),
       };
     case 'BackendTLSPolicy':
+    case 'TrafficPolicy':
+    case 'BackendPolicy':
+    case 'WAFPolicy':
       return {
         kind,
         key,

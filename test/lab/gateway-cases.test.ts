@@ -6,6 +6,7 @@ import { inNode } from '#lab/paths.ts';
 import { createAuthority, scratch } from '#programs/gateway/testing.ts';
 import { readCases } from '../corpus/files.ts';
 import { resourceType } from './case-cluster.ts';
+import { type Results, runQueue } from './case-queue.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { type GatewayCaseRun, runGatewayCase, runsInCluster } from './gateway-case.ts';
 
@@ -17,9 +18,9 @@ const firstPort = 20_000;
 const portCount = 300;
 
 const cases = readCases().filter((each) => runsInCluster(each) && each.name.startsWith(only));
-const results = new Map(cases.map((each) => [each.name, Promise.withResolvers<readonly string[]>()]));
 const { directory, remove } = scratch();
 let cluster: Cluster;
+let results: Results;
 
 beforeAll(async () => {
   cluster = await startCluster('gateway-cases', { nodes: 2 });
@@ -38,7 +39,8 @@ beforeAll(async () => {
   const [address = ''] = await cluster.lab.addressesOf('outside');
   let next = firstPort;
   const backends = { address, authority, nextPort: () => next++ };
-  void runAll({ cluster, type: resourceType, backends });
+  const run: GatewayCaseRun = { cluster, type: resourceType, backends };
+  results = runQueue(cases, atOnce, (given, place) => runGatewayCase(run, given, `g${place}`));
 }, 240_000);
 
 afterAll(async () => {
@@ -49,7 +51,7 @@ afterAll(async () => {
 test.each(cases.map((each) => [each.name, each.title] as const))(
   '%s: %s',
   async (name) => {
-    expect(await results.get(name)?.promise).toEqual([]);
+    expect(await results.get(name)).toEqual([]);
   },
   600_000,
 );
@@ -76,17 +78,4 @@ async function startBackends(): Promise<string> {
   }
   await eventually(() => expect(said).toContain('ready'));
   return authority.certificate;
-}
-
-async function runAll(run: GatewayCaseRun): Promise<void> {
-  const queue = [...cases.entries()];
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [index, given] = next;
-      const result = results.get(given.name);
-      await runGatewayCase(run, given, `g${index}`).then(result?.resolve, result?.reject);
-    }
-  };
-  for (const { promise } of results.values()) promise.catch(() => {});
-  await Promise.all(Array.from({ length: atOnce }, worker));
 }

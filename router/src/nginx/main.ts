@@ -19,6 +19,7 @@ import { serve, serveLast } from './serve.ts';
 import { enterWorker, shareCells } from './shared-cells.ts';
 import { takeOverSpool } from './spool.ts';
 import { readSpooled } from './spooled.ts';
+import { serveInspected } from './steps.ts';
 import { shareVersion } from './store.ts';
 import { certify, greet } from './tls.ts';
 import { millisecondsLeft, visitOf } from './visits.ts';
@@ -88,6 +89,7 @@ export {
   sayStatus,
   serve,
   serveAside,
+  serveInspected,
   serveLast,
   takeChange,
   tellCounts,

@@ -122,7 +122,8 @@ function sendOn(pointer: FFIPointer, table: RouterTable, action: RouterAction, v
   const choice = chooseBackend(action, action.backends.length > 1 ? math.random() : 0);
   const key = choice === undefined ? undefined : choice.backend;
   const backend = key === undefined ? undefined : table.backends[key];
-  if (backend === undefined) answer(pointer, 500);
+  if (backend === undefined)
+    answer(pointer, action.intent.refused === undefined ? 500 : action.intent.refused);
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.backend = backend;
   visit.moreTries = backend.endpoints.length > 1 ? 1 : 0;

@@ -54,6 +54,11 @@ export function spoolBody(pointer: FFIPointer, visit: Visit, tenant: string): nu
   return reserve(ownedBy(visit, tenant), mostUnsaid) ? unsaid : 503;
 }
 
+/** Room for a body that is read for its own sake, of so many bytes at the most; `bodyIsRead` says what became of it. False: there is none. */
+export function spoolUpTo(visit: Visit, bytes: number): boolean {
+  return bytes <= inMemory || reserve(shapeOf(visit), bytes);
+}
+
 /** It was read, and is in this file; undefined: in nginx's memory. */
 export function bodyIsRead(shape: Shape, path: string | undefined): void {
   shrink(shape, path === undefined ? 0 : sizeOf(path));

@@ -29,6 +29,7 @@ import {
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
 import { askPassword } from './basic-auth.ts';
+import { firewallOf, inspect, inspectWithBody } from './firewall.ts';
 import { guard } from './guard.ts';
 import { setPath } from './h2c-path.ts';
 import { hashedText } from './hashed.ts';
@@ -53,11 +54,27 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 
 /** Does not return: it ends in an answer or in another location. */
 export function serveInSteps(serving: Serving): void {
+  const { cors, refused, policy } = serving.action.intent;
+  if (refused !== undefined) answer(serving.pointer, refused);
+  const shape = beginShape(serving);
+  if (policy !== undefined || serving.action.tenant !== undefined) guard(serving);
+  const headers = cors === undefined ? [] : crossOrigin(serving, cors);
+  const firewall = policy === undefined ? undefined : firewallOf(serving);
+  if (firewall !== undefined) inspect(serving, firewall);
+  goOn(serving, headers, shape);
+}
+
+/** rewrite_by_lua of the location where bodies are read for the firewall. */
+export function serveInspected(): void {
+  const serving = inspectWithBody();
+  const { cors } = serving.action.intent;
+  goOn(serving, cors === undefined ? [] : crossOrigin(serving, cors), serving.visit.shape);
+}
+
+function goOn(serving: Serving, ofCORS: readonly CORSHeader[], shape: Shape | undefined): void {
   const { pointer, table, action, visit } = serving;
   const intent = action.intent;
-  const shape = beginShape(serving);
-  if (intent.policy !== undefined || action.tenant !== undefined) guard(serving);
-  let headers = intent.cors === undefined ? [] : crossOrigin(serving, intent.cors);
+  let headers = ofCORS;
   if (intent.policy !== undefined) askPassword(serving, intent.policy);
   if (intent.redirect !== undefined) redirect(serving, intent.redirect, headers);
   if (intent.externalAuth !== undefined) authorize(serving, intent.externalAuth);

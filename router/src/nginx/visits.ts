@@ -6,6 +6,7 @@ import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
 import type { ConfigurationCopy } from './body-limit.ts';
 import { letGo } from './places.ts';
+import type { Serving } from './serving.ts';
 import type { Shape } from './shape.ts';
 
 export type Visit = {
@@ -36,6 +37,8 @@ export type Visit = {
   judge: RouterBackend | undefined;
   /** What that says of the answer. */
   judged: readonly JudgedHeader[] | undefined;
+  /** While its body is read. */
+  serving: Serving | undefined;
   /** Requests that nginx makes on its behalf, by their numbers. */
   children: number[] | undefined;
   /** Who asks, once somebody wants to know. */
@@ -86,6 +89,7 @@ export function beginVisit(key: number): Visit {
           next: undefined,
           judge: undefined,
           judged: undefined,
+          serving: undefined,
           children: undefined,
           client: undefined,
           inside: undefined,
@@ -148,6 +152,7 @@ export function endVisit(key: number, visit: Visit): void {
   visit.next = undefined;
   visit.judge = undefined;
   visit.judged = undefined;
+  visit.serving = undefined;
   visit.client = undefined;
   visit.refusal = 0;
   visit.mostBody = 0;

@@ -21,6 +21,7 @@ const domains = [
   'authorities',
   'identities',
   'policies',
+  'firewallRules',
   'users',
   'tenants',
 ];

@@ -46,7 +46,7 @@ export const oneBackendSchema = (description: string) =>
     properties: backendSchemas,
   }) as const;
 
-const mirror = {
+export const mirrorSchema = {
   type: 'object',
   description: 'Copies of requests, whose answers nobody sees. Missing percent and fraction: of all.',
   required: ['backendRef'],
@@ -87,7 +87,7 @@ const mirror = {
 export const sharedFilters = {
   requestHeaderModifier: modifier('Changes headers on the way to the backend.'),
   responseHeaderModifier: modifier('Changes headers on the way back.'),
-  requestMirror: mirror,
+  requestMirror: mirrorSchema,
   extensionRef: localReferenceSchema(
     'A filter of somebody else. Netloom knows none: the rule answers with 500.',
   ),

@@ -84,7 +84,7 @@ const alone = {
 } as const;
 const headerName = { minLength: 1, maxLength: 256, pattern: headerNamePattern } as const;
 
-const cors = {
+export const corsSchema = {
   type: 'object',
   description: 'Which pages of other origins may ask (CORS). Preflights are answered by the gateway.',
   properties: {
@@ -125,7 +125,7 @@ const protocolField = (field: string) => {
   ];
 };
 
-const externalAuth = {
+export const externalAuthSchema = {
   type: 'object',
   description: 'Asks a Service whether a request may pass.',
   required: ['protocol', 'backendRef'],
@@ -169,8 +169,8 @@ const filterSchemas = {
   ...modifiers,
   requestRedirect,
   urlRewrite,
-  cors,
-  externalAuth,
+  cors: corsSchema,
+  externalAuth: externalAuthSchema,
   extensionRef,
 } as const;
 

@@ -104,7 +104,7 @@ const timeouts = {
   },
 } as const;
 
-const retry = {
+export const retrySchema = {
   type: 'object',
   description: 'When a request is tried again.',
   properties: {
@@ -155,7 +155,7 @@ const rule = {
       },
     },
     timeouts,
-    retry,
+    retry: retrySchema,
     sessionPersistence: sessionPersistenceSchema,
   },
 } as const;

@@ -2,11 +2,16 @@
 import type { GatewayIntent } from '#intent/gateway.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
 import type { ParentReference } from '#model/gateway/types.ts';
+import { albInstance, albOf } from '../gateway/instances/derived-gateway.ts';
 import type { GatewayCondition, GatewayStatus } from '../gateway/types.ts';
 
 export type GatewayAnswer = {
-  /** `namespace/name`. */
+  /** Key of its instance: `namespace/name`, of an ALB with `~alb` behind. */
   readonly gateway: string;
+  /** The Gateway or ALB. */
+  readonly object: Origin;
+  /** Gateways that share an ALB, as `namespace/name`. */
+  readonly sharedBy?: readonly string[];
   readonly addresses: readonly string[];
   readonly listeners: readonly ListenerAnswer[];
   readonly routes: readonly RouteAnswer[];
@@ -46,27 +51,36 @@ export type BackendAnswer = {
   readonly endpoints: readonly string[];
 };
 
-/** What is known of a Gateway besides what it holds. */
+/** What is known of an instance besides what it holds. */
 export type GatewayFacts = {
   readonly addresses: readonly string[];
-  /** ListenerSets that name it, as `namespace/name`. */
+  /** ListenerSets that name it or a Gateway that shares it, as `namespace/name`. */
   readonly sets: readonly string[];
+  /** Gateways that share it. */
+  readonly sharers: readonly string[];
   /** What the controller says is not there yet of the running instance. */
   readonly waits?: string;
 };
 
 /** `statuses` by `KIND/namespace/name`, of all objects. */
 export function describeGateway(
-  gateway: string,
+  instance: string,
   intent: GatewayIntent,
   statuses: ReadonlyMap<string, GatewayStatus>,
-  { addresses, sets: named, waits }: GatewayFacts,
+  { addresses, sets: named, sharers, waits }: GatewayFacts,
 ): GatewayAnswer {
-  const waiting = waits === undefined ? [] : [`Gateway ${gateway}: ${waits}`];
+  const object = instanceObject(instance);
+  const waiting = waits === undefined ? [] : [`${formatOrigin(object)}: ${waits}`];
   const sets = new Set(named);
-  const related = [...statuses.values()].filter((status) => isOf(status, gateway, sets));
+  const gateways = new Set([instance, ...sharers]);
+  // Its own listeners first.
+  const related = [...statuses.values()]
+    .filter((status) => isOf(status, gateways, sets))
+    .sort((a, b) => Number(b.kind === 'ALB') - Number(a.kind === 'ALB'));
   return {
-    gateway,
+    gateway: instance,
+    object,
+    ...(object.kind === 'ALB' ? { sharedBy: sharers } : {}),
     addresses,
     listeners: listenersOf(intent, related),
     routes: routesOf(intent, related),
@@ -82,51 +96,65 @@ export function describeGateway(
     problems: [
       ...new Set([
         ...waiting,
-        ...related.flatMap((status) => problemsOf(status, gateway)),
+        ...related.flatMap((status) => problemsOf(status, gateways)),
         ...emptyBackends(intent),
       ]),
     ],
   };
 }
 
-function isOf(status: GatewayStatus, gateway: string, sets: ReadonlySet<string>): boolean {
+/** The Gateway or ALB whose key an instance has. */
+export function instanceObject(instance: string): Origin {
+  const alb = albOf(instance);
+  return alb === undefined ? originOf('Gateway', instance) : originOf('ALB', alb);
+}
+
+/** `gateways`: of the instance. */
+function isOf(status: GatewayStatus, gateways: ReadonlySet<string>, sets: ReadonlySet<string>): boolean {
   switch (status.kind) {
     case 'GatewayClass':
       return false;
     case 'Gateway':
-      return status.key === gateway;
+      return gateways.has(status.key);
     case 'ListenerSet':
       return sets.has(status.key);
     case 'BackendTLSPolicy':
     case 'TrafficPolicy':
     case 'BackendPolicy':
     case 'WAFPolicy':
-      return status.ancestors.some((each) => each.gateway === gateway);
+      return status.ancestors.some((each) => each.gateway !== undefined && gateways.has(each.gateway));
     case 'Ingress':
-      return status.instances.includes(gateway);
+      return status.instances.some((each) => gateways.has(each));
+    case 'ALB2':
+      return gateways.has(status.instance);
     case 'ALB':
+      return gateways.has(albInstance(status.key));
+    case 'Frontend':
+    case 'Rule':
     case 'HostnameGrant':
       return false;
     default:
-      return status.parents.some(({ parent }) => leadsTo(parent, gateway, sets));
+      return status.parents.some(({ parent }) => leadsTo(parent, gateways, sets));
   }
 }
 
 function leadsTo(
   { kind, namespace, name }: ParentReference,
-  gateway: string,
+  gateways: ReadonlySet<string>,
   sets: ReadonlySet<string>,
 ): boolean {
   const key = `${namespace}/${name}`;
-  return kind === 'Gateway' ? key === gateway : kind === 'ListenerSet' && sets.has(key);
+  if (kind === 'ListenerSet') return sets.has(key);
+  return gateways.has(kind === 'ALB' ? albInstance(key) : key);
 }
 
 function listenersOf(intent: GatewayIntent, related: readonly GatewayStatus[]): readonly ListenerAnswer[] {
   return related.flatMap((status) => {
-    if (status.kind !== 'Gateway' && status.kind !== 'ListenerSet') return [];
-    const prefix = status.kind === 'Gateway' ? 'gateway' : 'set';
+    if (status.kind !== 'Gateway' && status.kind !== 'ListenerSet' && status.kind !== 'ALB') return [];
+    const prefix = status.kind === 'ListenerSet' ? 'set' : 'gateway';
+    const key = status.kind === 'ALB' ? albInstance(status.key) : status.key;
     return status.listeners.map(({ name, attachedRoutes }): ListenerAnswer => {
-      const held = intent.listeners[`${prefix}/${status.key}/${name}`];
+      const held = intent.listeners[`${prefix}/${key}/${name}`];
       const of = originOf(status.kind, status.key);
       if (held === undefined) return { of, name, routes: attachedRoutes };
       const { port, kind, hostname } = held;
@@ -180,7 +208,7 @@ function originOf(kind: string, key: string): Origin {
   return { kind, namespace, name };
 }
 
-function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
+function problemsOf(status: GatewayStatus, gateways: ReadonlySet<string>): readonly string[] {
   const object = formatOrigin(originOf(status.kind, status.key));
   switch (status.kind) {
     case 'GatewayClass':
@@ -196,6 +224,9 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
     case 'ALB':
     case 'HostnameGrant':
       return wrongIn(status.conditions, object);
+    case 'ALB2':
+    case 'Frontend':
+    case 'Rule':
     case 'Ingress':
       return status.problems.map(({ field, message }) => `${object}: ${field}: ${message}`);
     case 'BackendTLSPolicy':
@@ -203,7 +234,7 @@ function problemsOf(status: GatewayStatus, gateway: string): readonly string[] {
     case 'BackendPolicy':
     case 'WAFPolicy':
       return status.ancestors
-        .filter((each) => each.gateway === gateway)
+        .filter((each) => each.gateway !== undefined && gateways.has(each.gateway))
         .flatMap(({ conditions }) => wrongIn(conditions, object));
     default:
       return status.parents.flatMap(({ conditions }) => wrongIn(conditions, object));

@@ -1,10 +1,11 @@
 /** What a gateway does to a request besides sending it on, in words and in its order. */
 import type { GatewayActionIntent, GatewayHeaderChange, GatewayIntent } from '#intent/gateway.ts';
 import { formatOrigin } from '#intent/origin.ts';
+import { policyTexts } from './request-policy.ts';
 
 export function changesOf(intent: GatewayIntent, action: GatewayActionIntent): readonly string[] {
   const { cors, externalAuth, mirrors = [], filters, persistence, timeouts, retry } = action;
-  const texts: string[] = [];
+  const texts: string[] = [...policyTexts(intent, action)];
   if (cors !== undefined) texts.push(`lets origins ${cors.allowOrigins.join(', ') || 'of nobody'} in (CORS)`);
   if (externalAuth !== undefined) {
     const { backend } = externalAuth;
@@ -31,6 +32,17 @@ export function changesOf(intent: GatewayIntent, action: GatewayActionIntent): r
     texts.push(`rewrites ${what[type]} to ${value === '' ? '/' : value}`);
   }
   texts.push(...headerTexts(filters?.response, 'of the answer'));
+  for (const { header, cookie, share, backends } of action.canaries ?? []) {
+    const asked = [
+      header === undefined ? '' : `header ${header.name}`,
+      cookie === undefined ? '' : `cookie ${cookie}`,
+      share === undefined ? '' : `${share / 10_000} % of requests`,
+    ].filter((text) => text !== '');
+    const to = backends.map(({ backend }) => (backend === undefined ? '500' : nameOf(intent, backend)));
+    texts.push(`sends to ${to.join(', ')} by ${asked.join(', ')} instead`);
+  }
+  if (action.hash !== undefined)
+    texts.push(`chooses an endpoint by ${[action.hash.by, action.hash.name].join(' ').trim()}`);
   if (persistence !== undefined) texts.push(`keeps sessions by ${persistence.type} ${persistence.name}`);
   if (timeouts?.request) texts.push(`waits ${timeouts.request} ms at most`);
   if (timeouts?.backend) texts.push(`waits ${timeouts.backend} ms at most for one try`);

@@ -182,7 +182,9 @@ function requestAnswer(
   const backends = action.redirect === undefined ? backendsOf(intent, action.backends) : [];
   const found = { steps, backends, missed };
   steps.push(...changesOf(intent, action).map((text): RequestStep => ({ kind: 'does', text })));
-  if (action.externalAuth !== undefined && action.externalAuth.backend === undefined) {
+  const policy = action.policy === undefined ? undefined : intent.policies[action.policy];
+  const nobody = policy?.basicAuth !== undefined && policy.basicAuth.users === undefined;
+  if (nobody || (action.externalAuth !== undefined && action.externalAuth.backend === undefined)) {
     return { ...found, outcome: 'refused', code: 500 };
   }
   const { redirect } = action;
@@ -198,7 +200,7 @@ function requestAnswer(
       "sends it nowhere: it has no backend with a weight, or the rule can't be served (its status says why)";
     steps.push({ kind: 'does', text });
   }
-  return { ...found, outcome: 'refused', code: backends[0]?.code ?? 500 };
+  return { ...found, outcome: 'refused', code: action.refused ?? backends[0]?.code ?? 500 };
 }
 
 function ruleText({ host, type, path }: RouterRule, origin: Origin): string {

@@ -1,5 +1,6 @@
 /** For tests: any objects around Gateways, small enough that they meet, and any changes of them. */
 import fc from 'fast-check';
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type {
   GatewayModel,
   HTTPRouteModel,
@@ -9,13 +10,16 @@ import type {
   RouteKind,
   RouteModel,
 } from '#model/gateway/types.ts';
+import { anyBackendPolicy, anyFirewall, anyPolicy } from './policies/arbitrary.ts';
 import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
+  alb,
   authority,
   certificate,
   gateway,
   gatewayClass,
   grant,
+  hostnameGrant,
   listener,
   listenerSet,
   objectOf,
@@ -23,6 +27,8 @@ import {
   passthrough,
   reference,
   secret,
+  sharing,
+  users,
 } from './testing.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts } from './types.ts';
 
@@ -106,18 +112,27 @@ const gatewayPart = fc.record({
     mode: 'AllowValidOnly' as const,
   }),
   addresses: fc.constantFrom<GatewayModel['addresses']>([], [{ type: 'IPAddress', value: '192.0.2.1' }]),
+  shared: fc.constantFrom<Partial<GatewayModel>>({}, {}, {}, sharing('shop/lb'), sharing('shop/lc')),
 });
 
 const anyGateway = fc
-  .record({ name: fc.constantFrom('edge', 'edge', 'back'), listeners, part: gatewayPart })
+  .record({
+    key: fc.constantFrom('shop/edge', 'shop/edge', 'shop/edge', 'shop/back', 'other/edge'),
+    age: fc.integer({ min: 0, max: 2 }),
+    listeners,
+    part: gatewayPart,
+  })
   .map(
     ({
-      name,
+      key,
+      age,
       listeners: own,
-      part: { validation, proxyProtocol, defaultScope, clientCertificate, ...part },
+      part: { validation, proxyProtocol, defaultScope, clientCertificate, shared, ...part },
     }) =>
-      gateway(`shop/${name}`, own, {
+      gateway(key, own, {
+        ...objectOf('Gateway', key, age),
         ...part,
+        ...shared,
         clientValidation: {
           ...(validation === undefined ? {} : { default: validation }),
           perPort: new Map(),
@@ -128,18 +143,44 @@ const anyGateway = fc
       }),
   );
 
+const anyALB = fc
+  .record({
+    key: fc.constantFrom('shop/lb', 'shop/lb', 'shop/lc'),
+    part: fc.constantFrom<Partial<ALBModel>>(
+      {},
+      { https: { port: 443, certificate: 'cert' } },
+      { tenants: { namespaces: ['other'], projects: [] } },
+      { tenants: { namespaces: [], projects: ['a'] }, proxyProtocol: true },
+      { tenants: { namespaces: ['other'], projects: [] }, hostnames: 'GrantOnly' },
+      {
+        tenants: { namespaces: ['other'], projects: [] },
+        hostnames: 'Shared',
+        quotas: { routes: 1, requestsPerSecond: 5 },
+      },
+      {
+        tenants: { namespaces: ['other'], projects: [] },
+        hostnames: 'Shared',
+        quotas: { size: 2500, concurrency: 7 },
+      },
+    ),
+  })
+  .map(({ key, part }) => alb(key, part));
+
 const parents = fc.uniqueArray(
   fc.constantFrom(
     'Gateway shop/edge',
     'Gateway shop/edge',
     'Gateway shop/edge',
     'Gateway shop/back',
+    'Gateway other/edge',
+    'ALB shop/lb',
+    'ALB shop/lc',
     'Gateway shop/edge x',
     'Gateway shop/edge :80',
     'ListenerSet shop/more',
     'ListenerSet other/more',
   ),
-  { minLength: 1, maxLength: 2 },
+  { minLength: 1, maxLength: 3 },
 );
 const backendKey = fc.constantFrom('shop/web', 'shop/web', 'other/web', 'shop/none');
 const anyRoute: fc.Arbitrary<RouteModel> = fc
@@ -153,7 +194,7 @@ const anyRoute: fc.Arbitrary<RouteModel> = fc
       'UDPRoute',
     ),
     namespace: spaces,
-    name: fc.constantFrom('r', 's'),
+    name: fc.constantFrom('r', 's', 'i~ingress'),
     age: fc.integer({ min: 0, max: 2 }),
     parents,
     hostnames: fc.uniqueArray(fc.constantFrom('a.example', '*.example', 'c.a.example', '*.a.example'), {
@@ -171,7 +212,7 @@ const anyRoute: fc.Arbitrary<RouteModel> = fc
     };
     const sent = backends.map((key) => backend(key));
     if (kind === 'HTTPRoute')
-      return { ...base, kind, rules: [httpRule({ backends: sent })] } satisfies HTTPRouteModel;
+      return { ...base, kind, rules: [httpRule({ name: 'one', backends: sent })] } satisfies HTTPRouteModel;
     if (kind === 'GRPCRoute') return { ...base, kind, rules: [{ matches: [], filters: [], backends: sent }] };
     return { ...base, kind, rules: [{ backends: sent }] } satisfies L4RouteModel;
   });
@@ -204,8 +245,11 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
     arbitrary: keyed(
       'listenerSet',
       fc
-        .record({ namespace: spaces, of: fc.constantFrom('edge', 'edge', 'back', 'none'), listeners })
-        .map(({ namespace, of, listeners: own }) => listenerSet(`${namespace}/more`, `shop/${of}`, own)),
+        .record({ namespace: spaces, of: fc.constantFrom('edge', 'edge', 'back', 'lb', 'none'), listeners })
+        .map(({ namespace, of, listeners: own }) => ({
+          ...listenerSet(`${namespace}/more`, `shop/${of}`, own),
+          ...(of === 'lb' ? { parent: parent('ALB shop/lb') } : {}),
+        })),
     ),
   },
   {
@@ -218,6 +262,7 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
         gatewayClass(),
         gatewayClass({ controllerName: 'else' }),
         gatewayClass({ parameters: reference('', 'ConfigMap', 'shop/x') }),
+        gatewayClass({ parameters: reference('netloom.dev', 'ALB', 'shop/lb') }),
       ),
     ),
   },
@@ -280,26 +325,49 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
       ),
     ),
   },
+  { weight: 6, arbitrary: keyed('policy', anyPolicy) },
+  { weight: 1, arbitrary: keyed('wafPolicy', anyFirewall) },
+  { weight: 1, arbitrary: keyed('backendPolicy', anyBackendPolicy) },
+  { weight: 1, arbitrary: change('users', 'shop/cert', fc.constant(users('shop/cert'))) },
+  {
+    weight: 2,
+    arbitrary: keyed(
+      'hostnameGrant',
+      fc
+        .record({
+          name: fc.constantFrom('g', 'h'),
+          hostnames: fc.uniqueArray(fc.constantFrom('a.example', '*.example', '*.a.example'), {
+            minLength: 1,
+            maxLength: 2,
+          }),
+          namespaces: fc.uniqueArray(spaces, { maxLength: 1 }),
+        })
+        .map(({ name, hostnames, namespaces: names }) => hostnameGrant(name, hostnames, ...names)),
+    ),
+  },
   {
     weight: 1,
     arbitrary: fc.oneof(
       change('namespace', 'shop', fc.constantFrom({}, { team: 'a' })),
-      change('namespace', 'other', fc.constantFrom({}, { team: 'a' })),
+      change('namespace', 'other', fc.constantFrom({}, { team: 'a' }, { 'cpaas.io/project': 'a' })),
     ),
   },
   {
     weight: 2,
-    arbitrary: change(
-      'facts',
-      'shop/edge',
-      fc.constantFrom<InstanceFacts>(
-        { addresses: [], waiting: 'waits' },
-        { addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] },
-        {
-          addresses: [{ type: 'IPAddress', value: '192.0.2.2' }],
-          slots: new Map([['tcp/80', { kind: 'http' as const, slot: 2 }]]),
-        },
+    arbitrary: fc.constantFrom('shop/edge', 'shop/lb~alb').chain((instance) =>
+      change(
+        'facts',
+        instance,
+        fc.constantFrom<InstanceFacts>(
+          { addresses: [], waiting: 'waits' },
+          { addresses: [{ type: 'IPAddress', value: '192.0.2.1' }] },
+          {
+            addresses: [{ type: 'IPAddress', value: '192.0.2.2' }],
+            slots: new Map([['tcp/80', { kind: 'http' as const, slot: 2 }]]),
+          },
+        ),
       ),
     ),
   },
+  { weight: 3, arbitrary: keyed('alb', anyALB) },
 );

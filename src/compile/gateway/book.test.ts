@@ -91,6 +91,7 @@ test('whatever changes in whatever order', () => {
           expect(JSON.stringify(book.whole(key))).toBe(JSON.stringify(intent));
         }
         expect(heard.statuses).toEqual(whole.statuses);
+        for (const [each, instance] of whole.instances) expect(book.instanceOf(each)).toBe(instance);
         expect([...book.references()].sort()).toEqual([...whole.references].sort());
       };
       for (const [change, settles] of [...beginning.map((each) => [each, false] as const), ...steps]) {

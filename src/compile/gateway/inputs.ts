@@ -1,10 +1,18 @@
 /** The objects as they are now, with the indexes that questions about them need; whoever asks is noted. */
+import type { FrontendModel, RuleModel } from '#model/alauda/types.ts';
+import type { ALBModel, AttachedPolicy } from '#model/gateway/policy-types.ts';
 import type { BackendTLSPolicyModel, GatewayClassModel, ObjectReference } from '#model/gateway/types.ts';
+import type { IngressModel } from '#model/ingress/types.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import { namesOf } from '../ingress/sites.ts';
 import { olderFirst } from './age.ts';
 import { createGrants, grantTopic } from './grants.ts';
+import { albInstance, albOf, isALB } from './instances/derived-gateway.ts';
 import { type Lookups, referenceTopic } from './lookups.ts';
+import { ingressOf, targetKey } from './policies/levels.ts';
+import type { AttachedPolicies, TargetPolicies } from './policies/types.ts';
+import { createHostnameGrants, type HostnameGrants, zoneTopic } from './tenancy/hostname-grants.ts';
 import type { GatewayInput, GatewayInputs, InstanceFacts, Permits } from './types.ts';
 
 export type Inputs = {
@@ -35,11 +43,29 @@ export type Asking = {
   users(secret: string): GatewayInputs['users'] | undefined;
   firewallRules(configMap: string): GatewayInputs['firewallRules'] | undefined;
   readonly permits: Permits;
-  /** Keys of ListenerSets that name a Gateway. */
+  /** Keys of ListenerSets that name a Gateway, or the ALB that it is derived of. */
   setsOf(gateway: string): readonly string[];
+  /** Keys of the routes that an Ingress (`Ingress/namespace/name`) was made into. */
+  routesOf(ingress: string): readonly string[];
+  /** Keys of Gateways that name an ALB, by themselves or by their class, in vain or not. */
+  sharersOf(alb: string): readonly string[];
   slicesOf(service: string): readonly EndpointSliceModel[];
+  /** Frontends of an ALB2, Rules of a Frontend: by their names. */
+  frontendsOf(alb2: string): readonly FrontendModel[];
+  rulesOf(frontend: string): readonly RuleModel[];
+  /** Of a namespace with a hostname ('' any), the oldest first. Noted as one. */
+  ingressesAt(namespace: string, hostname: string): readonly IngressModel[];
+  /** That say they serve an IngressClass, the oldest first. */
+  albsOfClass(name: string): readonly ALBModel[];
+  /** Names of those that are the default. */
+  defaultIngressClasses(): readonly string[];
   /** Policies that have the Service among their targets. */
   policiesOf(service: string): readonly BackendTLSPolicyModel[];
+  readonly attached: AttachedPolicies;
+  /** HostnameGrants that decide about a hostname. */
+  readonly hostnameGrants: HostnameGrants['about'];
+  /** Names of HostnameGrants below a wildcard. */
+  readonly grantedBelow: HostnameGrants['below'];
   /** Keys of Gateways with defaultScope All, the oldest first. */
   defaultGateways(): readonly string[];
 };
@@ -50,6 +76,9 @@ export function createInputs(lookups: Lookups): Inputs {
   const stores = new Map<GatewayInput, Map<string, unknown>>();
   const facts = new Map<string, InstanceFacts>();
   const grants = createGrants();
+  const hostnames = createHostnameGrants();
+  /** Topics of all zones that somebody asked about. */
+  const zones = new Set<string>();
   const indexes = new Map<string, Map<string, Set<string>>>();
 
   const peek = <K extends GatewayInput>(kind: K, key: string): GatewayInputs[K] | undefined =>
@@ -62,6 +91,22 @@ export function createInputs(lookups: Lookups): Inputs {
     lookups.note(`${index}s of ${of}`);
     return [...(indexes.get(index)?.get(of) ?? [])].sort();
   };
+  /** By target, until one of them is another one: every route asks for those of its Gateway. */
+  const attachedTo = new Map<string, TargetPolicies>();
+  const attached: AttachedPolicies = {
+    at(target) {
+      lookups.note(`policies at ${target}`);
+      const known = attachedTo.get(target);
+      if (known !== undefined) return known;
+      const of = <K extends 'policy' | 'wafPolicy'>(kind: K): readonly GatewayInputs[K][] =>
+        [...(indexes.get(kind)?.get(target) ?? [])].flatMap((key) => peek(kind, key) ?? []);
+      const found = { traffic: of('policy'), firewall: of('wafPolicy') };
+      if (found.traffic.length + found.firewall.length === 0) return noPolicies;
+      attachedTo.set(target, found);
+      return found;
+    },
+    ofService: (service) => members('backendPolicy', `Service/${service}`),
+  };
   /** By index: what `members` answered, until one of them is another one. */
   const lists = new Map<string, readonly unknown[]>();
   let defaults: readonly string[] | undefined;
@@ -69,7 +114,12 @@ export function createInputs(lookups: Lookups): Inputs {
    * The objects that an index leads to, by their keys. Noted as one: where thousands of policies are for one Service, each of them looks at all
    * others.
    */
-  const members = <K extends 'slice' | 'tlsPolicy'>(kind: K, of: string): readonly GatewayInputs[K][] => {
+  const members = <
+    K extends 'slice' | 'tlsPolicy' | 'backendPolicy' | 'frontend' | 'albRule' | 'ingress' | 'alb',
+  >(
+    kind: K,
+    of: string,
+  ): readonly GatewayInputs[K][] => {
     const topic = `all ${kind}s of ${of}`;
     lookups.note(topic);
     const known = lists.get(topic);
@@ -88,8 +138,11 @@ export function createInputs(lookups: Lookups): Inputs {
       if (map.get(of)?.size === 0) map.delete(of);
       if (from.includes(of) !== to.includes(of)) lookups.touch(`${index}s of ${of}`);
       lists.delete(`all ${index}s of ${of}`);
-      if (index === 'gateway') defaults = undefined;
+      if (index === 'gateway' && of === 'default') defaults = undefined;
       lookups.touch(`all ${index}s of ${of}`);
+      if (index !== 'policy' && index !== 'wafPolicy') continue;
+      attachedTo.delete(of);
+      lookups.touch(`policies at ${of}`);
     }
   };
 
@@ -104,6 +157,11 @@ export function createInputs(lookups: Lookups): Inputs {
       if (kind === 'grant') {
         for (const topic of grants.set(key, value as GatewayInputs['grant'] | undefined))
           lookups.touch(topic);
+      } else if (kind === 'hostnameGrant') {
+        const topics = hostnames.set(key, value as GatewayInputs['hostnameGrant'] | undefined);
+        // A name of one label, such as of `*.example`, is of all zones.
+        for (const topic of topics.includes(zoneTopic('')) ? zones : topics) lookups.touch(topic);
+        lookups.touch('hostnames');
       } else if (kind === 'certificate') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'users') lookups.touch(referenceTopic('Secret', key));
       else if (kind === 'firewallRules') lookups.touch(referenceTopic('ConfigMap', key));
@@ -149,8 +207,31 @@ export function createInputs(lookups: Lookups): Inputs {
         return grants.permits(from, to);
       },
       setsOf: (gateway) => listed('listenerSet', gateway),
+      routesOf: (ingress) => listed('route', ingress),
+      sharersOf(alb) {
+        const classes = listed('class', `alb ${alb}`);
+        const named = [`alb ${alb}`, ...classes.map((name) => `class ${name}`)];
+        return [...new Set(named.flatMap((each) => listed('gateway', each)))].sort();
+      },
       slicesOf: (service) => members('slice', service),
+      frontendsOf: (alb2) => members('frontend', alb2),
+      rulesOf: (frontend) => members('albRule', frontend),
+      ingressesAt: (namespace, hostname) =>
+        members('ingress', `${namespace} ${hostname}`).toSorted(olderFirst),
+      albsOfClass: (name) => members('alb', name).toSorted(olderFirst),
+      defaultIngressClasses: () => listed('ingressClass', 'default'),
       policiesOf: (service) => members('tlsPolicy', service),
+      attached,
+      hostnameGrants(hostname) {
+        const topic = zoneTopic(hostname);
+        zones.add(topic);
+        lookups.note(topic);
+        return hostnames.about(hostname);
+      },
+      grantedBelow(wide) {
+        lookups.note('hostnames');
+        return hostnames.below(wide);
+      },
       defaultGateways() {
         lookups.note('all gateways of default');
         defaults ??= [...(indexes.get('gateway')?.get('default') ?? [])]
@@ -163,17 +244,50 @@ export function createInputs(lookups: Lookups): Inputs {
   };
 }
 
+const noPolicies: TargetPolicies = { traffic: [], firewall: [] };
+
 /** What objects of a kind are found by besides their key. */
 const indexOf: { readonly [K in GatewayInput]?: (model: GatewayInputs[K]) => readonly string[] } = {
-  listenerSet: ({ parent: { group, kind, namespace, name } }) =>
-    group === gatewayGroup && kind === 'Gateway' ? [`${namespace}/${name}`] : [],
+  class: ({ parameters }) => albNamed(parameters),
+  listenerSet: ({ parent }) => [gatewayNamed(parent) ?? []].flat(),
   slice: ({ service }) => [service],
+  ingress: (ingress) => namesOf(ingress).map((name) => `${ingress.namespace} ${name}`),
+  alb: ({ ingressClass }) => (ingressClass === undefined ? [] : [ingressClass.name]),
+  ingressClass: ({ isDefault }) => (isDefault ? ['default'] : []),
+  frontend: ({ namespace, alb }) => [`${namespace}/${alb}`],
+  albRule: ({ namespace, frontend }) => [`${namespace}/${frontend}`],
   tlsPolicy: ({ namespace, targets }) =>
     targets.flatMap(({ group, kind, name }) =>
       group === '' && kind === 'Service' ? [`${namespace}/${name}`] : [],
     ),
-  gateway: ({ defaultScope }) => (defaultScope === 'All' ? ['default'] : []),
+  policy: attachedTargets,
+  wafPolicy: attachedTargets,
+  backendPolicy: attachedTargets,
+  route(route) {
+    const ingress = ingressOf(route);
+    return ingress === undefined ? [] : [ingress];
+  },
+  gateway: ({ key, defaultScope, className, infrastructure: { parameters } }) => [
+    ...(defaultScope === 'All' ? ['default'] : []),
+    ...(albOf(key) === undefined ? [`class ${className}`, ...albNamed(parameters)] : []),
+  ],
 };
+
+function albNamed(parameters: ObjectReference | undefined): readonly string[] {
+  if (parameters === undefined || !isALB(parameters)) return [];
+  return [`alb ${parameters.namespace}/${parameters.name}`];
+}
+
+/** The Gateway that a reference to a parent leads to. */
+export function gatewayNamed(parent: ObjectReference): string | undefined {
+  const key = `${parent.namespace}/${parent.name}`;
+  if (isALB(parent)) return albInstance(key);
+  return parent.group === gatewayGroup && parent.kind === 'Gateway' ? key : undefined;
+}
+
+function attachedTargets(policy: AttachedPolicy): readonly string[] {
+  return [...new Set(policy.targets.flatMap((target) => targetKey(policy, target) ?? []))];
+}
 
 function textOf(value: unknown): string | undefined {
   return JSON.stringify(value, (_key, each: unknown) => (each instanceof Map ? [...each] : each));

@@ -1,4 +1,11 @@
 /** Routes, Services, policies and a context of them for tests of what routes say, with what a test says of them. */
+
+import type {
+  AttachedPolicy,
+  BackendPolicyModel,
+  TrafficPolicyModel,
+  WAFPolicyModel,
+} from '#model/gateway/policy-types.ts';
 import type {
   AuthorityModel,
   BackendReference,
@@ -14,6 +21,7 @@ import type {
 } from '#model/gateway/types.ts';
 import type { EndpointModel, EndpointSliceModel } from '#model/service.ts';
 import { tlsOf } from './entries/tls-policies.ts';
+import type { AttachedPolicies } from './policies/types.ts';
 import type { Attachment, EntryContext, Listener, Permits } from './types.ts';
 
 const created = '2026-01-01T00:00:00Z';
@@ -144,6 +152,60 @@ export function tlsPolicy(
   };
 }
 
+/** Targets as `KIND NAME [SECTION]`. */
+export function trafficPolicy(
+  key: string,
+  targets: string | readonly string[],
+  settings: TrafficPolicyModel['settings'],
+  part: Partial<TrafficPolicyModel> & { readonly second?: number } = {},
+): TrafficPolicyModel {
+  return { ...attached('TrafficPolicy', key, targets, part), settings };
+}
+
+export function wafPolicy(
+  key: string,
+  targets: string | readonly string[],
+  settings: WAFPolicyModel['settings'],
+  part: Partial<WAFPolicyModel> & { readonly second?: number } = {},
+): WAFPolicyModel {
+  return { ...attached('WAFPolicy', key, targets, part), settings };
+}
+
+export function backendPolicy(
+  key: string,
+  targets: string | readonly string[],
+  settings: BackendPolicyModel['settings'],
+  part: Partial<BackendPolicyModel> & { readonly second?: number } = {},
+): BackendPolicyModel {
+  return { ...attached('BackendPolicy', key, targets, part), settings };
+}
+
+function attached(
+  kind: string,
+  key: string,
+  targets: string | readonly string[],
+  { second = 0, ...part }: Partial<AttachedPolicy> & { readonly second?: number },
+): AttachedPolicy {
+  const read = (typeof targets === 'string' ? [targets] : targets).map((text) => {
+    const [of = '', name = '', section] = text.split(' ');
+    return {
+      group: groups[of] ?? gatewayGroup,
+      kind: of,
+      name,
+      ...(section === undefined ? {} : { section }),
+    };
+  });
+  const at = new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
+  return { ...objectOf(kind, key), created: at, targets: read, enforced: false, ...part };
+}
+
+const gatewayGroup = 'gateway.networking.k8s.io';
+const groups: Readonly<Record<string, string>> = {
+  Service: '',
+  Ingress: 'networking.k8s.io',
+  ALB: 'netloom.dev',
+};
+
 export function listener(name: string, protocol: string, part: Partial<Listener> = {}): Listener {
   const tls = { mode: 'Terminate', certificates: [], options: {} } as const;
   const secure = protocol === 'HTTPS' || protocol === 'TLS';
@@ -194,6 +256,7 @@ export type World = {
   readonly authorities?: readonly AuthorityModel[];
   readonly permits?: Permits;
   readonly clientCertificate?: string;
+  readonly attached?: Partial<AttachedPolicies>;
 };
 
 /** What is known: by default only `shop/web`, with port 80. */
@@ -212,5 +275,14 @@ export function contextOf(world: World = {}): EntryContext {
     slices: (key) => (world.slices ?? []).filter((each) => each.service === key),
     tls: (key, port) => tlsOf(key, port, { service: find, policies, authority }),
     clientCertificate: () => world.clientCertificate,
+    authority: () => undefined,
+    certificate: () => undefined,
+    policies: {
+      at: () => ({ traffic: [], firewall: [] }),
+      ofService: () => [],
+      ...world.attached,
+    },
+    users: () => undefined,
+    firewallRules: () => undefined,
   };
 }

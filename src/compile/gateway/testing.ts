@@ -1,5 +1,7 @@
 /** For tests: Gateways and what stands around them, short to write, and what is said of them, short to read. */
+import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
 import type { Origin } from '#intent/origin.ts';
+import type { ALBModel, HostnameGrantModel } from '#model/gateway/policy-types.ts';
 import type {
   AuthorityModel,
   CertificateModel,
@@ -13,6 +15,7 @@ import type {
   RouteModel,
 } from '#model/gateway/types.ts';
 import { compileGateways } from './compile.ts';
+import { derivedGateway } from './instances/derived-gateway.ts';
 import type {
   GatewayCondition,
   GatewayInput,
@@ -104,7 +107,7 @@ export function parent(text: string): ParentReference {
   const port = rest.find((each) => each.startsWith(':'))?.slice(1);
   const sectionName = rest.find((each) => !each.startsWith(':'));
   const written = {
-    ...reference(group, kind, key),
+    ...reference(kind === 'ALB' ? 'netloom.dev' : group, kind, key),
     ...(sectionName === undefined ? {} : { sectionName }),
     ...(port === undefined ? {} : { port: Number(port) }),
   };
@@ -129,6 +132,25 @@ export function grant(
   };
 }
 
+/** To namespaces, or to those with a label (`KEY=VALUE`). */
+export function hostnameGrant(
+  name: string,
+  hostnames: readonly string[],
+  ...tenants: readonly string[]
+): HostnameGrantModel {
+  const labels = tenants.filter((each) => each.includes('=')).map((each) => each.split('='));
+  return {
+    ...objectOf('HostnameGrant', `/${name}`),
+    key: name,
+    hostnames,
+    tenants: {
+      namespaces: tenants.filter((each) => !each.includes('=')),
+      projects: [],
+      ...(labels.length === 0 ? {} : { selector: { matchLabels: Object.fromEntries(labels) } }),
+    },
+  };
+}
+
 export function certificate(key: string, names: readonly string[] = ['shop.example']): CertificateModel {
   const { origin } = objectOf('Secret', key);
   return { origin, key, certificate: `certificate of ${key}`, privateKey: `key of ${key}`, names };
@@ -136,6 +158,35 @@ export function certificate(key: string, names: readonly string[] = ['shop.examp
 
 export function authority(kind: 'ConfigMap' | 'Secret', key: string): AuthorityModel {
   return { origin: objectOf(kind, key).origin, key, certificates: `authorities of ${key}\n` };
+}
+
+export function users(key: string, names: readonly string[] = ['ann']): GatewayUsersIntent {
+  const hashes = names.map((name) => [name, `$apr1$${name}$0123456789abcdefghijkl`]);
+  return { origin: objectOf('Secret', key).origin, users: Object.fromEntries(hashes) };
+}
+
+export function alb(key: string, part: Partial<ALBModel> = {}): ALBModel {
+  return {
+    ...objectOf('ALB', key),
+    instance: {
+      network: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      addresses: [],
+      annotations: {},
+      nodeSelector: {},
+      tolerations: [],
+    },
+    http: { port: 80 },
+    hostnames: 'Shared',
+    quotas: {},
+    ...part,
+  };
+}
+
+/** On a Gateway: the ALB that it shares. */
+export function sharing(key: string): Partial<GatewayModel> {
+  const parameters = reference('netloom.dev', 'ALB', key);
+  return { infrastructure: { labels: {}, annotations: {}, parameters } };
 }
 
 export type Cluster = { readonly [K in Exclude<GatewayInput, 'namespace'>]?: readonly GatewayInputs[K][] } & {
@@ -165,6 +216,9 @@ export function snapshotOf(cluster: Cluster): GatewaySnapshot {
     wafPolicy: byKey(cluster.wafPolicy),
     hostnameGrant: byKey(cluster.hostnameGrant),
     alb: byKey(cluster.alb),
+    alb2: byKey(cluster.alb2),
+    frontend: byKey(cluster.frontend),
+    albRule: byKey(cluster.albRule),
     ingress: byKey(cluster.ingress),
     ingressClass: byKey(cluster.ingressClass),
     users: byOrigin(cluster.users),
@@ -181,7 +235,8 @@ export const running: InstanceFacts = { addresses: [{ type: 'IPAddress', value: 
 
 /** The whole, where every Gateway runs unless said otherwise. */
 export function compiled(cluster: Cluster, facts?: ReadonlyMap<string, InstanceFacts>) {
-  const all = new Map((cluster.gateway ?? []).map(({ key }) => [key, running]));
+  const keys = [...(cluster.gateway ?? []), ...(cluster.alb ?? []).map(derivedGateway)].map(({ key }) => key);
+  const all = new Map(keys.map((key) => [key, running]));
   return compileGateways(snapshotOf(cluster), facts ?? all, slots).value;
 }
 
@@ -196,7 +251,8 @@ export function saidOf(
   listenerName?: string,
 ): readonly string[] | undefined {
   if (status?.kind === 'GatewayClass') return said(status.conditions);
-  if (status?.kind !== 'Gateway' && status?.kind !== 'ListenerSet') return undefined;
+  if (status?.kind !== 'Gateway' && status?.kind !== 'ListenerSet' && status?.kind !== 'ALB')
+    return undefined;
   if (listenerName === undefined) return said(status.conditions);
   return said(status.listeners.find(({ name }) => name === listenerName)?.conditions);
 }

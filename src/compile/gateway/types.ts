@@ -6,6 +6,7 @@ import type {
   GatewayPortKind,
 } from '#intent/gateway.ts';
 import type { GatewayUsersIntent } from '#intent/gateway-policy.ts';
+import type { ALB2Model, FrontendModel, RuleModel } from '#model/alauda/types.ts';
 import type {
   ALBModel,
   BackendPolicyModel,
@@ -16,6 +17,7 @@ import type {
 import type {
   AuthorityModel,
   BackendServiceModel,
+  BackendSpeech,
   BackendTLSPolicyModel,
   CertificateModel,
   GatewayClassModel,
@@ -31,6 +33,7 @@ import type { IngressClassModel, IngressModel } from '#model/ingress/types.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Labels } from '#model/selector.ts';
 import type { EndpointSliceModel } from '#model/service.ts';
+import type { AttachedPolicies, PolicyAncestor } from './policies/types.ts';
 
 /** Our controller's name in GatewayClasses and in the status of routes. */
 export const controllerName = 'netloom.dev/gateway';
@@ -56,6 +59,9 @@ export type GatewayInputs = {
   readonly wafPolicy: WAFPolicyModel;
   readonly hostnameGrant: HostnameGrantModel;
   readonly alb: ALBModel;
+  readonly alb2: ALB2Model;
+  readonly frontend: FrontendModel;
+  readonly albRule: RuleModel;
   readonly ingress: IngressModel;
   readonly ingressClass: IngressClassModel;
   /** By `namespace/name` of the Secret. */
@@ -81,7 +87,10 @@ export type GatewayCondition = {
 export type Listener = {
   /** As in GatewayIntent.listeners. */
   readonly key: string;
+  /** Of an ALB as such it is the Gateway that is derived of it. */
   readonly gateway: string;
+  /** That serves the Gateway, where it isn't its own: an ALB's. */
+  readonly instance?: string;
   /** The object that it stands in, and its namespace, which `Same` means. */
   readonly owner: {
     readonly kind: 'Gateway' | 'ListenerSet';
@@ -107,11 +116,14 @@ export type Attachment = {
   readonly listeners: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[];
   /** `Accepted`; where `ResolvedRefs` comes from what else the route says, it is added later. */
   readonly accepted: GatewayCondition;
+  /** What else is said of it at this parent. */
+  readonly also?: readonly GatewayCondition[];
 };
 
 /** What a route says to the data plane of one Gateway, and whether all that it refers to is there. */
 export type RouteEntries = {
-  readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'>;
+  readonly intent: Pick<GatewayIntent, 'rules' | 'actions' | 'streams'> &
+    Partial<Pick<GatewayIntent, 'policies' | 'users' | 'firewallRules'>>;
   /** Service ports that it sends to, each way of speaking to one once. */
   readonly backends: readonly BackendUse[];
   /** `ResolvedRefs`, `PartiallyInvalid`; `Accepted` (False, no rule can be served) is instead of the attachment's. */
@@ -128,10 +140,13 @@ export type BackendUse = {
   readonly protocol: GatewayBackendIntent['protocol'];
   /** Key in GatewayIntent.identities: spoken to by TLS. Absent: plainly, also where a policy is in force (TLS that is passed through). */
   readonly identity?: string;
+  /** By TLS as an Ingress says it; then `identity` is made of this alone. */
+  readonly speech?: NonNullable<BackendSpeech['tls']>;
 };
 
 /** What one `BackendUse` needs in a data plane; several may need the same identity. */
-export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'>;
+export type BackendEntries = Pick<GatewayIntent, 'backends' | 'identities'> &
+  Partial<Pick<GatewayIntent, 'certificates'>>;
 
 /**
  * What entries of one Gateway are made of. Whoever asks is noted with what was asked for, and asked anew once an answer may be another
@@ -146,6 +161,14 @@ export type EntryContext = {
   readonly tls: (service: string, port: number) => BackendTLS | undefined;
   /** Key in GatewayIntent.certificates of what the Gateway shows to TLS backends, where it has one that can be used. */
   readonly clientCertificate: () => string | undefined;
+  /** Of a reference in its own namespace, as Ingresses have them. */
+  readonly authority: (reference: ObjectReference) => AuthorityModel | undefined;
+  readonly certificate: (reference: ObjectReference) => CertificateModel | undefined;
+  readonly policies: AttachedPolicies;
+  /** By `namespace/name` of the Secret. */
+  readonly users: (secret: string) => GatewayUsersIntent | undefined;
+  /** By `namespace/name` of the ConfigMap. */
+  readonly firewallRules: (configMap: string) => GatewayIntent['firewallRules'][string] | undefined;
 };
 
 /** The BackendTLSPolicy that is in force for a port of a Service: of several the one for the port, then the oldest. */
@@ -206,11 +229,8 @@ export type GatewayStatus =
   | {
       readonly kind: 'BackendTLSPolicy' | 'TrafficPolicy' | 'BackendPolicy' | 'WAFPolicy';
       readonly key: string;
-      /** The Gateways whose routes go to its targets. */
-      readonly ancestors: readonly {
-        readonly gateway: string;
-        readonly conditions: readonly GatewayCondition[];
-      }[];
+      /** The Gateways whose routes go to its targets; `target`: a target that isn't there, since no Gateway can be told. */
+      readonly ancestors: readonly PolicyAncestor[];
     }
   | {
       readonly kind: 'Ingress';
@@ -221,7 +241,38 @@ export type GatewayStatus =
       readonly problems: readonly Problem[];
     }
   | {
-      readonly kind: 'ALB' | 'HostnameGrant';
+      readonly kind: 'ALB';
+      readonly key: string;
+      readonly conditions: readonly GatewayCondition[];
+      /** Of its own: the other listeners are in the statuses of the Gateways that share it. */
+      readonly listeners: readonly ListenerStatus[];
+      /** How many share it. */
+      readonly gateways: number;
+    }
+  | {
+      readonly kind: 'ALB2';
+      readonly key: string;
+      /** That serves it: its addresses are its own. */
+      readonly instance: string;
+      /** `waits`: why it doesn't serve yet. */
+      readonly waits?: string;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly kind: 'Frontend';
+      readonly key: string;
+      /** Its port is another's. */
+      readonly conflict: boolean;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      /** Of ALB; its kind has no status: told as events and in the log. */
+      readonly kind: 'Rule';
+      readonly key: string;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly kind: 'HostnameGrant';
       readonly key: string;
       readonly conditions: readonly GatewayCondition[];
     };
@@ -235,7 +286,7 @@ export type ListenerStatus = {
 
 /**
  * What only the running part knows and status needs: the addresses of an instance, whether its data plane is there, and what it holds.
- * A Gateway that isn't here has none yet.
+ * One that isn't here isn't there yet.
  */
 export type InstanceFacts = {
   readonly addresses: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
@@ -255,7 +306,7 @@ export type GatewaySlots = Readonly<Record<GatewayPortKind, number>>;
 
 /** One instance's part of what changed: a delta on the last (see `DeltaOutput`). */
 export type GatewayChanges = {
-  /** By Gateway; `undefined`: the Gateway is gone or no longer ours. */
+  /** By instance (a Gateway's own key, or that of an ALB); `undefined`: it is gone or no longer ours. */
   readonly instances: ReadonlyMap<
     string,
     | {
@@ -275,11 +326,15 @@ export type GatewayBook = {
   /**
    * Of instances that run already before the first `settle`: without their slots ports may get other sockets than their Services lead to.
    */
-  setFacts(gateway: string, facts: InstanceFacts | undefined): void;
+  setFacts(instance: string, facts: InstanceFacts | undefined): void;
   /** What changed since the last call, at the cost of what was touched. */
   settle(): GatewayChanges;
-  /** The whole intent of a Gateway: for a data plane that holds none or another generation. */
-  whole(gateway: string): GatewayIntent | undefined;
+  /** The whole intent of an instance: for a data plane that holds none or another generation. */
+  whole(instance: string): GatewayIntent | undefined;
+  /** The instance that serves a Gateway; undefined: none does. */
+  instanceOf(gateway: string): string | undefined;
+  /** All that are derived of an ALB or share it, or the Gateway whose own it is. */
+  gatewaysOf(instance: string): readonly string[];
   /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */
   references(): ReadonlySet<string>;
 };

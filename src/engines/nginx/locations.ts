@@ -24,6 +24,12 @@ export function printLocations(): string {
     ...location('@h2c', [...plain, ...grpc]),
     ...location('@h2c_timed', [...timed, ...grpc]),
     ...location('@failed', ['internal;', 'content_by_lua_block { netloom.failed() }']),
+    '# Requests whose bodies the firewall looks at; a longer one gets 413.',
+    ...location('@firewall', [
+      'internal;',
+      'client_max_body_size 1m;',
+      'rewrite_by_lua_block { netloom.serveInspected() }',
+    ]),
     '# Answers that are compressed, or gathered before they are given: router/src/nginx/shape-answer.ts says which.',
     ...ways.flatMap(({ name, lines }) =>
       location(`@http${name}`, [...gathering(timed, lines), 'proxy_pass http://netloom_http$netloom_uri;']),

@@ -7,6 +7,7 @@ export const heldDomains = [
   'certificates',
   'authorities',
   'backends',
+  'firewallRules',
   'users',
   'policies',
   'tenants',

@@ -47,6 +47,8 @@ export type TestGateway = {
   stop(signal: string): Promise<void>;
   /** What nginx logged. */
   errors(): string;
+  /** What it told on standard output. */
+  events(): string;
   /** What it wrote to its standard output. */
   output(): string;
   close(): Promise<void>;
@@ -157,6 +159,7 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     start,
     stop,
     errors: () => log,
+    events: () => output,
     output: () => output,
     close: () => engine.close(),
   };

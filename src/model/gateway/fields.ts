@@ -130,7 +130,7 @@ export function readTexts(value: unknown, field: string, refuse: Refuse): Readon
 }
 
 /** What an object that is referred to may be called; Gateway API's own schema lets any text through. */
-const called = {
+export const called = {
   namespace: { pattern: new RegExp(`^${label}$`), longest: 63, what: 'a namespace' },
   name: { pattern: new RegExp(`^${subdomain}$`), longest: 253, what: 'the name of an object' },
 } as const satisfies Readonly<Record<string, TextForm>>;

@@ -124,7 +124,7 @@ function unusable(
   return { type: 'unusable', field, message, ...(reason === undefined ? {} : { reason }) };
 }
 
-function readMirror({ raw, field }: Entry, namespace: string, refuse: Refuse): Typed<'RequestMirror'> {
+export function readMirror({ raw, field }: Entry, namespace: string, refuse: Refuse): Typed<'RequestMirror'> {
   const at = `${field}.backendRef`;
   const backend = readBackend({ raw: readRaw(raw['backendRef'], at, refuse), field: at }, namespace, refuse);
   const percent = readInteger(raw['percent'], `${field}.percent`, [0, 100], refuse);
@@ -135,7 +135,7 @@ function readMirror({ raw, field }: Entry, namespace: string, refuse: Refuse): T
   return { type: 'RequestMirror', backend, share: Math.round((share ?? 1) * 1_000_000) };
 }
 
-function readFraction(value: unknown, field: string, refuse: Refuse): number | undefined {
+export function readFraction(value: unknown, field: string, refuse: Refuse): number | undefined {
   if (value === undefined || value === null) return undefined;
   const raw = readRaw(value, field, refuse);
   const most = 2_147_483_647;

@@ -39,10 +39,7 @@ export function readGateway(object: KubeObject): Read<GatewayModel> {
   const allowed = readRaw(spec['allowedListeners'], 'spec.allowedListeners', refuse);
   const tls = readRaw(spec['tls'], 'spec.tls', refuse);
   const clientCertificate = readClientCertificate(tls['backend'], namespace, refuse);
-  const annotations = rawOf(rawOf(object.metadata)?.['annotations']) ?? {};
-  const proxyProtocol = [annotations, infrastructure.annotations].some((each) =>
-    asksForProxy(each[proxyProtocolAnnotation], refuse),
-  );
+  const proxyProtocol = readProxyProtocol(object, refuse, infrastructure.annotations);
   const value: GatewayModel = {
     ...head,
     className,
@@ -64,6 +61,17 @@ export function readGateway(object: KubeObject): Read<GatewayModel> {
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
   };
   return { value, problems };
+}
+
+/** Whether connections are to begin with a PROXY header: said by the object's annotations, or by `more` of them. */
+export function readProxyProtocol(
+  object: KubeObject,
+  refuse: Refuse,
+  more: Readonly<Record<string, string>> = {},
+): boolean {
+  const annotations = rawOf(rawOf(object.metadata)?.['annotations']) ?? {};
+  const asked = [annotations, more].map((each) => asksForProxy(each[proxyProtocolAnnotation], refuse));
+  return asked.includes(true);
 }
 
 function asksForProxy(value: unknown, refuse: Refuse): boolean {

@@ -47,7 +47,7 @@ function readTimeouts(value: unknown, field: string, refuse: Refuse): HTTPRuleMo
 /** More tries than these turn one failing backend into a flood. */
 const mostAttempts = 20;
 
-function readRetry(value: unknown, field: string, refuse: Refuse): HTTPRuleModel['retry'] {
+export function readRetry(value: unknown, field: string, refuse: Refuse): HTTPRuleModel['retry'] {
   if (value === undefined || value === null) return undefined;
   const raw = readRaw(value, field, refuse);
   const codes = readList(raw['codes'], `${field}.codes`, refuse).flatMap(

@@ -16,6 +16,15 @@ export type AttachedPolicy = GatewayObject & {
   readonly targets: readonly PolicyTarget[];
   /** What it says holds against policies that are nearer to the request: who owns the Gateway may insist. */
   readonly enforced: boolean;
+  /**
+   * What of it can't be read, and isn't in its settings. With `protects` it would have kept requests out: those that the policy holds for get
+   * 500 until it is mended.
+   */
+  readonly refused?: readonly {
+    readonly field: string;
+    readonly message: string;
+    readonly protects?: true;
+  }[];
 };
 
 /**
@@ -94,7 +103,7 @@ export type WAFPolicyModel = AttachedPolicy & {
   readonly settings: {
     readonly mode?: 'off' | 'detect' | 'block';
     readonly paranoia?: number;
-    readonly thresholds?: Partial<GatewayFirewall['thresholds']>;
+    readonly threshold?: number;
     /** Of all levels together. */
     readonly exclusions?: GatewayFirewall['exclusions'];
     /** Names of ConfigMaps beside the policy, with `rules`. Of all levels together. */
@@ -119,6 +128,8 @@ export type TenantsModel = {
 /** ALB: an instance of the gateway that several Gateways and Ingresses may share. */
 export type ALBModel = GatewayObject & {
   readonly instance: ALBInstance;
+  /** `netloom.dev/proxy-protocol: "true"`, on it: connections begin with a PROXY header. */
+  readonly proxyProtocol?: true;
   /** Absent: none. Listeners of its own Gateway, which Ingresses and routes attach to. */
   readonly http?: { readonly port: number };
   readonly https?: { readonly port: number; readonly certificate?: string };
@@ -146,6 +157,8 @@ export type ALBInstance = {
   readonly replicas?: number;
   readonly network: 'LoadBalancer' | 'NodePort' | 'ClusterIP' | 'HostNetwork';
   readonly externalTrafficPolicy: 'Local' | 'Cluster';
+  /** Of HostNetwork: ports of nodes that listeners may take besides those of `http` and `https`. */
+  readonly hostPorts?: readonly number[];
   readonly loadBalancerClass?: string;
   readonly addresses: readonly string[];
   /** Of its Service. */

@@ -71,7 +71,11 @@ export function readMatches<Match>(
   });
 }
 
-function readPersistence(value: unknown, field: string, refuse: Refuse): SessionPersistenceModel | undefined {
+export function readPersistence(
+  value: unknown,
+  field: string,
+  refuse: Refuse,
+): SessionPersistenceModel | undefined {
   if (value === undefined || value === null) return undefined;
   const raw = readRaw(value, field, refuse);
   const type = readChoice(raw['type'], `${field}.type`, ['Cookie', 'Header'], refuse) ?? 'Cookie';

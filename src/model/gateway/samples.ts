@@ -189,6 +189,26 @@ export const tlsSpec = {
   rules: [{ name: 'only', backendRefs: [{ name: 'web', port: 443 }] }],
 };
 
+export const albSpec = {
+  replicas: 2,
+  network: {
+    mode: 'LoadBalancer',
+    addresses: ['192.0.2.1'],
+    loadBalancerClass: 'example.com/a',
+    externalTrafficPolicy: 'Cluster',
+    annotations: { 'example.com/a': 'b' },
+  },
+  http: { port: 8080 },
+  https: { port: 8443, certificate: 'cert' },
+  ingressClass: { name: 'team', default: true },
+  tenants: { namespaces: ['shop'], selector: { matchLabels: { team: 'a' } }, projects: ['one'] },
+  hostnames: 'GrantOnly',
+  quotas: { routes: 10, size: '4Mi', requestsPerSecond: 100, concurrency: 50 },
+  resources: { requests: { cpu: '100m' }, limits: { memory: '1Gi' } },
+  nodeSelector: { edge: 'true' },
+  tolerations: [{ key: 'edge', operator: 'Exists', effect: 'NoSchedule' }],
+};
+
 export const policySpec = {
   targetRefs: [{ group: '', kind: 'Service', name: 'web', sectionName: 'https' }],
   validation: {
@@ -220,3 +240,66 @@ export const serviceSpec = {
 
 export const listenerSetSpec = { parentRef: { name: 'edge', namespace: 'infra' }, listeners };
 export const classSpec = { controllerName: 'netloom.dev/gateway' };
+
+export const trafficSpec = {
+  targetRefs: [
+    { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'web', sectionName: 'first' },
+    { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'edge' },
+  ],
+  enforced: true,
+  trustedProxies: ['10.0.0.0/8', '2001:DB8::1'],
+  access: { allow: ['192.0.2.7/24'], deny: ['192.0.2.1'] },
+  rateLimits: [{ requests: 10, per: '1m', burst: 5, by: ['Client', 'Route'], byHeader: 'X-Key' }],
+  concurrency: [{ requests: 3, by: ['Tenant'] }],
+  maxBodySize: '8Mi',
+  basicAuth: { realm: 'Shop', secretRef: { name: 'users' } },
+  externalAuth: {
+    protocol: 'HTTP',
+    backendRef: { name: 'auth', port: 80 },
+    http: { path: '/check', allowedHeaders: ['Cookie'], allowedResponseHeaders: ['X-User'] },
+  },
+  cors: { allowOrigins: ['https://a.example'], allowMethods: ['GET'], maxAge: 60 },
+  timeouts: { request: '10s', backendRequest: '5s', connect: '1s' },
+  retry: { codes: [502], attempts: 2, backoff: '10ms' },
+  affinity: { hash: { by: 'Header', name: 'X-User' } },
+  canaries: [
+    {
+      header: { name: 'X-Canary', value: 'v[0-9]', type: 'RegularExpression' },
+      cookie: 'canary',
+      fraction: { numerator: 1, denominator: 3 },
+      backendRefs: [{ name: 'next', port: 80, weight: 2 }],
+    },
+  ],
+  mirrors: [{ backendRef: { name: 'copy', port: 80 }, percent: 10 }],
+  compression: { types: ['text/*'], minLength: 10 },
+  errors: [
+    { codes: [502, 503], backendRef: { name: 'pages', port: 80 } },
+    { codes: [404], body: { contentType: 'text/plain', text: 'Nothing here' } },
+  ],
+  accessLog: { fields: ['time', 'status'], percent: 50 },
+  buffering: { requests: true, responses: false },
+};
+
+export const backendPolicySpec = {
+  targetRefs: [{ group: '', kind: 'Service', name: 'web', sectionName: 'http' }],
+  balance: { type: 'Hash', hash: { by: 'Cookie', name: 'User' } },
+  healthCheck: {
+    path: '/healthz',
+    host: 'Web.example',
+    codes: [{ from: 200, to: 299 }],
+    interval: '5s',
+    timeout: '1s',
+    healthy: 1,
+    unhealthy: 2,
+  },
+  circuitBreaker: { failures: 7, duration: '1m' },
+  maxRequests: 100,
+};
+
+/** One of each hash that is known; the password is `secret`. */
+export const passwordFile = [
+  'ann:$2y$05$abcdefghijklmnopqrstuuS5bUUkKRTZiCDLjM0ApuFtUZ9AzHlGq',
+  'bob:$apr1$salt$0123456789abcdefghijkl',
+  `cid:$5$saltsalt$${'a'.repeat(43)}`,
+  `dan:$6$rounds=5000$saltsalt$${'b'.repeat(86)}`,
+].join('\n');

@@ -82,6 +82,8 @@ export type ListenerModel = {
     readonly options: Readonly<Record<string, string>>;
   };
   readonly allowedNamespaces: NamespacesFrom;
+  /** Of an Ingress: instead of what its Gateway says for the port. */
+  readonly clientValidation?: ClientValidationModel;
   /** Absent: those that fit the protocol. */
   readonly allowedKinds?: readonly { readonly group: string; readonly kind: string }[];
 };
@@ -91,6 +93,8 @@ export type RouteKind = 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute' | 'U
 export type RouteModel = HTTPRouteModel | GRPCRouteModel | L4RouteModel;
 
 export type RouteBase = GatewayObject & {
+  /** Of what isn't Gateway API's: text in byte order that stands in the place of the specification's precedence, before its own age and name. */
+  readonly rank?: string;
   readonly parents: readonly ParentReference[];
   /** `All`: beside `parents` every Gateway with that default scope is one. */
   readonly defaultGateways?: string;
@@ -122,11 +126,15 @@ export type L4RouteModel = RouteBase & {
 
 export type RuleBase = {
   readonly name?: string;
+  /** Where it stands in what it was made of; absent: `spec.rules[N]`. */
+  readonly field?: string;
   readonly filters: readonly FilterModel[];
   readonly backends: readonly (BackendReference & { readonly filters: readonly FilterModel[] })[];
   readonly sessionPersistence?: SessionPersistenceModel;
   /** A sentence, where the rule asks for what can't be served: then requests that it takes get 500. Matches that can't be used are gone. */
   readonly unusable?: string;
+  /** Of an Ingress whose protection can't be had: 503 for all that the rule takes, until it can. */
+  readonly closed?: true;
 };
 
 export type HTTPRuleModel = RuleBase & {
@@ -144,11 +152,18 @@ export type HTTPRuleModel = RuleBase & {
 };
 
 export type HTTPMatchModel = {
-  readonly path: { readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression'; readonly value: string };
+  readonly path: {
+    readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression';
+    readonly value: string;
+    /** Of a RegularExpression that comes of an Ingress: letters' case and what is behind the match are no matter, and longer ones come first. */
+    readonly loose?: true;
+  };
   readonly method?: string;
   /** Names in lower case, each once. */
   readonly headers: readonly ValueMatch[];
   readonly query: readonly ValueMatch[];
+  /** CIDRs: only of these clients, as the connection tells them. Gateway API has no field for it. */
+  readonly clients?: readonly string[];
 };
 
 export type ValueMatch = {
@@ -176,6 +191,22 @@ export type BackendReference = ObjectReference & {
   readonly port?: number;
   /** 0 to 1,000,000. */
   readonly weight: number;
+  /** Of an Ingress that says it: whatever the Service and policies for it say. */
+  readonly speech?: BackendSpeech;
+};
+
+export type BackendSpeech = {
+  readonly protocol: 'http' | 'h2c';
+  readonly tls?: {
+    /** The Ingress. */
+    readonly origin: Origin;
+    /** Asked for; '': none is. */
+    readonly hostname: string;
+    /** A Secret with `ca.crt`. Absent: as ingress-nginx has it, whoever answers is taken. */
+    readonly authority?: ObjectReference;
+    /** A Secret with what the gateway shows of itself. */
+    readonly certificate?: ObjectReference;
+  };
 };
 
 export type HeaderChange = {
@@ -186,7 +217,9 @@ export type HeaderChange = {
 
 export type PathChange =
   | { readonly type: 'ReplaceFullPath'; readonly value: string }
-  | { readonly type: 'ReplacePrefixMatch'; readonly value: string };
+  | { readonly type: 'ReplacePrefixMatch'; readonly value: string }
+  /** Of an Ingress: `$1` to `$9` are what the groups of the match's regular expression took, `$$` is a dollar. */
+  | { readonly type: 'ReplaceCaptures'; readonly value: string };
 
 /** As in the specification; one whose type isn't known, or whose values can't be used, is `unusable`. */
 export type FilterModel =
@@ -198,6 +231,8 @@ export type FilterModel =
       readonly port?: number;
       readonly path?: PathChange;
       readonly statusCode: number;
+      /** Of an Ingress: the request's query isn't taken over. */
+      readonly withoutQuery?: true;
     }
   | { readonly type: 'URLRewrite'; readonly hostname?: string; readonly path?: PathChange }
   | {
@@ -222,6 +257,8 @@ export type FilterModel =
       readonly backend: BackendReference;
       /** HTTP: put before the request's path. */
       readonly path: string;
+      /** Of an Ingress. */
+      readonly asIngress?: IngressAuth;
       readonly allowedHeaders: readonly string[];
       readonly allowedResponseHeaders: readonly string[];
       /** Bytes; absent: the body is not sent. */
@@ -235,6 +272,14 @@ export type FilterModel =
       /** For its condition; absent: `UnsupportedValue`. `InvalidKind`: an extension of somebody else's that isn't known here. */
       readonly reason?: 'IncompatibleFilters' | 'InvalidKind';
     };
+
+/** How ingress-nginx asks: always for the same target, with the request's own in X-Original-URL and X-Original-Method. */
+export type IngressAuth = {
+  /** Absent: the request's. */
+  readonly method?: string;
+  /** Where clients are sent that get 401; `parameter` tells it where they wanted to go. */
+  readonly signIn?: { readonly url: string; readonly parameter: string };
+};
 
 export type SessionPersistenceModel = {
   readonly type: 'Cookie' | 'Header';

@@ -1,5 +1,11 @@
 /** What the controller may do for Gateways, beyond what it may do anyway; and the GatewayClass that comes with Netloom. */
+
+import { group } from '#api/kind.ts';
+import { alaudaGroup } from '#api/kinds/alaudaparts.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
+import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import { ruleKind } from '#api/kinds/rule.ts';
 import type { KubeObject } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
 
@@ -19,6 +25,9 @@ const read = [
   'backendtlspolicies',
 ];
 
+/** Of our own group. */
+const netloom = ['albs', 'trafficpolicies', 'backendpolicies', 'wafpolicies'];
+
 /**
  * A Gateway's objects stand in the Gateway's namespace, which may be any; so do the Secrets and ConfigMaps that it refers to. RBAC has
  * no word for "only of type kubernetes.io/tls": the controller asks for these, and for others by name.
@@ -32,7 +41,25 @@ export const gatewayRules: readonly object[] = [
     resources: read.filter((name) => name !== 'referencegrants').map((name) => `${name}/status`),
     verbs: ['patch'],
   },
+  {
+    apiGroups: [alaudaGroup],
+    resources: [alb2Kind.plural, frontendKind.plural, ruleKind.plural],
+    verbs: watch,
+  },
+  {
+    apiGroups: [alaudaGroup],
+    resources: [`${alb2Kind.plural}/status`, `${frontendKind.plural}/status`],
+    verbs: ['patch'],
+  },
+  { apiGroups: [group], resources: netloom, verbs: watch },
+  { apiGroups: [group], resources: netloom.map((name) => `${name}/status`), verbs: ['patch'] },
+  { apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: watch },
+  { apiGroups: ['networking.k8s.io'], resources: ['ingresses/status'], verbs: ['patch'] },
+  // An ALB's own class is made where there is none.
+  { apiGroups: ['networking.k8s.io'], resources: ['ingressclasses'], verbs: [...watch, 'create'] },
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
+  // Addresses of nodes, which its load balancers may have.
+  { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: watch },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },

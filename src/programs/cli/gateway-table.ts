@@ -4,17 +4,19 @@ import { formatOrigin } from '#intent/origin.ts';
 import { columns } from './columns.ts';
 
 export function gatewayLines(answers: readonly GatewayAnswer[]): string[] {
-  if (answers.length === 0) return ['there is no Gateway of a class of ours'];
+  if (answers.length === 0) return ['there is no Gateway of a class of ours, and no ALB'];
   return answers.flatMap((answer, index) => [...(index === 0 ? [] : ['']), ...linesOf(answer)]);
 }
 
-function linesOf({ gateway, addresses, listeners, routes, backends, problems }: GatewayAnswer): string[] {
+function linesOf(answer: GatewayAnswer): string[] {
+  const { object, sharedBy = [], addresses, listeners, routes, backends, problems } = answer;
   return [
-    `Gateway ${gateway} at ${addresses.length === 0 ? 'no address' : addresses.join(', ')}`,
+    `${formatOrigin(object)} at ${addresses.length === 0 ? 'no address' : addresses.join(', ')}`,
+    ...(sharedBy.length === 0 ? [] : [`shared by ${sharedBy.map((key) => `Gateway ${key}`).join(', ')}`]),
     ...table(
       ['LISTENER', 'PORT', 'KIND', 'HOSTNAME', 'ROUTES'],
       listeners.map((each) => [
-        nameOf(each),
+        nameOf(each, object),
         each.port ?? '-',
         each.kind ?? 'not served',
         each.hostname === undefined ? '-' : each.hostname || 'any',
@@ -42,8 +44,8 @@ function linesOf({ gateway, addresses, listeners, routes, backends, problems }: 
   ];
 }
 
-function nameOf({ of, name }: ListenerAnswer): string {
-  return of.kind === 'Gateway' ? name : `${name} (${formatOrigin(of)})`;
+function nameOf({ of, name }: ListenerAnswer, object: GatewayAnswer['object']): string {
+  return formatOrigin(of) === formatOrigin(object) ? name : `${name} (${formatOrigin(of)})`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -3,6 +3,7 @@ import { type AskedRequest, explainRequest, type RequestAnswer } from '#compile/
 import { gatewaySource } from './answers/gateway-source.ts';
 import { requestLines } from './answers/request-text.ts';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
+import { isMeant } from './gateway.ts';
 
 export function isURL(operand: string | undefined): operand is string {
   return operand !== undefined && /^https?:\/\//i.test(operand);
@@ -14,8 +15,8 @@ export async function runRequest(invocation: Invocation, url: string): Promise<n
   const { gateways } = await gatewaySource(invocation);
   const only = values.gateway;
   const port = `tcp/${asked.port}`;
-  const chosen = gateways.filter(({ key, intent }) =>
-    only === undefined ? intent.ports[port] !== undefined : key === only,
+  const chosen = gateways.filter(({ key, sharers, intent }) =>
+    typeof only === 'string' ? isMeant(key, sharers, only) : intent.ports[port] !== undefined,
   );
   if (chosen.length === 0) {
     throw new UsageError(

@@ -8,6 +8,8 @@ import type {
   HTTPRouteModel,
   HTTPRuleModel,
 } from '#model/gateway/types.ts';
+import type { Applied } from '../policies/applied.ts';
+import { policyAction } from '../policies/policy-action.ts';
 import type { BackendUse, EntryContext } from '../types.ts';
 import { type Refusal, resolveBackend, type Speech } from './backend-refs.ts';
 import { combineFilters, type FilterOf, type FilterPlace, isObjection, type Objection } from './filters.ts';
@@ -28,12 +30,16 @@ export type Action = {
   readonly partly: readonly Objection[];
 };
 
-/** `key` is its own in the intent. All references are judged, also of a rule that can't be served: one look at the status shows all. */
+/**
+ * `key` is its own in the intent. All references are judged, also of a rule that can't be served: one look at the status shows all. What
+ * policies refer to isn't the route's to answer for.
+ */
 export function actionOf(
   route: HTTPRouteModel | GRPCRouteModel,
   index: number,
   key: string,
   context: EntryContext,
+  applied?: Applied,
 ): Action {
   const rule: HTTPRuleModel | GRPCRuleModel = route.rules[index] ?? emptyRule;
   const field = `spec.rules[${index}]`;
@@ -65,7 +71,7 @@ export function actionOf(
   const persistence = persistenceOf(rule.sessionPersistence, key, `${field}.sessionPersistence`);
 
   const base = {
-    origin: { ...route.origin, rule: field },
+    origin: { ...route.origin, rule: rule.field ?? field },
     kind: route.kind === 'GRPCRoute' ? ('grpc' as const) : ('http' as const),
   };
   const unserved = (objection: Objection): Action => ({
@@ -75,6 +81,10 @@ export function actionOf(
     objection,
     partly: [],
   });
+  if (rule.closed === true) {
+    const intent = { ...base, refused: 503 as const, backends: [] };
+    return { intent, uses: [], refusals: resolver.refusals, partly: [] };
+  }
   // What a filter has to say is more exact than that the rule is unusable by it.
   if (isObjection(own)) return unserved(own);
   if (rule.unusable !== undefined) {
@@ -86,17 +96,19 @@ export function actionOf(
     return unserved({ reason: 'IncompatibleFilters', message });
   }
   if (persistence !== undefined && isObjection(persistence)) return unserved(persistence);
+  const written: GatewayActionIntent = {
+    ...base,
+    ...own,
+    ...(externalAuth === undefined ? {} : { externalAuth }),
+    ...(mirrors.length === 0 ? {} : { mirrors }),
+    backends,
+    ...patienceOf(rule),
+    ...(persistence === undefined ? {} : { persistence }),
+  };
+  const held = applied === undefined ? undefined : policyAction(written, rule, applied, key, context);
   return {
-    intent: {
-      ...base,
-      ...own,
-      ...(externalAuth === undefined ? {} : { externalAuth }),
-      ...(mirrors.length === 0 ? {} : { mirrors }),
-      backends,
-      ...patienceOf(rule),
-      ...(persistence === undefined ? {} : { persistence }),
-    },
-    uses: resolver.uses,
+    intent: held?.intent ?? written,
+    uses: held === undefined ? resolver.uses : [...resolver.uses, ...held.uses],
     refusals: resolver.refusals,
     partly,
     ...(closed === undefined ? {} : { closed }),
@@ -163,6 +175,7 @@ function externalAuthOf(
     allowedHeaders,
     allowedResponseHeaders,
     ...(forwardBody === undefined || forwardBody === 0 ? {} : { forwardBody }),
+    ...(filter.asIngress === undefined ? {} : { asIngress: filter.asIngress }),
   };
 }
 

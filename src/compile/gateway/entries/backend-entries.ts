@@ -2,11 +2,14 @@
 import type { GatewayBackendIntent, GatewayIdentityIntent } from '#intent/gateway.ts';
 import type { BackendServiceModel } from '#model/gateway/types.ts';
 import type { EndpointModel, EndpointSliceModel } from '#model/service.ts';
-import type { BackendEntriesOf, BackendTLS, BackendUse, EntryContext } from '../types.ts';
+import { certificateIntent } from '../listeners/listeners.ts';
+import { backendSettings } from '../policies/backend-policies.ts';
+import type { BackendEntries, BackendEntriesOf, BackendTLS, BackendUse, EntryContext } from '../types.ts';
 
 /** Empty when the Service or the policy has gone since its route was looked at: then the route is looked at again, too. */
 export const backendEntries: BackendEntriesOf = (use, context) => {
   const service = context.service(use.service);
+  if (use.speech !== undefined) return spokenEntries(use, use.speech, context);
   const tls = use.identity === undefined ? undefined : context.tls(use.service, use.port);
   const gone = use.identity !== undefined && (tls === undefined || !tls.usable);
   if (service === undefined || gone) return { backends: {}, identities: {} };
@@ -15,6 +18,7 @@ export const backendEntries: BackendEntriesOf = (use, context) => {
     protocol: use.protocol,
     endpoints: endpointsOf(service, use, context.slices(use.service)),
     ...(use.identity === undefined ? {} : { identity: use.identity }),
+    ...backendSettings(service, use, context.policies),
   };
   return {
     backends: { [use.key]: backend },
@@ -24,6 +28,39 @@ export const backendEntries: BackendEntriesOf = (use, context) => {
         : { [use.identity]: identityOf(tls, use.protocol, context) },
   };
 };
+
+/** As an Ingress says it. */
+function spokenEntries(
+  use: BackendUse,
+  { origin, hostname, authority, certificate }: NonNullable<BackendUse['speech']>,
+  context: EntryContext,
+): BackendEntries {
+  const service = context.service(use.service);
+  const trusted = authority && context.authority(authority);
+  if (service === undefined || use.identity === undefined || (authority && trusted === undefined))
+    return { backends: {}, identities: {} };
+  const own = certificate && context.certificate(certificate);
+  const identity: GatewayIdentityIntent = {
+    origin,
+    hostname,
+    ...(trusted === undefined ? { anybody: true } : { authorities: trusted.certificates }),
+    ...(own === undefined ? {} : { certificate: own.key }),
+    ...(use.protocol === 'h2c' ? { alpn: 'h2' } : { alpn: 'http/1.1' }),
+  };
+  return {
+    backends: {
+      [use.key]: {
+        origin: service.origin,
+        protocol: use.protocol,
+        endpoints: endpointsOf(service, use, context.slices(use.service)),
+        identity: use.identity,
+        ...backendSettings(service, use, context.policies),
+      },
+    },
+    identities: { [use.identity]: identity },
+    ...(own === undefined ? {} : { certificates: { [own.key]: certificateIntent(own) } }),
+  };
+}
 
 /**
  * All ready ones of the family that has any, IPv4 first; when none is ready, those that are terminating but still serve (KEP-1669). The

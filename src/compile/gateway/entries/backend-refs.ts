@@ -1,9 +1,14 @@
 /** Whether what a route sends to can be resolved, and how it is spoken to. */
-import type { BackendReference, RouteKind } from '#model/gateway/types.ts';
+import type { BackendReference, BackendSpeech, RouteKind } from '#model/gateway/types.ts';
 import type { BackendUse, EntryContext } from '../types.ts';
 
 /** Who refers to a backend. */
-export type Referrer = { readonly kind: RouteKind; readonly namespace: string };
+export type Referrer = {
+  /** Absent: that of Gateway API. */
+  readonly group?: string;
+  readonly kind: RouteKind | (string & {});
+  readonly namespace: string;
+};
 
 /** What is spoken to a backend. `passed` is TCP with the client's own TLS in it, to which no BackendTLSPolicy applies. */
 export type Speech = 'http' | 'grpc' | 'tcp' | 'udp' | 'passed';
@@ -39,7 +44,8 @@ export function resolveBackend(
     const shown = group === '' ? kind : `${group}/${kind}`;
     return refuse('InvalidKind', `${shown} can't be a backend; use a Service`);
   }
-  const referrer = { group: 'gateway.networking.k8s.io', kind: from.kind, namespace: from.namespace };
+  const { group: ofGroup = 'gateway.networking.k8s.io' } = from;
+  const referrer = { group: ofGroup, kind: from.kind, namespace: from.namespace };
   if (namespace !== from.namespace && !context.permits(referrer, reference)) {
     return refuse('RefNotPermitted', `no ReferenceGrant in ${namespace} permits Service ${key}`);
   }
@@ -59,6 +65,7 @@ export function resolveBackend(
       `port ${port} of Service ${key} is ${entries[0]?.protocol}; a ${from.kind} needs ${transport}`,
     );
   }
+  if (reference.speech !== undefined) return spokenAs(reference.speech, key, port, context);
   const tls = speech === 'udp' || speech === 'passed' ? undefined : context.tls(key, port);
   const protocol = protocolOf(speech, entry.appProtocol, tls !== undefined);
   if (protocol === undefined) {
@@ -76,6 +83,26 @@ export function resolveBackend(
   if (tls === undefined) return { use: { key: place, ...plain } };
   const identity = `${tls.policy.key}/${protocol}`;
   return { use: { key: `${place}@${identity}`, ...plain, identity } };
+}
+
+/** As an Ingress says it. Who must prove to be somebody isn't spoken to while it can't be judged. */
+function spokenAs(
+  { protocol, tls }: BackendSpeech,
+  service: string,
+  port: number,
+  context: EntryContext,
+): Resolution {
+  const plain = { service, port, protocol };
+  const place = `${service}:${port}/${protocol}`;
+  if (tls === undefined) return { use: { key: place, ...plain } };
+  const { origin, hostname, authority, certificate } = tls;
+  if (authority !== undefined && context.authority(authority) === undefined) {
+    const message = `Secret ${authority.namespace}/${authority.name} doesn't exist or has no certificates in ca.crt`;
+    return { refusal: { reason: 'BackendNotFound', message } };
+  }
+  const parts = [hostname, authority?.name ?? '', certificate?.name ?? ''].join('+');
+  const identity = `${origin.namespace}/${origin.name}~ingress/${parts}/${protocol}`;
+  return { use: { key: `${place}@${identity}`, ...plain, identity, speech: tls } };
 }
 
 /**

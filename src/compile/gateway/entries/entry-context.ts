@@ -21,9 +21,9 @@ export function createEntryContext(
   ask: Asking,
   views: ReadonlyMap<string, GatewayView>,
   lookups: Lookups,
-): (gateway: string, asked?: Set<string>) => EntryContext {
+): (instance: string, asked?: Set<string>) => EntryContext {
   const policies = policyContext(ask);
-  return (gateway, asked) => ({
+  return (instance, asked) => ({
     permits: ask.permits,
     service(key) {
       asked?.add(key);
@@ -32,8 +32,13 @@ export function createEntryContext(
     slices: (service) => ask.slicesOf(service),
     tls: (service, port) => tlsOf(service, port, policies),
     clientCertificate() {
-      lookups.note(`clientCertificate ${gateway}`);
-      return views.get(gateway)?.clientCertificate;
+      lookups.note(`clientCertificate ${instance}`);
+      return views.get(instance)?.clientCertificate;
     },
+    authority: (reference) => ask.authority(reference),
+    certificate: (reference) => ask.certificate(reference),
+    policies: ask.attached,
+    users: (secret) => ask.users(secret),
+    firewallRules: (configMap) => ask.firewallRules(configMap),
   });
 }

@@ -129,22 +129,22 @@ function redirectOf(filter: FilterOf<'RequestRedirect'>): GatewayRedirect {
     ...hostAndPath(filter),
     ...(port === undefined ? {} : { port }),
     statusCode,
+    ...(filter.withoutQuery === undefined ? {} : { withoutQuery: true }),
   };
 }
 
 function hostAndPath({ hostname, path }: { readonly hostname?: string; readonly path?: PathChange }) {
   return {
     ...(hostname === undefined ? {} : { hostname }),
-    ...(path === undefined
-      ? {}
-      : {
-          path: {
-            type: path.type === 'ReplaceFullPath' ? ('full' as const) : ('prefix' as const),
-            value: path.value,
-          },
-        }),
+    ...(path === undefined ? {} : { path: { type: pathChanges[path.type], value: path.value } }),
   };
 }
+
+const pathChanges = {
+  ReplaceFullPath: 'full',
+  ReplacePrefixMatch: 'prefix',
+  ReplaceCaptures: 'captures',
+} as const satisfies Readonly<Record<PathChange['type'], string>>;
 
 function headerChange(change: HeaderChange | undefined): GatewayHeaderChange | undefined {
   if (change === undefined) return undefined;

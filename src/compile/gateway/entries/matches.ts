@@ -35,19 +35,21 @@ export function onlyPrefix(route: HTTPRouteModel | GRPCRouteModel, rule: number)
   return matches.length === 1 && matches[0]?.path.type === 'PathPrefix';
 }
 
-function requestMatch({ path, method, headers, query }: HTTPMatchModel): Omit<Match, 'rank'> {
+function requestMatch({ path, method, headers, query, clients }: HTTPMatchModel): Omit<Match, 'rank'> {
   return {
     path: pathOf(path),
     ...(method === undefined ? {} : { method }),
     ...valuesOf('headers', headers),
     ...valuesOf('query', query),
+    ...(clients === undefined ? {} : { clients }),
   };
 }
 
 /** A slash at the end of a prefix means nothing: `/a/` takes what `/a` takes. */
-function pathOf({ type, value }: HTTPMatchModel['path']): Match['path'] {
+function pathOf({ type, value, loose }: HTTPMatchModel['path']): Match['path'] {
   if (type === 'Exact') return { type: 'exact', value };
-  if (type === 'RegularExpression') return { type: 'regex', value };
+  if (type === 'RegularExpression')
+    return { type: 'regex', value, ...(loose === undefined ? {} : { loose }) };
   const prefix = value.replace(/\/+$/, '');
   return { type: 'prefix', value: prefix === '' ? '/' : prefix };
 }

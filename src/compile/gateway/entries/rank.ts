@@ -7,20 +7,24 @@ import type { GRPCMatchModel, GRPCRouteModel, HTTPMatchModel, HTTPRouteModel } f
 /** Where a match stands in its route. */
 export type MatchPlace = { readonly rule: number; readonly match: number };
 
-/** Unique among all matches of all routes: calls (`g`) before requests (`h`), which share no listener's host anyway. */
+/**
+ * Unique among all matches of all routes: calls (`g`) before requests (`h`), which share no listener's host anyway. Routes that were made of
+ * something else bring a rank of their own.
+ */
 export function rankOf(
   route: HTTPRouteModel | GRPCRouteModel,
   match: HTTPMatchModel | GRPCMatchModel,
   { rule, match: index }: MatchPlace,
 ): string {
-  const specific = 'path' in match ? requestRank(match) : callRank(match);
+  const specific = route.rank ?? ('path' in match ? requestRank(match) : callRank(match));
   // A space sorts before all that a name may have: `a/b` comes before `a/b-c`.
   return `${specific} ${route.created} ${route.key} ${digits(rule)}.${digits(index)}`;
 }
 
-/** With a method before without; then the more headers, then the more query parameters. */
-function requestRank({ method, headers, query }: HTTPMatchModel): string {
-  return `h${method === undefined ? 1 : 0}${most(headers.length)}${most(query.length)}`;
+/** With a method before without; then the more headers, then the more query parameters. An Ingress's expressions are by their length, too. */
+function requestRank({ method, headers, query, path }: HTTPMatchModel): string {
+  const length = path.loose === true ? most(path.value.length) : '';
+  return `h${method === undefined ? 1 : 0}${most(headers.length)}${most(query.length)}${length}`;
 }
 
 /** The longer service, then the longer method, then the more headers. */

@@ -1,6 +1,7 @@
 /** What one route says to the data plane of one Gateway, and what is said of it in its status. Other routes have no part in it. */
 import type { GatewayActionIntent, GatewayRuleIntent } from '#intent/gateway.ts';
 import type { GRPCRouteModel, HTTPRouteModel } from '#model/gateway/types.ts';
+import { type Applied, appliedAt } from '../policies/applied.ts';
 import type {
   Attachment,
   BackendUse,
@@ -11,6 +12,7 @@ import type {
 } from '../types.ts';
 import { actionOf } from './actions.ts';
 import type { Refusal } from './backend-refs.ts';
+import { matchesSize, placesOf } from './entries-size.ts';
 import type { Objection } from './filters.ts';
 import { matchesOf } from './matches.ts';
 import { streamsOf } from './streams.ts';
@@ -41,41 +43,98 @@ function requestEntries(
   const closed: Placed<Refusal>[] = [];
   const partly: Placed[] = [];
   const refusals: Refusal[] = [];
-  const wanted = attachments
-    .flatMap((each) => each.listeners)
-    .filter(({ listener, hosts }) => listener.served && hosts.length > 0);
-  const isTooLong = lengthOf(route, wanted) > longestHere;
-  const places = isTooLong ? [] : wanted;
+  const wanted = placesOf(attachments);
+  const groups = route.rules.map(({ name }) => groupsOf(route, name, wanted, context));
+  const isTooLong = matchesSize(route, wanted) + policyLength(route, groups) > longestHere;
+  const held = new Map<string, Applied>();
   for (const index of route.rules.keys()) {
     const key = `${route.kind}/${route.key}|${index}`;
-    const action = actionOf(route, index, key, context);
-    refusals.push(...action.refusals);
-    const objection = isTooLong ? tooLong : action.objection;
+    const own = actionOf(route, index, key, context);
+    refusals.push(...own.refusals);
+    const objection = isTooLong ? tooLong : own.objection;
     if (objection !== undefined) objections.push({ rule: index, ...objection });
-    if (action.closed !== undefined) closed.push({ rule: index, ...action.closed });
-    partly.push(...action.partly.map((each) => ({ rule: index, ...each })));
-    if (places.length === 0) continue;
-    actions[key] = action.intent;
-    for (const use of action.uses) uses.set(use.key, use);
+    if (own.closed !== undefined) closed.push({ rule: index, ...own.closed });
+    partly.push(...own.partly.map((each) => ({ rule: index, ...each })));
+    if (isTooLong) continue;
     const matches = matchesOf(route, index);
-    for (const { listener, hosts } of places) {
-      for (const host of hosts) {
-        for (const [at, match] of matches.entries()) {
-          rules[`${listener.key}|${host}|${key}.${at}`] = {
-            listener: listener.key,
-            host,
-            ...match,
-            action: key,
-          };
+    for (const { applied, places } of groups[index] ?? []) {
+      const action = applied === undefined ? own : actionOf(route, index, key, context, applied);
+      const name = applied === undefined ? key : `${key}~${applied.key}`;
+      actions[name] = action.intent;
+      for (const use of action.uses) uses.set(use.key, use);
+      if (applied !== undefined) held.set(applied.key, applied);
+      for (const { listener, hosts } of places) {
+        for (const host of hosts) {
+          for (const [at, match] of matches.entries()) {
+            rules[`${listener.key}|${host}|${key}.${at}`] = {
+              listener: listener.key,
+              host,
+              ...match,
+              action: name,
+            };
+          }
         }
       }
     }
   }
   return {
-    intent: { rules, actions, streams: {} },
+    intent: { rules, actions, streams: {}, ...policiesOf(held.values()) },
     backends: [...uses.values()],
     conditions: conditionsOf(route.rules.length, { objections, closed, partly, refusals }),
   };
+}
+
+/** Nothing, as of almost all routes, costs nothing. */
+function policiesOf(applied: Iterable<Applied>): Partial<Applied['intent']> {
+  let found: Partial<Applied['intent']> = {};
+  for (const { intent } of applied) {
+    found = {
+      policies: { ...found.policies, ...intent.policies },
+      users: { ...found.users, ...intent.users },
+      firewallRules: { ...found.firewallRules, ...intent.firewallRules },
+    };
+  }
+  return found;
+}
+
+type ListenerPlace = { readonly listener: Listener; readonly hosts: readonly string[] };
+
+/** Listeners at which the same policies hold for a rule. */
+type Group = { readonly applied: Applied | undefined; readonly places: readonly ListenerPlace[] };
+
+function groupsOf(
+  route: HTTPRouteModel | GRPCRouteModel,
+  rule: string | undefined,
+  places: readonly ListenerPlace[],
+  context: EntryContext,
+): readonly Group[] {
+  const groups = new Map<
+    string,
+    { readonly applied: Applied | undefined; readonly places: ListenerPlace[] }
+  >();
+  for (const place of places) {
+    const applied = appliedAt({ listener: place.listener, route, rule }, context);
+    const key = applied?.key ?? '';
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { applied, places: [place] });
+    else group.places.push(place);
+  }
+  return [...groups.values()];
+}
+
+/** What policies add: the name of each in every entry, and what they hold. */
+function policyLength(route: HTTPRouteModel | GRPCRouteModel, groups: readonly (readonly Group[])[]): number {
+  const entries = new Map<string, number>();
+  let names = 0;
+  for (const [index, own] of groups.entries()) {
+    for (const { applied, places } of own) {
+      if (applied === undefined) continue;
+      const hosts = places.reduce((sum, each) => sum + each.hosts.length, 0);
+      names += hosts * (route.rules[index]?.matches.length ?? 0) * applied.key.length;
+      if (!entries.has(applied.key)) entries.set(applied.key, JSON.stringify(applied.intent.policies).length);
+    }
+  }
+  return [...entries.values()].reduce((sum, each) => sum + each, names);
 }
 
 /**
@@ -85,31 +144,10 @@ function requestEntries(
  */
 const longest = 4 * 1024 * 1024;
 
-/** Of each besides its names and what it matches on. */
-const around = 400;
-
 const tooLong: Objection = {
   reason: 'UnsupportedValue',
   message: `spec: its matches, at all of its hostnames, listeners and Gateways, are more than ${longest / 1024 / 1024} MiB`,
 };
-
-function lengthOf(
-  route: HTTPRouteModel | GRPCRouteModel,
-  places: readonly { readonly listener: Listener; readonly hosts: readonly string[] }[],
-): number {
-  const times = places.reduce((sum, { hosts }) => sum + hosts.length, 0);
-  // The key of each has the listener, the host and the route in it, and the entry names them again.
-  const names = places.reduce(
-    (sum, { listener, hosts }) =>
-      sum + hosts.reduce((own, host) => own + 2 * (listener.key.length + host.length + route.key.length), 0),
-    0,
-  );
-  return route.rules.reduce(
-    (sum, { matches }) =>
-      sum + matches.reduce((own, match) => own + times * (around + JSON.stringify(match).length) + names, 0),
-    0,
-  );
-}
 
 type Placed<T = Objection> = T & { readonly rule: number };
 

@@ -1,5 +1,5 @@
 /** What client certificates must be on a port: spec.tls.frontend of a Gateway. */
-import type { ClientValidationModel, GatewayModel } from '#model/gateway/types.ts';
+import type { ClientValidationModel, GatewayModel, ListenerModel } from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
 import { findAuthority } from '../named-objects.ts';
 import { gatewayGroup, type Refusal } from './listener-protocols.ts';
@@ -14,16 +14,33 @@ export type ClientValidation = {
   readonly refused?: Refusal;
 };
 
-/** `undefined`: clients need no certificate. A port that `perPort` names gets nothing of the default. */
+/**
+ * `undefined`: clients need no certificate. A port that `perPort` names gets nothing of the default. `shares`: the instance is
+ * another Gateway's first.
+ */
 export function clientValidationOf(
   gateway: GatewayModel,
   port: number,
   ask: Asking,
+  shares = false,
 ): ClientValidation | undefined {
   const { default: common, perPort } = gateway.clientValidation;
   const own = perPort.has(port);
   const wish = own ? perPort.get(port) : common;
-  return wish === undefined ? undefined : resolve(gateway, own ? `port/${port}` : 'default', wish, ask);
+  const name = own ? `port/${port}` : 'default';
+  return wish === undefined
+    ? undefined
+    : resolve(gateway, shares ? `${gateway.key}/${name}` : name, wish, ask);
+}
+
+/** What a listener says of its own, in the place of its Gateway's. */
+export function ownValidationOf(
+  owner: { readonly kind: string; readonly key: string; readonly namespace: string },
+  { name, clientValidation }: ListenerModel,
+  ask: Asking,
+): ClientValidation | undefined {
+  if (clientValidation === undefined) return undefined;
+  return resolve(owner, `${owner.kind}/${owner.key}/${name}`, clientValidation, ask);
 }
 
 /** Whether clients without a good certificate may come in somewhere. */
@@ -32,7 +49,7 @@ export function allowsFallback({ clientValidation: { default: common, perPort } 
 }
 
 function resolve(
-  { namespace }: GatewayModel,
+  { namespace }: { readonly namespace: string },
   authority: string,
   { authorities, mode }: ClientValidationModel,
   ask: Asking,

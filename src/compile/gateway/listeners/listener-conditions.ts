@@ -68,9 +68,10 @@ export function conditionOf(
 }
 
 function accepted(listener: JudgedListener, crowded: boolean): GatewayCondition {
-  const { owner, protocol, conflict, validation, model } = listener;
+  const { owner, protocol, unentitled, conflict, validation, model } = listener;
   const refuse = (reason: string, message: string) => condition('Accepted', 'False', reason, message);
   if ('reason' in protocol) return refuse(protocol.reason, protocol.message);
+  if (unentitled !== undefined) return refuse(unentitled.reason, unentitled.message);
   // Of a Gateway's listener the specification has no reason for it; of a ListenerSet's the conflict itself.
   if (conflict !== undefined)
     return refuse(owner.kind === 'Gateway' ? 'Invalid' : conflict, conflictText(listener));

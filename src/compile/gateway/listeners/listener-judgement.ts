@@ -1,14 +1,15 @@
-/** Listeners of a Gateway and its ListenerSets beside each other: what is wrong with each, and what it refers to. */
+/** Listeners of an instance's Gateways and their ListenerSets beside each other: what is wrong with each, and what it refers to. */
 import type {
   CertificateModel,
   GatewayModel,
   ListenerModel,
   ListenerSetModel,
 } from '#model/gateway/types.ts';
-import type { Asking } from '../inputs.ts';
+import { type Asking, gatewayNamed } from '../inputs.ts';
 import { findCertificate } from '../named-objects.ts';
+import type { RefusalOf } from '../tenancy/listener-claims.ts';
 import type { Listener } from '../types.ts';
-import { type ClientValidation, clientValidationOf } from './client-validation.ts';
+import { type ClientValidation, clientValidationOf, ownValidationOf } from './client-validation.ts';
 import { type Conflict, findConflicts } from './listener-conflicts.ts';
 import {
   gatewayGroup,
@@ -21,9 +22,13 @@ import { findOverlaps } from './overlaps.ts';
 
 /** A listener with all that was found about it, before it is known which port gets a socket. */
 export type JudgedListener = {
+  /** That it belongs to in the end. */
+  readonly gateway: string;
   readonly owner: Listener['owner'];
   readonly model: ListenerModel;
   readonly protocol: ListenerProtocol | Refusal;
+  /** Its namespace has no right to its hostname: it stands in nobody's way. */
+  readonly unentitled: Refusal | undefined;
   readonly conflict: Conflict | undefined;
   readonly certificates: readonly CertificateModel[];
   /** Why one of its certificates can't be used. */
@@ -32,22 +37,32 @@ export type JudgedListener = {
   readonly overlaps: boolean;
 };
 
-/** The Gateway's own first, then those of `sets`, which are those that it takes, in their order. */
+/** Those of the Gateways first, in their order, then those of `sets`, which are those that they take, in their order. */
 export function judgeListeners(
-  gateway: GatewayModel,
+  gateways: readonly GatewayModel[],
   sets: readonly ListenerSetModel[],
   ask: Asking,
+  refusalOf: RefusalOf,
+  refused: (listener: ListenerModel) => Refusal | undefined = () => undefined,
 ): readonly JudgedListener[] {
-  const own = { kind: 'Gateway' as const, key: gateway.key, namespace: gateway.namespace };
+  const byKey = new Map(gateways.map((each) => [each.key, each]));
   const all = [
-    ...gateway.listeners.map((model) => ({ level: 0, owner: own, model })),
-    ...sets.flatMap(({ key, namespace, listeners }, index) => {
-      const owner = { kind: 'ListenerSet' as const, key, namespace };
-      return listeners.map((model) => ({ level: index + 1, owner, model }));
+    ...gateways.flatMap(({ key, namespace, listeners }, level) => {
+      const owner = { kind: 'Gateway' as const, key, namespace };
+      return listeners.map((model) => ({ level, gateway: key, owner, model }));
     }),
-  ].map((each) => ({ ...each, protocol: protocolOf(each.model) }));
-  const distinct = all.flatMap(({ level, model, protocol }, index) =>
-    'reason' in protocol
+    ...sets.flatMap(({ key, namespace, parent, listeners }, index) => {
+      const owner = { kind: 'ListenerSet' as const, key, namespace };
+      const gateway = gatewayNamed(parent) ?? '';
+      return listeners.map((model) => ({ level: gateways.length + index, gateway, owner, model }));
+    }),
+  ].map((each) => ({
+    ...each,
+    protocol: refused(each.model) ?? protocolOf(each.model),
+    unentitled: refusalOf(each.owner, each.model),
+  }));
+  const distinct = all.flatMap(({ level, model, protocol, unentitled }, index) =>
+    'reason' in protocol || unentitled !== undefined
       ? []
       : [
           {
@@ -65,25 +80,35 @@ export function judgeListeners(
   );
   const secure = distinct.filter(({ protocol, index }) => protocol === 'HTTPS' && !conflicts.has(index));
   const overlaps = new Set([...findOverlaps(secure)].map((index) => secure[index]?.index));
-  const validations = new Map<number, ClientValidation | undefined>();
-  const validationAt = (port: number): ClientValidation | undefined => {
-    if (!validations.has(port)) validations.set(port, clientValidationOf(gateway, port, ask));
-    return validations.get(port);
+  const validations = new Map<string, ClientValidation | undefined>();
+  const validationAt = (key: string, port: number): ClientValidation | undefined => {
+    const gateway = byKey.get(key);
+    if (gateway === undefined) return undefined;
+    const at = `${key} ${port}`;
+    if (!validations.has(at))
+      validations.set(at, clientValidationOf(gateway, port, ask, gateways[0] !== gateway));
+    return validations.get(at);
   };
-  return all.map(({ owner, model, protocol }, index) => ({
+  return all.map(({ gateway, owner, model, protocol, unentitled }, index) => ({
+    gateway,
     owner,
     model,
     protocol,
+    unentitled,
     conflict: conflicts.get(index),
     ...certificatesOf(owner, model, protocol, ask),
-    validation: 'kind' in protocol && protocol.kind === 'https' ? validationAt(model.port) : undefined,
+    validation:
+      'kind' in protocol && protocol.kind === 'https'
+        ? (ownValidationOf(owner, model, ask) ?? validationAt(gateway, model.port))
+        : undefined,
     overlaps: overlaps.has(index),
   }));
 }
 
 /** Whether it would be served if its port got a socket. */
-export function isSound({ protocol, conflict, certificates, validation }: JudgedListener): boolean {
-  if ('reason' in protocol || conflict !== undefined) return false;
+export function isSound(judged: JudgedListener): boolean {
+  const { protocol, unentitled, conflict, certificates, validation } = judged;
+  if ('reason' in protocol || unentitled !== undefined || conflict !== undefined) return false;
   const ends = protocol.kind === 'https' || protocol.kind === 'terminate';
   return (
     !(ends && certificates.length === 0) &&

@@ -1,21 +1,28 @@
-/** All listeners of a Gateway, its own and those of ListenerSets: which are served, on which socket, and what is said of each. */
+/** All listeners of an instance, of its Gateways and of ListenerSets: which are served, on which socket, and what is said of each. */
 import type {
   GatewayCertificateIntent,
   GatewayIntent,
   GatewayListenerIntent,
   GatewayPortKind,
 } from '#intent/gateway.ts';
-import type { CertificateModel, GatewayModel, ListenerSetModel } from '#model/gateway/types.ts';
+import type {
+  CertificateModel,
+  GatewayModel,
+  ListenerModel,
+  ListenerSetModel,
+} from '#model/gateway/types.ts';
 import type { Asking } from '../inputs.ts';
+import { albOf } from '../instances/derived-gateway.ts';
+import type { RefusalOf } from '../tenancy/listener-claims.ts';
 import type { GatewaySlots, Listener } from '../types.ts';
 import { listenerConditions } from './listener-conditions.ts';
 import { isSound, type JudgedListener, judgeListeners } from './listener-judgement.ts';
 import { assignSlots, portKeyOf, portKindsOf } from './listener-ports.ts';
-import { hostnameOf, routeKindsOf } from './listener-protocols.ts';
+import { hostnameOf, type Refusal, routeKindsOf } from './listener-protocols.ts';
 import { readTLSOptions } from './tls-options.ts';
 
 export type GatewayListeners = {
-  /** By `KIND/namespace/name` of the Gateway, which is the first, and of the ListenerSets in their order. */
+  /** By `KIND/namespace/name` of the Gateways, which are the first, and of the ListenerSets in their order. */
   readonly groups: ReadonlyMap<string, ListenerGroup>;
   readonly intent: Pick<GatewayIntent, 'ports' | 'authorities'>;
 };
@@ -35,29 +42,41 @@ type Ports = {
   readonly sockets: ReadonlyMap<string, unknown>;
 };
 
-/** `sets`: those that the Gateway takes, in their order. `before`: the groups as they were. */
+/** What an instance serves. */
+export type Served = {
+  readonly key: string;
+  /** In their order: the first decides what is of the instance as a whole. */
+  readonly gateways: readonly GatewayModel[];
+  /** Those that the Gateways take, in their order. */
+  readonly sets: readonly ListenerSetModel[];
+  /** Why a listener can't be had, whatever it is. */
+  readonly refused?: (listener: ListenerModel) => Refusal | undefined;
+};
+
+/** `before`: the groups as they were. */
 export function compileListeners(
-  gateway: GatewayModel,
-  sets: readonly ListenerSetModel[],
+  { key: instance, gateways, sets, refused }: Served,
   slots: GatewaySlots,
   ask: Asking,
+  refusalOf: RefusalOf,
   before?: GatewayListeners['groups'],
 ): GatewayListeners {
-  const judged = judgeListeners(gateway, sets, ask);
+  const judged = judgeListeners(gateways, sets, ask, refusalOf, refused);
   const kinds = portKindsOf(judged.flatMap((each) => (isSound(each) ? [userOf(each)] : [])));
-  const sockets = assignSlots(kinds, ask.facts(gateway.key)?.slots, slots);
-  const proxied = gateway.proxyProtocol === true ? ({ proxyProtocol: true } as const) : {};
+  const sockets = assignSlots(kinds, ask.facts(instance)?.slots, slots);
+  const proxied = gateways[0]?.proxyProtocol === true ? ({ proxyProtocol: true } as const) : {};
   const served = judged.filter((each) => isServed(each, { kinds, sockets }));
   const authorities = served.flatMap(({ validation }) =>
     validation?.certificates === undefined
       ? []
       : [[validation.authority, { certificates: validation.certificates }] as const],
   );
-  const members = new Map<string, JudgedListener[]>([[`Gateway/${gateway.key}`, []]]);
+  const members = new Map<string, JudgedListener[]>();
+  for (const { key } of gateways) members.set(`Gateway/${key}`, []);
   for (const { key } of sets) members.set(`ListenerSet/${key}`, []);
   for (const each of judged) members.get(`${each.owner.kind}/${each.owner.key}`)?.push(each);
   const groups = [...members].map(
-    ([parent, own]) => [parent, groupOf(gateway.key, own, { kinds, sockets }, before?.get(parent))] as const,
+    ([parent, own]) => [parent, groupOf(instance, own, { kinds, sockets }, before?.get(parent))] as const,
   );
   return {
     groups: new Map(groups),
@@ -84,7 +103,7 @@ export function certificateIntent({
 }
 
 function groupOf(
-  gateway: string,
+  instance: string,
   judged: readonly JudgedListener[],
   ports: Ports,
   before: ListenerGroup | undefined,
@@ -92,7 +111,7 @@ function groupOf(
   const marks = judged.flatMap((each) => marksOf(each, ports));
   if (before?.marks.length === marks.length && marks.every((mark, index) => mark === before.marks[index]))
     return before;
-  const listeners = judged.map((each) => listenerOf(gateway, each, ports));
+  const listeners = judged.map((each) => listenerOf(instance, each, ports));
   const served = judged.filter((each) => isServed(each, ports));
   return {
     listeners,
@@ -108,10 +127,13 @@ function groupOf(
 
 /** What a listener is made of besides its owner. */
 function marksOf(judged: JudgedListener, { kinds, sockets }: Ports): readonly unknown[] {
-  const { model, conflict, overlaps, certificates, certificateRefused, validation } = judged;
+  const { gateway, model, unentitled, conflict, overlaps, certificates, certificateRefused, validation } =
+    judged;
   const port = portKeyOf(userOf(judged));
   return [
+    gateway,
     model,
+    unentitled?.message,
     conflict,
     overlaps,
     kinds.get(port),
@@ -132,8 +154,8 @@ function isServed(judged: JudgedListener, { sockets }: Ports): boolean {
   return isSound(judged) && sockets.has(portKeyOf(userOf(judged)));
 }
 
-function listenerOf(gateway: string, judged: JudgedListener, ports: Ports): Listener {
-  const { owner, model, protocol } = judged;
+function listenerOf(instance: string, judged: JudgedListener, ports: Ports): Listener {
+  const { gateway, owner, model, protocol } = judged;
   const user = userOf(judged);
   const port = portKeyOf(user);
   const served = isServed(judged, ports);
@@ -142,6 +164,7 @@ function listenerOf(gateway: string, judged: JudgedListener, ports: Ports): List
   return {
     key: keyOf(judged),
     gateway,
+    ...(instance === gateway ? {} : { instance }),
     owner,
     model,
     port,
@@ -171,11 +194,10 @@ function userOf({ model, protocol }: JudgedListener): {
 
 function intentOf(judged: JudgedListener): GatewayListenerIntent {
   const { owner, model, certificates, validation } = judged;
-  const [namespace = '', name = ''] = owner.key.split('/');
   const user = userOf(judged);
   const ends = user.kind === 'https' || user.kind === 'terminate';
   return {
-    origin: { kind: owner.kind, namespace, name, rule: `spec.listeners[${model.name}]` },
+    origin: originOf(owner, model.name),
     port: portKeyOf(user),
     kind: user.kind,
     hostname: hostnameOf(model),
@@ -185,4 +207,13 @@ function intentOf(judged: JudgedListener): GatewayListenerIntent {
       : { clientValidation: { authority: validation.authority, mode: validation.mode } }),
     ...(ends ? readTLSOptions(model.tls?.options ?? {}, user.kind).value : {}),
   };
+}
+
+function originOf({ kind, key }: Listener['owner'], name: string): GatewayListenerIntent['origin'] {
+  const alb = albOf(key);
+  const [namespace = '', own = ''] = (alb ?? key).split('/');
+  // Of an ALB the fields are called like its listeners.
+  return alb === undefined
+    ? { kind, namespace, name: own, rule: `spec.listeners[${name}]` }
+    : { kind: 'ALB', namespace, name: own, rule: `spec.${name}` };
 }

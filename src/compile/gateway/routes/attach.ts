@@ -2,13 +2,19 @@
 import type { ParentReference, RouteModel } from '#model/gateway/types.ts';
 import { commonHostnames } from '../hostnames.ts';
 import type { Asking } from '../inputs.ts';
+import { isTenant } from '../instances/tenants.ts';
 import { condition } from '../listeners/listener-conditions.ts';
 import { gatewayGroup, hostnameOf } from '../listeners/listener-protocols.ts';
 import type { Attachment, Listener } from '../types.ts';
 import { allowsNamespace } from './namespaces.ts';
 
-/** A Gateway or ListenerSet that is ours. Its listeners are none while its Gateway doesn't take it. */
-export type Parent = { readonly gateway: string; readonly listeners: readonly Listener[] };
+/** A Gateway, ListenerSet or ALB that is ours. Its listeners are none while its Gateway doesn't take it. */
+export type Parent = {
+  readonly gateway: string;
+  readonly listeners: readonly Listener[];
+  /** Key of the ALB whose instance serves it: only tenants of it get in. */
+  readonly alb?: string;
+};
 
 /** The status of a route has room for this many (the CRD's limit); whoever makes Gateways that are a default makes no route larger than that. */
 const mostParents = 32;
@@ -20,7 +26,7 @@ const mostParents = 32;
 export function attach(
   route: RouteModel,
   parentOf: (reference: ParentReference) => Parent | undefined,
-  ask: Pick<Asking, 'labels' | 'defaultGateways'>,
+  ask: Pick<Asking, 'get' | 'labels' | 'defaultGateways'>,
 ): readonly Attachment[] {
   const written = route.parents;
   const standard = route.defaultGateways === 'All' ? ask.defaultGateways() : [];
@@ -41,8 +47,8 @@ export function attach(
 function attachTo(
   route: RouteModel,
   parent: ParentReference,
-  { gateway, listeners }: Parent,
-  ask: Pick<Asking, 'labels'>,
+  { gateway, listeners, alb: albKey }: Parent,
+  ask: Pick<Asking, 'get' | 'labels'>,
 ): Attachment {
   const refuse = (reason: string, message: string): Attachment => ({
     parent,
@@ -50,6 +56,9 @@ function attachTo(
     listeners: [],
     accepted: condition('Accepted', 'False', reason, message),
   });
+  const alb = albKey === undefined ? undefined : ask.get('alb', albKey);
+  if (alb !== undefined && !isTenant(alb, route.namespace, ask))
+    return refuse('NotAllowedByListeners', `ALB ${albKey} takes nothing of namespace ${route.namespace}`);
   const { sectionName, port } = parent;
   const meant = listeners.filter(
     ({ model }) =>

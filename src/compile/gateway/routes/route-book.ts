@@ -5,24 +5,35 @@ import { createEntryContext } from '../entries/entry-context.ts';
 import type { Holding } from '../entries/holding.ts';
 import { routeEntries } from '../entries/route-entries.ts';
 import type { GatewayView } from '../gateway-view.ts';
-import type { Inputs } from '../inputs.ts';
+import { gatewayNamed, type Inputs } from '../inputs.ts';
 import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
+import type { FirstHolders } from '../tenancy/first-holders.ts';
+import { noRights, type Rights, rightsOf, sameRights } from '../tenancy/hostname-rights.ts';
+import { createShadows } from '../tenancy/shadows.ts';
+import { createShares } from '../tenancy/shares.ts';
+import { createTenants, hasRates } from '../tenancy/tenants.ts';
+import type { Terms } from '../tenancy/terms.ts';
 import type { Attachment, BackendUse, GatewayCondition, GatewayStatus, Listener } from '../types.ts';
 import { createUsers } from '../users.ts';
 import { attach, type Parent } from './attach.ts';
-import { createContention } from './contention.ts';
-import { finalAttachment, routeStatus } from './route-outcome.ts';
+import { routeStatus } from './route-outcome.ts';
 import { sameAttachments } from './same-attachments.ts';
 
 export type RouteBook = {
-  /** After the Gateways: brings all routes that are due to what they are now. */
+  /** After the Gateways: where routes that are due want to be, which says what they claim. */
+  claim(): void;
+  /** After the claims: brings all routes that are due to what they are now. */
   settle(): void;
+  /** It holds other hostnames than before. */
+  touch(id: string): void;
   /** `undefined`: no parent of the route is ours. */
   status(id: string): GatewayStatus | undefined;
   attachedRoutes(listener: string): number;
   /** Gateways whose routes name a Service. */
   gatewaysOf(service: string): readonly string[];
+  /** Gateways that a route is attached to. */
+  gatewaysOfRoute(id: string): readonly string[];
 };
 
 /** What the rest of the book gives. */
@@ -30,7 +41,9 @@ export type RouteBookContext = {
   readonly lookups: Lookups;
   readonly inputs: Inputs;
   readonly views: ReadonlyMap<string, GatewayView>;
-  readonly holdingOf: (gateway: string) => Holding | undefined;
+  readonly holders: FirstHolders;
+  /** By instance. */
+  readonly holdingOf: (instance: string) => Holding | undefined;
   /** By `KIND/namespace/name`: what is said of the object may be something else. */
   readonly restate: (id: string) => void;
 };
@@ -38,18 +51,33 @@ export type RouteBookContext = {
 /** A route as it was when it was last looked at. */
 type Known = {
   readonly route: RouteModel;
-  /** Before contention. */
   readonly wanted: readonly Attachment[];
+  readonly rights: Rights;
   /** By Gateway: what came of it. */
   readonly parts: ReadonlyMap<string, Part>;
 };
 
-type Part = { readonly attachments: readonly Attachment[]; readonly conditions: readonly GatewayCondition[] };
+type Part = {
+  /** That its entries are in. */
+  readonly instance: string;
+  readonly attachments: readonly Attachment[];
+  readonly conditions: readonly GatewayCondition[];
+};
 
-export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: RouteBookContext): RouteBook {
+export function createRouteBook({
+  lookups,
+  inputs,
+  views,
+  holders,
+  holdingOf,
+  restate,
+}: RouteBookContext): RouteBook {
   const { ask } = inputs;
   const known = new Map<string, Known>();
-  const contention = createContention();
+  const shares = createShares(holders);
+  /** By instance, the namespaces whose routes it has. */
+  const tenants = createTenants();
+  const shadows = createShadows();
   const attached = createUsers();
   const backends = createUsers();
   const uses = new Map<string, BackendUse>();
@@ -61,39 +89,49 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
 
   const parentOf = (reference: ParentReference): Parent | undefined => {
     const { group, kind, namespace, name } = reference;
-    if (group !== gatewayGroup || (kind !== 'Gateway' && kind !== 'ListenerSet')) return undefined;
-    const key = `${namespace}/${name}`;
-    lookups.note(`parent ${kind}/${key}`);
-    const set = kind === 'ListenerSet' ? ask.get('listenerSet', key)?.parent : undefined;
-    const gateway = kind === 'Gateway' ? key : set && `${set.namespace}/${set.name}`;
+    const isSet = group === gatewayGroup && kind === 'ListenerSet';
+    const key = isSet ? `${namespace}/${name}` : gatewayNamed(reference);
+    if (key === undefined) return undefined;
+    const parent = `${isSet ? 'ListenerSet' : 'Gateway'}/${key}`;
+    lookups.note(`parent ${parent}`);
+    const set = isSet ? ask.get('listenerSet', key)?.parent : undefined;
+    const gateway = isSet ? set && gatewayNamed(set) : key;
     const view = gateway === undefined ? undefined : views.get(gateway);
     if (gateway === undefined || view === undefined) return undefined;
-    if (kind === 'ListenerSet' && !view.sets.has(key)) return undefined;
-    return { gateway, listeners: view.parents.get(`${kind}/${key}`)?.listeners ?? [] };
+    if (isSet && !view.sets.has(key)) return undefined;
+    const listeners = view.parents.get(parent)?.listeners ?? [];
+    return view.alb === undefined ? { gateway, listeners } : { gateway, listeners, alb: view.alb.key };
   };
 
+  /** Routes note the parent already, which is touched where its terms change. */
+  const termsOf = (gateway: string): Terms | undefined => views.get(gateway)?.terms;
   const lookAt = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
-    const wanted = lookups.track('route', id, () => {
+    const { wanted, rights } = lookups.track('route', id, () => {
       const asked = ask.get('route', id);
-      return asked === undefined ? [] : attach(asked, parentOf, ask);
+      if (asked === undefined) return { wanted: [], rights: noRights };
+      const attachments = attach(asked, parentOf, ask);
+      return { wanted: attachments, rights: rightsOf(asked, attachments, termsOf, ask) };
     });
     if (route === undefined) lookups.forget('route', id);
-    if (before !== undefined && before.route === route && sameAttachments(before.wanted, wanted)) return;
-    lookups.mark('entries', id);
-    if (route === undefined) contention.set(id, undefined, new Map());
-    else {
-      contention.set(id, route, wantsOf(wanted));
-      known.set(id, { route, wanted, parts: before?.parts ?? new Map<string, Part>() });
-    }
+    if (
+      before !== undefined &&
+      before.route === route &&
+      sameAttachments(before.wanted, wanted) &&
+      sameRights(before.rights, rights)
+    )
+      return;
+    shares.set(id, route, wanted, rights);
+    if (route !== undefined)
+      known.set(id, { route, wanted, rights, parts: before?.parts ?? new Map<string, Part>() });
   };
 
   const compute = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
     if (before === undefined) return;
-    const wanted = route === undefined ? [] : before.wanted;
+    const wanted = route === undefined ? [] : shares.attachments(id);
     const parts = new Map<string, Part>();
     const wantedOf = new Set(wanted.map(({ gateway }) => gateway));
     const gateways = new Set([...before.parts.keys(), ...wantedOf]);
@@ -104,10 +142,13 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
           route === undefined || own.length === 0
             ? undefined
             : computePart(id, route, gateway, own, wantedOf.size);
+        const old = before.parts.get(gateway)?.instance;
         if (part === undefined) release(id, gateway);
         else parts.set(gateway, part);
+        if (old !== undefined && old !== part?.instance) holdingOf(old)?.need(whoOf(id, gateway, old), {});
       }
     });
+    if (gatewaysText(parts) !== gatewaysText(before.parts)) lookups.touch(`gateways of ${id}`);
     const listeners = [...parts.values()].flatMap(acceptingListeners);
     for (const { key, owner } of listeners) owners.set(key, owner);
     const { added, removed } = attached.set(
@@ -119,6 +160,12 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
       if (owner !== undefined) restate(`${owner.kind}/${owner.key}`);
       if (attached.of(key).size === 0) owners.delete(key);
     }
+    const here = [...parts.values()].filter(
+      ({ instance, attachments }) =>
+        hasRates(views.get(instance)?.terms) && attachments.some((each) => each.listeners.length > 0),
+    );
+    const instances = [...new Set(here.map(({ instance }) => instance))];
+    for (const each of tenants.set(id, before.route.namespace, instances)) lookups.mark('tenants', each);
     if (route === undefined) {
       lookups.forget('entries', id);
       known.delete(id);
@@ -130,28 +177,37 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
     id: string,
     route: RouteModel,
     gateway: string,
-    wanted: readonly Attachment[],
+    attachments: readonly Attachment[],
     gateways: number,
   ): Part => {
-    const attachments = wanted.map((each) =>
-      finalAttachment(route.kind, each, (listener) => contention.lost(id, listener)),
-    );
     const served = attachments.filter(({ listeners }) => listeners.length > 0);
     const asked = new Set<string>();
-    const entries = routeEntries(route, served, contextOf(gateway, asked), gateways);
-    holdingOf(gateway)?.need(id, served.length === 0 ? {} : entries.intent);
-    useBackends(id, gateway, served.length === 0 ? [] : entries.backends);
+    const instance = views.get(gateway)?.instance ?? gateway;
+    const entries = routeEntries(route, served, contextOf(instance, asked), gateways);
+    holdingOf(instance)?.need(whoOf(id, gateway, instance), served.length === 0 ? {} : entries.intent);
+    useBackends(id, gateway, instance, served.length === 0 ? [] : entries.backends);
     nameServices(id, gateway, served.length === 0 ? [] : asked);
-    return { attachments, conditions: entries.conditions };
+    shadows.set(id, gateway, route.origin, served.length === 0 ? {} : entries.intent.rules);
+    return { instance, attachments, conditions: entries.conditions };
   };
   const release = (id: string, gateway: string): void => {
-    holdingOf(gateway)?.need(id, {});
-    useBackends(id, gateway, []);
+    useBackends(id, gateway, gateway, []);
     nameServices(id, gateway, []);
+    shadows.set(id, gateway, nobody, {});
   };
 
-  const useBackends = (id: string, gateway: string, wanted: readonly BackendUse[]): void => {
-    const thing = ({ key }: BackendUse) => `${gateway} ${key}`;
+  const limitTenants = (instance: string): void => {
+    const intents = tenants.intents(instance, views.get(instance)?.terms);
+    holdingOf(instance)?.need('tenants', { tenants: intents });
+  };
+
+  const useBackends = (
+    id: string,
+    gateway: string,
+    instance: string,
+    wanted: readonly BackendUse[],
+  ): void => {
+    const thing = ({ key }: BackendUse) => `${instance} ${key}`;
     for (const use of wanted) uses.set(thing(use), use);
     const { added, removed } = backends.set(`${gateway} ${id}`, wanted.map(thing));
     for (const each of added) lookups.mark('backend', each);
@@ -174,50 +230,68 @@ export function createRouteBook({ lookups, inputs, views, holdingOf, restate }: 
   };
 
   const computeBackend = (thing: string): void => {
-    const [gateway = ''] = thing.split(' ');
+    const [instance = ''] = thing.split(' ');
     const use = uses.get(thing);
     if (use === undefined) return;
     if (backends.of(thing).size === 0) {
       uses.delete(thing);
       lookups.forget('backend', thing);
-      holdingOf(gateway)?.need(`backend ${use.key}`, {});
+      holdingOf(instance)?.need(`backend ${use.key}`, {});
       return;
     }
-    const entries = lookups.track('backend', thing, () => backendEntries(use, contextOf(gateway)));
-    holdingOf(gateway)?.need(`backend ${use.key}`, entries);
+    const entries = lookups.track('backend', thing, () => backendEntries(use, contextOf(instance)));
+    holdingOf(instance)?.need(`backend ${use.key}`, entries);
   };
 
   return {
-    settle() {
+    claim() {
       for (const id of lookups.take('route')) lookAt(id);
-      for (const id of contention.settle()) lookups.mark('entries', id);
+    },
+    touch: (id) => shares.touch(id),
+    settle() {
+      for (const id of shares.settle()) lookups.mark('entries', id);
       for (const id of lookups.take('entries')) compute(id);
+      for (const id of shadows.settle()) restate(id);
       for (const thing of lookups.take('backend')) computeBackend(thing);
+      for (const instance of lookups.take('tenants')) limitTenants(instance);
     },
     status(id) {
       const one = known.get(id);
-      return one === undefined ? undefined : routeStatus(one.route, one.wanted, one.parts);
+      if (one === undefined) return undefined;
+      return routeStatus(one.route, one.wanted, one.parts, (gateway) => shadows.conditions(id, gateway));
     },
     attachedRoutes: (listener) => attached.of(listener).size,
     gatewaysOf(service) {
       lookups.note(`users ${service}`);
       return [...(gatewaysBy.get(service) ?? [])].sort();
     },
+    gatewaysOfRoute(id) {
+      lookups.note(`gateways of ${id}`);
+      return servingGateways(known.get(id)?.parts);
+    },
   };
 }
+
+function servingGateways(parts: ReadonlyMap<string, Part> | undefined): readonly string[] {
+  return [...(parts ?? [])]
+    .filter(([, { attachments }]) => attachments.some(({ listeners }) => listeners.length > 0))
+    .map(([gateway]) => gateway)
+    .sort();
+}
+
+function gatewaysText(parts: ReadonlyMap<string, Part>): string {
+  return servingGateways(parts).join(' ');
+}
+
+/** Of an instance that several Gateways share each has its own entries of a route. */
+function whoOf(id: string, gateway: string, instance: string): string {
+  return gateway === instance ? id : `${id} ${gateway}`;
+}
+
+const nobody = { kind: '', name: '' };
 
 /** Listeners that count the route: those of accepted attachments, whether they are served or not. */
 function acceptingListeners({ attachments, conditions }: Part): readonly Listener[] {
   if (conditions.some(({ type, status }) => type === 'Accepted' && status === 'False')) return [];
   return attachments.flatMap(({ listeners }) => listeners.map(({ listener }) => listener));
-}
-
-function wantsOf(attachments: readonly Attachment[]): ReadonlyMap<string, readonly string[]> {
-  const wants = new Map<string, readonly string[]>();
-  for (const { listeners } of attachments) {
-    for (const { listener, hosts } of listeners) {
-      wants.set(listener.key, [...new Set([...(wants.get(listener.key) ?? []), ...hosts])]);
-    }
-  }
-  return wants;
 }

@@ -30,7 +30,7 @@ export function finalAttachment(
   return { ...wanted, listeners, accepted: condition('Accepted', 'True', 'Accepted', waiting) };
 }
 
-/** `parts`: by Gateway what came of the attachments to it, and what its entries say. */
+/** `parts`: by Gateway what came of the attachments to it, and what its entries say. `beside`: what is said of it beside other routes. */
 export function routeStatus(
   { kind, key }: RouteModel,
   wanted: readonly Attachment[],
@@ -38,6 +38,7 @@ export function routeStatus(
     string,
     { readonly attachments: readonly Attachment[]; readonly conditions: readonly GatewayCondition[] }
   >,
+  beside: (gateway: string) => readonly GatewayCondition[] = () => [],
 ): GatewayStatus | undefined {
   if (wanted.length === 0) return undefined;
   const taken = new Map<string, number>();
@@ -47,10 +48,11 @@ export function routeStatus(
     taken.set(gateway, index + 1);
     const attachment = part?.attachments[index];
     if (part === undefined || attachment === undefined) return [];
-    const { parent, accepted } = attachment;
+    const { parent, accepted, also = [] } = attachment;
     const refused = part.conditions.find(({ type }) => type === 'Accepted');
     const own = accepted.status === 'True' && refused !== undefined ? refused : accepted;
-    const all = [own, ...part.conditions.filter(({ type }) => type !== 'Accepted')];
+    const said = [...also, ...part.conditions, ...beside(gateway)];
+    const all = [own, ...said.filter(({ type }) => type !== 'Accepted')];
     return [{ parent, conditions: all.map((each) => ({ ...each, message: shortened(each.message) })) }];
   });
   return { kind, key, parents };

@@ -1,19 +1,19 @@
 /** What is said of a GatewayClass that names us. Which CRDs are installed is for the running part to say. */
 import type { GatewayClassModel } from '#model/gateway/types.ts';
 import { supportedFeatures } from '../features.ts';
+import { isALB } from '../instances/derived-gateway.ts';
 import { condition } from '../listeners/listener-conditions.ts';
 import type { GatewayStatus } from '../types.ts';
 
 export function classStatus({ key, parameters }: GatewayClassModel): GatewayStatus {
-  const accepted =
-    parameters === undefined
-      ? condition('Accepted', 'True', 'Accepted', 'Its Gateways are served')
-      : condition(
-          'Accepted',
-          'False',
-          'InvalidParameters',
-          'spec.parametersRef: a class takes no parameters; use infrastructure.parametersRef of the Gateway',
-        );
+  const accepted = acceptsParameters(parameters)
+    ? condition('Accepted', 'True', 'Accepted', 'Its Gateways are served')
+    : condition(
+        'Accepted',
+        'False',
+        'InvalidParameters',
+        'spec.parametersRef: a class takes no parameters but an ALB that its Gateways share; use infrastructure.parametersRef of the Gateway',
+      );
   return {
     kind: 'GatewayClass',
     key,
@@ -23,4 +23,9 @@ export function classStatus({ key, parameters }: GatewayClassModel): GatewayStat
     ],
     supportedFeatures,
   };
+}
+
+/** Whether there is such an ALB is said to those who share it. */
+export function acceptsParameters(parameters: GatewayClassModel['parameters']): boolean {
+  return parameters === undefined || isALB(parameters);
 }

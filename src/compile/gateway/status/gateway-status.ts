@@ -47,15 +47,17 @@ export function gatewayStatus(
 
 /** Whether a Gateway is accepted, on which its ListenerSets depend. Those of its own listeners decide. */
 export function acceptedGateway(view: GatewayView, facts: InstanceFacts | undefined): GatewayCondition {
-  const { model, classWaits } = view;
+  const { model, classWaits, unshared } = view;
   if (classWaits !== undefined) return condition('Accepted', 'Unknown', 'Pending', classWaits);
   const refuse = (reason: string, message: string) => condition('Accepted', 'False', reason, message);
+  if (unshared !== undefined) return refuse('InvalidParameters', unshared);
   if (facts?.invalidParameters !== undefined) return refuse('InvalidParameters', facts.invalidParameters);
   const foreign = model.addresses.find(({ type }) => type !== 'IPAddress');
   if (foreign !== undefined)
     return refuse('UnsupportedAddress', `Addresses of type ${foreign.type} can't be had; use IPAddress`);
   const listeners = ownListeners(view);
   const refused = listeners.filter((each) => !isAccepted(each));
+  // An ALB needs no listener of its own to serve those of others.
   if (refused.length === 0) return condition('Accepted', 'True', 'Accepted', 'It can be served');
   const names = (list: readonly Listener[]) => list.map(({ model: { name } }) => name).join(', ');
   if (refused.length === listeners.length)
@@ -84,11 +86,11 @@ export function listenerStatuses(
   }));
 }
 
-function ownListeners({ model, parents }: GatewayView): readonly Listener[] {
+export function ownListeners({ model, parents }: GatewayView): readonly Listener[] {
   return parents.get(`Gateway/${model.key}`)?.listeners ?? [];
 }
 
-function programmedGateway(
+export function programmedGateway(
   view: GatewayView,
   accepted: GatewayCondition,
   facts: InstanceFacts | undefined,

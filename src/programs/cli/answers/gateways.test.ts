@@ -190,3 +190,47 @@ test.each([
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain(message);
 });
+
+const shared = join(sourceRoot, 'examples/alb.yaml');
+
+test('gateway: an ALB with the Gateways that share it, by the name of any of them', async () => {
+  const { stdout, stderr } = await netloom('gateway', 'bank/own', '-f', shared);
+  expect(stderr).toBe('');
+  expect(stdout.split('\n')).toEqual([
+    'ALB default/edge at no address',
+    'shared by Gateway bank/own',
+    '',
+    '  LISTENER                 PORT      KIND  HOSTNAME      ROUTES',
+    '  http                     tcp/80    http  any           1',
+    '  http (Gateway bank/own)  tcp/8080  http  bank.example  1',
+    '',
+    '  ROUTE                HOSTS         RULES  TO',
+    '  HTTPRoute bank/bank  bank.example  1      bank/echo:80',
+    '  HTTPRoute shop/shop  shop.example  1      shop/echo:80',
+    '',
+    '  BACKEND       SPOKEN TO BY  ENDPOINTS',
+    '  bank/echo:80  http          1',
+    '  shop/echo:80  http          1',
+    '',
+  ]);
+  expect((await netloom('gateway', 'default/edge', '-f', shared)).stdout).toBe(stdout);
+  const { stdout: why } = await netloom('why', 'http://shop.example/', '--from', 'world', '-f', shared);
+  expect(why).toContain('sent: GET http://shop.example/ at ALB default/edge\n');
+});
+
+test('gateway: one that shares an ALB in vain says so', async () => {
+  const path = await file(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: shop }
+spec:
+  gatewayClassName: netloom
+  infrastructure: { parametersRef: { group: netloom.dev, kind: ALB, name: none } }
+  listeners: [{ name: web, port: 80, protocol: HTTP }]
+`);
+  const { code, stdout } = await netloom('gateway', 'shop/edge', '-f', path);
+  expect(code).toBe(1);
+  expect(stdout).toContain(
+    'Gateway shop/edge: InvalidParameters: spec.infrastructure.parametersRef: there is no ALB shop/none',
+  );
+});

@@ -1,17 +1,32 @@
 /** The gateways of a cluster or of files: what each one's data plane holds by the objects that there are, and what is said of them. */
-import { endpointSliceType, namespaceType, secretType, serviceType } from '#api/core.ts';
+import {
+  endpointSliceType,
+  ingressClassType,
+  ingressType,
+  namespaceType,
+  secretType,
+  serviceType,
+} from '#api/core.ts';
+import { albKind } from '#api/kinds/alb.ts';
+import { backendPolicyKind } from '#api/kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
+import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
+import { trafficPolicyKind } from '#api/kinds/trafficpolicy.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
+import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { createGatewayBook } from '#compile/gateway/book.ts';
+import { createHolding } from '#compile/gateway/entries/holding.ts';
+import { gatewayNamed } from '#compile/gateway/inputs.ts';
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
 import {
   controllerName,
   type GatewayBook,
@@ -21,27 +36,38 @@ import {
 } from '#compile/gateway/types.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
 import { readBackendSlice } from '#model/endpointslice.ts';
+import { readALB } from '#model/gateway/alb.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
+import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readCertificate } from '#model/gateway/certificate.ts';
+import { readFirewallRules } from '#model/gateway/firewall-rules.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readTrafficPolicy } from '#model/gateway/trafficpolicy.ts';
+import { readUsers } from '#model/gateway/users.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
+import { readIngress } from '#model/ingress/ingress.ts';
+import { readIngressClass } from '#model/ingress/ingressclass.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import { gatewaySlots } from '#system/registry.ts';
 
 export type Gateways = {
   readonly gateways: readonly {
-    /** `namespace/name`. */
+    /** Of the instance: `namespace/name`, of an ALB with `~alb` behind. */
     readonly key: string;
     readonly intent: GatewayIntent;
     readonly addresses: readonly string[];
-    /** ListenerSets that name it, as `namespace/name`. */
+    /** ListenerSets that name it or a Gateway that shares it, as `namespace/name`. */
     readonly sets: readonly string[];
+    /** Gateways that share the instance of an ALB. */
+    readonly sharers: readonly string[];
     /** What its own status says is not there yet of the running instance. */
     readonly waits?: string;
   }[];
@@ -71,6 +97,13 @@ const rows: readonly Row[] = [
   ),
   row(referenceGrantKind, 'grant', readReferenceGrant),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
+  row(albKind, 'alb', readALB),
+  row(trafficPolicyKind, 'policy', readTrafficPolicy),
+  row(backendPolicyKind, 'backendPolicy', readBackendPolicy),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
+  row(ingressType, 'ingress', readIngress),
+  row(ingressClassType, 'ingressClass', readIngressClass),
+  row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
   row(serviceType, 'service', readBackendService),
   row(endpointSliceType, 'slice', readBackendSlice),
   row(namespaceType, 'namespace', ({ metadata }) => ({ value: metadata.labels ?? {}, problems: [] })),
@@ -98,27 +131,41 @@ export async function gatewaysOf(
     const key = keyOf(object);
     set(found.input, found.input === 'route' ? `${object.kind}/${key}` : key, value);
   }
-  const written = new Map(objects.filter(isGateway).map((object) => [keyOf(object), toldOf(object)]));
+  const written = new Map(
+    objects.flatMap((object) => {
+      if (isOf(object, gatewayKind)) return [[keyOf(object), toldOf(object)] as const];
+      return isOf(object, albKind) ? [[albInstance(keyOf(object)), toldOf(object)] as const] : [];
+    }),
+  );
   const sets = objects
     .filter((object) => isOf(object, listenerSetKind))
     .map((object) => ({ key: keyOf(object), parent: readListenerSet(object).value?.parent }));
-  const setsOf = (gateway: string) =>
-    sets.flatMap(({ key, parent }) => (`${parent?.namespace}/${parent?.name}` === gateway ? [key] : []));
+  const setsOf = (gateways: readonly string[]) =>
+    sets.flatMap(({ key, parent }) =>
+      parent !== undefined && gateways.includes(gatewayNamed(parent) ?? '') ? [key] : [],
+    );
   const first = book.settle();
   problems.push(...(await setNamed(book, named)));
   const second = book.settle();
   const changes = [first, second];
-  const keys = new Set(changes.flatMap(({ instances }) => [...instances.keys()]));
   const statuses = new Map<string, GatewayStatus>();
   for (const [key, status] of changes.flatMap((each) => [...each.statuses])) {
     if (status === undefined) statuses.delete(key);
     else statuses.set(key, status);
   }
+  // Those that no instance serves are told of, too.
+  const unserved = [...statuses].flatMap(([, { kind, key }]) =>
+    kind === 'Gateway' && book.instanceOf(key) === undefined ? [key] : [],
+  );
+  const keys = new Set([...changes.flatMap(({ instances }) => [...instances.keys()]), ...unserved]);
   return {
     gateways: [...keys].sort().flatMap((key) => {
-      const intent = book.whole(key);
+      const intent = book.whole(key) ?? (unserved.includes(key) ? createHolding().whole() : undefined);
       const told = written.get(key) ?? { addresses: [] };
-      return intent === undefined ? [] : [{ key, intent, sets: setsOf(key), ...told }];
+      if (intent === undefined) return [];
+      const all = book.gatewaysOf(key);
+      const sharers = all.filter((each) => each !== key);
+      return [{ key, intent, sets: setsOf(all), sharers, ...told }];
     }),
     statuses,
     problems,
@@ -144,15 +191,17 @@ async function setNamed(
     if (kind !== 'Secret' && kind !== 'ConfigMap') continue;
     const object = await named(kind, namespace, name);
     if (object === undefined) continue;
-    if (kind === 'Secret' && object['type'] === 'kubernetes.io/tls') {
-      const { value, problems: wrong } = readCertificate(object, inspectCertificate);
-      problems.push(...wrong);
-      book.set('certificate', `${namespace}/${name}`, value);
-    }
-    if (object['data'] === undefined || !('ca.crt' in (object['data'] as object))) continue;
-    const { value, problems: wrong } = readAuthority(object, inspectAuthority);
-    problems.push(...wrong);
-    book.set('authority', reference, value);
+    const key = `${namespace}/${name}`;
+    const has = (part: string): boolean => part in ((object['data'] as object | undefined) ?? {});
+    const set = <K extends GatewayInput>(input: K, of: string, read: Read<GatewayInputs[K]>): void => {
+      problems.push(...read.problems);
+      book.set(input, of, read.value);
+    };
+    if (kind === 'Secret' && object['type'] === 'kubernetes.io/tls')
+      set('certificate', key, readCertificate(object, inspectCertificate));
+    if (kind === 'Secret' && has('auth')) set('users', key, readUsers(object));
+    if (kind === 'ConfigMap' && has('rules')) set('firewallRules', key, readFirewallRules(object));
+    if (has('ca.crt')) set('authority', reference, readAuthority(object, inspectAuthority));
   }
   return problems;
 }
@@ -160,10 +209,6 @@ async function setNamed(
 function isOf({ apiVersion, kind }: KubeObject, type: ResourceType): boolean {
   const slash = apiVersion.indexOf('/');
   return kind === type.kind && (slash === -1 ? '' : apiVersion.slice(0, slash)) === type.group;
-}
-
-function isGateway(object: KubeObject): boolean {
-  return isOf(object, gatewayKind);
 }
 
 type Told = {

@@ -1,4 +1,5 @@
 /** An answer of `netloom why URL` as people read it. */
+import { instanceObject } from '#compile/answers/gateways.ts';
 import type { AskedRequest, RequestAnswer, RequestBackend } from '#compile/answers/request.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import { columns } from '../columns.ts';
@@ -17,7 +18,7 @@ export function requestLines(
     ...backends.map((backend) => ['backend', backendText(backend)]),
     ...missed.map(({ origin, because }) => ['not by', `${formatOrigin(origin)}: ${because}`]),
   ];
-  const title = `${outcome}${code === undefined ? '' : ` ${code}`}: ${method} ${url} at Gateway ${gateway}`;
+  const title = `${outcome}${code === undefined ? '' : ` ${code}`}: ${method} ${url} at ${formatOrigin(instanceObject(gateway))}`;
   return [title, ...columns(rows, '  ')];
 }
 

@@ -1,7 +1,8 @@
 /** Gateways against the lab's API server: what a user sees of an instance and of statuses, and what its pods are told. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { namespaceType, podType, secretType, serviceType } from '#api/core.ts';
+import { ingressClassType, ingressType, namespaceType, podType, secretType, serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
+import { albKind } from '#api/kinds/alb.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
@@ -385,6 +386,171 @@ describe('a Gateway', () => {
   });
 });
 
+describe('an ALB', () => {
+  const albSpec = (more: object = {}) => ({ https: { port: 0 }, ...more });
+
+  test('becomes an instance, which a Gateway that had its own may share', async () => {
+    leader = stage.lead();
+    await stage.make(types.gateway, 'joins', spec(listener('own', 8080)));
+    await eventually(() => stage.read(types.service, 'joins-netloom'));
+    await stage.make(
+      types.alb,
+      'lb',
+      albSpec({
+        replicas: 2,
+        network: { addresses: ['192.0.2.77'], loadBalancerClass: 'x.example/a', annotations: { 'x/y': 'z' } },
+        resources: { limits: { memory: '2Gi' } },
+        nodeSelector: { edge: 'true' },
+        tolerations: [{ key: 'edge', operator: 'Exists' }],
+      }),
+    );
+    await eventually(() => stage.read(types.service, 'lb-alb'));
+    expect(await stage.read(types.service, 'lb-alb')).toMatchObject({
+      metadata: {
+        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.77', 'x/y': 'z' },
+        labels: { 'netloom.dev/alb': 'lb' },
+        ownerReferences: [{ apiVersion: 'netloom.dev/v1alpha1', kind: 'ALB', name: 'lb' }],
+      },
+      spec: { type: 'LoadBalancer', loadBalancerClass: 'x.example/a', ports: [{ port: 80 }] },
+    });
+    const { spec: deployed } = await stage.read(types.deployment, 'lb-alb');
+    expect(deployed).toMatchObject({
+      replicas: 2,
+      template: { spec: { nodeSelector: { edge: 'true' }, containers: [{ resources: { limits: {} } }, {}] } },
+    });
+    expect(JSON.stringify(deployed)).toContain('{"key":"edge","operator":"Exists"}');
+    const pod = await stage.addPod('lb-alb', 'lb-pod', '10.0.1.1');
+    await stage.giveAddress('lb-alb', '192.0.2.77');
+    const infrastructure = { parametersRef: { group: 'netloom.dev', kind: 'ALB', name: 'lb' } };
+    await stage.change(types.gateway, 'joins', { spec: { infrastructure } });
+    await isGone(types.service, 'joins-netloom');
+    await isGone(types.deployment, 'joins-netloom');
+    await eventually(() => expect(Object.keys(pod.held('ports'))).toEqual(['tcp/80', 'tcp/8080']));
+    for (const [type, name] of [
+      [types.gateway, 'joins'],
+      [types.alb, 'lb'],
+    ] as const)
+      await seen(
+        () => stage.read(type, name),
+        (object) => {
+          expect(conditionsOf(object)).toMatchObject({ Programmed: 'True/Programmed' });
+          expect(object['status']).toMatchObject({ addresses: [{ value: '192.0.2.77' }] });
+        },
+      );
+    await seen(
+      () => stage.read(types.alb, 'lb'),
+      (alb) => expect(alb['status']).toMatchObject({ gateways: 1, attachedRoutes: 0 }),
+    );
+    await stage.make(
+      types.route,
+      'of-alb',
+      routeSpec('lb', '/', 'echo', 80, { group: 'netloom.dev', kind: 'ALB' }),
+    );
+    await seen(
+      () => stage.read(types.route, 'of-alb'),
+      (route) =>
+        expect(JSON.stringify(route['status'])).toMatch(
+          /"parentRef":\{"group":"netloom.dev","kind":"ALB","name":"lb"\}/,
+        ),
+    );
+    await stage.change(types.gateway, 'joins', { spec: { infrastructure: null } });
+    await eventually(() => stage.read(types.service, 'joins-netloom'));
+    await eventually(() => expect(Object.keys(pod.held('ports'))).toEqual(['tcp/80']));
+    await stage.change(types.alb, 'lb', { spec: { network: { loadBalancerClass: 'x.example/b' } } });
+    await seen(
+      () => stage.read(types.service, 'lb-alb'),
+      (service) => expect(service['spec']).toMatchObject({ loadBalancerClass: 'x.example/b' }),
+    );
+    await stage.client.delete(types.alb, 'lb', { namespace: 'default' });
+    await isGone(types.deployment, 'lb-alb');
+  });
+
+  test('serves the Ingresses of its class, which hear of it', async () => {
+    leader = stage.lead();
+    await stage.make(types.alb, 'front', albSpec({ ingressClass: { name: 'front', default: true } }));
+    await seen(
+      () => stage.read(types.ingressClass, 'front'),
+      (object) =>
+        expect(object).toMatchObject({
+          metadata: { annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+          spec: { controller: 'netloom.dev/ingress', parameters: { kind: 'ALB', name: 'front' } },
+        }),
+    );
+    await eventually(() => stage.read(types.service, 'front-alb'));
+    const pod = await stage.addPod('front-alb', 'front-pod', '10.0.1.9');
+    await stage.giveAddress('front-alb', '192.0.2.78');
+    const backend = { service: { name: 'echo', port: { number: 80 } } };
+    await stage.make(
+      types.ingress,
+      'shop',
+      {
+        ingressClassName: 'front',
+        rules: [{ host: 'shop.example', http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+      },
+      {
+        metadata: {
+          name: 'shop',
+          namespace: 'default',
+          annotations: { 'nginx.ingress.kubernetes.io/server-snippet': 'return 200;' },
+        },
+      },
+    );
+    const address = { loadBalancer: { ingress: [{ ip: '192.0.2.78' }] } };
+    await seen(
+      () => stage.read(types.ingress, 'shop'),
+      (object) => expect(object['status']).toMatchObject(address),
+    );
+    expect(JSON.stringify(pod.held('rules'))).toContain('shop.example');
+    await eventually(() =>
+      expect(leader.problems()).toContainEqual(
+        expect.objectContaining({
+          object: { kind: 'Ingress', namespace: 'default', name: 'shop' },
+          field: 'metadata.annotations[nginx.ingress.kubernetes.io/server-snippet]',
+          code: 'AnnotationRefused',
+        }),
+      ),
+    );
+    await stage.change(types.ingress, 'shop', { spec: { ingressClassName: 'other' } });
+    await seen(
+      () => stage.read(types.ingress, 'shop'),
+      (object) => expect(JSON.stringify(object['status'])).not.toContain('192.0.2.78'),
+    );
+    await eventually(() => expect(pod.held('rules')).toEqual({}));
+    await stage.client.delete(types.alb, 'front', { namespace: 'default' });
+    await isGone(types.deployment, 'front-alb');
+  });
+
+  test('with HostNetwork has the addresses of its nodes, unless an older one has a port there', async () => {
+    leader = stage.lead();
+    const network = { mode: 'HostNetwork' };
+    const address = (name: string) => async () => (await stage.read(types.alb, name)) as KubeObject;
+    const running = async (name: string, port: number, pod: string, node: string) => {
+      await stage.make(types.alb, name, albSpec({ network, http: { port } }));
+      await eventually(() => stage.read(types.service, `${name}-alb`));
+      await stage.addPod(`${name}-alb`, `${name}-pod`, pod, node);
+    };
+    await running('first', 80, '10.0.1.2', '198.51.100.1');
+    await seen(address('first'), (alb) => {
+      expect(conditionsOf(alb)).toMatchObject({ Programmed: 'True/Programmed' });
+      expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.1' }] });
+    });
+    await running('second', 81, '10.0.1.3', '198.51.100.1');
+    await seen(address('second'), (alb) =>
+      expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.1' }] }),
+    );
+    await running('third', 80, '10.0.1.4', '198.51.100.1');
+    await seen(address('third'), (alb) =>
+      expect(messageOf(alb, 'Programmed')).toContain("tcp/80 of node 198.51.100.1 is an older instance's"),
+    );
+    await stage.addPod('third-alb', 'third-more', '10.0.1.5', '198.51.100.2');
+    await seen(address('third'), (alb) =>
+      expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.2' }] }),
+    );
+    await stage.client.delete(types.alb, 'first', { namespace: 'default' });
+    await seen(address('third'), (alb) => expect(JSON.stringify(alb['status'])).toContain('198.51.100.1'));
+  });
+});
+
 describe('the leader', () => {
   test('a new one keeps everything as it is and brings pods to what is true now', async () => {
     leader = stage.lead();
@@ -490,12 +656,16 @@ type Stage = {
   /** By address. */
   readonly pods: ReadonlyMap<string, FakePod>;
   /** Leads until it is stopped. */
-  lead(alter?: (client: Client) => Client): { readonly registry: Registry; stop(): Promise<void> };
+  lead(alter?: (client: Client) => Client): {
+    readonly registry: Registry;
+    problems(): readonly object[];
+    stop(): Promise<void>;
+  };
   make(type: ResourceType, name: string, spec: object, more?: object): Promise<KubeObject>;
   read(type: ResourceType, name: string): Promise<KubeObject>;
   change(type: ResourceType, name: string, body: object): Promise<KubeObject>;
-  /** A pod of an instance, ready. */
-  addPod(instance: string, name: string, address: string): Promise<FakePod>;
+  /** A pod of an instance, ready. `node`: its node's address. */
+  addPod(instance: string, name: string, address: string, node?: string): Promise<FakePod>;
   /** As if a load balancer had given it. */
   giveAddress(service: string, ip: string): Promise<void>;
   close(): Promise<void>;
@@ -558,7 +728,7 @@ async function openStage(): Promise<Stage> {
         stops.delete(stop);
       };
       stops.add(stop);
-      return { registry, stop };
+      return { registry, problems: () => gateways.problems(), stop };
     },
     make: (type, name, spec, more = {}) =>
       client.create(type, {
@@ -570,7 +740,7 @@ async function openStage(): Promise<Stage> {
       }),
     read: (type, name) => client.get(type, name, type.namespaced ? namespace : undefined),
     change: (type, name, body) => client.patch(type, { name, namespace }, { kind: 'merge', body }),
-    async addPod(instance, name, address) {
+    async addPod(instance, name, address, node) {
       const labels = { ...instanceComponent, 'app.kubernetes.io/instance': instance };
       await client.create(podType, {
         apiVersion: 'v1',
@@ -580,7 +750,8 @@ async function openStage(): Promise<Stage> {
       });
       const fake = createFakePod();
       pods.set(address, fake);
-      const status = { phase: 'Running', podIP: address, conditions: [{ type: 'Ready', status: 'True' }] };
+      const conditions = [{ type: 'Ready', status: 'True' }];
+      const status = { phase: 'Running', podIP: address, conditions, ...(node && { hostIP: node }) };
       await client.patch(
         podType,
         { name, namespace, subresource: 'status' },
@@ -607,6 +778,9 @@ async function openStage(): Promise<Stage> {
 }
 
 const types = {
+  alb: albKind,
+  ingress: ingressType,
+  ingressClass: ingressClassType,
   gateway: gatewayKind,
   class: gatewayClassKind,
   route: httpRouteKind,
@@ -625,8 +799,14 @@ const listener = (name: string, port: number, more: object = {}): object => ({
   ...more,
 });
 
-const routeSpec = (gateway: string, path: string, backend = 'echo', port = 80): object => ({
-  parentRefs: [{ name: gateway }],
+const routeSpec = (
+  gateway: string,
+  path: string,
+  backend = 'echo',
+  port = 80,
+  parent: object = {},
+): object => ({
+  parentRefs: [{ name: gateway, ...parent }],
   rules: [
     {
       matches: [{ path: { type: 'PathPrefix', value: path } }],

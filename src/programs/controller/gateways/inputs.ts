@@ -1,26 +1,38 @@
 /** Watches the objects that gateways are made of, and tells of each as a model. */
-import { endpointSliceType, namespaceType, serviceType } from '#api/core.ts';
+import { endpointSliceType, ingressClassType, ingressType, namespaceType, serviceType } from '#api/core.ts';
+import { albKind } from '#api/kinds/alb.ts';
+import { backendPolicyKind } from '#api/kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
+import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
+import { trafficPolicyKind } from '#api/kinds/trafficpolicy.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
+import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
+import { readALB } from '#model/gateway/alb.ts';
+import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
+import { readHostnameGrant } from '#model/gateway/hostnamegrant.ts';
 import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
+import { readTrafficPolicy } from '#model/gateway/trafficpolicy.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
+import { readIngress } from '#model/ingress/ingress.ts';
+import { readIngressClass } from '#model/ingress/ingressclass.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { readBackendSlice } from '#model/service.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -86,6 +98,13 @@ const gatewayAPI: readonly Row[] = [
   row(udpRouteKind, 'route', readRoute),
   row(referenceGrantKind, 'grant', readReferenceGrant, false),
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
+  row(albKind, 'alb', readALB),
+  row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
+  row(ingressType, 'ingress', readIngress),
+  row(ingressClassType, 'ingressClass', readIngressClass, false),
+  row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
+  row(trafficPolicyKind, 'policy', readTrafficPolicy),
+  row(backendPolicyKind, 'backendPolicy', readBackendPolicy),
 ];
 
 const namespaces = row(namespaceType, 'namespace', readLabels, false);

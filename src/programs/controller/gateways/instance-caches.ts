@@ -6,12 +6,13 @@ import { type Informer, startInformer, withoutManagedFields } from '#kube/inform
 import type { Log } from '#telemetry/log.ts';
 import { deploymentType, disruptionBudgetType, serviceAccountType } from './kinds.ts';
 import { instanceSelector } from './names.ts';
+import { instanceOwnedBy } from './owner.ts';
 import { type InstancePod, readInstancePod } from './pods.ts';
 
 export type InstanceCaches = {
   readonly synced: Promise<unknown>;
   get(type: ResourceType, namespace: string, name: string): KubeObject | undefined;
-  /** Those that the Gateway with this uid owns. */
+  /** Those that the Gateway or ALB with this uid owns. */
   ownedBy(uid: string): readonly { readonly type: ResourceType; readonly object: KubeObject }[];
   /** Pods of an instance, by its `namespace/name`. */
   pods(instance: string): readonly InstancePod[];
@@ -20,11 +21,11 @@ export type InstanceCaches = {
 
 const types = [serviceAccountType, secretType, deploymentType, disruptionBudgetType, serviceType];
 
-/** `onObject` is told the Gateway (`namespace/name`) that owns what changed, `onPods` the instance. */
+/** `onObject` is told the key of the instance that what changed is of, `onPods` the name of the instance. */
 export function startInstanceCaches(
   client: Client,
   log: Log,
-  onObject: (gateway: string) => void,
+  onObject: (instance: string) => void,
   onPods: (instance: string) => void,
 ): InstanceCaches {
   const options = { log, labelSelector: instanceSelector };
@@ -39,7 +40,10 @@ export function startInstanceCaches(
     objects.set(type, informer);
     informer.onChange(({ old, new: object }) => {
       const { namespace, ownerReferences = [] } = (object ?? old)?.metadata ?? {};
-      for (const { kind, name } of ownerReferences) if (kind === 'Gateway') onObject(`${namespace}/${name}`);
+      for (const { kind, name } of ownerReferences) {
+        const instance = instanceOwnedBy(kind, namespace ?? '', name);
+        if (instance !== undefined) onObject(instance);
+      }
     });
   }
   const pods = startInformer<KubeObject, InstancePod>(client, podType, {

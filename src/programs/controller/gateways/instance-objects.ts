@@ -1,19 +1,18 @@
 /** The objects that an instance of the gateway consists of; pure. Its pods are in instance-pods.ts. */
 import { createHash } from 'node:crypto';
 import { secretType, serviceType } from '#api/core.ts';
-import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
 import type { GatewayPortIntent } from '#intent/gateway.ts';
-import type { GatewayModel } from '#model/gateway/types.ts';
 import { loadBalancerAnnotations } from '#model/loadbalancerservice.ts';
 import { podTemplate } from './instance-pods.ts';
 import { deploymentType, disruptionBudgetType, serviceAccountType } from './kinds.ts';
 import { instanceLabels, instanceNames, instancePodLabels } from './names.ts';
+import type { InstanceOwner } from './owner.ts';
 import type { InstanceParameters } from './parameters.ts';
 import { servicePorts } from './slots.ts';
 
 export type InstanceSpec = {
-  readonly gateway: GatewayModel;
+  readonly owner: InstanceOwner;
   readonly parameters: InstanceParameters;
   readonly ports: Readonly<Record<string, GatewayPortIntent>>;
   /** 64 hexadecimal digits. */
@@ -28,11 +27,11 @@ const wishesAnnotation = 'netloom.dev/gateway-wishes';
 
 /** In the order in which they are made. Without a port there is no Service, with one replica no PodDisruptionBudget. */
 export function instanceObjects(spec: InstanceSpec): readonly InstanceObject[] {
-  const { gateway, parameters, key } = spec;
-  const names = instanceNames(gateway);
-  const matchLabels = instancePodLabels(gateway);
+  const { owner, parameters, key } = spec;
+  const names = instanceNames(owner);
+  const matchLabels = instancePodLabels(owner);
   const made = (type: ResourceType, name: string, rest: object, annotations: Annotations = {}) =>
-    instanceObject(gateway, type, name, rest, annotations);
+    instanceObject(owner, type, name, rest, annotations);
   const { replicas = 1 } = parameters;
   return [
     made(serviceAccountType, names.name, { automountServiceAccountToken: false }),
@@ -61,51 +60,52 @@ export function instanceObjects(spec: InstanceSpec): readonly InstanceObject[] {
 
 type Annotations = Readonly<Record<string, string>>;
 
-function service({ gateway, parameters, ports }: InstanceSpec, name: string): InstanceObject {
-  const { serviceType: type, externalTrafficPolicy } = parameters;
-  const wished = gateway.addresses.flatMap(({ type: kind, value }) =>
-    kind === 'IPAddress' && value !== undefined && value !== '' ? [value] : [],
-  );
+function service({ owner, parameters, ports }: InstanceSpec, name: string): InstanceObject {
+  const { serviceType: type, externalTrafficPolicy, loadBalancerClass } = parameters;
+  const wished = parameters.onNodes === true ? [] : owner.addresses;
   // Pods that end take requests until they say that they don't: instance-pods.ts.
   const whileServing = { [loadBalancerAnnotations.while]: 'serving' };
-  const annotations: Annotations =
-    type === 'LoadBalancer' && wished.length > 0
-      ? { ...whileServing, [loadBalancerAnnotations.addresses]: wished.join(',') }
-      : whileServing;
+  const annotations: Annotations = {
+    ...parameters.annotations,
+    ...whileServing,
+    ...(type === 'LoadBalancer' && wished.length > 0
+      ? { [loadBalancerAnnotations.addresses]: wished.join(',') }
+      : {}),
+  };
   const spec = {
     type,
-    selector: instancePodLabels(gateway),
+    selector: instancePodLabels(owner),
     ipFamilyPolicy: 'PreferDualStack',
     ...(type === 'ClusterIP' ? {} : { externalTrafficPolicy }),
     ...(type === 'LoadBalancer' ? { allocateLoadBalancerNodePorts: false } : {}),
+    ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
     ports: servicePorts(ports),
   };
-  return instanceObject(gateway, serviceType, name, { spec }, annotations);
+  return instanceObject(owner, serviceType, name, { spec }, annotations);
 }
 
-/** Labels and annotations of the Gateway's infrastructure are on all; ours stand against those of the same name. */
+/** Labels and annotations of the owner are on all; ours stand against those of the same name. */
 function instanceObject(
-  gateway: GatewayModel,
+  owner: InstanceOwner,
   type: ResourceType,
   name: string,
   rest: object,
   annotations: Annotations,
 ): InstanceObject {
-  const { infrastructure } = gateway;
   const object: KubeObject = {
     apiVersion: apiVersionOf(type),
     kind: type.kind,
     metadata: {
       name,
-      namespace: gateway.namespace,
-      labels: { ...infrastructure.labels, ...instanceLabels(gateway) },
-      annotations: { ...infrastructure.annotations, ...annotations },
+      namespace: owner.namespace,
+      labels: { ...owner.labels, ...instanceLabels(owner) },
+      annotations: { ...owner.annotations, ...annotations },
       ownerReferences: [
         {
-          apiVersion: `${gatewayGroup}/v1`,
-          kind: 'Gateway',
-          name: gateway.name,
-          uid: gateway.uid,
+          apiVersion: owner.apiVersion,
+          kind: owner.kind,
+          name: owner.name,
+          uid: owner.uid,
           controller: true,
         },
       ],

@@ -19,7 +19,10 @@ const lostNodeSeconds = 30;
 const keyDirectory = '/etc/netloom/gateway';
 
 /** A PodTemplateSpec. No token of the API is in the pod, and nothing runs as root or may become it. */
-export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: InstanceNames): object {
+export function podTemplate(
+  { owner, image, parameters }: InstanceSpec,
+  { name, feed }: InstanceNames,
+): object {
   const state = { name: 'state', mountPath: paths.gatewayDirectory.value };
   const securityContext = {
     allowPrivilegeEscalation: false,
@@ -27,11 +30,11 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
     capabilities: { drop: ['ALL'] },
   };
   const before = (command: string) => ({ preStop: { exec: { command: ['sh', '-c', command] } } });
-  const { labels, annotations } = gateway.infrastructure;
+  const { nodeSelector = {}, tolerations = [], resources } = parameters;
   return {
     metadata: {
-      labels: { ...labels, ...instanceLabels(gateway) },
-      annotations,
+      labels: { ...owner.labels, ...instanceLabels(owner) },
+      annotations: owner.annotations,
     },
     spec: {
       serviceAccountName: name,
@@ -45,18 +48,22 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
         fsGroup: user,
         seccompProfile: { type: 'RuntimeDefault' },
       },
-      tolerations: ['not-ready', 'unreachable'].map((state) => ({
-        key: `node.kubernetes.io/${state}`,
-        operator: 'Exists',
-        effect: 'NoExecute',
-        tolerationSeconds: lostNodeSeconds,
-      })),
+      ...(Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }),
+      tolerations: [
+        ...['not-ready', 'unreachable'].map((state) => ({
+          key: `node.kubernetes.io/${state}`,
+          operator: 'Exists',
+          effect: 'NoExecute',
+          tolerationSeconds: lostNodeSeconds,
+        })),
+        ...tolerations,
+      ],
       topologySpreadConstraints: [
         {
           maxSkew: 1,
           topologyKey: 'kubernetes.io/hostname',
           whenUnsatisfiable: 'ScheduleAnyway',
-          labelSelector: { matchLabels: instancePodLabels(gateway) },
+          labelSelector: { matchLabels: instancePodLabels(owner) },
         },
       ],
       containers: [
@@ -72,7 +79,10 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
             initialDelaySeconds: 10,
           },
           lifecycle: before(`touch ${state.mountPath}/closing; sleep ${closingSeconds + leavingSeconds}`),
-          resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } },
+          resources: resources ?? {
+            requests: { cpu: '100m', memory: '128Mi' },
+            limits: { memory: '1Gi' },
+          },
           securityContext,
           volumeMounts: [state, { name: 'temp', mountPath: `${state.mountPath}/temp` }],
         },
@@ -80,7 +90,7 @@ export function podTemplate({ gateway, image }: InstanceSpec, { name, feed }: In
           name: 'gateway',
           image,
           command: ['sh', '/opt/netloom/src/programs/gateway/run.sh'],
-          args: [`--identity=${gateway.key}`],
+          args: [`--identity=${owner.key}`],
           readinessProbe: {
             httpGet: { path: '/readyz', port: ports.gatewayMetrics.value },
             periodSeconds: 1,

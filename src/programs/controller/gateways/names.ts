@@ -1,7 +1,7 @@
 /** Names and labels of what an instance of the gateway is made of; pure. */
 import { createHash } from 'node:crypto';
+import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
-import type { GatewayModel } from '#model/gateway/types.ts';
 
 export type InstanceNames = {
   readonly namespace: string;
@@ -29,9 +29,15 @@ const feedSuffix = '-feed';
 const longest = 63 - feedSuffix.length;
 const hashDigits = 8;
 
-type Named = Pick<GatewayModel, 'namespace' | 'name' | 'className'>;
+type Named = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly className: string;
+  /** Absent: a Gateway's. */
+  readonly kind?: 'Gateway' | 'ALB';
+};
 
-/** `GATEWAY-CLASS`; where that is no name of a Service, what is left of it with a hash behind. */
+/** `GATEWAY-CLASS`, of an ALB `NAME-alb`; where that is no name of a Service, what is left of it with a hash behind. */
 export function instanceNames({ namespace, name, className }: Named): InstanceNames {
   const instance = shortened(`${name}-${className}`, longest, /^[a-z]([-a-z0-9]*[a-z0-9])?$/);
   return { namespace, name: instance, feed: `${instance}${feedSuffix}` };
@@ -45,9 +51,10 @@ export function instancePodLabels(gateway: Named): Readonly<Record<string, strin
 /** On all objects of the instance; those of Gateway API by their names there. A label holds 63 characters, a name 253. */
 export function instanceLabels(gateway: Named): Readonly<Record<string, string>> {
   const value = /^[a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?$/;
+  const all = { ...instancePodLabels(gateway), 'app.kubernetes.io/part-of': 'netloom' };
+  if (gateway.kind === 'ALB') return { ...all, [`${group}/alb`]: shortened(gateway.name, 63, value) };
   return {
-    ...instancePodLabels(gateway),
-    'app.kubernetes.io/part-of': 'netloom',
+    ...all,
     [`${gatewayGroup}/gateway-name`]: shortened(gateway.name, 63, value),
     [`${gatewayGroup}/gateway-class-name`]: shortened(gateway.className, 63, value),
   };

@@ -1,11 +1,22 @@
-/** What a Gateway's `infrastructure.parametersRef` may say of its instance: keys of a ConfigMap; pure. */
+/** What may be said of an instance: by an ALB, or by keys of the ConfigMap that a Gateway's `infrastructure.parametersRef` names; pure. */
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayModel, ObjectReference } from '#model/gateway/types.ts';
+import { nodeAddressClass } from './node-addresses.ts';
 
 export type InstanceParameters = {
   /** Absent: left to whoever scales the Deployment; one at first. */
   readonly replicas?: number;
   readonly externalTrafficPolicy: 'Local' | 'Cluster';
   readonly serviceType: 'LoadBalancer' | 'NodePort' | 'ClusterIP';
+  readonly loadBalancerClass?: string;
+  /** Its addresses are those of the nodes that its pods are on. */
+  readonly onNodes?: true;
+  /** Of the Service. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Of the container nginx. */
+  readonly resources?: object;
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly tolerations?: readonly object[];
 };
 
 export type ReadParameters =
@@ -17,6 +28,25 @@ export const defaultParameters: InstanceParameters = {
   externalTrafficPolicy: 'Local',
   serviceType: 'LoadBalancer',
 };
+
+export function albParameters({ instance }: Pick<ALBModel, 'instance'>): InstanceParameters {
+  const { network, replicas, resources, nodeSelector, tolerations, annotations } = instance;
+  const onNodes = network === 'HostNetwork';
+  const loadBalancerClass = onNodes ? nodeAddressClass : instance.loadBalancerClass;
+  const balanced = onNodes || network === 'LoadBalancer';
+  return {
+    ...(replicas === undefined ? {} : { replicas }),
+    // A node that has no pod answers nobody who comes to its own address.
+    externalTrafficPolicy: onNodes ? 'Local' : instance.externalTrafficPolicy,
+    serviceType: onNodes ? 'LoadBalancer' : network,
+    ...(balanced && loadBalancerClass !== undefined ? { loadBalancerClass } : {}),
+    ...(onNodes ? { onNodes } : {}),
+    annotations,
+    ...(resources === undefined ? {} : { resources }),
+    nodeSelector,
+    tolerations,
+  };
+}
 
 const mostReplicas = 100;
 

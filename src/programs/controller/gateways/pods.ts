@@ -9,6 +9,8 @@ export type InstancePod = {
   /** Of the instance: `namespace/name`. */
   readonly instance: string;
   readonly address: string;
+  /** Of the node that it is on. */
+  readonly nodeAddresses?: readonly string[];
   /** Traffic is sent to it. */
   readonly isReady: boolean;
   /** Another one after a container was started again. */
@@ -18,6 +20,8 @@ export type InstancePod = {
 type PodStatus = {
   readonly phase?: string;
   readonly podIP?: string;
+  readonly hostIP?: string;
+  readonly hostIPs?: readonly { readonly ip?: string }[];
   readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   readonly containerStatuses?: readonly {
     readonly restartCount?: number;
@@ -28,7 +32,14 @@ type PodStatus = {
 
 /** Undefined: nothing can be pushed to it. */
 export function readInstancePod({ metadata, status }: KubeObject): InstancePod | undefined {
-  const { phase, podIP = '', conditions = [], containerStatuses = [] } = (status ?? {}) as PodStatus;
+  const {
+    phase,
+    podIP = '',
+    hostIP,
+    hostIPs = [],
+    conditions = [],
+    containerStatuses = [],
+  } = (status ?? {}) as PodStatus;
   if (podIP === '' || phase === 'Succeeded' || phase === 'Failed') return undefined;
   const { uid = '', namespace = '', name, labels, deletionTimestamp } = metadata;
   return {
@@ -37,6 +48,7 @@ export function readInstancePod({ metadata, status }: KubeObject): InstancePod |
     name,
     instance: `${namespace}/${labels?.[instanceLabel] ?? ''}`,
     address: podIP,
+    nodeAddresses: [...new Set([hostIP, ...hostIPs.map(({ ip }) => ip)])].flatMap((ip) => ip || []),
     isReady:
       deletionTimestamp === undefined &&
       conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'),

@@ -1,4 +1,4 @@
-/** Certificates and authorities: of all Secrets and ConfigMaps only those that some Gateway, ListenerSet or policy refers to are kept. */
+/** Certificates, authorities, users and rules of the firewall: of all Secrets and ConfigMaps only those that some Gateway, ListenerSet or policy refers to are kept. */
 import { secretType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
 import type { GatewayInputs } from '#compile/gateway/types.ts';
@@ -7,6 +7,8 @@ import { type Client, isNotFound } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
 import { readCertificate } from '#model/gateway/certificate.ts';
+import { readFirewallRules } from '#model/gateway/firewall-rules.ts';
+import { readUsers } from '#model/gateway/users.ts';
 import type { Problem, Read } from '#model/problem.ts';
 import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -17,7 +19,7 @@ export type ReferencesOptions = {
   readonly client: Client;
   readonly log: Log;
   /** As in GatewayBook; problems are those of the object. */
-  readonly set: <K extends 'certificate' | 'authority'>(
+  readonly set: <K extends 'certificate' | 'authority' | 'users' | 'firewallRules'>(
     kind: K,
     key: string,
     read: Read<GatewayInputs[K]>,
@@ -48,11 +50,16 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
 
   const put = (kind: string, key: string, object: KubeObject | undefined): void => {
     const isTLS = object?.['type'] === 'kubernetes.io/tls';
-    if (kind === 'Secret')
+    if (kind === 'Secret') {
       set('certificate', key, isTLS ? readCertificate(object, inspectCertificate) : nothing, object);
+      set('users', key, object !== undefined && has(object, 'auth') ? readUsers(object) : nothing, object);
+    }
     const read =
       object !== undefined && hasAuthority(object) ? readAuthority(object, inspectAuthority) : nothing;
     set('authority', `${kind}/${key}`, read, object);
+    if (kind !== 'ConfigMap') return;
+    const rules = object !== undefined && has(object, 'rules') ? readFirewallRules(object) : nothing;
+    set('firewallRules', key, rules, object);
   };
   const named = createNamedWatches(client, log, (type, key, object) => {
     if (wanted.has(`${type.kind}/${key}`)) put(type.kind, key, object);
@@ -156,6 +163,10 @@ function missing(some: ReadonlySet<string>, others: ReadonlySet<string>): readon
 
 function isWhole(secret: Kept): secret is KubeObject {
   return 'metadata' in secret;
+}
+
+function has(object: KubeObject, name: string): boolean {
+  return name in ((object as { data?: object | null }).data ?? {});
 }
 
 function hasAuthority(object: KubeObject): boolean {

@@ -2,10 +2,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { createGatewayBook } from '#compile/gateway/book.ts';
+import { albInstance, albOf } from '#compile/gateway/instances/derived-gateway.ts';
 import type { GatewayChanges, InstanceFacts } from '#compile/gateway/types.ts';
 import type { GatewayPortKind } from '#intent/gateway.ts';
 import { sleep } from '#kube/backoff.ts';
 import type { Client } from '#kube/client.ts';
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
 import { gatewaySlots } from '#system/registry.ts';
@@ -16,10 +18,12 @@ import { keepClasses } from './classes.ts';
 import { createFaults } from './faults.ts';
 import { createFeeds } from './feeds.ts';
 import { foldDeltas, isEmptyDelta } from './fold.ts';
+import { createIngressClasses } from './ingress-classes.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
 import { startInstanceCaches } from './instance-caches.ts';
 import { startInstances } from './instances.ts';
 import type { GatewayCounts, GatewayMetrics } from './metrics.ts';
+import { ownerObject } from './owner.ts';
 import { followReferences } from './references.ts';
 import { startStatusWriter } from './status-writer.ts';
 import { createWishes } from './wishes.ts';
@@ -54,7 +58,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
   ) as Record<GatewayPortKind, number>;
   const book = createGatewayBook(slots);
-  const wishes = createWishes();
+  const wishes = createWishes((gateway) => book.instanceOf(gateway));
   const facts = new Map<string, InstanceFacts | undefined>();
   const faults = createFaults();
   /** What pods can't hold, as text. */
@@ -79,6 +83,12 @@ export function startSession(options: SessionOptions): GatewaySession {
         for (const name of wishes.setGateway(key, value as GatewayModel | undefined)) kept.touch(name);
         instances.touch(key);
       }
+      if (kind === 'alb') {
+        wishes.setALB(key, value as ALBModel | undefined);
+        instances.touch(albInstance(key));
+        ingressClasses.setALB(key, value as ALBModel | undefined);
+      }
+      if (kind === 'ingressClass') ingressClasses.touch(key);
       if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
       book.set(kind, key, value);
       wake();
@@ -89,6 +99,8 @@ export function startSession(options: SessionOptions): GatewaySession {
       wake();
     },
   });
+  const hasClass = (name: string) => inputs.object(`IngressClass/${name}`) !== undefined;
+  const ingressClasses = createIngressClasses({ client, exists: hasClass, log });
   const kept = keepClasses({
     client,
     object: (name) =>
@@ -108,27 +120,28 @@ export function startSession(options: SessionOptions): GatewaySession {
       wake();
     },
   });
-  const lookAtFacts = (gateway: string): void => {
-    const now = instances.facts(gateway);
-    if (isDeepStrictEqual(facts.get(gateway), now)) return;
-    facts.set(gateway, now);
-    if (now === undefined) facts.delete(gateway);
-    book.setFacts(gateway, now);
-    statuses.touched(`Gateway/${gateway}`);
+  const lookAtFacts = (instance: string): void => {
+    const now = instances.facts(instance);
+    if (isDeepStrictEqual(facts.get(instance), now)) return;
+    facts.set(instance, now);
+    if (now === undefined) facts.delete(instance);
+    book.setFacts(instance, now);
+    for (const gateway of book.gatewaysOf(instance)) statuses.touched(statusKey(gateway));
+    statuses.moved(instance);
     wake();
   };
-  const lookAtSlots = (gateway: string): void => {
-    const held = instances.slots(gateway);
-    if (held !== undefined) book.setFacts(gateway, { addresses: [], slots: held });
+  const lookAtSlots = (instance: string): void => {
+    const held = instances.slots(instance);
+    if (held !== undefined) book.setFacts(instance, { addresses: [], slots: held });
   };
   const feeds = createFeeds({
     connect,
-    whole: (gateway) => book.whole(gateway),
-    onHeld(gateway) {
-      lookAtFacts(gateway);
-      const wrong = JSON.stringify(feeds.problems(gateway));
-      if (wrong === (unheld.get(gateway) ?? '[]')) return;
-      unheld.set(gateway, wrong);
+    whole: (instance) => book.whole(instance),
+    onHeld(instance) {
+      lookAtFacts(instance);
+      const wrong = JSON.stringify(feeds.problems(instance));
+      if (wrong === (unheld.get(instance) ?? '[]')) return;
+      unheld.set(instance, wrong);
       onProblems();
     },
     metrics,
@@ -137,22 +150,23 @@ export function startSession(options: SessionOptions): GatewaySession {
   const caches = startInstanceCaches(
     client,
     log,
-    (gateway) => instances.touch(gateway),
-    (instance) => instances.touchPods(instance),
+    (instance) => instances.touch(instance),
+    (name) => instances.touchPods(name),
   );
   const instances = startInstances({
     client,
     image,
     caches,
     feeds,
-    wish: (gateway) => wishes.get(gateway),
+    wish: (instance) => wishes.get(instance),
+    served: () => wishes.served(),
     onFacts: lookAtFacts,
     log,
   });
   const statuses = startStatusWriter({
     client,
     object: (key) => inputs.object(key)?.status,
-    addresses: (gateway) => facts.get(gateway)?.addresses ?? [],
+    addresses: (gateway) => facts.get(book.instanceOf(gateway) ?? gateway)?.addresses ?? [],
     metrics,
     log,
   });
@@ -176,12 +190,12 @@ export function startSession(options: SessionOptions): GatewaySession {
     push({ instances: new Map(gone), statuses: decided });
   };
   const push = ({ instances: changed }: GatewayChanges): void => {
-    for (const [gateway, delta] of changed) {
-      const isOther = wishes.take(gateway, delta);
+    for (const [instance, delta] of changed) {
+      const isOther = wishes.take(instance, delta);
       // At once: if it comes back before its instance is looked at, its pods still hold what it had.
-      if (delta === undefined) feeds.forget(gateway);
-      if (delta !== undefined && !isEmptyDelta(delta)) feeds.push(gateway, delta);
-      if (isOther || !hasBegun) instances.touch(gateway);
+      if (delta === undefined) feeds.forget(instance);
+      if (delta !== undefined && !isEmptyDelta(delta)) feeds.push(instance, delta);
+      if (isOther || !hasBegun) instances.touch(instance);
     }
   };
   const tell = ({ statuses: decided }: GatewayChanges, generations: ReadonlyMap<string, number>): void => {
@@ -189,6 +203,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (decided.has(key)) statuses.decided(key, decided.get(key), generation);
       else statuses.observed(key, generation);
     }
+    if ([...decided.values()].some((each) => each === undefined || 'problems' in each)) onProblems();
   };
   /** Statuses follow one another as they were decided. */
   let told: Promise<void> = Promise.resolve();
@@ -200,13 +215,15 @@ export function startSession(options: SessionOptions): GatewaySession {
       await synced();
     }
     // Ports keep the sockets that they have: of a Service that leads elsewhere, clients would get to another port's listeners.
-    if (!hasBegun) for (const gateway of wishes.gateways()) lookAtSlots(gateway);
+    if (!hasBegun) for (const instance of wishes.owners()) lookAtSlots(instance);
     let changes = await settle();
     // Somebody else leads by now.
     if (signal.aborted) return;
     push(changes);
     if (!hasBegun) {
       hasBegun = true;
+      // Gateways that share an ALB by now, but had an instance of their own.
+      for (const instance of wishes.owners()) instances.touch(instance);
       await Promise.race([instances.looked(wishes.served()), sleep(lookedWithinMs)]);
       const more = await settle();
       push(more);
@@ -217,16 +234,15 @@ export function startSession(options: SessionOptions): GatewaySession {
     const generations = new Map(keys.map((key) => [key, inputs.object(key)?.status?.generation ?? 0]));
     touched.clear();
     const served = [...changes.instances.keys()]
-      .filter((gateway) => feeds.isServing(gateway))
-      .map((gateway) => feeds.reached(gateway, 'one', servedWithinMs));
+      .filter((instance) => feeds.isServing(instance))
+      .map((instance) => feeds.reached(instance, 'one', servedWithinMs));
     const before = told;
     told = Promise.all([before, ...served]).then(() => tell(changes, generations));
   };
 
-  const notHeld = (gateway: string): readonly Problem[] => {
-    const [namespace = '', name = ''] = gateway.split('/');
-    const object = { kind: 'Gateway', namespace, name };
-    return feeds.problems(gateway).map(({ entry, reason }) => ({
+  const notHeld = (instance: string): readonly Problem[] => {
+    const object = ownerObject(instance);
+    return feeds.problems(instance).map(({ entry, reason }) => ({
       object,
       field: '',
       code: 'NotHeld',
@@ -245,6 +261,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       if (signal.aborted) return;
       isSynced = true;
       for (const name of wishes.classes()) kept.touch(name);
+      ingressClasses.begin();
       while (!signal.aborted) {
         await pass(synced, signal);
         // All that one turn of the event loop brings is one change.
@@ -258,6 +275,7 @@ export function startSession(options: SessionOptions): GatewaySession {
         const key = keyOf(object);
         return inputs.object(key)?.status === undefined || statuses.speaksOf(key);
       }),
+      ...statuses.problems(),
       ...wishes.served().flatMap(notHeld),
     ],
     referenceOf: (object) =>
@@ -274,6 +292,7 @@ export function startSession(options: SessionOptions): GatewaySession {
       await instances.stop();
       await statuses.stop();
       await kept.stop();
+      await ingressClasses.stop();
     },
   };
 }
@@ -282,12 +301,18 @@ function keyOf({ kind, namespace, name }: Pick<ObjectReference, 'kind' | 'namesp
   return namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
 }
 
+/** A Gateway that is derived of an ALB is the ALB for whoever reads of it. */
+function statusKey(gateway: string): string {
+  const alb = albOf(gateway);
+  return alb === undefined ? `Gateway/${gateway}` : `ALB/${alb}`;
+}
+
 /** What both say, one after the other. */
 function foldBooks(first: GatewayChanges, second: GatewayChanges): GatewayChanges {
   const instances = new Map(first.instances);
-  for (const [gateway, delta] of second.instances) {
-    const before = instances.get(gateway);
-    instances.set(gateway, delta === undefined || before === undefined ? delta : foldDeltas(before, delta));
+  for (const [instance, delta] of second.instances) {
+    const before = instances.get(instance);
+    instances.set(instance, delta === undefined || before === undefined ? delta : foldDeltas(before, delta));
   }
   return { instances, statuses: new Map([...first.statuses, ...second.statuses]) };
 }

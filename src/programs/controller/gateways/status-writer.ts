@@ -1,10 +1,12 @@
 /** Writes statuses: each object's when it differs from what was decided, one write at a time, a busy object's not too often. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceType } from '#api/object.ts';
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
 import type { GatewayStatus, InstanceFacts } from '#compile/gateway/types.ts';
 import { isOlder } from '#kube/cache.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import { createWorkQueue, runWorkers } from '#kube/workqueue.ts';
+import type { Problem } from '#model/problem.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { type HeldStatus, saysOurs, statusFields, withoutOurs } from './status.ts';
@@ -36,6 +38,10 @@ export type StatusWriter = {
   observed(key: string, generation: number): void;
   /** The object is another one than before, or its addresses are. */
   touched(key: string): void;
+  /** The addresses of an instance are other ones: those whose own they are, too, are told. */
+  moved(instance: string): void;
+  /** What is said of objects that has no place in their status. */
+  problems(): readonly Problem[];
   /** Whether anything is said of the object. */
   speaksOf(key: string): boolean;
   stop(): Promise<void>;
@@ -80,7 +86,7 @@ export function startStatusWriter({
     return statusFields(status, {
       held: held.status,
       generation,
-      ...(status.kind === 'Gateway' ? { addresses: addresses(status.key) } : {}),
+      addresses: instancesOf(status).flatMap(addresses),
       now: new Date(),
     });
   };
@@ -154,9 +160,22 @@ export function startStatusWriter({
       if (!decisions.has(key) && saysOurs(object(key)?.status)) leaving.add(key);
       if (decisions.has(key) || leaving.has(key) || own.has(key)) queue.add(key);
     },
+    moved(instance) {
+      for (const [key, { status }] of decisions) if (instancesOf(status).includes(instance)) queue.add(key);
+    },
+    problems: () =>
+      [...decisions.values()].flatMap(({ status }) => ('problems' in status ? status.problems : [])),
     speaksOf: (key) => decisions.has(key),
     stop: () => workers.stop(),
   };
+}
+
+/** Instances whose addresses are the object's. */
+function instancesOf(status: GatewayStatus): readonly string[] {
+  if (status.kind === 'Gateway') return [status.key];
+  if (status.kind === 'ALB') return [albInstance(status.key)];
+  if (status.kind === 'ALB2') return [status.instance];
+  return status.kind === 'Ingress' ? status.instances : [];
 }
 
 /** Whether every field is there as it is wished. */
@@ -177,6 +196,6 @@ function differOnlyInCounts(held: HeldStatus, fields: Readonly<Record<string, un
 
 function uncounted(status: object): string {
   return JSON.stringify(status, (field, value: unknown) =>
-    field === 'attachedRoutes' || field === 'attachedListenerSets' ? 0 : value,
+    field === 'attachedRoutes' || field === 'attachedListenerSets' || field === 'gateways' ? 0 : value,
   );
 }

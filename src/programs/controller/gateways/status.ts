@@ -1,6 +1,8 @@
 /** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
+import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
+import type { PolicyAncestor } from '#compile/gateway/policies/types.ts';
 import {
   controllerName,
   type GatewayCondition,
@@ -9,7 +11,8 @@ import {
   type ListenerStatus,
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
-import type { ParentReference } from '#model/gateway/types.ts';
+import type { ObjectReference, ParentReference } from '#model/gateway/types.ts';
+import { ownerObject } from './owner.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {
@@ -21,6 +24,8 @@ export type HeldStatus = {
   })[];
   readonly parents?: readonly HeldParent[];
   readonly ancestors?: readonly HeldAncestor[];
+  /** Of Ingresses. */
+  readonly loadBalancer?: { readonly ingress?: readonly object[] };
 };
 
 type HeldParent = {
@@ -69,9 +74,21 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
         listeners: listenerStatuses(status.listeners, view),
       };
     case 'ALB':
+      return {
+        conditions: merged(held.conditions, status.conditions, view),
+        addresses: addresses.length === 0 ? undefined : addresses,
+        gateways: status.gateways,
+        attachedRoutes: Math.max(0, ...status.listeners.map(({ attachedRoutes }) => attachedRoutes)),
+      };
     case 'HostnameGrant':
       return { conditions: merged(held.conditions, status.conditions, view) };
+    case 'ALB2':
+      return alb2Fields(status, addresses);
+    case 'Frontend':
+      return { instances: { netloom: { conflict: status.conflict } } };
     case 'Ingress':
+      return ingressFields(held, addresses);
+    case 'Rule':
       return {};
     case 'BackendTLSPolicy':
     case 'TrafficPolicy':
@@ -83,14 +100,40 @@ export function statusFields(status: GatewayStatus, view: StatusView): Readonly<
   }
 }
 
+/** What ALB's own console shows of an ALB2. */
+function alb2Fields(
+  { waits }: Extract<GatewayStatus, { readonly kind: 'ALB2' }>,
+  addresses: InstanceFacts['addresses'],
+): Readonly<Record<string, unknown>> {
+  const ips = addresses.flatMap(({ type, value }) => (type === 'IPAddress' ? [value] : []));
+  const [ipv6, ipv4] = [ips.filter((each) => each.includes(':')), ips.filter((each) => !each.includes(':'))];
+  const host = addresses.flatMap(({ type, value }) => (type === 'Hostname' ? [value] : []));
+  const address = { ok: addresses.length > 0, msg: [...ipv4, ...ipv6, ...host].join(','), ipv4, ipv6, host };
+  return { state: waits === undefined ? 'Running' : 'Progressing', reason: waits ?? '', detail: { address } };
+}
+
+/** As of a Service of type LoadBalancer. */
+function ingressFields(
+  { loadBalancer }: HeldStatus,
+  addresses: InstanceFacts['addresses'],
+): Readonly<Record<string, unknown>> {
+  if (addresses.length === 0) return loadBalancer?.ingress === undefined ? {} : { loadBalancer: undefined };
+  const ingress = addresses.map(({ type, value }) =>
+    type === 'IPAddress' ? { ip: value } : { hostname: value },
+  );
+  return { loadBalancer: { ingress } };
+}
+
 /** What is left when nothing of ours is to be there any more; undefined: the object is as it may be. */
 export function withoutOurs({
   parents,
   ancestors,
+  loadBalancer,
 }: HeldStatus): Readonly<Record<string, unknown>> | undefined {
   const others = (each: { readonly controllerName: string }) => each.controllerName !== controllerName;
   if (parents !== undefined) return { parents: parents.filter(others) };
   if (ancestors !== undefined) return { ancestors: ancestors.filter(others) };
+  if (loadBalancer?.ingress !== undefined) return { loadBalancer: undefined };
   return undefined;
 }
 
@@ -168,20 +211,23 @@ function parentsOf(wanted: readonly ParentStatus[], view: StatusView): readonly 
   return [...others, ...entries].slice(0, mostParents);
 }
 
-type AncestorStatus = { readonly gateway: string; readonly conditions: readonly GatewayCondition[] };
-
-function ancestorsOf(wanted: readonly AncestorStatus[], view: StatusView): readonly object[] {
+function ancestorsOf(wanted: readonly PolicyAncestor[], view: StatusView): readonly object[] {
   const held = view.held.ancestors ?? [];
   const others = held.filter((each) => each.controllerName !== controllerName);
   const mine = held.filter((each) => each.controllerName === controllerName);
-  const entries = wanted.map(({ gateway, conditions }) => {
-    const [namespace = '', name = ''] = gateway.split('/');
-    const ancestorRef = { group: gatewayGroup, kind: 'Gateway', namespace, name };
+  const entries = wanted.map(({ gateway, target, conditions }) => {
+    const ancestorRef = gateway === undefined ? target : ancestorOf(gateway);
     const text = stable(ancestorRef);
     const before = mine.find((each) => stable(each.ancestorRef) === text);
     return { ancestorRef, controllerName, conditions: own(before?.conditions, conditions, view) };
   });
   return [...others, ...entries].slice(0, mostAncestors);
+}
+
+/** The Gateway, or the ALB that the book makes one of. */
+function ancestorOf(gateway: string): ObjectReference {
+  const { kind, namespace, name } = ownerObject(gateway);
+  return { group: kind === 'ALB' ? group : gatewayGroup, kind, namespace, name };
 }
 
 /** The reference whatever the order of its fields, and with those that the API fills in. */

@@ -1,36 +1,46 @@
-/** Which Gateways are ours to serve, on which ports, and of which class; no sockets, no clock. */
+/** Which Gateways and ALBs have an instance, on which ports; which classes are in use; no sockets, no clock. */
 import { isDeepStrictEqual } from 'node:util';
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
 import { controllerName } from '#compile/gateway/types.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
 import type { Delta } from './fold.ts';
+import { albOwner, gatewayOwner, type InstanceOwner } from './owner.ts';
 
 export type Wish = {
-  readonly gateway: GatewayModel;
-  /** Undefined: it is not ours to serve. */
+  readonly owner: InstanceOwner;
+  readonly object:
+    | { readonly kind: 'Gateway'; readonly model: GatewayModel }
+    | { readonly kind: 'ALB'; readonly model: ALBModel };
+  /** Undefined: it has no instance of its own. */
   readonly ports: GatewayIntent['ports'] | undefined;
-  /** It is another controller's, and what we made for it is to go. */
-  readonly isForeign: boolean;
+  /** Another controller serves it, or another instance, and what we made for it is to go. */
+  readonly isElsewhere: boolean;
 };
 
 export type Wishes = {
   setClass(name: string, model: GatewayClassModel | undefined): void;
   /** Names of the classes that it had and has. */
   setGateway(key: string, model: GatewayModel | undefined): readonly string[];
-  /** What changed of an instance; undefined: it is not ours to serve any more. Whether its ports are other ones. */
-  take(gateway: string, delta: Delta | undefined): boolean;
-  get(gateway: string): Wish | undefined;
-  /** Gateways that are ours to serve. */
+  setALB(key: string, model: ALBModel | undefined): void;
+  /** What changed of an instance; undefined: there is none any more. Whether its ports are other ones. */
+  take(instance: string, delta: Delta | undefined): boolean;
+  get(instance: string): Wish | undefined;
+  /** Instances that there are to be. */
   served(): readonly string[];
-  gateways(): readonly string[];
+  /** Instances that there may be: one of each Gateway and ALB. */
+  owners(): readonly string[];
   classes(): readonly string[];
   isOurs(className: string): boolean;
   isUsed(className: string): boolean;
-  /** Whether any Gateway has a class of ours. */
+  /** Whether there is an ALB, or any Gateway has a class of ours. */
   hasOurs(): boolean;
 };
 
-export function createWishes(): Wishes {
+/** `instanceOf`: which instance serves a Gateway; undefined: none. */
+export function createWishes(instanceOf: (gateway: string) => string | undefined): Wishes {
+  const albs = new Map<string, ALBModel>();
   const classes = new Map<string, GatewayClassModel>();
   const gateways = new Map<string, GatewayModel>();
   const ports = new Map<string, GatewayIntent['ports']>();
@@ -42,24 +52,32 @@ export function createWishes(): Wishes {
       put(gateways, key, model);
       return [...new Set([before, model?.className])].filter((name) => name !== undefined);
     },
-    take(gateway, delta) {
-      const before = ports.get(gateway);
-      put(ports, gateway, delta && portsAfter(before ?? {}, delta));
-      return !isDeepStrictEqual(before, ports.get(gateway));
+    setALB: (key, model) => put(albs, albInstance(key), model),
+    take(instance, delta) {
+      const before = ports.get(instance);
+      put(ports, instance, delta && portsAfter(before ?? {}, delta));
+      return !isDeepStrictEqual(before, ports.get(instance));
     },
     get(key) {
+      const alb = albs.get(key);
+      if (alb !== undefined) {
+        const object = { kind: 'ALB', model: alb } as const;
+        return { owner: albOwner(alb), object, ports: ports.get(key), isElsewhere: false };
+      }
       const gateway = gateways.get(key);
       if (gateway === undefined) return undefined;
       // A class that is gone says nothing of whose the Gateway is now.
       const isForeign = classes.has(gateway.className) && !isOurs(gateway.className);
-      return { gateway, ports: ports.get(key), isForeign };
+      const isElsewhere = isForeign || (instanceOf(key) ?? key) !== key;
+      const object = { kind: 'Gateway', model: gateway } as const;
+      return { owner: gatewayOwner(gateway), object, ports: ports.get(key), isElsewhere };
     },
     served: () => [...ports.keys()],
-    gateways: () => [...gateways.keys()],
+    owners: () => [...gateways.keys(), ...albs.keys()],
     classes: () => [...classes.keys()],
     isOurs,
     isUsed: (name) => [...gateways.values()].some(({ className }) => className === name),
-    hasOurs: () => [...gateways.values()].some(({ className }) => isOurs(className)),
+    hasOurs: () => albs.size > 0 || [...gateways.values()].some(({ className }) => isOurs(className)),
   };
 }
 

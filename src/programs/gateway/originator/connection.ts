@@ -29,6 +29,7 @@ export function carry(client: Socket, target: Target, context: SecureContext, ca
     port,
     secureContext: context,
     servername: identity.hostname,
+    ...(identity.anybody === true && { rejectUnauthorized: false }),
     ...(identity.alpn !== undefined && { ALPNProtocols: [identity.alpn] }),
     allowHalfOpen: true,
     checkServerIdentity: (_, { raw }) => {

@@ -22,8 +22,10 @@ export function resolveIdentity(
     certificate: certificate.certificate,
     privateKey: certificate.privateKey,
   };
-  const { hostname, authorities = '', subjectAltNames = [], alpn = '' } = identity;
+  const { hostname, authorities = '', subjectAltNames = [], alpn = '', anybody = false } = identity;
   const fingerprint = digest([
+    // Nobody who must prove to be somebody is spoken to over a connection to just anybody.
+    anybody,
     hostname,
     authorities,
     subjectAltNames.map(({ type, value }) => [type, value]),

@@ -1,0 +1,201 @@
+/** The web application firewall: whether a request may go on, by ModSecurity; and what is told of those that it takes. */
+import type { GatewayFirewall } from '../../../src/intent/gateway-policy.ts';
+import { type FirewallFinding, findingOf, targetPath } from '../main.ts';
+import { answer } from './answer.ts';
+import { clientOf } from './client.ts';
+import { ruleSetOf } from './firewall-sets.ts';
+import { refuse } from './guard.ts';
+import { inspectRequest } from './modsecurity.ts';
+import { C, currentRequest, headerOf, requestKey, variable } from './request.ts';
+import type { Serving } from './serving.ts';
+import { shapeOf } from './shape.ts';
+import { bodyIsRead, spoolUpTo } from './spool.ts';
+import { visitOf } from './visits.ts';
+
+const json = require('cjson.safe') as { readonly encode: (this: void, value: unknown) => string };
+const ffi = require('ffi') as FFI;
+ffi.cdef('ssize_t write(int file, const void *bytes, size_t length);');
+
+/** Bytes of a body that is looked at; client_max_body_size of `@firewall`, and in waf/base.conf. */
+const bodyLimit = 1024 * 1024;
+/** Lines a second that one worker says. */
+const eventLimit = 100;
+/** What a pipe takes as one. */
+const lineLimit = 4_000;
+
+/**
+ * Returns when the request may go on now. Else it is answered, or goes on to `@firewall`, which reads its body and calls `inspectWithBody`, and
+ * `serving` is the visit's until then.
+ */
+export function inspect(serving: Serving, firewall: GatewayFirewall): void {
+  const { pointer, action, visit } = serving;
+  const length = bodyLength(pointer);
+  if (length === 0 || action.intent.kind === 'grpc') {
+    judge(serving, firewall, undefined);
+    return;
+  }
+  const isKnown = length !== undefined;
+  if (firewall.mode === 'detect' && (!isKnown || length > bodyLimit)) {
+    // Nothing may become of a request that is only looked at, and its body could be without end.
+    judge(serving, firewall, undefined);
+    return;
+  }
+  if (isKnown && length > bodyLimit) {
+    tell(serving, firewall, 413, [], 'body too large');
+    refuse(serving, 'firewall', 413);
+  }
+  // What comes together is bounded, as everything that lies on disk.
+  if (!spoolUpTo(visit, isKnown ? length : bodyLimit)) answer(pointer, 503);
+  visit.serving = serving;
+  ngx.exec('@firewall');
+}
+
+/** In `@firewall`: gives the request when it may go on. */
+export function inspectWithBody(): Serving {
+  const pointer = currentRequest();
+  const serving = visitOf(requestKey(pointer))?.serving;
+  const firewall = serving === undefined ? undefined : firewallOf(serving);
+  if (serving === undefined || firewall === undefined) answer(pointer, 500);
+  // A body that is longer than the location takes ends here, with 413.
+  ngx.req.read_body();
+  const text = ngx.req.get_body_data();
+  const path = text === undefined ? ngx.req.get_body_file() : undefined;
+  bodyIsRead(shapeOf(serving.visit), path);
+  // What the location lets in may be more than the policy does, which couldn't be seen before it was there.
+  const most = serving.visit.mostBody;
+  if (most > 0 && sizeOf(text, path) > most) refuse(serving, 'body', 413);
+  judge(serving, firewall, text !== undefined ? { text } : path !== undefined ? { path } : undefined);
+  return serving;
+}
+
+export function firewallOf({ table, action }: Serving): GatewayFirewall | undefined {
+  const key = action.intent.policy;
+  return key === undefined ? undefined : table.policies[key]?.intent.firewall;
+}
+
+function sizeOf(text: string | undefined, path: string | undefined): number {
+  if (text !== undefined) return text.length;
+  const [file] = path === undefined ? [undefined] : io.open(path, 'r');
+  if (file === undefined) return 0;
+  const [size] = file.seek('end');
+  file.close();
+  return size === undefined ? 0 : size;
+}
+
+/** Bytes that the client says; `undefined`: it doesn't say. */
+function bodyLength(pointer: FFIPointer): number | undefined {
+  const said = headerOf(pointer, 'content-length');
+  if (said !== undefined) return tonumber(said);
+  if (headerOf(pointer, 'transfer-encoding') !== undefined) return undefined;
+  // In HTTP/2 the end of the stream tells; what browsers send without a length has no body.
+  if (variable(pointer, 'server_protocol') !== 'HTTP/2.0') return 0;
+  return undefined;
+}
+
+function judge(
+  serving: Serving,
+  firewall: GatewayFirewall,
+  body: { readonly text?: string; readonly path?: string } | undefined,
+): void {
+  const { pointer, table, action, method, target } = serving;
+  const set = ruleSetOf(action.intent.policy!, firewall, table);
+  if (set === undefined) {
+    tell(serving, firewall, 500, [], 'its rules can not be used');
+    if (firewall.mode === 'block') answer(pointer, 500);
+    return;
+  }
+  const [headers] = ngx.req.get_headers(0, true);
+  const protocol = variable(pointer, 'server_protocol');
+  const [made, value] = pcall(inspectRequest, set, {
+    id: 'netloom',
+    client: clientOf(serving).text,
+    server: marker(),
+    target,
+    method,
+    version: protocol === undefined ? '1.1' : protocol.slice(5),
+    headers,
+    body,
+  });
+  if (!made) {
+    ngx.log(ngx.ERR, 'ModSecurity: ', tostring(value));
+    if (firewall.mode === 'block') answer(pointer, 500);
+    return;
+  }
+  const { status, lines } = value as { readonly status: number; readonly lines: readonly string[] };
+  if (lines.length === 0 && status === 0) return;
+  const findings: FirewallFinding[] = [];
+  for (const line of lines) {
+    const finding = findingOf(line, marker());
+    if (finding !== undefined) findings.push(finding);
+  }
+  tell(serving, firewall, status, findings, undefined);
+  if (status !== 0 && firewall.mode === 'block') refuse(serving, 'firewall', status);
+}
+
+let word = '';
+
+/** Known to this worker alone. */
+function marker(): string {
+  if (word === '') {
+    for (let at = 0; at < 4; at++) word += string.format('%08x', math.random(0, 4_294_967_295));
+  }
+  return word;
+}
+
+let second = 0;
+let told = 0;
+let untold = 0;
+
+/** One line of JSON on standard output, beside what nginx itself logs on the other. */
+function tell(
+  serving: Serving,
+  firewall: GatewayFirewall,
+  status: number,
+  findings: readonly FirewallFinding[],
+  cause: string | undefined,
+): void {
+  const now = ngx.time();
+  if (now !== second) {
+    second = now;
+    told = 0;
+  }
+  if (told >= eventLimit) {
+    untold += 1;
+    return;
+  }
+  told += 1;
+  const { pointer, action, method, host, target } = serving;
+  const bar = action.key.indexOf('|');
+  const event = {
+    time: textOf(variable(pointer, 'time_iso8601')),
+    event: 'firewall',
+    route: bar === -1 ? action.key : action.key.slice(0, bar),
+    rule: bar === -1 ? '' : action.key.slice(bar + 1),
+    mode: firewall.mode,
+    result:
+      status !== 0 && firewall.mode === 'block' ? 'blocked' : cause === undefined ? 'detected' : 'failed',
+    status: status === 0 || firewall.mode === 'detect' ? undefined : status,
+    cause,
+    client: clientOf(serving).text,
+    method,
+    host,
+    // Queries are full of what is nobody's business.
+    path: targetPath(target).slice(0, 200),
+    requestId: textOf(variable(pointer, 'netloom_request_id')).slice(0, 100),
+    findings: findings.length === 0 ? undefined : findings,
+    untold: untold === 0 ? undefined : untold,
+  };
+  untold = 0;
+  let line = json.encode(event);
+  if (line === undefined || line.length > lineLimit) {
+    const ids: number[] = [];
+    for (const { id } of findings) ids.push(id);
+    line = json.encode({ ...event, findings: undefined, rules: ids });
+  }
+  if (line === undefined) return;
+  C.write(1, `${line}\n`, line.length + 1);
+}
+
+function textOf(text: string | undefined): string {
+  return text === undefined ? '' : text;
+}

@@ -1,0 +1,19 @@
+/** What is asked of the firewall's words, in Node and in LuaJIT. */
+import type { GatewayFirewall } from '../../src/intent/gateway-policy.ts';
+import { findingOf, firewallDirectives } from './firewall.ts';
+
+export type FirewallQuestions = {
+  readonly firewall: { readonly firewall: GatewayFirewall; readonly known: readonly number[] };
+  readonly finding: { readonly line: string; readonly server: string };
+};
+
+export function directives({ firewall, known }: FirewallQuestions['firewall']): string {
+  const said = firewallDirectives(firewall, known);
+  return said === undefined ? '-' : said;
+}
+
+export function finding({ line, server }: FirewallQuestions['finding']): string {
+  const found = findingOf(line, server);
+  if (found === undefined) return '-';
+  return `${found.id} ${found.severity} ${found.tags.join(',')} ${found.message} ${found.matched}`;
+}

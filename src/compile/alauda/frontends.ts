@@ -1,0 +1,158 @@
+/** Frontends as listeners and routes: those of an ALB's own port for Ingresses stand at the ALB itself, all others in a ListenerSet. */
+import type { ALB2Model, AlaudaSettings, FrontendModel, RuleModel } from '#model/alauda/types.ts';
+import type {
+  HTTPMatchModel,
+  L4RouteModel,
+  ListenerModel,
+  ListenerSetModel,
+  ParentReference,
+  RouteModel,
+} from '#model/gateway/types.ts';
+import type { Problem } from '#model/problem.ts';
+import { albReference, frontendKey, headOf, listenerSetReference } from './names.ts';
+import { type AlaudaPolicies, closedBy, mergeSettings, policiesOf } from './policies.ts';
+import { ruleRoutes } from './routes.ts';
+import { backendsOf, httpRule } from './rules.ts';
+
+export type FrontendParts = AlaudaPolicies & {
+  readonly listenerSets: readonly ListenerSetModel[];
+  readonly routes: readonly RouteModel[];
+  readonly problems: readonly Problem[];
+};
+
+/** `rules`: those of the Frontend. */
+export function frontendParts(
+  alb2: ALB2Model,
+  frontend: FrontendModel,
+  rules: readonly RuleModel[],
+): FrontendParts {
+  const isShared = standsAtALB(alb2, frontend);
+  const listenerSets = isShared ? [] : [listenerSetOf(alb2, frontend, rules)];
+  const parent = parentOf(alb2, frontend, isShared);
+  const head = headOf(frontend, frontendKey(frontend.key));
+  const settings = mergeSettings(alb2.settings, frontend.settings);
+  const none = { policies: [], wafPolicies: [], problems: [] };
+  if (frontend.protocol === 'tcp' || frontend.protocol === 'udp') {
+    const kind = frontend.protocol === 'tcp' ? ('TCPRoute' as const) : ('UDPRoute' as const);
+    const backends = backendsOf(frontend, frontend.group).map(({ speech: _, ...each }) => each);
+    const route: L4RouteModel = { ...head, kind, parents: [parent], hostnames: [], rules: [{ backends }] };
+    const routes = backends.length === 0 ? [] : [route];
+    const traffic = policiesOf(head, routes, {}, frontend.group).policies;
+    const affinity = traffic.length === 0 ? [] : [notHashed(frontend)];
+    return { ...none, listenerSets, routes, problems: affinity };
+  }
+  const redirect = frontend.settings.redirect ?? ingressRedirect(alb2, frontend);
+  const own: AlaudaSettings = { ...settings, ...(redirect === undefined ? {} : { redirect }) };
+  const route: RouteModel = {
+    ...head,
+    kind: 'HTTPRoute',
+    parents: [parent],
+    hostnames: [],
+    // Behind all others, whatever they are made of.
+    rank: 'z',
+    rules: [
+      httpRule(frontend, {
+        matches: [everything],
+        settings: own,
+        isClosed: closedBy(settings) !== undefined,
+        ...(frontend.group === undefined ? {} : { group: frontend.group }),
+      }),
+    ],
+  };
+  const routes = frontend.group === undefined && redirect === undefined ? [] : [route];
+  const standard = policiesOf(head, routes, settings, frontend.group);
+  // All is redirected: no Rule is asked.
+  if (redirect !== undefined) return { ...none, ...standard, listenerSets, routes };
+  const made = ruleRoutes(rules, [alb2.settings, frontend.settings], parent);
+  return {
+    listenerSets,
+    routes: [...made.routes, ...(routes.length === 0 ? [] : routes)],
+    policies: [...made.policies, ...(routes.length === 0 ? [] : standard.policies)],
+    wafPolicies: [...made.wafPolicies, ...(routes.length === 0 ? [] : standard.wafPolicies)],
+    problems: made.problems,
+  };
+}
+
+const everything: HTTPMatchModel = { path: { type: 'PathPrefix', value: '/' }, headers: [], query: [] };
+
+/** Ingresses without TLS have the same port: so both are rules of one listener. */
+function standsAtALB({ ingress }: ALB2Model, { port, protocol }: FrontendModel): boolean {
+  return port === ingress.http && (protocol === 'http' || protocol === 'grpc');
+}
+
+function ingressRedirect({ ingress }: ALB2Model, { port }: FrontendModel): AlaudaSettings['redirect'] {
+  if (!ingress.redirect || port !== ingress.http) return undefined;
+  return { code: 308, scheme: 'https', ...(ingress.https === undefined ? {} : { port: ingress.https }) };
+}
+
+function parentOf(alb2: ALB2Model, frontend: FrontendModel, isShared: boolean): ParentReference {
+  const written = isShared
+    ? { ...albReference(alb2.key), sectionName: 'http' }
+    : listenerSetReference(frontendKey(frontend.key));
+  return { ...written, written };
+}
+
+/** The Frontend's own listener, and one for each domain that a Rule has a certificate for: a bad one does no harm to others. */
+function listenerSetOf(
+  alb2: ALB2Model,
+  frontend: FrontendModel,
+  rules: readonly RuleModel[],
+): ListenerSetModel {
+  const { port, protocol } = frontend;
+  const isSecure = protocol === 'https' || protocol === 'grpcs';
+  const common = { port, allowedNamespaces: { from: 'Same' } } as const;
+  const plain = protocol === 'tcp' ? 'TCP' : protocol === 'udp' ? 'UDP' : 'HTTP';
+  const standard = frontend.certificate ?? alb2.certificate;
+  const tls = (secrets: readonly { readonly namespace: string; readonly name: string }[]) =>
+    ({
+      mode: 'Terminate',
+      certificates: secrets.map((each) => ({ group: '', kind: 'Secret', ...each })),
+      options: {},
+    }) as const;
+  const domains = Map.groupBy(
+    isSecure ? rules.flatMap(({ certificate }) => certificate ?? []) : [],
+    ({ domain }) => domain,
+  );
+  const listeners: ListenerModel[] = isSecure
+    ? [
+        {
+          name: 'frontend',
+          protocol: 'HTTPS',
+          ...common,
+          tls: tls(standard === undefined ? [] : [standard]),
+        },
+        ...[...domains]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(
+            ([domain, certificates]): ListenerModel => ({
+              name: `domain.${domain.replace('*', 'any')}`,
+              protocol: 'HTTPS',
+              hostname: domain,
+              ...common,
+              tls: tls(distinct(certificates.map(({ secret }) => secret))),
+            }),
+          ),
+      ]
+    : [{ name: 'frontend', protocol: plain, ...common }];
+  return {
+    ...headOf(frontend, frontendKey(frontend.key)),
+    parent: albReference(alb2.key),
+    listeners,
+  };
+}
+
+function distinct<T extends { readonly namespace: string; readonly name: string }>(
+  list: readonly T[],
+): readonly T[] {
+  return [...new Map(list.map((each) => [`${each.namespace}/${each.name}`, each])).values()];
+}
+
+function notHashed({ origin }: FrontendModel): Problem {
+  const message = 'connections go by turns: affinity is for http and https';
+  return {
+    object: origin,
+    field: 'spec.serviceGroup.session_affinity_policy',
+    code: 'NotSupported',
+    message,
+  };
+}

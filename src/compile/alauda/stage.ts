@@ -1,0 +1,139 @@
+/** ALB's objects in the book: each ALB2 and each Frontend with its Rules is translated when something it was made of changes. */
+import type { RuleModel } from '#model/alauda/types.ts';
+import type { Problem } from '#model/problem.ts';
+import type { Asking } from '../gateway/inputs.ts';
+import { albInstance } from '../gateway/instances/derived-gateway.ts';
+import { conditionOf } from '../gateway/listeners/listener-conditions.ts';
+import type { Lookups } from '../gateway/lookups.ts';
+import type { GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
+import { frontendParts } from './frontends.ts';
+import { alb2Of, albKey, frontendOf } from './names.ts';
+import { albOf } from './translate.ts';
+
+export type AlaudaStage = {
+  /** Before the Gateways: what was made of ALB's objects is among the inputs. */
+  settle(): void;
+  /** In the place of the status of what was made of them; undefined: it is an object of its own. */
+  restated(status: GatewayStatus): GatewayStatus | undefined;
+};
+
+export type AlaudaStageContext = {
+  readonly lookups: Lookups;
+  readonly ask: Asking;
+  /** As in GatewayBook. */
+  readonly put: <K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined) => void;
+  /** Its status may be something else. */
+  readonly restate: (id: string) => void;
+  readonly say: (id: string, generation: number | undefined, status: GatewayStatus | undefined) => void;
+};
+
+type Thing = {
+  readonly [K in GatewayInput]: { readonly kind: K; readonly key: string; readonly value: GatewayInputs[K] };
+}[GatewayInput];
+type Made = {
+  readonly things: readonly Thing[];
+  readonly problems: readonly Problem[];
+  readonly rules: readonly RuleModel[];
+};
+
+export function createAlaudaStage({ lookups, ask, put, restate, say }: AlaudaStageContext): AlaudaStage {
+  /** By what it was made of: `alb2 KEY` and `frontend KEY`. */
+  const made = new Map<string, Made>();
+
+  const replace = (source: string, next: Made | undefined): void => {
+    const before = made.get(source);
+    if (next === undefined) made.delete(source);
+    else made.set(source, next);
+    const idOf = ({ kind, key }: Thing) => `${kind} ${key}`;
+    const kept = new Set(next?.things.map(idOf));
+    for (const thing of before?.things ?? [])
+      if (!kept.has(idOf(thing))) put(thing.kind, thing.key, undefined);
+    for (const { kind, key, value } of next?.things ?? []) put(kind, key, value as never);
+    sayRules(before, next);
+  };
+  /** Kinds without a status: only what is wrong with them is said. */
+  const sayRules = (before: Made | undefined, next: Made | undefined): void => {
+    const wrong = Map.groupBy(
+      next?.problems ?? [],
+      ({ object }) => `${object.kind}/${object.namespace}/${object.name}`,
+    );
+    for (const { key, generation } of new Map(
+      [...(before?.rules ?? []), ...(next?.rules ?? [])].map((each) => [each.key, each]),
+    ).values()) {
+      const problems = wrong.get(`Rule/${key}`);
+      say(`Rule/${key}`, generation, problems && { kind: 'Rule', key, problems });
+    }
+  };
+  const alb2 = (key: string): Made | undefined => {
+    const model = ask.get('alb2', key);
+    if (model?.isServed !== true) return undefined;
+    const value = albOf(model, ask.frontendsOf(key));
+    return { things: [{ kind: 'alb', key: albKey(key), value }], problems: [], rules: [] };
+  };
+  const frontend = (key: string): Made | undefined => {
+    const model = ask.get('frontend', key);
+    const owner = model && ask.get('alb2', `${model.namespace}/${model.alb}`);
+    if (model === undefined || owner?.isServed !== true) return undefined;
+    const rules = ask.rulesOf(key);
+    const { listenerSets, routes, policies, wafPolicies, problems } = frontendParts(owner, model, rules);
+    return {
+      things: [
+        ...listenerSets.map((value) => ({ kind: 'listenerSet' as const, key: value.key, value })),
+        ...routes.map((value) => ({ kind: 'route' as const, key: `${value.kind}/${value.key}`, value })),
+        ...policies.map((value) => ({ kind: 'policy' as const, key: value.key, value })),
+        ...wafPolicies.map((value) => ({ kind: 'wafPolicy' as const, key: value.key, value })),
+      ],
+      problems,
+      rules,
+    };
+  };
+
+  return {
+    settle() {
+      for (const source of lookups.take('alauda')) {
+        const [kind = '', key = ''] = source.split(' ');
+        const next = lookups.track('alauda', source, () => (kind === 'alb2' ? alb2(key) : frontend(key)));
+        const isGone = ask.get(kind === 'alb2' ? 'alb2' : 'frontend', key) === undefined;
+        if (isGone) lookups.forget('alauda', source);
+        replace(source, next);
+        if (kind === 'frontend') restate(`ListenerSet/${key}~frontend`);
+      }
+    },
+    restated(status) {
+      if (status.kind === 'ALB') {
+        const key = alb2Of(status.key);
+        if (key === undefined) return undefined;
+        const programmed = conditionOf(status.conditions, 'Programmed');
+        const waits =
+          programmed?.status === 'True' ? {} : { waits: programmed?.message ?? 'It is not there yet' };
+        return { kind: 'ALB2', key, instance: albInstance(status.key), ...waits, problems: [] };
+      }
+      if (status.kind !== 'ListenerSet') return undefined;
+      const key = frontendOf(status.key);
+      if (key === undefined) return undefined;
+      const conflict = status.listeners.some(
+        ({ conditions }) => conditionOf(conditions, 'Conflicted')?.status === 'True',
+      );
+      const unmet = status.listeners.flatMap(({ name, conditions }) =>
+        conditions.flatMap(({ type, status: is, message }): Problem[] => {
+          if (type !== 'ResolvedRefs' || is !== 'False') return [];
+          const [namespace = '', own = ''] = key.split('/');
+          const object = { kind: 'Frontend', namespace, name: own };
+          const of = name === 'frontend' ? '' : ` (${name.replace('domain.', '')})`;
+          return [
+            { object, field: 'spec.certificate_name', code: 'ReferenceNotFound', message: `${message}${of}` },
+          ];
+        }),
+      );
+      return {
+        kind: 'Frontend',
+        key,
+        conflict,
+        problems: [
+          ...(made.get(`frontend ${key}`)?.problems.filter(({ object }) => object.kind === 'Frontend') ?? []),
+          ...unmet,
+        ],
+      };
+    },
+  };
+}

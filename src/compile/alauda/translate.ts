@@ -1,0 +1,60 @@
+/** An ALB2 with its Frontends and Rules as an ALB of ours with listeners, routes and policies. Pure; also what `netloom import alb` prints. */
+import type { ALB2Model, FrontendModel, RuleModel } from '#model/alauda/types.ts';
+import type { ALBModel, TrafficPolicyModel, WAFPolicyModel } from '#model/gateway/policy-types.ts';
+import type { ListenerSetModel, RouteModel } from '#model/gateway/types.ts';
+import type { Problem } from '#model/problem.ts';
+import { frontendParts } from './frontends.ts';
+import { albKey, headOf } from './names.ts';
+
+export type AlaudaTranslation = {
+  readonly alb: ALBModel;
+  readonly listenerSets: readonly ListenerSetModel[];
+  readonly routes: readonly RouteModel[];
+  readonly policies: readonly TrafficPolicyModel[];
+  readonly wafPolicies: readonly WAFPolicyModel[];
+  readonly problems: readonly Problem[];
+};
+
+/** `rules`: by the key of their Frontend. */
+export function translateALB2(
+  alb2: ALB2Model,
+  frontends: readonly FrontendModel[],
+  rules: (frontend: string) => readonly RuleModel[],
+): AlaudaTranslation {
+  const parts = frontends.map((each) => frontendParts(alb2, each, rules(each.key)));
+  return {
+    alb: albOf(alb2, frontends),
+    listenerSets: parts.flatMap(({ listenerSets }) => listenerSets),
+    routes: parts.flatMap(({ routes }) => routes),
+    policies: parts.flatMap(({ policies }) => policies),
+    wafPolicies: parts.flatMap(({ wafPolicies }) => wafPolicies),
+    problems: parts.flatMap(({ problems }) => problems),
+  };
+}
+
+/** Its instance, with its ports for Ingresses. */
+export function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALBModel {
+  const { ingress, certificate, namespace, tenants, instance, name } = alb2;
+  const isTaken = frontends.some(({ port, protocol }) => port === ingress.https && protocol !== 'udp');
+  // The certificate of another namespace is for a Frontend to name, where a ReferenceGrant is asked.
+  const own = !isTaken && certificate?.namespace === namespace ? certificate.name : undefined;
+  // ALB's own port for Ingresses is a Frontend's, if that isn't HTTP.
+  const isOther = frontends.some(
+    ({ port, protocol }) =>
+      port === ingress.http && (protocol === 'tcp' || protocol === 'https' || protocol === 'grpcs'),
+  );
+  const hasIngress = ingress.http !== undefined || ingress.https !== undefined;
+  return {
+    ...headOf(alb2, albKey(alb2.key)),
+    instance,
+    ...(ingress.http === undefined || isOther ? {} : { http: { port: ingress.http } }),
+    ...(ingress.https === undefined
+      ? {}
+      : { https: { port: ingress.https, ...(own === undefined ? {} : { certificate: own }) } }),
+    ...(hasIngress ? { ingressClass: { name, isDefault: ingress.isDefault } } : {}),
+    tenants,
+    // As in ALB, but that the first holder of a hostname keeps it.
+    hostnames: 'FirstHolder',
+    quotas: {},
+  };
+}

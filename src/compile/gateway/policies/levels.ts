@@ -1,0 +1,134 @@
+/** Which policies hold for requests that a rule takes at a listener, level by level: the nearest to the request first. */
+import type { AttachedPolicy, TrafficPolicyModel, WAFPolicyModel } from '#model/gateway/policy-types.ts';
+import type { RouteModel } from '#model/gateway/types.ts';
+import { olderFirst } from '../age.ts';
+import { albOf } from '../instances/derived-gateway.ts';
+import type { Listener } from '../types.ts';
+import type { AttachedPolicies } from './types.ts';
+
+/** Policies of one level, the one that wins first. None is empty. */
+export type Levels<P extends AttachedPolicy> = readonly (readonly P[])[];
+
+/** Where requests are: taken by a rule of a route, at a listener. */
+export type Place = {
+  readonly listener: Pick<Listener, 'owner' | 'model' | 'gateway' | 'instance'>;
+  readonly route: Pick<RouteModel, 'kind' | 'key'>;
+  /** Of the rule; one without a name is nobody's target. */
+  readonly rule: string | undefined;
+};
+
+export type PlacePolicies = {
+  readonly traffic: Levels<TrafficPolicyModel>;
+  readonly firewall: Levels<WAFPolicyModel>;
+  /** Of `traffic` the levels of the route itself: rule, route, Ingress. */
+  readonly own: Levels<TrafficPolicyModel>;
+  /** Of `traffic` those of whom the address belongs to: listeners of Gateways, Gateways and ALBs. */
+  readonly edge: Levels<TrafficPolicyModel>;
+};
+
+type Target = {
+  readonly target: string;
+  readonly section: string | undefined;
+  readonly part: 'own' | 'between' | 'edge';
+};
+
+/** Of one kind at one target: more would make names of what they make together as long as anybody likes. The others are in conflict. */
+export const mostAtTarget = 16;
+
+/** Rule, route, Ingress, listener, ListenerSet, Gateway, ALB; undefined where there is none at all, as almost everywhere. */
+export function levelsAt(place: Place, policies: AttachedPolicies): PlacePolicies | undefined {
+  const found = targetsOf(place).flatMap((each) => {
+    const { traffic, firewall } = policies.at(each.target);
+    if (traffic.length + firewall.length === 0) return [];
+    const { target, section, part } = each;
+    return [
+      { part, traffic: inForce(traffic, target, section), firewall: inForce(firewall, target, section) },
+    ];
+  });
+  if (found.every(({ traffic, firewall }) => traffic.length + firewall.length === 0)) return undefined;
+  const some = (level: readonly unknown[]): boolean => level.length > 0;
+  const traffic = found.filter((each) => some(each.traffic));
+  const of = (part: Target['part']) =>
+    traffic.filter((each) => each.part === part).map((each) => each.traffic);
+  return {
+    traffic: traffic.map((each) => each.traffic),
+    firewall: found.map((each) => each.firewall).filter(some),
+    own: of('own'),
+    edge: of('edge'),
+  };
+}
+
+/** Of all policies at a target those that hold for it (or for the section of it), the one that wins first. */
+export function inForce<P extends AttachedPolicy>(
+  policies: readonly P[],
+  target: string,
+  section: string | undefined,
+): readonly P[] {
+  if (policies.length === 0) return policies;
+  const known = sections.get(policies) ?? new Map<string | undefined, readonly AttachedPolicy[]>();
+  sections.set(policies, known);
+  const found =
+    known.get(section) ??
+    policies
+      .filter((policy) =>
+        policy.targets.some((each) => targetKey(policy, each) === target && each.section === section),
+      )
+      .toSorted(winnerFirst)
+      .slice(0, mostAtTarget);
+  known.set(section, found);
+  return found as readonly P[];
+}
+
+/** By the list of all at one target: thousands of routes ask for those of their Gateway. */
+const sections = new WeakMap<readonly AttachedPolicy[], Map<string | undefined, readonly AttachedPolicy[]>>();
+
+/** Of two at one target: one that insists, then the older. */
+export function winnerFirst(a: AttachedPolicy, b: AttachedPolicy): number {
+  return Number(b.enforced) - Number(a.enforced) || olderFirst(a, b);
+}
+
+/** `KIND/namespace/name`; undefined: nothing that policies are for. */
+export function targetKey(
+  { namespace }: AttachedPolicy,
+  { group, kind, name }: AttachedPolicy['targets'][number],
+): string | undefined {
+  return Object.hasOwn(groups, kind) && groups[kind] === group ? `${kind}/${namespace}/${name}` : undefined;
+}
+
+/** Kinds that policies have as targets; a Service only BackendPolicies. */
+const groups: Readonly<Record<string, string>> = {
+  Service: '',
+  Gateway: 'gateway.networking.k8s.io',
+  ListenerSet: 'gateway.networking.k8s.io',
+  HTTPRoute: 'gateway.networking.k8s.io',
+  GRPCRoute: 'gateway.networking.k8s.io',
+  Ingress: 'networking.k8s.io',
+  ALB: 'netloom.dev',
+};
+
+/** The Ingress that a route was made from: its names are its own with what no object can be called. */
+export function ingressOf({ key }: Pick<RouteModel, 'key'>): string | undefined {
+  const at = key.indexOf('~ingress');
+  return at < 0 ? undefined : `Ingress/${key.slice(0, at)}`;
+}
+
+function targetsOf({ listener, route, rule }: Place): readonly Target[] {
+  const id = `${route.kind}/${route.key}`;
+  const ingress = ingressOf(route);
+  const { owner, gateway, instance = gateway, model } = listener;
+  const alb = albOf(instance);
+  const own = (target: string, section?: string): Target => ({ target, section, part: 'own' });
+  const between = (target: string, section?: string): Target => ({ target, section, part: 'between' });
+  const edge = (target: string, section?: string): Target => ({ target, section, part: 'edge' });
+  return [
+    ...(rule === undefined ? [] : [own(id, rule)]),
+    own(id),
+    ...(ingress === undefined ? [] : [own(ingress)]),
+    ...(owner.kind === 'ListenerSet'
+      ? [between(`ListenerSet/${owner.key}`, model.name), between(`ListenerSet/${owner.key}`)]
+      : // The listeners of an ALB are those of the Gateway that is made of it.
+        [edge(gateway === instance && alb !== undefined ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
+    ...(gateway === instance && alb !== undefined ? [] : [edge(`Gateway/${gateway}`)]),
+    ...(alb === undefined ? [] : [edge(`ALB/${alb}`)]),
+  ];
+}

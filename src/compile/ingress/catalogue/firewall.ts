@@ -1,0 +1,113 @@
+/** Annotations about ModSecurity, and snippets: none of them is passed on, and what protects closes what it was to protect. */
+import type { WAFPolicyModel } from '#model/gateway/policy-types.ts';
+import {
+  type AnnotationRow,
+  type Annotations,
+  close,
+  notBoolean,
+  type Outcome,
+  readBoolean,
+  refuse,
+} from '../annotations.ts';
+
+const part = (name: string, text: string): AnnotationRow => ({
+  name,
+  state: 'translated',
+  text,
+  of: 'enable-modsecurity',
+});
+const snippet = (name: string, text: string): AnnotationRow => ({
+  name,
+  state: 'refused',
+  text: `No snippets. ${text} One that may keep somebody out closes what it was for: all requests get 503.`,
+  read: (value) =>
+    mayProtect.test(value)
+      ? close('no snippets are served, and this one may keep somebody out')
+      : refuse('no snippets are served'),
+});
+
+/** Words of nginx that keep somebody out. */
+const mayProtect =
+  /\b(?:deny|allow|auth_\w+|satisfy|limit_\w+|modsecurity\w*|secure_link\w*|valid_referers|internal|access_by_lua\w*)\b|\breturn\s+[45]|\bsec\w+/i;
+
+export const firewallRows: readonly AnnotationRow[] = [
+  {
+    name: 'enable-modsecurity',
+    state: 'translated',
+    text: 'A WAFPolicy with the Core Rule Set, whether `enable-owasp-core-rules` is there or not: `detect`, or `block` by `SecRuleEngine On` in the snippet.',
+    read: firewall,
+    closes: true,
+  },
+  {
+    name: 'enable-owasp-core-rules',
+    state: 'translated',
+    text: 'As `enable-modsecurity`.',
+    read: (value, get, namespace) =>
+      get('enable-modsecurity') !== undefined || readBoolean(value) === false
+        ? {}
+        : firewall(value, get, namespace),
+    closes: true,
+  },
+  part(
+    'modsecurity-snippet',
+    'Of it these are read: SecRuleEngine, SecRuleRemoveById, SecRuleRemoveByTag, SecRuleUpdateTargetById with `!`; logs are ours. Anything else is refused, and all requests get 503: put own rules into a ConfigMap that a WAFPolicy names.',
+  ),
+  { name: 'modsecurity-transaction-id', state: 'refused', text: 'The request’s own id (X-Request-Id).' },
+  snippet('configuration-snippet', 'Use the other annotations, or an HTTPRoute with filters.'),
+  snippet('server-snippet', 'Use the other annotations, or an HTTPRoute with filters.'),
+  snippet('stream-snippet', 'Use a TCPRoute, UDPRoute or TLSRoute.'),
+];
+
+type Settings = WAFPolicyModel['settings'];
+
+function firewall(value: string, get: Annotations, _namespace: string): Outcome {
+  const on = readBoolean(value);
+  if (on === undefined) return close(notBoolean(value));
+  if (!on) return { firewall: { mode: 'off' } };
+  const snippet = get('modsecurity-snippet');
+  const read = snippet === undefined ? { mode: 'detect' as const } : readSnippet(snippet);
+  if (typeof read === 'string') return { ...close(read), at: 'modsecurity-snippet' };
+  return { firewall: read };
+}
+
+/** A sentence: it says more than is known here. */
+function readSnippet(text: string): Settings | string {
+  let mode: NonNullable<Settings['mode']> = 'detect';
+  const exclusions: NonNullable<Settings['exclusions']>[number][] = [];
+  for (const line of text.replaceAll(/\\\r?\n/g, ' ').split('\n')) {
+    const [directive = '', ...words] = line
+      .trim()
+      .split(/\s+/)
+      .map((each) => each.replaceAll(/^["']|["']$/g, ''));
+    const name = directive.toLowerCase();
+    if (name === '' || name.startsWith('#') || ours.test(name)) continue;
+    const modeSaid = modes[words[0]?.toLowerCase() ?? ''];
+    if (name === 'secruleengine' && modeSaid !== undefined) mode = modeSaid;
+    else if (name === 'secruleremovebyid' && words.length > 0 && words.every(isRange))
+      exclusions.push({ rules: words });
+    else if (name === 'secruleremovebytag' && words.length === 1 && isTag(words[0]))
+      exclusions.push({ tags: words });
+    else if (name === 'secruleupdatetargetbyid' && isRange(words[0]) && words[1]?.startsWith('!') === true)
+      for (const target of words.slice(1).join('').split(','))
+        exclusions.push({ rules: [words[0]], target: target.replace(/^!/, '') });
+    else return `"${name.slice(0, 40)}" of it isn't read; use a WAFPolicy`;
+  }
+  return { mode, ...(exclusions.length === 0 ? {} : { exclusions }) };
+}
+
+/** About logs, which are ours whatever they say. */
+const ours = /^sec(?:audit\w*|debuglog\w*|defaultaction)$/;
+
+const modes: Readonly<Record<string, 'off' | 'detect' | 'block'>> = {
+  on: 'block',
+  off: 'off',
+  detectiononly: 'detect',
+};
+
+function isRange(word: string | undefined): word is string {
+  return word !== undefined && /^[0-9]{1,9}(?:-[0-9]{1,9})?$/.test(word);
+}
+
+function isTag(word: string | undefined): boolean {
+  return word !== undefined && /^[\w./:-]{1,128}$/.test(word);
+}

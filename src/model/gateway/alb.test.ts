@@ -1,0 +1,78 @@
+/** What is read of ALBs, and what becomes of what can't be used. */
+import { expect, test } from 'vitest';
+import { readALB } from './alb.ts';
+import { albSpec, sampleOf } from './samples.ts';
+
+const told = ({ problems }: ReturnType<typeof readALB>) =>
+  problems.map(({ field, code }) => `${field} ${code}`);
+
+test('what is said is read', () => {
+  const read = readALB(sampleOf('ALB', albSpec));
+  expect(read.problems).toEqual([]);
+  expect(read.value).toMatchObject({
+    instance: {
+      replicas: 2,
+      network: 'LoadBalancer',
+      externalTrafficPolicy: 'Cluster',
+      loadBalancerClass: 'example.com/a',
+      addresses: ['192.0.2.1'],
+      annotations: { 'example.com/a': 'b' },
+      resources: { requests: { cpu: '100m' }, limits: { memory: '1Gi' } },
+      nodeSelector: { edge: 'true' },
+      tolerations: [{ key: 'edge', operator: 'Exists', effect: 'NoSchedule' }],
+    },
+    http: { port: 8080 },
+    https: { port: 8443, certificate: 'cert' },
+    ingressClass: { name: 'team', isDefault: true },
+    tenants: { namespaces: ['shop'], selector: { matchLabels: { team: 'a' } }, projects: ['one'] },
+    hostnames: 'GrantOnly',
+    quotas: { routes: 10, size: 4 * 1024 * 1024, requestsPerSecond: 100, concurrency: 50 },
+  });
+});
+
+test('one that says nothing serves HTTP and HTTPS at the usual ports, for its own namespace', () => {
+  const { value, problems } = readALB(sampleOf('ALB', undefined));
+  expect(problems).toEqual([]);
+  expect(value).toMatchObject({
+    instance: { network: 'LoadBalancer', externalTrafficPolicy: 'Local' },
+    http: { port: 80 },
+    https: { port: 443 },
+    hostnames: 'FirstHolder',
+    quotas: {},
+  });
+  expect(value).not.toHaveProperty('tenants');
+  expect(readALB(sampleOf('ALB', { http: { port: 0 }, https: { port: 0 } })).value).not.toMatchObject({
+    http: {},
+  });
+});
+
+test.each<[string, object, readonly string[], object]>([
+  [
+    'a selector lets nobody in',
+    { tenants: { selector: { matchLabels: 3 }, namespaces: ['shop', 4] } },
+    ['spec.tenants.selector.matchLabels InvalidSelector', 'spec.tenants.namespaces[1] InvalidValue'],
+    { tenants: { namespaces: ['shop'], projects: [] } },
+  ],
+  [
+    'how hostnames are held needs a grant',
+    { hostnames: 'x' },
+    ['spec.hostnames NotSupported'],
+    { hostnames: 'GrantOnly' },
+  ],
+  [
+    'a mode opens nothing',
+    { network: { mode: 'x', addresses: ['1.2.3'] } },
+    ['spec.network.mode NotSupported', 'spec.network.addresses[0] InvalidAddress'],
+    { instance: { network: 'ClusterIP', addresses: [] } },
+  ],
+  [
+    'a quantity is left out',
+    { resources: { limits: { cpu: 'much', memory: '1Gi' } }, quotas: { size: 'big' } },
+    ['spec.resources.limits[cpu] InvalidValue', 'spec.quotas.size InvalidValue'],
+    { instance: { resources: { limits: { memory: '1Gi' } } }, quotas: {} },
+  ],
+])('what is no %s', (_, spec, problems, value) => {
+  const read = readALB(sampleOf('ALB', spec));
+  expect([...told(read)].sort()).toEqual([...problems].sort());
+  expect(read.value).toMatchObject(value);
+});
