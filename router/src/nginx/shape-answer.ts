@@ -29,10 +29,11 @@ function tellUpstream(pointer: FFIPointer): void {
     address === undefined || status === undefined ? undefined : `${address}|${status}`;
 }
 
+/** Whatever becomes of the answer: where pods are is nothing for clients. */
 function hearUpstream(shape: Shape): void {
-  if (shape.pageStatus > 0) return;
-  shape.upstream = textOf(ngx.header[upstreamHeader]);
+  const told = textOf(ngx.header[upstreamHeader]);
   ngx.header[upstreamHeader] = undefined;
+  if (shape.pageStatus === 0) shape.upstream = told;
 }
 
 /** In a body filter: the piece that goes on. */

@@ -10,6 +10,7 @@ import { printEntry } from '#engines/nginx/objects.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
 import type { Origin } from '#intent/origin.ts';
 import { hostile } from '#model/gateway/arbitrary.ts';
+import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
 import { readCertificate } from '#model/gateway/certificate.ts';
@@ -17,6 +18,8 @@ import { readListenerSet } from '#model/gateway/listenerset.ts';
 import { readReferenceGrant } from '#model/gateway/referencegrant.ts';
 import { readRoute } from '#model/gateway/route.ts';
 import * as objects from '#model/gateway/samples.ts';
+import { readTrafficPolicy } from '#model/gateway/trafficpolicy.ts';
+import { readUsers } from '#model/gateway/users.ts';
 import { inspectCertificate } from '#system/certificate.ts';
 import { createGatewayBook } from './book.ts';
 import { backend, httpRoute, httpRule, service, slice } from './samples.ts';
@@ -71,6 +74,13 @@ const at = (kind: string, spec: unknown, more: object = {}): KubeObject =>
     metadata: { name: 'x', namespace: evil, creationTimestamp: '2027-01-01T00:00:00Z' },
   });
 const parentRefs = [{ name: 'edge', namespace: 'infra' }];
+const group = 'gateway.networking.k8s.io';
+/** Whatever namespace it names, a policy's targets are of its own. */
+const policyTargets = [
+  { group, kind: 'HTTPRoute', name: 'x' },
+  { group, kind: 'Gateway', name: 'edge', namespace: 'infra' },
+  { group, kind: 'HTTPRoute', name: 'web', namespace: 'shop' },
+];
 
 const bent: readonly (readonly [KubeObject, (book: GatewayBook, object: KubeObject) => void])[] = [
   ...(
@@ -103,6 +113,18 @@ const bent: readonly (readonly [KubeObject, (book: GatewayBook, object: KubeObje
   [
     at('Service', objects.serviceSpec),
     (book, object) => book.set('service', `${evil}/web`, readBackendService(object).value),
+  ],
+  [
+    at('TrafficPolicy', { ...objects.trafficSpec, targetRefs: policyTargets }),
+    (book, object) => book.set('policy', `${evil}/x`, readTrafficPolicy(object).value),
+  ],
+  [
+    at('BackendPolicy', objects.backendPolicySpec),
+    (book, object) => book.set('backendPolicy', `${evil}/x`, readBackendPolicy(object).value),
+  ],
+  [
+    at('Secret', undefined, { data: { auth: btoa(objects.passwordFile) } }),
+    (book, object) => book.set('users', `${evil}/users`, readUsers(object).value),
   ],
   [
     at('Secret', undefined, { type: 'kubernetes.io/tls', data: { 'tls.crt': 'LS0t', 'tls.key': 'LS0t' } }),
@@ -173,8 +195,8 @@ test('a namespace changes nothing of others’, and can end no line', () => {
         expect(isOneLine, printEntry(entry)).toBe(true);
       }
     }),
-    // Of nine objects each.
-    { numRuns: 1200 },
+    // Of twelve objects each.
+    { numRuns: 1000 },
   );
   expect(taken).toBeGreaterThan(1000);
 });

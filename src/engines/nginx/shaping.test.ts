@@ -245,6 +245,7 @@ describe('pages for errors', () => {
         expect(missing).toMatchObject({ status: 404, body: text.text });
         expect(missing.headers).toMatchObject({ 'content-type': text.contentType });
         expect(missing.headers['etag']).toBeUndefined();
+        expect(Object.keys(missing.headers).filter((name) => name.startsWith('x-netloom'))).toEqual([]);
         expect((await ask(`${path}?status=403&size=10`, { curl })).body).toBe('x'.repeat(10));
         expect((await ask(path, { curl })).status).toBe(200);
         expect((await ask(`${path}?size=3000000`, { curl })).body).toHaveLength(3_000_000);
