@@ -412,7 +412,10 @@ describe('the access log', () => {
             fields: ['path', 'upstream', 'upstreamStatus', 'backend', 'status'],
             share: 1_000_000,
           },
-          errors: [{ codes: [500], backend: 'b' }],
+          errors: [
+            { codes: [500], backend: 'b' },
+            { codes: [404], body: { contentType: 'text/plain', text: 'none' } },
+          ],
         },
       },
     );
@@ -420,14 +423,15 @@ describe('the access log', () => {
     await ask('/never/x');
     await ask('/log/a?q=1', { headers: { 'User-Agent': 'x","status":1}\t{"', 'X-Request-Id': 'mine' } });
     await ask('/logr/b?status=500');
+    await ask('/logr/c?status=404');
     const lines = () =>
       gateway
         .output()
         .split('\n')
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line) as Record<string, unknown>);
-    await eventually(async () => expect(lines()).toHaveLength(2));
-    const [line, relayed] = lines();
+    await eventually(async () => expect(lines()).toHaveLength(3));
+    const [line, relayed, text] = lines();
     expect(line).toMatchObject({
       status: 200,
       method: 'GET',
@@ -451,6 +455,13 @@ describe('the access log', () => {
       upstreamStatus: '500',
       backend: 'a',
       status: 500,
+    });
+    expect(text).toEqual({
+      path: '/logr/c',
+      upstream: '127.0.0.1:9001',
+      upstreamStatus: '404',
+      backend: 'a',
+      status: 404,
     });
   });
 });
