@@ -11,6 +11,7 @@ import { path } from './path.ts';
 import { policy } from './policy.ts';
 import { policyCompute } from './policy-compute.ts';
 import { serviceChanges } from './services.ts';
+import { tenants } from './tenants.ts';
 import { waf } from './waf.ts';
 
 export const benches: readonly Bench[] = [
@@ -24,6 +25,7 @@ export const benches: readonly Bench[] = [
   gateway,
   gatewayPolicies,
   waf,
+  tenants,
   memory,
   lab,
 ];

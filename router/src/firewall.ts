@@ -12,6 +12,9 @@ export type FirewallFinding = {
   readonly matched: string;
 };
 
+/** Directives of one policy: each takes memory for as long as its set is held. */
+const mostDirectives = 2_000;
+
 /**
  * Directives, to stand before the rules. `known`: ids of all rules, in order: a target is left out of rules by their ids only. `undefined`: what
  * is asked for can't be said, and nothing may be served by it.
@@ -32,11 +35,13 @@ export function firewallDirectives(firewall: GatewayFirewall, known: readonly nu
       if (target === undefined) return undefined;
       lines.push(`SecRuleUpdateTargetByTag "OWASP_CRS" "!${target}"`);
     }
+    const said: Record<number, boolean | undefined> = {};
     for (const range of ranges) {
       const ends = rangeOf(range);
       if (ends === undefined) return undefined;
       for (const id of known) {
-        if (id < ends.from || id > ends.to || isMachinery(id)) continue;
+        if (id < ends.from || id > ends.to || isMachinery(id) || said[id] === true) continue;
+        said[id] = true;
         lines.push(
           target === undefined ? `SecRuleRemoveById ${id}` : `SecRuleUpdateTargetById ${id} "!${target}"`,
         );
@@ -51,6 +56,7 @@ export function firewallDirectives(firewall: GatewayFirewall, known: readonly nu
       );
     }
   }
+  if (lines.length > mostDirectives) return undefined;
   return `${lines.join('\n')}\n`;
 }
 

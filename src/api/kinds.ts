@@ -66,10 +66,10 @@ export const kinds: readonly KindDefinition[] = [
   backendTLSPolicyKind,
   wafPolicyKind,
   albKind,
+  trafficPolicyKind,
+  backendPolicyKind,
   alb2Kind,
   frontendKind,
   ruleKind,
-  trafficPolicyKind,
-  backendPolicyKind,
   hostnameGrantKind,
 ];

@@ -13,7 +13,7 @@ type Node = {
 
 const intro =
   'Printed from `src/api/kinds`; a test keeps it true. Kinds of `policy.networking.k8s.io` are those of the Network Policy API, kinds of ' +
-  '`gateway.networking.k8s.io` those of Gateway API v1.6.1 (experimental channel), kinds of `metallb.io` those of MetalLB: Netloom installs ' +
+  '`gateway.networking.k8s.io` those of Gateway API v1.6.1 (experimental channel), kinds of `metallb.io` those of MetalLB, kinds of `crd.alauda.io` those of ALB: Netloom installs ' +
   'them where a cluster has none, and leaves definitions that are there already as they are.';
 
 /** One section a kind; a row a field, a label selector being one. What has the same schema as a field above it is told there. */

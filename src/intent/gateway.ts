@@ -3,6 +3,7 @@
  *
  * Written by compile/gateway, held by programs/gateway and its nginx. Nothing in here is ever rendered into nginx's configuration.
  */
+import type { GatewayCORS, GatewayExternalAuth, GatewayFilters, GatewayRedirect } from './gateway-filters.ts';
 import type {
   GatewayCanary,
   GatewayHash,
@@ -12,6 +13,15 @@ import type {
   GatewayUsersIntent,
 } from './gateway-policy.ts';
 import type { Origin } from './origin.ts';
+
+export type {
+  GatewayCORS,
+  GatewayExternalAuth,
+  GatewayFilters,
+  GatewayHeaderChange,
+  GatewayPathChange,
+  GatewayRedirect,
+} from './gateway-filters.ts';
 
 export type GatewayIntent = {
   /** By `PROTOCOL/PORT` (`tcp/443`, `udp/53`): the ports of the Gateway, and which listening socket of the pod serves each. */
@@ -142,7 +152,7 @@ export type GatewayRuleIntent = {
   readonly query?: readonly GatewayValueMatch[];
   /** Of rules with the same path the least in byte order wins. */
   readonly rank: string;
-  /** Key in `actions`. */
+  /** Key in `actions`; '': 404, and no rule of another host is asked. */
   readonly action: string;
 };
 
@@ -202,70 +212,6 @@ export type GatewayWeightedBackend = {
   readonly weight: number;
   readonly filters?: GatewayFilters;
   readonly redirect?: GatewayRedirect;
-};
-
-/** What is changed of requests on the way in and of answers on the way out; a backend's own come after its rule's. */
-export type GatewayFilters = {
-  readonly request?: GatewayHeaderChange;
-  readonly response?: GatewayHeaderChange;
-  readonly rewrite?: { readonly hostname?: string; readonly path?: GatewayPathChange };
-};
-
-export type GatewayHeaderChange = {
-  readonly set?: readonly { readonly name: string; readonly value: string }[];
-  readonly add?: readonly { readonly name: string; readonly value: string }[];
-  readonly remove?: readonly string[];
-};
-
-/** `prefix` puts `value` in place of the prefix that the rule matched. */
-export type GatewayPathChange =
-  | { readonly type: 'full' | 'prefix'; readonly value: string }
-  /** The rule's path is a regex: `$1` to `$9` in `value` are what its groups matched, `$$` a dollar; what a group didn't match is ''. */
-  | { readonly type: 'captures'; readonly value: string };
-
-export type GatewayRedirect = {
-  /** Absent: the request's. */
-  readonly scheme?: 'http' | 'https';
-  /** Absent: the request's. */
-  readonly hostname?: string;
-  /** Absent: the listener's; always there with `scheme`. Not written into Location where it is the scheme's own. */
-  readonly port?: number;
-  /** Absent: the request's. */
-  readonly path?: GatewayPathChange;
-  readonly statusCode: number;
-  /** The request's query isn't taken over. */
-  readonly withoutQuery?: true;
-};
-
-export type GatewayCORS = {
-  /** `*`, or `scheme://host[:port]` where the host may begin with `*.`. */
-  readonly allowOrigins: readonly string[];
-  readonly allowMethods: readonly string[];
-  readonly allowHeaders: readonly string[];
-  readonly exposeHeaders: readonly string[];
-  readonly allowCredentials: boolean;
-  /** Seconds. */
-  readonly maxAge: number;
-};
-
-export type GatewayExternalAuth = {
-  readonly protocol: 'http' | 'grpc';
-  /** Key in `backends`; absent: it can't be resolved, and every request gets 500. */
-  readonly backend?: string;
-  readonly path: string;
-  readonly allowedHeaders: readonly string[];
-  readonly allowedResponseHeaders: readonly string[];
-  /** Bytes; absent: the body stays here. */
-  readonly forwardBody?: number;
-  /**
-   * Of an Ingress, as ingress-nginx asks: `path` is all of the target, with the request's own in X-Original-URL and X-Original-Method; any 2xx lets
-   * it pass, 401 becomes a redirect to `signIn`, 403 stays, and all else is 500.
-   */
-  readonly asIngress?: {
-    /** Absent: the request's. */
-    readonly method?: string;
-    readonly signIn?: { readonly url: string; readonly parameter: string };
-  };
 };
 
 export type GatewayStreamIntent = {

@@ -1,4 +1,5 @@
 /** Reads case files: manifests, pods, changes and what packets must do; pure. */
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
 import type { Family } from '#net/addr.ts';
 import { type RequestWish, requestOf, type StatusWish, servicesOf, statusOf } from './gateway-lines.ts';
 import { changeOf, checksOf, wishOf } from './lines.ts';
@@ -169,7 +170,7 @@ export function readCase(name: string, text: string): Case {
       const rest = head[2] as string;
       if (section === 'then') steps.push(draft(rest));
       else if (section === 'expect') expect = { node: rest, yaml: '' };
-      else if (['gateway', 'requests', 'asked', 'sent'].includes(section)) gateway = rest;
+      else if (['gateway', 'requests', 'asked', 'sent'].includes(section)) gateway = instanceOf(rest);
       else if (
         !['pods', 'packets', 'judged', 'problems', 'objects', 'statuses', 'services'].includes(section)
       )
@@ -221,3 +222,9 @@ export function readCase(name: string, text: string): Case {
 /** Whether it has anything to ask of a cluster. */
 export const hasPackets = ({ steps }: Case): boolean =>
   steps.some(({ checks }) => checks.some((check) => !('judgedOnly' in check)));
+
+/** `x/gw`, or `ALB x/lb`. */
+function instanceOf(text: string): string {
+  const [kind = '', name] = text.split(' ');
+  return name === undefined || kind !== 'ALB' ? text : albInstance(name);
+}

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { kinds } from '#api/kinds.ts';
 import { referencePage } from '#api/reference.ts';
+import { kindsPage } from '#compile/alauda/kinds-page.ts';
 import { featuresPage } from '#compile/gateway/features-page.ts';
 import { ingressPage } from '#compile/ingress/annotations-page.ts';
 import * as registry from '#system/registry.ts';
@@ -23,4 +24,8 @@ test('docs/gateway-api.md', async () => {
 
 test('docs/ingress.md', async () => {
   await expect(ingressPage()).toMatchFileSnapshot(join(root, 'docs/ingress.md'));
+});
+
+test('docs/alb-kinds.md', async () => {
+  await expect(kindsPage()).toMatchFileSnapshot(join(root, 'docs/alb-kinds.md'));
 });

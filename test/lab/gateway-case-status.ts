@@ -47,6 +47,9 @@ export function statusIn(object: KubeObject, back: (namespace: string) => string
   switch (kind) {
     case 'GatewayClass':
       return said.length === 0 ? undefined : { kind, key, conditions: said, supportedFeatures: [] };
+    case 'ALB':
+      if (said.length === 0) return undefined;
+      return { kind, key, conditions: said, listeners: [], gateways: 0 };
     case 'Gateway':
     case 'ListenerSet':
       if (said.length === 0) return undefined;

@@ -4,6 +4,7 @@ import { targetQuery } from '../main.ts';
 import { answer } from './answer.ts';
 import { askOverHTTP2 } from './aside.ts';
 import { checkPath, checkRequest, readVerdict } from './authorize-grpc.ts';
+import { hearAsIngress, questionMethod, tellAsIngress } from './authorize-ingress.ts';
 import { C, currentRequest, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { mayChange, toAnswer, toRequest } from './sinks.ts';
@@ -35,11 +36,16 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
     judgeByGRPC(serving, auth, key, target);
     return;
   }
+  const own = auth.asIngress;
   const said = ngx.location.capture('netloom-auth', {
-    method: C.ngx_http_lua_ffi_req_get_method(pointer),
+    method: own === undefined ? C.ngx_http_lua_ffi_req_get_method(pointer) : questionMethod(pointer, own),
     body: auth.forwardBody === undefined ? '' : bodyStart(auth.forwardBody),
-    vars: { netloom_visit: key, netloom_uri: `${auth.path}${target}` },
+    vars: { netloom_visit: key, netloom_uri: own === undefined ? `${auth.path}${target}` : auth.path },
   });
+  if (own !== undefined) {
+    hearAsIngress(pointer, auth, own, said, target);
+    return;
+  }
   if (said.status === 200) {
     // What is the service's to say isn't the client's: else it would be whoever it says, wherever the service says nothing.
     for (const name of auth.allowedResponseHeaders) {
@@ -129,6 +135,15 @@ export function prepareQuestion(): void {
   const auth = parent.action?.intent.externalAuth;
   const byGRPC = auth?.protocol === 'grpc';
   const allowed = auth === undefined ? [] : auth.allowedHeaders;
+  if (auth?.asIngress !== undefined) tellAsIngress(pointer);
+  else tellWhatIsAllowed(allowed, byGRPC);
+  if (byGRPC) ngx.req.set_header('Content-Type', 'application/grpc');
+  const judge = parent.judge;
+  const overHTTP2 = byGRPC || judge.intent.protocol === 'h2c';
+  beginChild(requestKey(pointer), parent, overHTTP2 ? askOverHTTP2(judge) : judge);
+}
+
+function tellWhatIsAllowed(allowed: readonly string[], byGRPC: boolean): void {
   const [headers] = ngx.req.get_headers(0, true);
   for (const [name] of pairs(headers)) {
     const lower = name.toLowerCase();
@@ -137,10 +152,6 @@ export function prepareQuestion(): void {
       : isIn(alwaysAllowed, lower) || isIn(allowed, lower);
     if (!told) ngx.req.clear_header(name);
   }
-  if (byGRPC) ngx.req.set_header('Content-Type', 'application/grpc');
-  const judge = parent.judge;
-  const overHTTP2 = byGRPC || judge.intent.protocol === 'h2c';
-  beginChild(requestKey(pointer), parent, overHTTP2 ? askOverHTTP2(judge) : judge);
 }
 
 /** At most `limit` bytes of the request's body. */

@@ -27,20 +27,24 @@ const files = [
   'REQUEST-944-APPLICATION-ATTACK-JAVA',
   'REQUEST-949-BLOCKING-EVALUATION',
 ];
-/** Sets that are kept; they are made anew in a tenth of a millisecond. */
+/** Sets that are kept; they are made anew in a tenth of a millisecond, or some for large ones. */
 const setLimit = 128;
+/** Bytes of text that they are made of together: ten times that in memory. What needs more is made for its request, and held until the next. */
+const textLimit = 1024 * 1024;
 
 type Held = {
   readonly firewall: GatewayFirewall;
   /** What each of its own rules is; `undefined`: it isn't there. */
   readonly own: readonly (string | undefined)[];
   readonly set: RuleSet | undefined;
+  readonly size: number;
 };
 
 let core: { readonly set: RuleSet; readonly ids: readonly number[] } | undefined;
 /** By key of the policy. */
-let held: Record<string, Held | undefined> = {};
+const held: Record<string, Held | undefined> = {};
 let count = 0;
+let size = 0;
 
 /** `undefined`: it can't be made, which is logged, and nothing may pass that is to be blocked. */
 export function ruleSetOf(key: string, firewall: GatewayFirewall, table: RouterTable): RuleSet | undefined {
@@ -49,26 +53,33 @@ export function ruleSetOf(key: string, firewall: GatewayFirewall, table: RouterT
     if (known.firewall === firewall && isCurrent(known, table)) return known.set;
     forget(key, known);
   }
-  if (count >= setLimit) {
-    for (const old in held) forget(old, held[old]!);
-    held = {};
-    count = 0;
-  }
   const own: (string | undefined)[] = [];
   const names = namesOf(firewall);
   for (let at = 0; at < names.length; at++) own[at] = table.firewallRules[names[at]!]?.rules;
   const [made, value] = pcall(() => make(firewall, names, table));
   if (!made) ngx.log(ngx.ERR, 'rules of the firewall can not be used: ', key, ': ', tostring(value));
-  const set = made ? (value as RuleSet) : undefined;
-  held[key] = { firewall, own, set };
+  const found = made ? (value as Made) : { set: undefined, size: 0 };
+  if (count >= setLimit || size + found.size > textLimit) forgetAll();
+  held[key] = { firewall, own, set: found.set, size: found.size };
   count += 1;
-  return set;
+  size += found.size;
+  return found.set;
 }
 
-function forget(key: string, { set }: Held): void {
-  if (set !== undefined) dropRuleSet(set);
+type Made = { readonly set: RuleSet | undefined; readonly size: number };
+
+function forget(key: string, one: Held): void {
+  if (one.set !== undefined) dropRuleSet(one.set);
   delete held[key];
   count -= 1;
+  size -= one.size;
+}
+
+/** No request is looked at between two calls: sets are in nobody's hands. */
+function forgetAll(): void {
+  const keys: string[] = [];
+  for (const key in held) keys.push(key);
+  for (const key of keys) forget(key, held[key]!);
 }
 
 /** Whether its own rules are still those that it was made of. */
@@ -83,7 +94,7 @@ function namesOf(firewall: GatewayFirewall): readonly string[] {
   return firewall.rules === undefined ? [] : firewall.rules;
 }
 
-function make(this: void, firewall: GatewayFirewall, names: readonly string[], table: RouterTable): RuleSet {
+function make(this: void, firewall: GatewayFirewall, names: readonly string[], table: RouterTable): Made {
   const { set, ids } = coreRules();
   const own: string[] = [];
   const known = [...ids];
@@ -95,7 +106,8 @@ function make(this: void, firewall: GatewayFirewall, names: readonly string[], t
   }
   const directives = firewallDirectives(firewall, known);
   if (directives === undefined) error('its settings can not be said');
-  return makeRuleSet([{ text: `${directives}${own.join('\n')}\n` }, { set }]);
+  const text = `${directives}${own.join('\n')}\n`;
+  return { set: makeRuleSet([{ text }, { set }]), size: text.length };
 }
 
 function coreRules(): { readonly set: RuleSet; readonly ids: readonly number[] } {

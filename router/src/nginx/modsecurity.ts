@@ -118,10 +118,14 @@ export function inspectRequest(this: void, set: RuleSet, request: InspectedReque
   let status = interventionOf(transaction);
   if (status === 0) {
     const body = request.body;
-    if (body?.text !== undefined) library.msc_append_request_body(transaction, body.text, body.text.length);
-    else if (body?.path !== undefined) library.msc_request_body_from_file(transaction, body.path);
+    let read = 1;
+    if (body?.text !== undefined)
+      read = library.msc_append_request_body(transaction, body.text, body.text.length);
+    else if (body?.path !== undefined) read = library.msc_request_body_from_file(transaction, body.path);
     library.msc_process_request_body(transaction);
     status = interventionOf(transaction);
+    // What couldn't be looked at isn't known to be harmless.
+    if (read < 1 && status === 0) status = 500;
   }
   library.msc_transaction_cleanup(transaction);
   return { status, lines };

@@ -87,7 +87,8 @@ export function serveLast(): void {
   const rule = findRule(listener, request, reader);
   if (rule === undefined) answer(pointer, 404);
   const action = table.actions[rule.action];
-  if (action === undefined) answer(pointer, 500);
+  // Nothing: the name is somebody else's than whose rules would come next.
+  if (action === undefined) answer(pointer, rule.action === '' ? 404 : 500);
   visit.action = action;
   identify(pointer, table, port);
   if (variableLength(pointer, 'http_connection') > 0) {

@@ -34,7 +34,8 @@ export function frontendParts(
   const none = { policies: [], wafPolicies: [], problems: [] };
   if (frontend.protocol === 'tcp' || frontend.protocol === 'udp') {
     const kind = frontend.protocol === 'tcp' ? ('TCPRoute' as const) : ('UDPRoute' as const);
-    const backends = backendsOf(frontend, frontend.group).map(({ speech: _, ...each }) => each);
+    const { group } = frontend;
+    const backends = backendsOf(frontend, group && { ...group, protocol: 'http' });
     const route: L4RouteModel = { ...head, kind, parents: [parent], hostnames: [], rules: [{ backends }] };
     const routes = backends.length === 0 ? [] : [route];
     const traffic = policiesOf(head, routes, {}, frontend.group).policies;
@@ -77,7 +78,7 @@ const everything: HTTPMatchModel = { path: { type: 'PathPrefix', value: '/' }, h
 
 /** Ingresses without TLS have the same port: so both are rules of one listener. */
 function standsAtALB({ ingress }: ALB2Model, { port, protocol }: FrontendModel): boolean {
-  return port === ingress.http && (protocol === 'http' || protocol === 'grpc');
+  return port === ingress.http && !ingress.redirect && (protocol === 'http' || protocol === 'grpc');
 }
 
 function ingressRedirect({ ingress }: ALB2Model, { port }: FrontendModel): AlaudaSettings['redirect'] {

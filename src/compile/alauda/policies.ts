@@ -15,9 +15,12 @@ export type AlaudaPolicies = {
 
 /** The nearest comes last. */
 export function mergeSettings(...levels: readonly AlaudaSettings[]): AlaudaSettings {
-  return Object.assign({}, ...levels.map(({ redirect: _, ...inherited }) => inherited), {
-    ...(levels.at(-1)?.redirect === undefined ? {} : { redirect: levels.at(-1)?.redirect }),
-  }) as AlaudaSettings;
+  const [last = {}, ...outer] = levels.toReversed();
+  const inherited = outer.toReversed().map((each): AlaudaSettings => {
+    const { redirect, ...rest } = each;
+    return redirect === undefined ? each : rest;
+  });
+  return Object.assign({}, ...inherited, last) as AlaudaSettings;
 }
 
 export function policiesOf(

@@ -97,7 +97,7 @@ function routesOf(
   parent: ParentReference,
 ): readonly HTTPRouteModel[] {
   const isVague = rule.isVague || conditions.lost.length > 0;
-  const { vhost, cors, group } = rule;
+  const { vhost, cors, headers, group } = rule;
   let number = 0;
   return conditions.places.flatMap(({ header }, index) => {
     const { hosts, paths: forms } = placed[index] ?? { hosts: [], paths: [] };
@@ -108,6 +108,7 @@ function routesOf(
       return httpRule(rule, {
         matches: matchesOf(mine, conditions, header),
         settings,
+        headers,
         isClosed: isVague || closedBy(settings) !== undefined,
         ...(group === undefined ? {} : { group }),
         ...(change === undefined ? {} : { change }),

@@ -23,16 +23,20 @@ export type RuleParts = {
   readonly change?: PathChange;
   readonly vhost?: string;
   readonly cors?: RuleModel['cors'];
+  readonly headers?: RuleModel['headers'];
   /** Nobody is let in. */
   readonly isClosed: boolean;
   readonly unusable?: string;
 };
 
 export function httpRule(source: GatewayObject, parts: RuleParts): HTTPRuleModel {
-  const { matches, group, settings, change, vhost, cors, isClosed, unusable } = parts;
+  const { matches, group, settings, change, vhost, cors, headers = {}, isClosed, unusable } = parts;
   const { redirect, auth, timeouts } = settings;
   const filters: FilterModel[] = [];
   if (auth?.by === 'service') filters.push(questionOf(auth));
+  const { request, response } = headers;
+  if (request !== undefined) filters.push({ type: 'RequestHeaderModifier', headers: request });
+  if (response !== undefined) filters.push({ type: 'ResponseHeaderModifier', headers: response });
   if (redirect !== undefined) filters.push(redirectOf(redirect, change));
   else {
     if (cors !== undefined && cors.origins.length > 0) filters.push(corsOf(cors));

@@ -1,9 +1,10 @@
 /** For tests: ALB's objects in few words, and what a gateway makes of them. */
-import type { KubeObject } from '#api/object.ts';
 import { readALB2 } from '#model/alauda/alb2.ts';
 import { readFrontend } from '#model/alauda/frontend.ts';
 import { readRule } from '#model/alauda/rule.ts';
 import type { Cluster } from '../gateway/testing.ts';
+
+type KubeObject = Parameters<typeof readRule>[0];
 
 const metadata = (name: string, labels: Readonly<Record<string, string>>, annotations = {}) => ({
   name,

@@ -5,10 +5,11 @@ import type { Asking } from '../gateway/inputs.ts';
 import { albInstance } from '../gateway/instances/derived-gateway.ts';
 import { conditionOf } from '../gateway/listeners/listener-conditions.ts';
 import type { Lookups } from '../gateway/lookups.ts';
+import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { frontendParts } from './frontends.ts';
 import { alb2Of, albKey, frontendOf } from './names.ts';
-import { albOf } from './translate.ts';
+import { albOf, redirectParts } from './translate.ts';
 
 export type AlaudaStage = {
   /** Before the Gateways: what was made of ALB's objects is among the inputs. */
@@ -24,7 +25,7 @@ export type AlaudaStageContext = {
   readonly put: <K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined) => void;
   /** Its status may be something else. */
   readonly restate: (id: string) => void;
-  readonly say: (id: string, generation: number | undefined, status: GatewayStatus | undefined) => void;
+  readonly statuses: Pick<Statuses, 'say' | 'leave'>;
 };
 
 type Thing = {
@@ -34,11 +35,20 @@ type Made = {
   readonly things: readonly Thing[];
   readonly problems: readonly Problem[];
   readonly rules: readonly RuleModel[];
+  readonly instance: string;
 };
 
-export function createAlaudaStage({ lookups, ask, put, restate, say }: AlaudaStageContext): AlaudaStage {
+export function createAlaudaStage({ lookups, ask, put, restate, statuses }: AlaudaStageContext): AlaudaStage {
   /** By what it was made of: `alb2 KEY` and `frontend KEY`. */
   const made = new Map<string, Made>();
+
+  /** Who made what last: a Rule that goes to another Frontend may have been made by that already. */
+  const makers = new Map<string, string>();
+  const isLast = (id: string, source: string): boolean => {
+    if (makers.get(id) !== source) return false;
+    makers.delete(id);
+    return true;
+  };
 
   const replace = (source: string, next: Made | undefined): void => {
     const before = made.get(source);
@@ -47,28 +57,44 @@ export function createAlaudaStage({ lookups, ask, put, restate, say }: AlaudaSta
     const idOf = ({ kind, key }: Thing) => `${kind} ${key}`;
     const kept = new Set(next?.things.map(idOf));
     for (const thing of before?.things ?? [])
-      if (!kept.has(idOf(thing))) put(thing.kind, thing.key, undefined);
-    for (const { kind, key, value } of next?.things ?? []) put(kind, key, value as never);
-    sayRules(before, next);
+      if (!kept.has(idOf(thing)) && isLast(idOf(thing), source)) put(thing.kind, thing.key, undefined);
+    for (const thing of next?.things ?? []) {
+      makers.set(idOf(thing), source);
+      put(thing.kind, thing.key, thing.value as never);
+    }
+    sayRules(source, before, next);
   };
-  /** Kinds without a status: only what is wrong with them is said. */
-  const sayRules = (before: Made | undefined, next: Made | undefined): void => {
+  /** Their kind has no status: only what is wrong with them is said. */
+  const sayRules = (source: string, before: Made | undefined, next: Made | undefined): void => {
     const wrong = Map.groupBy(
       next?.problems ?? [],
-      ({ object }) => `${object.kind}/${object.namespace}/${object.name}`,
+      ({ object: { kind, namespace, name } }) => `${kind}/${namespace}/${name}`,
     );
-    for (const { key, generation } of new Map(
-      [...(before?.rules ?? []), ...(next?.rules ?? [])].map((each) => [each.key, each]),
-    ).values()) {
-      const problems = wrong.get(`Rule/${key}`);
-      say(`Rule/${key}`, generation, problems && { kind: 'Rule', key, problems });
+    const now = new Set(next?.rules.map(({ key }) => key));
+    for (const { key } of before?.rules ?? [])
+      if (!now.has(key) && isLast(`Rule/${key}`, source)) statuses.leave(`Rule/${key}`);
+    for (const { key, generation } of next?.rules ?? []) {
+      makers.set(`Rule/${key}`, source);
+      const problems = wrong.get(`Rule/${key}`) ?? [];
+      statuses.say(`Rule/${key}`, generation, {
+        kind: 'Rule',
+        key,
+        instance: next?.instance ?? '',
+        problems,
+      });
     }
   };
   const alb2 = (key: string): Made | undefined => {
     const model = ask.get('alb2', key);
     if (model?.isServed !== true) return undefined;
-    const value = albOf(model, ask.frontendsOf(key));
-    return { things: [{ kind: 'alb', key: albKey(key), value }], problems: [], rules: [] };
+    const frontends = ask.frontendsOf(key);
+    const { listenerSets, routes } = redirectParts(model, frontends);
+    const things: Thing[] = [
+      { kind: 'alb', key: albKey(key), value: albOf(model, frontends) },
+      ...listenerSets.map((value) => ({ kind: 'listenerSet' as const, key: value.key, value })),
+      ...routes.map((value) => ({ kind: 'route' as const, key: `${value.kind}/${value.key}`, value })),
+    ];
+    return { things, problems: [], rules: [], instance: albInstance(albKey(key)) };
   };
   const frontend = (key: string): Made | undefined => {
     const model = ask.get('frontend', key);
@@ -85,6 +111,7 @@ export function createAlaudaStage({ lookups, ask, put, restate, say }: AlaudaSta
       ],
       problems,
       rules,
+      instance: albInstance(albKey(owner.key)),
     };
   };
 
@@ -128,6 +155,7 @@ export function createAlaudaStage({ lookups, ask, put, restate, say }: AlaudaSta
       return {
         kind: 'Frontend',
         key,
+        instance: made.get(`frontend ${key}`)?.instance ?? '',
         conflict,
         problems: [
           ...(made.get(`frontend ${key}`)?.problems.filter(({ object }) => object.kind === 'Frontend') ?? []),

@@ -224,3 +224,51 @@ test('TCP and UDP go to their Services, and a redirect of a Frontend is before i
     ],
   );
 });
+
+test('where an ALB2 redirects its port for Ingresses nothing else has it', () => {
+  for (const objects of [
+    [],
+    [frontendObject('web', { port: 80, protocol: 'http' }), ruleObject('r', ['URL EQ /a'])],
+  ]) {
+    const { alb, routes } = translated(alb2Object({ ingressSSLRedirect: true }), ...objects);
+    expect(alb.http).toBeUndefined();
+    const filters = routes.map((route) => (route as HTTPRouteModel).rules.map((rule) => rule.filters));
+    expect(filters).toEqual([[[{ type: 'RequestRedirect', scheme: 'https', port: 443, statusCode: 308 }]]]);
+  }
+});
+
+test('headers that an annotation of a Rule changes', () => {
+  const rule = ruleObject('r', ['URL EQ /a']);
+  const annotations = {
+    'alb.rule.cpaas.io/rewrite-request': '{"headers":{"X-A":"b"},"headers_remove":["X-B"]}',
+  };
+  const [route] = routesOf({ ...rule, metadata: { ...rule.metadata, annotations } });
+  expect(route?.rules[0]?.filters).toEqual([
+    {
+      type: 'RequestHeaderModifier',
+      headers: { set: [{ name: 'X-A', value: 'b' }], add: [], remove: ['X-B'] },
+    },
+  ]);
+});
+
+test('what a Rule says of passwords, addresses and the firewall is in force', () => {
+  const group = { services: [{ name: 'web', port: 80, weight: 1 }], session_affinity_policy: 'sip-hash' };
+  const config = {
+    auth: { basic: { realm: 'Shop', secret: 'shop/passwords' } },
+    modsecurity: { enable: true },
+  };
+  const rule = ruleObject('r', ['URL STARTS_WITH /'], { serviceGroup: group, config });
+  const passwords = { kind: 'Secret', namespace: 'shop', name: 'passwords' };
+  const intent = compiled({
+    ...clusterOf([alb2Object(), web, rule]),
+    users: [{ origin: passwords, users: { ann: '$apr1$abcdefgh$0123456789012345678901' } }],
+    service: [service('shop/web', ['http 80'])],
+    slice: [slice('shop/web', ['10.0.0.1'])],
+  }).intents.get('shop/lb~alb2~alb');
+  const action = Object.values(intent?.actions ?? {})[0];
+  expect(action?.hash).toEqual({ by: 'client' });
+  expect(intent?.policies[action?.policy ?? '']).toMatchObject({
+    basicAuth: { realm: 'Shop', users: 'shop/passwords' },
+    firewall: { mode: 'block' },
+  });
+});

@@ -22,10 +22,11 @@ export function translateALB2(
   rules: (frontend: string) => readonly RuleModel[],
 ): AlaudaTranslation {
   const parts = frontends.map((each) => frontendParts(alb2, each, rules(each.key)));
+  const own = redirectParts(alb2, frontends);
   return {
     alb: albOf(alb2, frontends),
-    listenerSets: parts.flatMap(({ listenerSets }) => listenerSets),
-    routes: parts.flatMap(({ routes }) => routes),
+    listenerSets: [...own.listenerSets, ...parts.flatMap(({ listenerSets }) => listenerSets)],
+    routes: [...own.routes, ...parts.flatMap(({ routes }) => routes)],
     policies: parts.flatMap(({ policies }) => policies),
     wafPolicies: parts.flatMap(({ wafPolicies }) => wafPolicies),
     problems: parts.flatMap(({ problems }) => problems),
@@ -46,8 +47,13 @@ export function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALB
   const hasIngress = ingress.http !== undefined || ingress.https !== undefined;
   return {
     ...headOf(alb2, albKey(alb2.key)),
-    instance,
-    ...(ingress.http === undefined || isOther ? {} : { http: { port: ingress.http } }),
+    // Whoever has a Frontend has its port, on nodes, too.
+    instance:
+      instance.network === 'HostNetwork'
+        ? { ...instance, hostPorts: [...new Set(frontends.map(({ port }) => port))].sort((a, b) => a - b) }
+        : instance,
+    // All that comes there is redirected: nothing else is attached to it.
+    ...(ingress.http === undefined || isOther || ingress.redirect ? {} : { http: { port: ingress.http } }),
     ...(ingress.https === undefined
       ? {}
       : { https: { port: ingress.https, ...(own === undefined ? {} : { certificate: own }) } }),
@@ -57,4 +63,33 @@ export function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALB
     hostnames: 'FirstHolder',
     quotas: {},
   };
+}
+
+/** The port of Ingresses without TLS, where all that comes there is sent to https, and no Frontend has it. */
+export function redirectParts(
+  alb2: ALB2Model,
+  frontends: readonly FrontendModel[],
+): Pick<AlaudaTranslation, 'listenerSets' | 'routes'> {
+  const { http, redirect } = alb2.ingress;
+  if (
+    !redirect ||
+    http === undefined ||
+    frontends.some(({ port, protocol }) => port === http && protocol !== 'udp')
+  )
+    return { listenerSets: [], routes: [] };
+  const { isServed: _isServed, instance: _instance, tenants: _tenants, ...head } = alb2;
+  const { listenerSets, routes } = frontendParts(
+    alb2,
+    {
+      ...head,
+      name: `${alb2.name}~http`,
+      key: `${alb2.key}~http`,
+      alb: alb2.name,
+      port: http,
+      protocol: 'http',
+      settings: {},
+    },
+    [],
+  );
+  return { listenerSets, routes };
 }

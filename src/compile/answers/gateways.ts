@@ -2,7 +2,8 @@
 import type { GatewayIntent } from '#intent/gateway.ts';
 import { formatOrigin, type Origin } from '#intent/origin.ts';
 import type { ParentReference } from '#model/gateway/types.ts';
-import { albInstance, albOf } from '../gateway/instances/derived-gateway.ts';
+import { albInstance } from '../gateway/instances/derived-gateway.ts';
+import { instanceObject } from '../gateway/instances/origin.ts';
 import type { GatewayCondition, GatewayStatus } from '../gateway/types.ts';
 
 export type GatewayAnswer = {
@@ -80,7 +81,7 @@ export function describeGateway(
   return {
     gateway: instance,
     object,
-    ...(object.kind === 'ALB' ? { sharedBy: sharers } : {}),
+    ...(object.kind !== 'Gateway' ? { sharedBy: sharers } : {}),
     addresses,
     listeners: listenersOf(intent, related),
     routes: routesOf(intent, related),
@@ -103,12 +104,6 @@ export function describeGateway(
   };
 }
 
-/** The Gateway or ALB whose key an instance has. */
-export function instanceObject(instance: string): Origin {
-  const alb = albOf(instance);
-  return alb === undefined ? originOf('Gateway', instance) : originOf('ALB', alb);
-}
-
 /** `gateways`: of the instance. */
 function isOf(status: GatewayStatus, gateways: ReadonlySet<string>, sets: ReadonlySet<string>): boolean {
   switch (status.kind) {
@@ -126,11 +121,11 @@ function isOf(status: GatewayStatus, gateways: ReadonlySet<string>, sets: Readon
     case 'Ingress':
       return status.instances.some((each) => gateways.has(each));
     case 'ALB2':
+    case 'Frontend':
+    case 'Rule':
       return gateways.has(status.instance);
     case 'ALB':
       return gateways.has(albInstance(status.key));
-    case 'Frontend':
-    case 'Rule':
     case 'HostnameGrant':
       return false;
     default:

@@ -10,6 +10,8 @@ import type {
   RouteKind,
   RouteModel,
 } from '#model/gateway/types.ts';
+import { anyAlaudaChange } from '../alauda/arbitrary.ts';
+import { anyIngress, anyIngressClass } from '../ingress/arbitrary.ts';
 import { anyBackendPolicy, anyFirewall, anyPolicy } from './policies/arbitrary.ts';
 import { backend, httpRule, service, slice, tlsPolicy } from './samples.ts';
 import {
@@ -370,4 +372,7 @@ export const anyChange: fc.Arbitrary<Change> = fc.oneof(
     ),
   },
   { weight: 3, arbitrary: keyed('alb', anyALB) },
+  { weight: 8, arbitrary: anyAlaudaChange },
+  { weight: 6, arbitrary: keyed('ingress', anyIngress) },
+  { weight: 2, arbitrary: keyed('ingressClass', anyIngressClass) },
 );

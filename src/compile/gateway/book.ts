@@ -23,7 +23,7 @@ import { listenerText } from './routes/same-attachments.ts';
 import { albStatus } from './status/alb-status.ts';
 import { classStatus } from './status/class-status.ts';
 import { acceptedGateway, gatewayStatus, type StatusContext } from './status/gateway-status.ts';
-import { hostnameGrantStatus } from './status/hostname-grant-status.ts';
+import { sayHostnameGrant } from './status/hostname-grant-status.ts';
 import { acceptedSet, listenerSetStatus } from './status/listener-set-status.ts';
 import { createStatuses } from './status/statuses.ts';
 import { createNameClaims } from './tenancy/name-claims.ts';
@@ -165,11 +165,6 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     if (model?.controllerName !== controllerName) statuses.leave(`GatewayClass/${key}`);
     else statuses.say(`GatewayClass/${key}`, model.generation, classStatus(model));
   };
-  const sayHostnameGrant = (key: string): void => {
-    const model = inputs.peek('hostnameGrant', key);
-    if (model === undefined) statuses.leave(`HostnameGrant/${key}`);
-    else statuses.say(`HostnameGrant/${key}`, model.generation, hostnameGrantStatus(model));
-  };
   const say = (id: string): void => {
     const slash = id.indexOf('/');
     const [kind, key] = [id.slice(0, slash), id.slice(slash + 1)];
@@ -179,7 +174,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
     else if (kind === 'Gateway') sayGateway(key);
     else if (kind === 'ListenerSet') saySet(key);
     else if (kind === 'GatewayClass') sayClass(key);
-    else if (kind === 'HostnameGrant') sayHostnameGrant(key);
+    else if (kind === 'HostnameGrant') sayHostnameGrant(key, inputs.peek('hostnameGrant', key), statuses);
     else sayRoute(id);
   };
   const sayRoute = (id: string): void => {
@@ -224,13 +219,12 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       stage === 'status' ? `${statusKind[kind]}/${key}` : stage === 'alauda' ? `${kind} ${key}` : key,
     );
   };
-  const alauda = createAlaudaStage({ lookups, ask, put, restate, say: statuses.say });
+  const alauda = createAlaudaStage({ lookups, ask, put, restate, statuses });
   const ingresses = createIngressStage({
     lookups,
     ask,
     put,
-    say: statuses.say,
-    leave: statuses.leave,
+    statuses,
     statusOf: (kind, key) => (kind === 'route' ? routes.status(key) : setStatus(key)),
   });
 

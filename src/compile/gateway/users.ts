@@ -7,6 +7,8 @@ export type Users = {
     things: Iterable<string>,
   ): { readonly added: readonly string[]; readonly removed: readonly string[] };
   of(thing: string): ReadonlySet<string>;
+  /** Whether a user uses anything. */
+  has(user: string): boolean;
 };
 
 const nobody: ReadonlySet<string> = new Set();
@@ -31,5 +33,6 @@ export function createUsers(): Users {
       return { added, removed };
     },
     of: (thing) => users.get(thing) ?? nobody,
+    has: (user) => used.has(user),
   };
 }

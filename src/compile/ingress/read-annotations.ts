@@ -1,6 +1,16 @@
 /** All annotations of an Ingress: what they come to, and what of them isn't so. */
 import type { IngressModel } from '#model/ingress/types.ts';
 import { type AnnotationRow, type Annotations, annotationsOf, type Refusal } from './annotations.ts';
+import {
+  albFirewallPrefix,
+  albFirewallRows,
+  albIndexPrefix,
+  albIndexRow,
+  albNetworkingPrefix,
+  albNetworkingRows,
+  albPrefix,
+  albRows,
+} from './catalogue/alb.ts';
 import { nginxPrefix, nginxRows } from './catalogue/index.ts';
 import { type Effects, joinEffects } from './effects.ts';
 import type { IngressFinding } from './types.ts';
@@ -14,19 +24,31 @@ export type Wishes = {
 };
 
 /** Annotations of one origin: those with the prefix, by the rows. */
-export type Dialect = { readonly prefix: string; readonly rows: readonly AnnotationRow[] };
+export type Dialect = {
+  readonly prefix: string;
+  readonly rows: readonly AnnotationRow[];
+  /** Of names that are made up; undefined: the annotation is somebody else's. */
+  readonly find?: (name: string) => AnnotationRow | undefined;
+};
 
-const nginx: Dialect = { prefix: nginxPrefix, rows: nginxRows };
+/** What both have the last has its way. */
+const all: readonly Dialect[] = [
+  { prefix: nginxPrefix, rows: nginxRows },
+  { prefix: albPrefix, rows: albRows },
+  { prefix: albNetworkingPrefix, rows: albNetworkingRows },
+  { prefix: albFirewallPrefix, rows: albFirewallRows },
+  { prefix: albIndexPrefix, rows: [], find: albIndexRow },
+];
 
 export function nginxAnnotations({ annotations }: IngressModel): Annotations {
   return annotationsOf(annotations, nginxPrefix);
 }
 
-export function readAnnotations(ingress: IngressModel, dialects: readonly Dialect[] = [nginx]): Wishes {
+export function readAnnotations(ingress: IngressModel, dialects: readonly Dialect[] = all): Wishes {
   const findings: IngressFinding[] = [];
   let effects: Effects = {};
   let closed = false;
-  for (const { prefix, rows } of dialects) {
+  for (const { prefix, rows, find } of dialects) {
     const get = annotationsOf(ingress.annotations, prefix);
     const known = new Map(rows.map((row) => [row.name, row]));
     const note = (name: string, { refused, closes }: Refusal): void => {
@@ -38,8 +60,9 @@ export function readAnnotations(ingress: IngressModel, dialects: readonly Dialec
       const name = written.slice(prefix.length);
       const value = get(name);
       if (value === undefined) continue;
-      const row = known.get(name);
+      const row = known.get(name) ?? find?.(name);
       if (row === undefined) {
+        if (find !== undefined) continue;
         note(name, { refused: 'is not known' });
         continue;
       }

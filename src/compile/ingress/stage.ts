@@ -4,6 +4,7 @@ import type { Problem } from '#model/problem.ts';
 import type { Asking } from '../gateway/inputs.ts';
 import { albInstance } from '../gateway/instances/derived-gateway.ts';
 import type { Lookups } from '../gateway/lookups.ts';
+import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayCondition, GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { gatewayGroup } from './place.ts';
 import { type PartStatus, partProblems } from './problems.ts';
@@ -28,8 +29,7 @@ export type IngressStageContext = {
   readonly ask: Asking;
   /** As in GatewayBook. */
   readonly put: <K extends GatewayInput>(kind: K, key: string, value: GatewayInputs[K] | undefined) => void;
-  readonly say: (id: string, generation: number | undefined, status: GatewayStatus | undefined) => void;
-  readonly leave: (id: string) => void;
+  readonly statuses: Pick<Statuses, 'say' | 'leave'>;
   /** Of a route or a ListenerSet that was made here. */
   readonly statusOf: (kind: string, key: string) => GatewayStatus | undefined;
 };
@@ -58,12 +58,15 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   /** By policy: what is said of it. */
   const judgements = new Map<string, readonly GatewayCondition[]>();
 
-  const listen = (site: string): readonly IngressModel[] => {
+  const ingressesAt = (site: string): readonly IngressModel[] => {
     const space = site.indexOf(' ');
-    const found = lookups.track('ingress site', site, () =>
-      ask.ingressesAt(site.slice(0, space), site.slice(space + 1)).filter(concernsPeers),
-    );
-    if (found.length === 0) {
+    return ask.ingressesAt(site.slice(0, space), site.slice(space + 1));
+  };
+  /** Undefined: nobody has the name, and nothing is kept of it. */
+  const listen = (site: string): readonly IngressModel[] | undefined => {
+    const all = lookups.track('ingress site', site, () => ingressesAt(site));
+    const found = all.length === 0 ? undefined : all.filter(concernsPeers);
+    if (found === undefined) {
       heard.delete(site);
       lookups.forget('ingress site', site);
     } else heard.set(site, found);
@@ -95,7 +98,8 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       peers(name) {
         const site = `${namespace} ${name}`;
         lookups.note(`ingress site ${site}`);
-        const others = at((heard.get(site) ?? listen(site)).slice(0, mostHeard));
+        // Where there is nobody, whoever asks hears himself of the first that comes.
+        const others = at((heard.get(site) ?? listen(site) ?? ingressesAt(site)).slice(0, mostHeard));
         return others.some((each) => each.key === key) ? others : [...others, ingress];
       },
       neighbours: (name) => at(ask.ingressesAt(namespace, name)),
@@ -146,7 +150,7 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   const sayOne = (key: string): void => {
     const one = made.get(key);
     if (one === undefined) {
-      context.leave(`Ingress/${key}`);
+      context.statuses.leave(`Ingress/${key}`);
       return;
     }
     const { ingress, alb, things, findings } = one;
@@ -166,16 +170,17 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       instances: alb !== undefined && isServed ? [albInstance(alb)] : [],
       problems: said,
     };
-    context.say(`Ingress/${key}`, ingress.generation, status);
+    context.statuses.say(`Ingress/${key}`, ingress.generation, status);
   };
 
   return {
     settle() {
       for (const site of lookups.take('ingress site')) {
-        const before = heard.get(site) ?? [];
+        const before = heard.get(site);
         const after = listen(site);
-        const same = before.length === after.length && before.every((each, index) => each === after[index]);
-        if (!same) lookups.touch(`ingress site ${site}`);
+        const same =
+          before?.length === after?.length && before?.every((each, index) => each === after?.[index]);
+        if (same !== true) lookups.touch(`ingress site ${site}`);
       }
       for (const key of lookups.take('ingress')) {
         const next = lookups.track('ingress', key, () => translate(key));

@@ -147,7 +147,7 @@ function routeOf({
   // Where clients must have certificates there is no way in but by the host's own listener.
   const byALB =
     https?.hasCertificate === true && !site.judged ? [parentOf(context.gateway, https.section)] : [];
-  const secure = passed ? [] : [...securePlaces(site), ...byALB];
+  const secure = passed || https === undefined ? [] : [...securePlaces(site), ...byALB];
   if (site.host === '') {
     // What is for any host is sent to HTTPS under the names alone that have TLS.
     const named = site.secure.map(({ name }) => name);
@@ -212,7 +212,7 @@ function wwwRoute(site: Site, suffix: string, place: Place): readonly HTTPRouteM
   const { http, https } = context;
   const parents = [
     ...(http === undefined ? [] : [parentOf(context.gateway, http.section)]),
-    ...(secure === undefined ? [] : securePlaces({ ...site, secure: [secure] })),
+    ...(secure === undefined || https === undefined ? [] : securePlaces({ ...site, secure: [secure] })),
     ...(https?.hasCertificate === true ? [parentOf(context.gateway, https.section)] : []),
   ];
   const field = 'metadata.annotations';

@@ -295,6 +295,34 @@ describe('external authorization', () => {
     expect(headers['set-cookie']).toBeUndefined();
   });
 
+  it('is asked for one target by an Ingress, and those it does not know are sent to sign in', async () => {
+    const asIngress = { method: 'GET', signIn: { url: '/start?a=1', parameter: 'rd' } };
+    const own = { ...auth, path: '/check?id=one&answer=X-User:joe', asIngress };
+    await serve({
+      '/': { to: 'a', externalAuth: own },
+      '/in': { to: 'a', externalAuth: { ...own, path: '/check?status=401' } },
+      '/no': { to: 'a', externalAuth: { ...own, path: '/check?status=403' } },
+      '/odd': { to: 'a', externalAuth: { ...own, path: '/check?status=404' } },
+    });
+    const sent = { 'X-Any': 'told', 'X-User': 'admin', 'X-Original-URL': 'http://other/' };
+    const { headers } = await gateway.echo('/x/../y?q=1', { method: 'POST', body: 'secret', headers: sent });
+    expect(headers).toMatchObject({ 'x-user': 'joe', 'x-any': 'told' });
+    const [asked] = await logOf('one', 'b');
+    expect(asked).toMatchObject({ method: 'GET', length: 0, url: own.path });
+    expect(asked!.headers).toMatchObject({
+      'x-any': 'told',
+      'x-original-url': 'http://any.test/y?q=1',
+      'x-original-method': 'POST',
+    });
+    const turned = await ask('/in/here?q=1');
+    expect(turned.status).toBe(302);
+    expect(turned.headers['location']).toBe(
+      'http://any.test/start?a=1&rd=http%3A%2F%2Fany.test%2Fin%2Fhere%3Fq%3D1',
+    );
+    expect((await ask('/no')).status).toBe(403);
+    expect((await ask('/odd')).status).toBe(500);
+  });
+
   it('ends the request where it says no, or nobody says anything', async () => {
     await serve({
       '/no': { to: 'a', externalAuth: auth },

@@ -44,6 +44,23 @@ describe('who takes a request', () => {
     expect((await gateway.ask('/', { host: 'elsewhere.org' })).status).toBe(404);
   });
 
+  it('is nobody at a name that ends there, whatever takes names around it', async () => {
+    const { rules = {}, ...rest } = intentOf({ backends, routes: { 'one.test/a': 'a', '*.test/': 'b' } });
+    const [rule] = Object.values(rules);
+    if (rule === undefined) throw new Error('there is no rule');
+    const end = {
+      ...rule,
+      host: 'one.test',
+      path: { type: 'prefix' as const, value: '/' },
+      rank: '~',
+      action: '',
+    };
+    await gateway.hold({ ...rest, rules: { ...rules, end } });
+    expect(await name('/a', 'one.test')).toBe('a');
+    expect(await name('/b', 'two.test')).toBe('b');
+    expect((await gateway.ask('/b', { host: 'one.test' })).status).toBe(404);
+  });
+
   it('has one host, and not another one for who reads it otherwise', async () => {
     await serve({ 'one.test/': 'a', '*.test/': 'a', '/': 'b' });
     const status = async (host: string) => (await gateway.ask('/', { host })).status;

@@ -78,8 +78,8 @@ function readQuantities(
   const read = (['cpu', 'memory'] as const).flatMap((name) => {
     const given = raw[name];
     if (given === undefined || given === null || given === 0 || given === '0' || given === '') return [];
-    const text = String(given);
-    return /^\d+(\.\d+)?(m|[kMGT]i?)?$/.test(text) && (typeof given === 'string' || typeof given === 'number')
+    const text = typeof given === 'number' || typeof given === 'string' ? `${given}` : '';
+    return /^\d+(\.\d+)?(m|[kMGT]i?)?$/.test(text)
       ? [[name, text] as const]
       : (refuse(`${field}.${name}`, 'InvalidValue', `${shown(given)} is no quantity`) ?? []);
   });

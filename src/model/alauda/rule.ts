@@ -5,6 +5,7 @@ import { isToken } from '../gateway/headers.ts';
 import { collectProblems, type Read, type Refuse } from '../problem.ts';
 import { type Raw, rawOf, shown } from '../raw.ts';
 import { labelOf, labelsOf } from './frontend.ts';
+import { readHeaderRewrite } from './header-rewrite.ts';
 import { readGroup, readNamed } from './named.ts';
 import { readRedirect, readSettings } from './settings.ts';
 import { refuseStrangers } from './strangers.ts';
@@ -49,10 +50,31 @@ export function readRule(object: KubeObject): Read<RuleModel> {
     ...(rewrite === undefined ? {} : { rewrite }),
     ...(vhost === undefined ? {} : { vhost }),
     ...(cors === undefined ? {} : { cors }),
+    headers: readHeaders(object, refuse),
     ...(group === undefined ? {} : { group }),
     settings: { ...settings, ...(redirect === undefined ? {} : { redirect }) },
   };
   return { value, problems };
+}
+
+/** Where ALB keeps what an Ingress's annotations said. */
+export const headerAnnotations = {
+  request: 'alb.rule.cpaas.io/rewrite-request',
+  response: 'alb.rule.cpaas.io/rewrite-response',
+} as const;
+
+function readHeaders(object: KubeObject, refuse: Refuse): RuleModel['headers'] {
+  const annotations = rawOf(rawOf(object.metadata)?.['annotations']) ?? {};
+  const read = (['request', 'response'] as const).flatMap((way) => {
+    const name = headerAnnotations[way];
+    const value = annotations[name];
+    if (typeof value !== 'string') return [];
+    const found = readHeaderRewrite(value);
+    const problem = typeof found === 'string' ? found : found.refused;
+    if (problem !== undefined) refuse(`metadata.annotations[${name}]`, 'InvalidAnnotation', problem);
+    return typeof found === 'string' ? [] : [[way, found.change] as const];
+  });
+  return Object.fromEntries(read);
 }
 
 function readCertificate(spec: Raw, namespace: string, refuse: Refuse): RuleModel['certificate'] {

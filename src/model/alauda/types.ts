@@ -1,6 +1,6 @@
 /** What is known of ALB's own objects once they are read: ALB2, Frontend, Rule. */
 import type { ALBInstance, TenantsModel } from '../gateway/policy-types.ts';
-import type { GatewayObject } from '../gateway/types.ts';
+import type { GatewayObject, HeaderChange } from '../gateway/types.ts';
 
 /** A Secret or Service that is named, with its namespace. */
 export type Named = { readonly namespace: string; readonly name: string };
@@ -46,6 +46,8 @@ export type RuleModel = GatewayObject & {
   readonly rewrite?: { readonly base: string; readonly target: string };
   readonly vhost?: string;
   readonly cors?: { readonly origins: readonly string[]; readonly headers: readonly string[] };
+  /** By annotations: headers on the way to the backend, and back. */
+  readonly headers: { readonly request?: HeaderChange; readonly response?: HeaderChange };
   readonly group?: ServiceGroup;
   readonly settings: AlaudaSettings;
 };

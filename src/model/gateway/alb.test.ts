@@ -74,5 +74,6 @@ test.each<[string, object, readonly string[], object]>([
 ])('what is no %s', (_, spec, problems, value) => {
   const read = readALB(sampleOf('ALB', spec));
   expect([...told(read)].sort()).toEqual([...problems].sort());
+  expect(read.value?.unusable).toHaveLength(problems.length);
   expect(read.value).toMatchObject(value);
 });

@@ -40,7 +40,8 @@ export function readALB(object: KubeObject): Read<ALBModel> {
       readChoice(hostnames, 'spec.hostnames', ['FirstHolder', 'GrantOnly', 'Shared'], refuse) ?? 'GrantOnly',
     quotas: readQuotas(spec['quotas'], refuse),
   };
-  return { value, problems };
+  const unusable = problems.map(({ field, message }) => `${field}: ${message}`);
+  return { value: unusable.length === 0 ? value : { ...value, unusable }, problems };
 }
 
 type Spec = Readonly<Record<string, unknown>>;

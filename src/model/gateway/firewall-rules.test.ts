@@ -1,5 +1,6 @@
 /** A tenant's own rules: what is let through, in which words, and what is refused. */
-import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
 import { readFirewallRules } from './firewall-rules.ts';
 
 const read = (rules: unknown, name = 'own') =>
@@ -98,4 +99,56 @@ it.each([
   ['too much', `SecAction "id:1"${' '.repeat(70_000)}`, /longer/],
 ])('%s: refused', (_name, rules, expected) => {
   expect(problem(rules)).toMatch(expected);
+});
+
+/** Whatever a text holds, what is printed of it has the form of rules, and no word of it is longer than its quotes. */
+test('nothing but rules is ever printed', () => {
+  const pieces = fc.constantFrom(
+    ...[
+      'SecRule',
+      'SecAction',
+      'ARGS',
+      'TX:a',
+      '"',
+      "'",
+      '\\',
+      '\n',
+      ' ',
+      ',',
+      '@rx ',
+      '@streq ',
+      'a',
+      '[b"]',
+      '\\"',
+      '%{ENV.x}',
+    ],
+    ...[
+      'id:1',
+      'id:2',
+      'deny',
+      'exec:/x',
+      'ctl:ruleEngine=Off',
+      'Include /x',
+      "msg:'m'",
+      'setvar:tx.a=1',
+      'chain',
+      '|',
+      '#',
+    ],
+  );
+  const words = fc.array(pieces, { maxLength: 8 }).map((parts) => parts.join(''));
+  const line = fc
+    .tuple(words, words, words)
+    .map(
+      ([subject, operator, actions]) => `SecRule ${subject || 'ARGS'} "@rx ${operator}" "id:7,${actions}"`,
+    );
+  const form =
+    /^(SecAction|SecRule [A-Z_:&!|/*@0-9a-z.[\]-]+ "!?@[A-Za-z0-9]+( [^"\n]+)?") "id:\d+,phase:[12],(?:[a-zA-Z0-9]+(?::(?:'[^'"\n]*'|[^,'"\n]*))?,?)+"$/;
+  fc.assert(
+    fc.property(fc.oneof(line, words), (text) => {
+      for (const each of (read(text).value?.rules ?? '').split('\n'))
+        if (each !== '') expect(each).toMatch(form);
+    }),
+    { numRuns: 2_000 },
+  );
 });

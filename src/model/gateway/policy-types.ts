@@ -128,6 +128,8 @@ export type TenantsModel = {
 /** ALB: an instance of the gateway that several Gateways and Ingresses may share. */
 export type ALBModel = GatewayObject & {
   readonly instance: ALBInstance;
+  /** What of it can't be used, each with its field. */
+  readonly unusable?: readonly string[];
   /** `netloom.dev/proxy-protocol: "true"`, on it: connections begin with a PROXY header. */
   readonly proxyProtocol?: true;
   /** Absent: none. Listeners of its own Gateway, which Ingresses and routes attach to. */

@@ -1,6 +1,15 @@
 /** What is known of Gateway API objects once they are read: defaults filled in, each reference with its namespace. */
 import type { LabelSelector } from '#api/object.ts';
 import type { Origin } from '#intent/origin.ts';
+import type { BackendSpeech, IngressAuth } from './target-types.ts';
+
+export type {
+  AuthorityModel,
+  BackendServiceModel,
+  BackendSpeech,
+  CertificateModel,
+  IngressAuth,
+} from './target-types.ts';
 
 /** A reference with defaults filled in; `namespace` is the referrer's own unless it said another. */
 export type ObjectReference = {
@@ -195,20 +204,6 @@ export type BackendReference = ObjectReference & {
   readonly speech?: BackendSpeech;
 };
 
-export type BackendSpeech = {
-  readonly protocol: 'http' | 'h2c';
-  readonly tls?: {
-    /** The Ingress. */
-    readonly origin: Origin;
-    /** Asked for; '': none is. */
-    readonly hostname: string;
-    /** A Secret with `ca.crt`. Absent: as ingress-nginx has it, whoever answers is taken. */
-    readonly authority?: ObjectReference;
-    /** A Secret with what the gateway shows of itself. */
-    readonly certificate?: ObjectReference;
-  };
-};
-
 export type HeaderChange = {
   readonly set: readonly { readonly name: string; readonly value: string }[];
   readonly add: readonly { readonly name: string; readonly value: string }[];
@@ -273,14 +268,6 @@ export type FilterModel =
       readonly reason?: 'IncompatibleFilters' | 'InvalidKind';
     };
 
-/** How ingress-nginx asks: always for the same target, with the request's own in X-Original-URL and X-Original-Method. */
-export type IngressAuth = {
-  /** Absent: the request's. */
-  readonly method?: string;
-  /** Where clients are sent that get 401; `parameter` tells it where they wanted to go. */
-  readonly signIn?: { readonly url: string; readonly parameter: string };
-};
-
 export type SessionPersistenceModel = {
   readonly type: 'Cookie' | 'Header';
   readonly name?: string;
@@ -311,31 +298,3 @@ export type BackendTLSPolicyModel = GatewayObject & {
   readonly subjectAltNames: readonly { readonly type: 'Hostname' | 'URI'; readonly value: string }[];
   readonly options: Readonly<Record<string, string>>;
 };
-
-/** A Service as a target of routes: its ports with what they speak. Its endpoints come by EndpointSliceModel. */
-export type BackendServiceModel = {
-  readonly origin: Origin;
-  readonly key: string;
-  /** ExternalName can't be a backend. */
-  readonly external: boolean;
-  readonly ports: readonly {
-    readonly name: string;
-    readonly protocol: string;
-    readonly port: number;
-    readonly appProtocol?: string;
-  }[];
-};
-
-/** A Secret of type kubernetes.io/tls; the PEM texts, already judged. */
-export type CertificateModel = {
-  readonly origin: Origin;
-  readonly key: string;
-  /** The chain, leaf first. */
-  readonly certificate: string;
-  readonly privateKey: string;
-  /** DNS names that the leaf is for, lower case. */
-  readonly names: readonly string[];
-};
-
-/** A ConfigMap or Secret with `ca.crt`. */
-export type AuthorityModel = { readonly origin: Origin; readonly key: string; readonly certificates: string };

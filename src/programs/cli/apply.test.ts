@@ -174,17 +174,20 @@ test.each([
   await client.delete(crdType, gateway.metadata.name);
 });
 
-test.each(['gateway', 'gateway-segment', 'gateway-tls'])(
+test.each(['gateway', 'gateway-segment', 'gateway-tls', 'alb'])(
   'examples/%s.yaml is taken by the API server as it is',
   async (name) => {
     const url = new URL(`../../../examples/${name}.yaml`, import.meta.url);
     const objects = parseAllDocuments(readFileSync(url, 'utf8')).map(
       (document) => document.toJS() as KubeObject,
     );
-    const needed = kinds.filter(({ group }) => group === gatewayGroup || group === metallbGroup);
+    const needed = kinds.filter(
+      ({ group, kind }) => group === gatewayGroup || group === metallbGroup || kind === 'ALB',
+    );
     await applyObjects(client, [...needed.map(crdOf), ...objects]);
-    const { name: found = '' } = objects.find(({ kind }) => kind === 'Gateway')?.metadata ?? {};
-    expect(readGateway(await client.get(gatewayKind, found, 'default'))).toMatchObject({ problems: [] });
+    const { name: found = '', namespace = 'default' } =
+      objects.find(({ kind }) => kind === 'Gateway')?.metadata ?? {};
+    expect(readGateway(await client.get(gatewayKind, found, namespace))).toMatchObject({ problems: [] });
     for (const route of (await client.list<KubeObject>(httpRouteKind)).items)
       expect(readRoute(route)).toMatchObject({ problems: [] });
   },

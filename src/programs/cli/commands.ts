@@ -205,8 +205,8 @@ export const commands: readonly Command[] = [
   {
     name: ['import'],
     summary:
-      "print another network's Subnets, pools, BGP peers and pods' annotations as Netloom's, and tell what has no equal (then the exit code is 1)",
-    operands: 'kube-ovn|calico FILE…',
+      "print another network's Subnets, pools, BGP peers and pods' annotations, or another gateway's Ingresses and rules, as Netloom's, and tell what has no equal (then the exit code is 1)",
+    operands: 'kube-ovn|calico|ingress-nginx|alb FILE…',
     operandCount: [2, 10_000],
     options: {
       report: {
@@ -218,6 +218,7 @@ export const commands: readonly Command[] = [
     examples: [
       'kubectl get subnets.kubeovn.io,ippools.kubeovn.io -o yaml | ./netloom import kube-ovn -',
       './netloom import calico pools.yaml deployments.yaml > netloom.yaml',
+      'kubectl get ingresses,services -A -o yaml | ./netloom import ingress-nginx -',
     ],
     load: () => import('./import.ts'),
   },

@@ -1,6 +1,6 @@
 /** `netloom gateway`: what gateways listen at, which routes they have and where those lead, and what is wrong. */
 import { describeGateway } from '#compile/answers/gateways.ts';
-import { albOf } from '#compile/gateway/instances/derived-gateway.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import { unhealthyEndpoints } from './answers/gateway-health.ts';
 import { gatewaySource } from './answers/gateway-source.ts';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
@@ -28,7 +28,8 @@ export async function run(invocation: Invocation): Promise<number> {
 
 /** By the Gateway's name, also of one that shares an ALB, or by the ALB's. */
 export function isMeant(instance: string, sharers: readonly string[], name: string): boolean {
-  return instance === name || albOf(instance) === name || sharers.includes(name);
+  const object = instanceObject(instance);
+  return `${object.namespace}/${object.name}` === name || sharers.includes(name);
 }
 
 function gatewayOf([operand]: readonly string[]): string | undefined {

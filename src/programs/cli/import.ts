@@ -1,11 +1,11 @@
-/** `netloom import`: objects of Kube-OVN or Calico as ours. */
+/** `netloom import`: objects of other networks and gateways as ours. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { parseAllDocuments, stringify } from 'yaml';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
 import { findingLine, type Source, translate } from './import/translate.ts';
 
-const sources: readonly string[] = ['kube-ovn', 'calico'] satisfies readonly Source[];
+const sources: readonly string[] = ['kube-ovn', 'calico', 'ingress-nginx', 'alb'] satisfies readonly Source[];
 
 export async function run({ operands, values, out, progress }: Invocation): Promise<number> {
   const [source = '', ...files] = operands;
@@ -25,7 +25,9 @@ export async function run({ operands, values, out, progress }: Invocation): Prom
 
 /** Documents with `---` between them. */
 export function printed(objects: readonly object[]): string {
-  return objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n');
+  return objects
+    .map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }))
+    .join('---\n');
 }
 
 async function documentsOf(file: string): Promise<unknown[]> {

@@ -4,6 +4,7 @@ import type { ALBModel } from '#model/gateway/policy-types.ts';
 import { httpRoute, httpRule, service } from '../samples.ts';
 import {
   alb,
+  authority,
   type Cluster,
   certificate,
   compiled,
@@ -70,6 +71,13 @@ test('a certificate that there is not is said of the ALB', () => {
     'Programmed True Programmed',
     'ResolvedRefs False InvalidCertificateRef',
   ]);
+});
+
+test('what of an ALB can not be used is said of it', () => {
+  const { statuses } = world({ alb: [alb('infra/lb', { unusable: ['spec.quotas.size: "x" is none'] })] });
+  const status = statuses.get('ALB/infra/lb');
+  expect(saidOf(status)?.[0]).toBe('Accepted True PartiallyInvalid');
+  expect(JSON.stringify(status)).toContain('spec.quotas.size');
 });
 
 describe('Gateways that share an ALB', () => {
@@ -174,5 +182,60 @@ test.each<[string, Partial<ALBModel>, boolean]>([
   });
   expect(saidOfRoute(statuses.get('HTTPRoute/shop/r'))[0]?.[0]).toBe(
     is ? 'Accepted True Accepted' : 'Accepted False NotAllowedByListeners',
+  );
+});
+
+const nodes = (part: Partial<ALBModel['instance']> = {}) =>
+  alb('infra/lb', {
+    instance: { ...alb('infra/lb').instance, network: 'HostNetwork', ...part },
+    tenants: { namespaces: ['shop'], projects: [] },
+  });
+
+test.each([
+  ['of the ALB', 80, true],
+  ['that the ALB gives', 8080, true],
+  ['that nobody gave', 8081, false],
+  ['of the node itself, given or not', 22, false],
+] as const)('with HostNetwork a listener gets a port %s: %i', (_, port, is) => {
+  const { statuses } = world({
+    class: [shared],
+    alb: [nodes({ hostPorts: [8080, 22] })],
+    gateway: [gateway('shop/edge', [listener(`a HTTP/${port} shop.example`)])],
+  });
+  expect(saidOf(statuses.get('Gateway/shop/edge'), 'a')).toContain(
+    is ? 'Accepted True Accepted' : 'Accepted False PortUnavailable',
+  );
+});
+
+test('authorities of Gateways that share stay apart, and none shows backends a certificate', () => {
+  const validation = (key: string) => ({
+    default: { authorities: [reference('', 'ConfigMap', key)], mode: 'AllowValidOnly' as const },
+    perPort: new Map(),
+  });
+  const cert = reference('', 'Secret', 'shop/cert');
+  const secured = (key: string, host: string) =>
+    gateway(
+      key,
+      [listener(`a HTTPS/443 ${host}`, {}, [reference('', 'Secret', `${key.split('/')[0]}/cert`)])],
+      {
+        clientValidation: validation(key.replace('edge', 'ca')),
+        ...(key === 'shop/edge' ? { clientCertificate: cert } : {}),
+      },
+    );
+  const { intents, statuses } = world({
+    class: [shared],
+    alb: [alb('infra/lb', tenants('shop', 'bank'))],
+    gateway: [secured('shop/edge', 'shop.example'), secured('bank/edge', 'bank.example')],
+    certificate: [certificate('shop/cert'), certificate('bank/cert')],
+    authority: [authority('ConfigMap', 'shop/ca'), authority('ConfigMap', 'bank/ca')],
+  });
+  const { listeners, authorities } = intents.get('infra/lb~alb')!;
+  const shown = ['shop', 'bank'].map(
+    (each) =>
+      authorities[listeners[`gateway/${each}/edge/a`]?.clientValidation?.authority ?? '']?.certificates,
+  );
+  expect(shown).toEqual(['authorities of shop/ca\n', 'authorities of bank/ca\n']);
+  expect(saidOf(statuses.get('Gateway/shop/edge'))).toContain(
+    'ResolvedRefs False InvalidClientCertificateRef',
   );
 });

@@ -8,6 +8,7 @@ import type { GatewayView } from '../gateway-view.ts';
 import { gatewayNamed, type Inputs } from '../inputs.ts';
 import { gatewayGroup } from '../listeners/listener-protocols.ts';
 import type { Lookups } from '../lookups.ts';
+import { createBarrierStage } from '../tenancy/barrier-stage.ts';
 import type { FirstHolders } from '../tenancy/first-holders.ts';
 import { noRights, type Rights, rightsOf, sameRights } from '../tenancy/hostname-rights.ts';
 import { createShadows } from '../tenancy/shadows.ts';
@@ -78,6 +79,7 @@ export function createRouteBook({
   /** By instance, the namespaces whose routes it has. */
   const tenants = createTenants();
   const shadows = createShadows();
+  const barriers = createBarrierStage({ lookups, ask, views, holders, holdingOf });
   const attached = createUsers();
   const backends = createUsers();
   const uses = new Map<string, BackendUse>();
@@ -166,6 +168,8 @@ export function createRouteBook({
     );
     const instances = [...new Set(here.map(({ instance }) => instance))];
     for (const each of tenants.set(id, before.route.namespace, instances)) lookups.mark('tenants', each);
+    const served = [...parts.values()].flatMap(({ attachments }) => attachments);
+    barriers.set(id, before.route.namespace, served);
     if (route === undefined) {
       lookups.forget('entries', id);
       known.delete(id);
@@ -253,6 +257,7 @@ export function createRouteBook({
       for (const id of lookups.take('entries')) compute(id);
       for (const id of shadows.settle()) restate(id);
       for (const thing of lookups.take('backend')) computeBackend(thing);
+      barriers.settle();
       for (const instance of lookups.take('tenants')) limitTenants(instance);
     },
     status(id) {

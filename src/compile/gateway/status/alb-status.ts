@@ -1,6 +1,7 @@
 /** What is said of an ALB. */
+import type { ALBModel } from '#model/gateway/policy-types.ts';
 import { type InstanceView, parentsOf } from '../gateway-view.ts';
-import { condition, conditionOf } from '../listeners/listener-conditions.ts';
+import { condition, conditionOf, shortened } from '../listeners/listener-conditions.ts';
 import type { GatewayCondition, GatewayStatus, Listener } from '../types.ts';
 import { listenerStatuses, ownListeners, programmedGateway, type StatusContext } from './gateway-status.ts';
 
@@ -19,13 +20,19 @@ export function albStatus(
     kind: 'ALB',
     key,
     conditions: [
-      context.accepted,
+      accepted(context.accepted, view.alb),
       programmedGateway(whole, context.accepted, context.facts),
       resolvedRefs(listeners),
     ],
     listeners: listenerStatuses(listeners, context),
     gateways: instance.gateways.size - 1,
   };
+}
+
+function accepted(condition: GatewayCondition, alb: ALBModel | undefined): GatewayCondition {
+  const { unusable = [] } = alb ?? {};
+  if (condition.status !== 'True' || unusable.length === 0) return condition;
+  return { ...condition, reason: 'PartiallyInvalid', message: shortened(unusable.join('; ')) };
 }
 
 function resolvedRefs(listeners: readonly Listener[]): GatewayCondition {

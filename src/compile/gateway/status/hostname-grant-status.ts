@@ -2,8 +2,18 @@
 import type { HostnameGrantModel } from '#model/gateway/policy-types.ts';
 import { condition } from '../listeners/listener-conditions.ts';
 import type { GatewayStatus } from '../types.ts';
+import type { Statuses } from './statuses.ts';
 
-export function hostnameGrantStatus({ key, hostnames, tenants }: HostnameGrantModel): GatewayStatus {
+export function sayHostnameGrant(
+  key: string,
+  model: HostnameGrantModel | undefined,
+  statuses: Statuses,
+): void {
+  if (model === undefined) statuses.leave(`HostnameGrant/${key}`);
+  else statuses.say(`HostnameGrant/${key}`, model.generation, hostnameGrantStatus(model));
+}
+
+function hostnameGrantStatus({ key, hostnames, tenants }: HostnameGrantModel): GatewayStatus {
   const { namespaces, selector, projects } = tenants;
   const said = (status: 'True' | 'False', reason: string, message: string): GatewayStatus => ({
     kind: 'HostnameGrant',

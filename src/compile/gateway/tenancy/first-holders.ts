@@ -17,6 +17,10 @@ export type FirstHolders = {
   lost(id: string, instance: string): ReadonlyMap<string, string>;
   /** The namespace that a hostname is held by, itself or by a wildcard. */
   holder(instance: string, hostname: string): string | undefined;
+  /** Hostnames below a wildcard (of '' all) that somebody holds by themselves. */
+  below(instance: string, wide: string): readonly string[];
+  /** Instances of which somebody holds something else than at the last call. */
+  moved(): readonly string[];
 };
 
 type Claim = HostClaimant & { readonly id: string };
@@ -34,6 +38,7 @@ export function createFirstHolders(): FirstHolders {
   const losses = new Map<string, Map<string, Map<string, string>>>();
   const dirty = new Map<string, Set<string>>();
   const changed = new Set<string>();
+  const moved = new Set<string>();
 
   const touch = (instance: string, hostname: string): void => {
     dirty.set(instance, (dirty.get(instance) ?? new Set<string>()).add(hostname));
@@ -109,7 +114,9 @@ export function createFirstHolders(): FirstHolders {
         const queued = new Set(hostnames);
         for (let next = 0; next < queue.length; next += 1) {
           const hostname = queue[next]!;
-          if (!decide(instance, names, hostname) || !hostname.startsWith('*.')) continue;
+          if (!decide(instance, names, hostname)) continue;
+          moved.add(instance);
+          if (!hostname.startsWith('*.')) continue;
           const below = names.within(hostname).filter((each) => !queued.has(each));
           for (const each of below) queued.add(each);
           if (below.length > 0) queue.push(...[...queue.splice(next + 1), ...below].sort(widerFirst));
@@ -122,6 +129,17 @@ export function createFirstHolders(): FirstHolders {
       return result;
     },
     lost: (id, instance) => losses.get(id)?.get(instance) ?? none,
+    below(instance, wide) {
+      const names = instances.get(instance);
+      if (names === undefined) return [];
+      const all = wide === '' ? [...names.places.keys()] : names.within(wide);
+      return all.filter((each) => !each.startsWith('@') && names.places.get(each)?.front !== undefined);
+    },
+    moved() {
+      const result = [...moved].sort(byText);
+      moved.clear();
+      return result;
+    },
     holder(instance, hostname) {
       const names = instances.get(instance);
       if (names === undefined) return undefined;

@@ -53,7 +53,12 @@ function outcome(cluster: Cluster) {
   const { intents, statuses } = compiled(cluster);
   const hosts = new Map<string, Set<string>>();
   for (const { host, action } of Object.values(held(intents)?.rules ?? {}))
-    hosts.set(host, (hosts.get(host) ?? new Set<string>()).add(action.replace(/^HTTPRoute\/|\|.*$/g, '')));
+    hosts.set(
+      host,
+      (hosts.get(host) ?? new Set<string>()).add(
+        action === '' ? 'else nobody' : action.replace(/^HTTPRoute\/|\|.*$/g, ''),
+      ),
+    );
   return {
     served: Object.fromEntries([...hosts].map(([host, owners]) => [host, [...owners].join(' ')])),
     said: [...statuses].flatMap(([id, status]) => saidOf(id, status)),
@@ -130,7 +135,7 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
   [
     'what has no name is held, too, and is no claim on names',
     { alb: [lb()], gateway: [edge(shared)], route: routes('a/x', 'b/x', 'b/y s.example') },
-    { '': 'a/x', 's.example': 'b/y' },
+    { '': 'a/x', 's.example': 'b/y else nobody' },
     [
       'HTTPRoute/b/x Accepted HostnameHeld: What has no hostname of its own is held by namespace a, which claimed it first',
     ],
@@ -143,7 +148,36 @@ test.each<[string, Cluster, Record<string, string>, readonly string[]]>([
       route: routes('b/x *.example', 'a/x s.example'),
       ...granted(hostnameGrant('names', ['s.example'], 'a')),
     },
-    { '*.example': 'b/x', 's.example': 'a/x' },
+    { '*.example': 'b/x', 's.example': 'a/x else nobody' },
+    [],
+  ],
+  [
+    'a wildcard gets nothing of names of others, be they in use or not',
+    {
+      gateway: [edge()],
+      route: routes('b/x *.example', 'a/x s.example', 'b/y t.example'),
+      ...granted(
+        hostnameGrant('s', ['s.example', '*.u.example'], 'a'),
+        hostnameGrant('t', ['t.example'], 'b'),
+      ),
+    },
+    { '*.example': 'b/x', 's.example': 'a/x else nobody', 't.example': 'b/y', '*.u.example': 'else nobody' },
+    [],
+  ],
+  [
+    'nor does what has no name, of another tenant',
+    {
+      alb: [lb()],
+      gateway: [edge(shared)],
+      route: routes('b/x', 'a/x x.s.example', 'a/y *.s.example', 'a/z z.t.example', 'infra/x *.t.example'),
+    },
+    {
+      '': 'b/x',
+      'x.s.example': 'a/x',
+      '*.s.example': 'a/y else nobody',
+      '*.t.example': 'infra/x else nobody',
+      'z.t.example': 'a/z',
+    },
     [],
   ],
   [

@@ -40,6 +40,7 @@ export function createNameClaims(lookups: Lookups): NameClaims {
           if (isListenerClaim(id)) lookups.touch(`held ${id}`);
           else routes.touch(id);
         }
+        for (const instance of holders.moved()) lookups.touch(`names of ${instance}`);
         due = lookups.take('gateway');
       } while (due.length > 0);
     },

@@ -8,8 +8,10 @@ import {
   serviceType,
 } from '#api/core.ts';
 import { albKind } from '#api/kinds/alb.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
 import { backendPolicyKind } from '#api/kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
+import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
@@ -17,12 +19,14 @@ import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
+import { ruleKind } from '#api/kinds/rule.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
 import { trafficPolicyKind } from '#api/kinds/trafficpolicy.ts';
 import { udpRouteKind } from '#api/kinds/udproute.ts';
 import { wafPolicyKind } from '#api/kinds/wafpolicy.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
+import { albKey } from '#compile/alauda/names.ts';
 import { createGatewayBook } from '#compile/gateway/book.ts';
 import { createHolding } from '#compile/gateway/entries/holding.ts';
 import { gatewayNamed } from '#compile/gateway/inputs.ts';
@@ -35,6 +39,9 @@ import {
   type GatewayStatus,
 } from '#compile/gateway/types.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
+import { readALB2 } from '#model/alauda/alb2.ts';
+import { readFrontend } from '#model/alauda/frontend.ts';
+import { readRule } from '#model/alauda/rule.ts';
 import { readBackendSlice } from '#model/endpointslice.ts';
 import { readALB } from '#model/gateway/alb.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
@@ -101,6 +108,9 @@ const rows: readonly Row[] = [
   row(trafficPolicyKind, 'policy', readTrafficPolicy),
   row(backendPolicyKind, 'backendPolicy', readBackendPolicy),
   row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
+  row(alb2Kind, 'alb2', readALB2),
+  row(frontendKind, 'frontend', readFrontend),
+  row(ruleKind, 'albRule', readRule),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass),
   row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),
@@ -134,6 +144,7 @@ export async function gatewaysOf(
   const written = new Map(
     objects.flatMap((object) => {
       if (isOf(object, gatewayKind)) return [[keyOf(object), toldOf(object)] as const];
+      if (isOf(object, alb2Kind)) return [[albInstance(albKey(keyOf(object))), toldOfALB2(object)] as const];
       return isOf(object, albKind) ? [[albInstance(keyOf(object)), toldOf(object)] as const] : [];
     }),
   );
@@ -209,6 +220,14 @@ async function setNamed(
 function isOf({ apiVersion, kind }: KubeObject, type: ResourceType): boolean {
   const slash = apiVersion.indexOf('/');
   return kind === type.kind && (slash === -1 ? '' : apiVersion.slice(0, slash)) === type.group;
+}
+
+function toldOfALB2(object: KubeObject): { readonly addresses: readonly string[] } {
+  const { detail } = (object['status'] ?? {}) as {
+    readonly detail?: { readonly address?: Readonly<Record<string, unknown>> };
+  };
+  const lists = ['ipv4', 'ipv6', 'host'].map((name) => detail?.address?.[name]);
+  return { addresses: lists.flatMap((list) => (Array.isArray(list) ? (list as readonly string[]) : [])) };
 }
 
 type Told = {

@@ -1,6 +1,7 @@
 /** An answer of `netloom why URL` as people read it. */
-import { instanceObject } from '#compile/answers/gateways.ts';
+
 import type { AskedRequest, RequestAnswer, RequestBackend } from '#compile/answers/request.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import { columns } from '../columns.ts';
 

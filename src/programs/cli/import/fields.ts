@@ -35,10 +35,16 @@ export type Fields = {
 
 export function createReport(): Report {
   const findings: Finding[] = [];
+  const told = new Set<string>();
+  const tell = (finding: Finding): undefined => {
+    const text = JSON.stringify(finding);
+    if (!told.has(text)) findings.push(finding);
+    told.add(text);
+  };
   return {
     findings,
-    lost: (object, field, reason) => void findings.push({ object, field, reason }) as undefined,
-    note: (object, field, reason) => void findings.push({ object, field, reason, isNote: true }) as undefined,
+    lost: (object, field, reason) => tell({ object, field, reason }),
+    note: (object, field, reason) => tell({ object, field, reason, isNote: true }),
   };
 }
 

@@ -26,6 +26,14 @@ export function titleOf({ kind, metadata }: KubeObject): string {
   return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
+/** Files may leave the namespace out: then it is the one that `kubectl apply` would take. */
+export function placed(object: KubeObject): KubeObject {
+  const { metadata } = object;
+  return metadata.namespace === undefined
+    ? { ...object, metadata: { ...metadata, namespace: 'default' } }
+    : object;
+}
+
 /** Name, labels and annotations for an object of ours; annotations of the foreign network (`isForeign`) are reported. */
 export function keptMetadata(
   object: KubeObject,

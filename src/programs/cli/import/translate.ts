@@ -6,22 +6,37 @@ import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import type { KubeObject } from '#api/object.ts';
 import { readWishes } from '#model/address-wishes.ts';
 import { readBGPNeighbor } from '#model/bgpneighbor.ts';
+import { readALB } from '#model/gateway/alb.ts';
+import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
+import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
+import { readGateway } from '#model/gateway/gateway.ts';
+import { readListenerSet } from '#model/gateway/listenerset.ts';
+import { readRoute } from '#model/gateway/route.ts';
+import { readTrafficPolicy } from '#model/gateway/trafficpolicy.ts';
+import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
 import { readIPPool } from '#model/ippool.ts';
 import { originOf, type Problem } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
+import { translateALB } from './alb.ts';
 import { translateCalico } from './calico.ts';
 import { createReport, type Finding, isRecord } from './fields.ts';
+import { translateIngressNginx } from './ingress-nginx.ts';
 import { translateKubeOvn } from './kube-ovn.ts';
 import { annotationSites, titleOf } from './metadata.ts';
 
-export type Source = 'kube-ovn' | 'calico';
+export type Source = 'kube-ovn' | 'calico' | 'ingress-nginx' | 'alb';
 
 export type Translation = {
   readonly objects: readonly KubeObject[];
   readonly findings: readonly Finding[];
 };
 
-const translators = { 'kube-ovn': translateKubeOvn, calico: translateCalico } as const;
+const translators = {
+  'kube-ovn': translateKubeOvn,
+  calico: translateCalico,
+  'ingress-nginx': translateIngressNginx,
+  alb: translateALB,
+} as const;
 
 /** `documents`: as parsed; lists are taken apart, empty documents passed over. In the order of the input. */
 export function translate(source: Source, documents: readonly unknown[]): Translation {
@@ -46,6 +61,9 @@ export function findingLine({ object, field, reason, isNote }: Finding): string 
 
 /** What the controller would say of a translated object. */
 function problemsOf(object: KubeObject): readonly Problem[] {
+  const reader = readers[object.kind];
+  if (reader !== undefined && /^(?:gateway\.networking\.k8s\.io|netloom\.dev)\//.test(object.apiVersion))
+    return reader(object).problems;
   if (object.apiVersion === `${group}/${version}`) {
     switch (object.kind) {
       case subnetKind.kind:
@@ -70,6 +88,21 @@ function problemsOf(object: KubeObject): readonly Problem[] {
         }).problems,
     );
 }
+
+/** Of what `ingress-nginx` and `alb` print. */
+const readers: Readonly<Record<string, (object: KubeObject) => { readonly problems: readonly Problem[] }>> = {
+  Gateway: readGateway,
+  ListenerSet: readListenerSet,
+  HTTPRoute: readRoute,
+  TLSRoute: readRoute,
+  TCPRoute: readRoute,
+  UDPRoute: readRoute,
+  BackendTLSPolicy: readBackendTLSPolicy,
+  ALB: readALB,
+  TrafficPolicy: readTrafficPolicy,
+  BackendPolicy: readBackendPolicy,
+  WAFPolicy: readWAFPolicy,
+};
 
 function objectsOf(document: unknown): KubeObject[] | undefined {
   if (document === null || document === undefined) return [];

@@ -1,4 +1,5 @@
 /** Two changes of what an instance holds, one after the other, as one; pure. */
+import type { GatewayChanges } from '#compile/gateway/types.ts';
 import type { GatewayChange } from '#intent/gateway.ts';
 
 type Entries = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -46,4 +47,14 @@ export function foldChanges(first: GatewayChange, second: GatewayChange): Gatewa
 
 export function isEmptyDelta({ put, remove }: Delta): boolean {
   return Object.keys(put).length === 0 && Object.keys(remove).length === 0;
+}
+
+/** What the book said twice, one after the other. */
+export function foldBooks(first: GatewayChanges, second: GatewayChanges): GatewayChanges {
+  const instances = new Map(first.instances);
+  for (const [instance, delta] of second.instances) {
+    const before = instances.get(instance);
+    instances.set(instance, delta === undefined || before === undefined ? delta : foldDeltas(before, delta));
+  }
+  return { instances, statuses: new Map([...first.statuses, ...second.statuses]) };
 }

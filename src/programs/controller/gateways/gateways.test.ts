@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ingressClassType, ingressType, namespaceType, podType, secretType, serviceType } from '#api/core.ts';
 import { crdOf } from '#api/crd.ts';
 import { albKind } from '#api/kinds/alb.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
+import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
@@ -465,6 +467,38 @@ describe('an ALB', () => {
     await isGone(types.deployment, 'lb-alb');
   });
 
+  test('is what an ALB2 becomes', async () => {
+    leader = stage.lead();
+    await stage.make(
+      types.alb2,
+      'old',
+      { type: 'nginx', config: { networkMode: 'container', replicas: 2, vip: { enableLbSvc: true } } },
+      { metadata: { name: 'old', namespace: 'default', annotations: { 'netloom.dev/serve': 'true' } } },
+    );
+    await stage.make(
+      types.frontend,
+      'old-00080',
+      { port: 80, protocol: 'http' },
+      {
+        metadata: { name: 'old-00080', namespace: 'default', labels: { 'alb2.cpaas.io/name': 'old' } },
+      },
+    );
+    await eventually(async () => expect(await portsOf('old-alb2')).toMatchObject([{ port: 80 }]));
+    expect(await stage.read(types.deployment, 'old-alb2')).toMatchObject({
+      metadata: { ownerReferences: [{ apiVersion: 'crd.alauda.io/v2beta1', kind: 'ALB2', name: 'old' }] },
+      spec: { replicas: 2 },
+    });
+    const pod = await stage.addPod('old-alb2', 'old-pod', '10.0.1.19');
+    await stage.giveAddress('old-alb2', '192.0.2.79');
+    await eventually(() => expect(Object.keys(pod.held('ports'))).toContain('tcp/80'));
+    await seen(
+      () => stage.read(types.alb2, 'old'),
+      (alb2) => expect(JSON.stringify(alb2['status'])).toContain('192.0.2.79'),
+    );
+    await stage.client.delete(types.alb2, 'old', { namespace: 'default' });
+    await isGone(types.deployment, 'old-alb2');
+  });
+
   test('serves the Ingresses of its class, which hear of it', async () => {
     leader = stage.lead();
     await stage.make(types.alb, 'front', albSpec({ ingressClass: { name: 'front', default: true } }));
@@ -546,6 +580,17 @@ describe('an ALB', () => {
     await seen(address('third'), (alb) =>
       expect(alb['status']).toMatchObject({ addresses: [{ value: '198.51.100.2' }] }),
     );
+    for (const [mode, type, ingress] of [
+      ['LoadBalancer', 'LoadBalancer', {}],
+      ['ClusterIP', 'ClusterIP', {}],
+      ['HostNetwork', 'LoadBalancer', { ingress: [{ ip: '198.51.100.1' }] }],
+    ] as const) {
+      await stage.change(types.alb, 'second', { spec: { network: { mode } } });
+      await seen(
+        () => stage.read(types.service, 'second-alb'),
+        (service) => expect(service).toMatchObject({ spec: { type }, status: { loadBalancer: ingress } }),
+      );
+    }
     await stage.client.delete(types.alb, 'first', { namespace: 'default' });
     await seen(address('third'), (alb) => expect(JSON.stringify(alb['status'])).toContain('198.51.100.1'));
   });
@@ -778,6 +823,8 @@ async function openStage(): Promise<Stage> {
 }
 
 const types = {
+  alb2: alb2Kind,
+  frontend: frontendKind,
   alb: albKind,
   ingress: ingressType,
   ingressClass: ingressClassType,

@@ -1,8 +1,10 @@
 /** Watches the objects that gateways are made of, and tells of each as a model. */
 import { endpointSliceType, ingressClassType, ingressType, namespaceType, serviceType } from '#api/core.ts';
 import { albKind } from '#api/kinds/alb.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
 import { backendPolicyKind } from '#api/kinds/backendpolicy.ts';
 import { backendTLSPolicyKind } from '#api/kinds/backendtlspolicy.ts';
+import { frontendKind } from '#api/kinds/frontend.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { grpcRouteKind } from '#api/kinds/grpcroute.ts';
@@ -10,6 +12,7 @@ import { hostnameGrantKind } from '#api/kinds/hostnamegrant.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { listenerSetKind } from '#api/kinds/listenerset.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
+import { ruleKind } from '#api/kinds/rule.ts';
 import { tcpRouteKind } from '#api/kinds/tcproute.ts';
 import { tlsRouteKind } from '#api/kinds/tlsroute.ts';
 import { trafficPolicyKind } from '#api/kinds/trafficpolicy.ts';
@@ -19,6 +22,9 @@ import type { KubeObject, ResourceType } from '#api/object.ts';
 import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
+import { readALB2 } from '#model/alauda/alb2.ts';
+import { readFrontend } from '#model/alauda/frontend.ts';
+import { readRule } from '#model/alauda/rule.ts';
 import { readALB } from '#model/gateway/alb.ts';
 import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
@@ -100,6 +106,9 @@ const gatewayAPI: readonly Row[] = [
   row(backendTLSPolicyKind, 'tlsPolicy', readBackendTLSPolicy),
   row(albKind, 'alb', readALB),
   row(wafPolicyKind, 'wafPolicy', readWAFPolicy),
+  row(alb2Kind, 'alb2', readALB2),
+  row(frontendKind, 'frontend', readFrontend),
+  row(ruleKind, 'albRule', readRule),
   row(ingressType, 'ingress', readIngress),
   row(ingressClassType, 'ingressClass', readIngressClass, false),
   row(hostnameGrantKind, 'hostnameGrant', readHostnameGrant),

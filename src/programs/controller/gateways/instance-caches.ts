@@ -1,18 +1,18 @@
 /** Watches what instances are made of: by their labels, so that nothing else of the cluster is heard of. */
 import { podType, secretType, serviceType } from '#api/core.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
+import { instanceOfObject } from '#compile/gateway/instances/origin.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer, withoutManagedFields } from '#kube/informer.ts';
 import type { Log } from '#telemetry/log.ts';
 import { deploymentType, disruptionBudgetType, serviceAccountType } from './kinds.ts';
 import { instanceSelector } from './names.ts';
-import { instanceOwnedBy } from './owner.ts';
 import { type InstancePod, readInstancePod } from './pods.ts';
 
 export type InstanceCaches = {
   readonly synced: Promise<unknown>;
   get(type: ResourceType, namespace: string, name: string): KubeObject | undefined;
-  /** Those that the Gateway or ALB with this uid owns. */
+  /** Those that the object with this uid owns. */
   ownedBy(uid: string): readonly { readonly type: ResourceType; readonly object: KubeObject }[];
   /** Pods of an instance, by its `namespace/name`. */
   pods(instance: string): readonly InstancePod[];
@@ -41,7 +41,7 @@ export function startInstanceCaches(
     informer.onChange(({ old, new: object }) => {
       const { namespace, ownerReferences = [] } = (object ?? old)?.metadata ?? {};
       for (const { kind, name } of ownerReferences) {
-        const instance = instanceOwnedBy(kind, namespace ?? '', name);
+        const instance = instanceOfObject(kind, namespace ?? '', name);
         if (instance !== undefined) onObject(instance);
       }
     });

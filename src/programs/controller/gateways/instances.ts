@@ -16,6 +16,7 @@ import { type InstanceObject, instanceObjects } from './instance-objects.ts';
 import { configMapType } from './kinds.ts';
 import { createNamedWatches } from './named-watches.ts';
 import { instanceNames } from './names.ts';
+import { nodeAddressClass } from './node-addresses.ts';
 import { createNodeAddresses } from './node-service.ts';
 import type { InstanceOwner } from './owner.ts';
 import {
@@ -259,13 +260,15 @@ function feedKey(secret: KubeObject | undefined, owner: string): string | undefi
   return /^[0-9a-f]{64}$/.test(text) ? text : undefined;
 }
 
-/** A Service's class can't be changed. */
+/** A Service's class can't be changed. One that we say nothing of may be what the cluster gives to all. */
 function isOfOtherClass(held: KubeObject, { type, object }: InstanceObject): boolean {
   if (type !== serviceType) return false;
   const [before, after] = [held, object].map(({ spec }) => (spec ?? {}) as Record<string, unknown>);
+  const [old, next] = [before?.['loadBalancerClass'], after?.['loadBalancerClass']];
   return (
     before?.['type'] === 'LoadBalancer' &&
     after?.['type'] === 'LoadBalancer' &&
-    before['loadBalancerClass'] !== after['loadBalancerClass']
+    old !== next &&
+    (next !== undefined || old === nodeAddressClass)
   );
 }

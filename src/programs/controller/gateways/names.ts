@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { group } from '#api/kind.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
+import type { InstanceKind } from '#compile/gateway/instances/origin.ts';
 
 export type InstanceNames = {
   readonly namespace: string;
@@ -34,7 +35,7 @@ type Named = {
   readonly name: string;
   readonly className: string;
   /** Absent: a Gateway's. */
-  readonly kind?: 'Gateway' | 'ALB';
+  readonly kind?: InstanceKind;
 };
 
 /** `GATEWAY-CLASS`, of an ALB `NAME-alb`; where that is no name of a Service, what is left of it with a hash behind. */
@@ -52,7 +53,8 @@ export function instancePodLabels(gateway: Named): Readonly<Record<string, strin
 export function instanceLabels(gateway: Named): Readonly<Record<string, string>> {
   const value = /^[a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?$/;
   const all = { ...instancePodLabels(gateway), 'app.kubernetes.io/part-of': 'netloom' };
-  if (gateway.kind === 'ALB') return { ...all, [`${group}/alb`]: shortened(gateway.name, 63, value) };
+  const { kind = 'Gateway', name } = gateway;
+  if (kind !== 'Gateway') return { ...all, [`${group}/${kind.toLowerCase()}`]: shortened(name, 63, value) };
   return {
     ...all,
     [`${gatewayGroup}/gateway-name`]: shortened(gateway.name, 63, value),

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { serviceType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
+import { albOf } from '#compile/gateway/instances/derived-gateway.ts';
 import { type Client, isConflict, isNotFound } from '#kube/client.ts';
 import type { InstanceCaches } from './instance-caches.ts';
 import { instanceNames } from './names.ts';
@@ -35,7 +36,8 @@ export function createNodeAddresses({
 
   const hostInstances = (): readonly HostInstance[] =>
     served().flatMap((key) => {
-      const wished = wish(key);
+      // Of thousands of Gateways none is asked for more than its name.
+      const wished = albOf(key) === undefined ? undefined : wish(key);
       if (wished?.object.kind !== 'ALB' || wished.object.model.instance.network !== 'HostNetwork') return [];
       const { namespace, name } = instanceNames(wished.owner);
       const nodes = caches.pods(`${namespace}/${name}`).flatMap(({ nodeAddresses: own = [] }) => own);

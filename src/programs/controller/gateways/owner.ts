@@ -1,13 +1,16 @@
-/** Whose an instance is: the Gateway or the ALB that it is made for, in whose namespace it stands; pure. */
+/** Whose an instance is: the Gateway, ALB or ALB2 that it is made for, in whose namespace it stands; pure. */
 
-import { group, version } from '#api/kind.ts';
+import { albKind } from '#api/kinds/alb.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
-import { albInstance, albOf } from '#compile/gateway/instances/derived-gateway.ts';
+import { apiVersionOf } from '#api/object.ts';
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
+import type { InstanceKind } from '#compile/gateway/instances/origin.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayModel } from '#model/gateway/types.ts';
 
 export type InstanceOwner = {
-  readonly kind: 'Gateway' | 'ALB';
+  readonly kind: InstanceKind;
   readonly apiVersion: string;
   /** Of the instance, in the book. */
   readonly key: string;
@@ -23,9 +26,6 @@ export type InstanceOwner = {
   /** That its Service is to have. */
   readonly addresses: readonly string[];
 };
-
-/** Instances of Gateways are called after their class here. */
-const albClass = 'alb';
 
 export function gatewayOwner(gateway: GatewayModel): InstanceOwner {
   const { key, namespace, name, uid, created, className, infrastructure, addresses } = gateway;
@@ -46,36 +46,21 @@ export function gatewayOwner(gateway: GatewayModel): InstanceOwner {
   };
 }
 
+/** Also of the ALB that an ALB2 is. */
 export function albOwner(alb: ALBModel): InstanceOwner {
-  const { key, namespace, name, uid, created, instance } = alb;
+  const { key, namespace, origin, uid, created, instance } = alb;
+  const kind = origin.kind === 'ALB2' ? 'ALB2' : 'ALB';
   return {
-    kind: 'ALB',
-    apiVersion: `${group}/${version}`,
+    kind,
+    apiVersion: kind === 'ALB2' ? apiVersionOf(alb2Kind) : apiVersionOf(albKind),
     key: albInstance(key),
     namespace,
-    name,
+    name: origin.name,
     uid,
     created,
-    className: albClass,
+    className: kind.toLowerCase(),
     labels: {},
     annotations: {},
     addresses: instance.addresses,
   };
-}
-
-/** The object that an instance is made for, by the instance's key. */
-export function ownerObject(instance: string): {
-  readonly kind: InstanceOwner['kind'];
-  readonly namespace: string;
-  readonly name: string;
-} {
-  const alb = albOf(instance);
-  const [namespace = '', name = ''] = (alb ?? instance).split('/');
-  return { kind: alb === undefined ? 'Gateway' : 'ALB', namespace, name };
-}
-
-/** The instance of an object that may own one; undefined: it can't. */
-export function instanceOwnedBy(kind: string, namespace: string, name: string): string | undefined {
-  if (kind === 'Gateway') return `${namespace}/${name}`;
-  return kind === 'ALB' ? albInstance(`${namespace}/${name}`) : undefined;
 }

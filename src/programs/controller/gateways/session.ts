@@ -1,12 +1,16 @@
 /** One leader's time with gateways: objects into the book; out of it changes for pods, statuses for objects, and what instances are to be. */
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { albKey } from '#compile/alauda/names.ts';
+import { albOf } from '#compile/alauda/translate.ts';
 import { createGatewayBook } from '#compile/gateway/book.ts';
-import { albInstance, albOf } from '#compile/gateway/instances/derived-gateway.ts';
+import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import type { GatewayChanges, InstanceFacts } from '#compile/gateway/types.ts';
 import type { GatewayPortKind } from '#intent/gateway.ts';
 import { sleep } from '#kube/backoff.ts';
 import type { Client } from '#kube/client.ts';
+import type { ALB2Model } from '#model/alauda/types.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
@@ -17,13 +21,12 @@ import type { connectFeed } from '../../gateway/client.ts';
 import { keepClasses } from './classes.ts';
 import { createFaults } from './faults.ts';
 import { createFeeds } from './feeds.ts';
-import { foldDeltas, isEmptyDelta } from './fold.ts';
+import { foldBooks, isEmptyDelta } from './fold.ts';
 import { createIngressClasses } from './ingress-classes.ts';
 import { type SeenObject, startInputs } from './inputs.ts';
 import { startInstanceCaches } from './instance-caches.ts';
 import { startInstances } from './instances.ts';
 import type { GatewayCounts, GatewayMetrics } from './metrics.ts';
-import { ownerObject } from './owner.ts';
 import { followReferences } from './references.ts';
 import { startStatusWriter } from './status-writer.ts';
 import { createWishes } from './wishes.ts';
@@ -72,6 +75,11 @@ export function startSession(options: SessionOptions): GatewaySession {
     isStale = true;
     rouse();
   };
+  const setALB = (key: string, model: ALBModel | undefined): void => {
+    wishes.setALB(key, model);
+    instances.touch(albInstance(key));
+    ingressClasses.setALB(key, model);
+  };
   /** Objects that were written to since statuses were last decided. */
   const touched = new Set<string>();
   const inputs = startInputs({
@@ -83,10 +91,11 @@ export function startSession(options: SessionOptions): GatewaySession {
         for (const name of wishes.setGateway(key, value as GatewayModel | undefined)) kept.touch(name);
         instances.touch(key);
       }
-      if (kind === 'alb') {
-        wishes.setALB(key, value as ALBModel | undefined);
-        instances.touch(albInstance(key));
-        ingressClasses.setALB(key, value as ALBModel | undefined);
+      if (kind === 'alb') setALB(key, value as ALBModel | undefined);
+      if (kind === 'alb2') {
+        const alb2 = value as ALB2Model | undefined;
+        // What its instance is like, no Frontend has a part in.
+        setALB(albKey(key), alb2?.isServed === true ? albOf(alb2, []) : undefined);
       }
       if (kind === 'ingressClass') ingressClasses.touch(key);
       if (kind !== 'slice' && kind !== 'service' && kind !== 'namespace') note(`${kind} ${key}`, seen);
@@ -126,7 +135,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     facts.set(instance, now);
     if (now === undefined) facts.delete(instance);
     book.setFacts(instance, now);
-    for (const gateway of book.gatewaysOf(instance)) statuses.touched(statusKey(gateway));
+    for (const gateway of book.gatewaysOf(instance)) statuses.touched(keyOf(instanceObject(gateway)));
     statuses.moved(instance);
     wake();
   };
@@ -241,7 +250,7 @@ export function startSession(options: SessionOptions): GatewaySession {
   };
 
   const notHeld = (instance: string): readonly Problem[] => {
-    const object = ownerObject(instance);
+    const object = instanceObject(instance);
     return feeds.problems(instance).map(({ entry, reason }) => ({
       object,
       field: '',
@@ -299,20 +308,4 @@ export function startSession(options: SessionOptions): GatewaySession {
 
 function keyOf({ kind, namespace, name }: Pick<ObjectReference, 'kind' | 'namespace' | 'name'>): string {
   return namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
-}
-
-/** A Gateway that is derived of an ALB is the ALB for whoever reads of it. */
-function statusKey(gateway: string): string {
-  const alb = albOf(gateway);
-  return alb === undefined ? `Gateway/${gateway}` : `ALB/${alb}`;
-}
-
-/** What both say, one after the other. */
-function foldBooks(first: GatewayChanges, second: GatewayChanges): GatewayChanges {
-  const instances = new Map(first.instances);
-  for (const [instance, delta] of second.instances) {
-    const before = instances.get(instance);
-    instances.set(instance, delta === undefined || before === undefined ? delta : foldDeltas(before, delta));
-  }
-  return { instances, statuses: new Map([...first.statuses, ...second.statuses]) };
 }

@@ -1,7 +1,9 @@
 /** The status that an object is to have, from the one it has and what was decided; what others wrote stays. Pure. */
 import { group } from '#api/kind.ts';
+import { alb2Kind } from '#api/kinds/alb2.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import type { Condition } from '#api/object.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import type { PolicyAncestor } from '#compile/gateway/policies/types.ts';
 import {
   controllerName,
@@ -12,7 +14,6 @@ import {
 } from '#compile/gateway/types.ts';
 import { findCondition, type NewCondition, setConditions } from '#kube/conditions.ts';
 import type { ObjectReference, ParentReference } from '#model/gateway/types.ts';
-import { ownerObject } from './owner.ts';
 
 /** As the API server has it. */
 export type HeldStatus = {
@@ -226,9 +227,11 @@ function ancestorsOf(wanted: readonly PolicyAncestor[], view: StatusView): reado
 
 /** The Gateway, or the ALB that the book makes one of. */
 function ancestorOf(gateway: string): ObjectReference {
-  const { kind, namespace, name } = ownerObject(gateway);
-  return { group: kind === 'ALB' ? group : gatewayGroup, kind, namespace, name };
+  const { kind, namespace, name } = instanceObject(gateway);
+  return { group: groups[kind], kind, namespace, name };
 }
+
+const groups = { Gateway: gatewayGroup, ALB: group, ALB2: alb2Kind.group } as const;
 
 /** The reference whatever the order of its fields, and with those that the API fills in. */
 function stable(reference: object): string {

@@ -168,6 +168,20 @@ test('one that proves to be somebody else, or nothing, hears nothing, and one li
   expect([...backend.heard, ...stranger.heard]).toEqual([]);
 });
 
+test('whoever answers is taken where an Ingress wants it so, over a connection that is for nobody else', async () => {
+  begin();
+  const backend = await serve({ cert: web.certificate, key: web.privateKey });
+  const anybody = target(backend.endpoint, identity('', { anybody: true }));
+  const careful = target(backend.endpoint, identity(''));
+  expect(await originator.open(anybody)).toBeUndefined();
+  expect(await say(anybody.path, 'hello')).toBe('re: hello');
+  expect(backend.seen[0]!.servername).toBe(false);
+  expect(careful.path).not.toBe(anybody.path);
+  await originator.open(careful);
+  expect(await say(careful.path, 'secret')).toBe('');
+  expect(backend.heard).toEqual(['hello']);
+});
+
 test('the system’s authorities count where a policy names none', async () => {
   begin();
   const backend = await serve({ ...pair(theirs.sign('web', 'DNS:web.example')) });

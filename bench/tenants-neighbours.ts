@@ -1,0 +1,212 @@
+/** What a quiet tenant notices of a loud one: its p99 while the other floods or changes its routes, on one instance and on its own. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NginxEngine } from '#engines/nginx/driver.ts';
+import type { GatewayChange } from '#intent/gateway.ts';
+import { type BenchOptions, type Row, row } from '#programs/cli/bench/row.ts';
+import { median, pairedRatio } from '#programs/cli/bench/statistics.ts';
+import { type Field, openField } from './gateway-field.ts';
+import type { Target } from './gateway-load.ts';
+import { gatewayRoutes, place } from './gateway-routes.ts';
+import { openSecondInstance } from './tenants-field.ts';
+
+const size = 1_000;
+const quietHost = 'quiet.bench.example';
+const listener = 'gateway/bench/bench/http';
+const churnedAMinute = 1_000;
+/** Of the tenant that floods, where quotas hold. */
+const quota = { requestsPerSecond: 500, concurrency: 8 };
+
+/** What the neighbour does meanwhile, and where. */
+type Case = {
+  readonly name: string;
+  readonly does?: 'floods' | 'churns' | 'protects';
+  readonly where?: 'shared' | 'apart';
+  readonly quotas?: true;
+  readonly most?: number;
+};
+const cases: readonly Case[] = [
+  { name: 'alone' },
+  { name: 'floods the same instance, without quotas', does: 'floods', where: 'shared' },
+  { name: 'floods the same instance, with quotas', does: 'floods', where: 'shared', quotas: true, most: 2 },
+  { name: 'churns routes of the same instance', does: 'churns', where: 'shared', most: 2 },
+  {
+    name: 'floods routes with a firewall of the same instance, with quotas',
+    does: 'protects',
+    where: 'shared',
+    quotas: true,
+    most: 2,
+  },
+  { name: 'floods routes with a firewall of another instance', does: 'protects', where: 'apart', most: 1.2 },
+  { name: 'floods another instance', does: 'floods', where: 'apart', most: 1.2 },
+  { name: 'churns routes of another instance', does: 'churns', where: 'apart', most: 1.2 },
+];
+
+export async function measureNeighbours({ quick, progress }: BenchOptions): Promise<Row[]> {
+  const field = await openField(size);
+  const apart = await openSecondInstance(field);
+  try {
+    await apart.engine.apply(gatewayRoutes(size, [field.backends[0]]));
+    const shared = createShared(field);
+    await field.engine.apply(shared.withQuiet());
+    await quietly(field, field.targets.ours.http, 1);
+    const samples = new Map<string, number[]>(cases.map(({ name }) => [name, []]));
+    const seconds = quick ? 2 : 5;
+    for (let round = 0; round < (quick ? 2 : 7); round++) {
+      for (const each of cases) {
+        await field.engine.apply(shared.withQuotas(each.quotas === true));
+        const target = each.where === 'apart' ? apart.target : field.targets.ours.http;
+        const engine = each.where === 'apart' ? apart.engine : field.engine;
+        const stop = await neighbour(field, each, target, engine, shared, seconds);
+        samples.get(each.name)?.push(await quietly(field, field.targets.ours.http, seconds));
+        await stop();
+      }
+    }
+    const alone = samples.get('alone') ?? [];
+    return cases.slice(1).map(({ name, most }) => {
+      const own = samples.get(name) ?? [];
+      const ratio = pairedRatio(own, alone);
+      progress(
+        `a neighbour ${name}: p99 ${median(own).toFixed(2)} ms, alone ${median(alone).toFixed(2)} (${ratio.toFixed(2)} ×)`,
+      );
+      return row({
+        name: `p99 of a quiet tenant whose neighbour ${name}`,
+        size,
+        unit: 'ms',
+        value: median(own),
+        against: { what: 'alone', value: median(alone) },
+        ratio,
+        ...(most === undefined ? {} : { goal: { of: 'ratio', atMost: most } }),
+      });
+    });
+  } finally {
+    await apart.close();
+    await field.close();
+  }
+}
+
+/** p99 in milliseconds of somebody who asks one request after the other. The client must not wait for those of the neighbour. */
+async function quietly(field: Field, { address, port }: Target, seconds: number): Promise<number> {
+  const said = await field.ground.run(
+    `taskset -c ${field.client.cpu} nice -n -15 wrk -t1 -c1 -d${seconds}s --latency -H 'Host: ${quietHost}' http://${address}:${port}/`,
+    field.client.netns,
+  );
+  if (/Non-2xx/.test(said)) throw new Error(`the quiet tenant is not served: ${said}`);
+  const found = /^\s+99%\s+([\d.]+)(us|ms|s)$/m.exec(said);
+  const unit = { us: 0.001, ms: 1, s: 1_000 }[found?.[2] ?? ''];
+  if (found === null || unit === undefined) throw new Error(`wrk said: ${said}`);
+  return Number(found[1]) * unit;
+}
+
+/** Begins what the neighbour does; what is returned ends it. */
+async function neighbour(
+  field: Field,
+  { does }: Case,
+  { address, port }: Target,
+  engine: NginxEngine,
+  shared: Shared,
+  seconds: number,
+): Promise<() => Promise<void>> {
+  if (does === undefined) return async () => {};
+  if (does === 'churns') {
+    let goesOn = true;
+    const turns = async (): Promise<void> => {
+      for (let turn = 0; goesOn; turn++) {
+        await engine.apply(shared.churn(engine === field.engine, turn));
+        await sleep(60_000 / churnedAMinute);
+      }
+    };
+    const running = turns();
+    return async () => {
+      goesOn = false;
+      await running;
+    };
+  }
+  if (does === 'protects') await engine.apply(shared.protect(engine === field.engine, true));
+  const { host, path } = place(0);
+  const flood = field.ground.run(
+    `taskset -c ${field.client.cpu} nice -n 10 wrk -t1 -c64 -d${seconds + 1}s -H 'Host: ${host}' http://${address}:${port}${path}/item`,
+    field.client.netns,
+  );
+  flood.catch(() => {});
+  await sleep(300);
+  return async () => {
+    await flood;
+    if (does === 'protects') await engine.apply(shared.protect(engine === field.engine, false));
+  };
+}
+
+type Shared = ReturnType<typeof createShared>;
+
+/** Changes of the instance that the quiet tenant is on; and of the other one, which begins with the same routes. */
+function createShared(field: Field) {
+  const generations = { shared: 1, apart: 1 };
+  const next = (
+    which: 'shared' | 'apart',
+    put: GatewayChange['put'],
+    remove: GatewayChange['remove'] = {},
+  ) => {
+    generations[which] += 1;
+    return { generation: generations[which], after: generations[which] - 1, replace: false, put, remove };
+  };
+  const origin = (namespace: string, name: string) => ({ kind: 'HTTPRoute', namespace, name });
+  const backend = 'quiet/backend:80';
+  const action = 'HTTPRoute/quiet/quiet|0';
+  return {
+    withQuiet: (): GatewayChange =>
+      next('shared', {
+        backends: {
+          [backend]: { origin: origin('quiet', 'quiet'), protocol: 'http', endpoints: [field.backends[1]] },
+        },
+        actions: {
+          [action]: { origin: origin('quiet', 'quiet'), kind: 'http', backends: [{ backend, weight: 1 }] },
+        },
+        rules: {
+          [`${listener}|${quietHost}|${action}.0`]: {
+            listener,
+            host: quietHost,
+            path: { type: 'prefix', value: '/' },
+            rank: '0',
+            action,
+          },
+        },
+      }),
+    withQuotas: (has: boolean): GatewayChange =>
+      has ? next('shared', { tenants: { bench: quota } }) : next('shared', {}, { tenants: ['bench'] }),
+    protect(isShared: boolean, has: boolean): GatewayChange {
+      const key = 'bench/firewall';
+      const route = 'HTTPRoute/bench/route-0|0';
+      const own = origin('bench', 'route-0');
+      const sent = {
+        origin: own,
+        kind: 'http' as const,
+        backends: [{ backend: 'bench/backend:80', weight: 1 }],
+      };
+      const firewall = { mode: 'block' as const, paranoia: 1, threshold: 5, exclusions: [] };
+      return next(
+        isShared ? 'shared' : 'apart',
+        {
+          actions: { [route]: has ? { ...sent, policy: key } : sent },
+          ...(has ? { policies: { [key]: { origins: [own], firewall } } } : {}),
+        },
+        has ? {} : { policies: [key] },
+      );
+    },
+    churn(isShared: boolean, turn: number): GatewayChange {
+      const host = `churn-${turn % 100}.bench.example`;
+      const rule = {
+        listener,
+        host,
+        path: { type: 'prefix' as const, value: `/${turn}` },
+        rank: '1',
+        action: 'HTTPRoute/bench/route-0|0',
+      };
+      const key = (of: number) =>
+        `${listener}|churn-${of % 100}.bench.example|HTTPRoute/bench/churn-${of}|0.0`;
+      return next(
+        isShared ? 'shared' : 'apart',
+        { rules: { [key(turn)]: rule } },
+        { rules: turn < 100 ? [] : [key(turn - 100)] },
+      );
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/** ALB's objects as Gateway API, an ALB of ours and policies; Ingresses beside them, by `ingress-nginx`. */
+import type { KubeObject } from '#api/object.ts';
+import { inOrder } from '#compile/alauda/routes.ts';
+import { translateALB2 } from '#compile/alauda/translate.ts';
+import { readALB2 } from '#model/alauda/alb2.ts';
+import { labelsOf, readFrontend } from '#model/alauda/frontend.ts';
+import { readRule } from '#model/alauda/rule.ts';
+import type { FrontendModel, RuleModel } from '#model/alauda/types.ts';
+import type { HTTPRouteModel, RouteModel } from '#model/gateway/types.ts';
+import type { Problem } from '#model/problem.ts';
+import type { Report } from './fields.ts';
+import { printModels } from './manifests/print.ts';
+import { placed, titleOf } from './metadata.ts';
+
+export function translateALB(objects: readonly KubeObject[], report: Report): readonly KubeObject[] {
+  const of = (kind: string) =>
+    objects
+      .filter((object) => object.kind === kind && object.apiVersion.startsWith('crd.alauda.io/'))
+      .map(placed);
+  const tell = ({ object: { kind, namespace, name }, field, message }: Problem) =>
+    report.lost(`${kind} ${namespace}/${name}`, field, message);
+  const read = <T>(
+    kind: string,
+    reader: (object: KubeObject) => { readonly value: T | undefined; readonly problems: readonly Problem[] },
+  ) =>
+    of(kind).flatMap((object) => {
+      const { value, problems } = reader(object);
+      for (const each of problems) tell(each);
+      return value === undefined ? [] : [value];
+    });
+  const alb2s = read('ALB2', readALB2);
+  const frontends = read('Frontend', readFrontend);
+  const rules = read('Rule', readRule);
+  for (const each of of('Rule')) {
+    const source = each['spec'] as { readonly source?: { readonly type?: unknown } } | undefined;
+    if (source?.source?.type === 'ingress')
+      report.note(
+        titleOf(each),
+        '',
+        'was made for an Ingress, which is served itself (import ingress-nginx)',
+      );
+  }
+  tellOrphans(
+    alb2s.map(({ key }) => key),
+    frontends,
+    rules,
+    report,
+  );
+  const ours = alb2s.flatMap((alb2) => {
+    const own = frontends.filter(({ namespace, alb }) => `${namespace}/${alb}` === alb2.key);
+    const { alb, problems, ...made } = translateALB2(alb2, own, (key) =>
+      rules.filter(({ namespace, frontend }) => `${namespace}/${frontend}` === key).sort(inOrder),
+    );
+    for (const each of problems) tell(each);
+    tellOrder(made.routes, report);
+    return printModels({ albs: [alb], ...made }, report, numbered(made.routes));
+  });
+  const others = objects.filter(({ apiVersion }) => !apiVersion.startsWith('crd.alauda.io/'));
+  return [...ours, ...others];
+}
+
+function tellOrphans(
+  alb2s: readonly string[],
+  frontends: readonly FrontendModel[],
+  rules: readonly RuleModel[],
+  report: Report,
+): void {
+  for (const { namespace, name, alb } of frontends)
+    if (!alb2s.includes(`${namespace}/${alb}`))
+      report.lost(
+        `Frontend ${namespace}/${name}`,
+        `metadata.labels[${labelsOf.alb}]`,
+        `there is no ALB2 ${alb} in the files`,
+      );
+  for (const { namespace, name, frontend } of rules)
+    if (!frontends.some((each) => each.key === `${namespace}/${frontend}`))
+      report.lost(
+        `Rule ${namespace}/${name}`,
+        `metadata.labels[${labelsOf.frontend}]`,
+        `there is no Frontend ${frontend} in the files`,
+      );
+}
+
+/** Of routes made in the same second the name decides: so it says where the Rule stands. */
+function numbered(routes: readonly RouteModel[]): (route: RouteModel) => string {
+  const seen = new Map<string, number>();
+  const names = new Map<RouteModel, string>();
+  for (const route of routes) {
+    if (route.kind !== 'HTTPRoute' || route.rank === 'z') continue;
+    const parent = route.parents[0]?.name ?? '';
+    const number = (seen.get(parent) ?? 0) + 1;
+    seen.set(parent, number);
+    names.set(
+      route,
+      `${parent.replace(/~.*$/, '')}-${String(number).padStart(4, '0')}-${route.name.replace('~rule', '')}`,
+    );
+  }
+  return (route) => names.get(route) ?? route.name;
+}
+
+/** Gateway API asks rules with a method, more headers or more parameters first: where priorities say otherwise it can't be printed. */
+function tellOrder(routes: readonly RouteModel[], report: Report): void {
+  const http = routes.filter(
+    (each): each is HTTPRouteModel => each.kind === 'HTTPRoute' && each.rank !== 'z',
+  );
+  for (const [index, route] of http.entries()) {
+    const before = http
+      .slice(0, index)
+      .find(
+        (earlier) =>
+          earlier.origin.name !== route.origin.name &&
+          earlier.parents[0]?.name === route.parents[0]?.name &&
+          meet(earlier, route) &&
+          specific(route) > specific(earlier),
+      );
+    if (before !== undefined)
+      report.lost(
+        `Rule ${route.origin.namespace}/${route.origin.name}`,
+        'spec.priority',
+        `comes before Rule ${before.origin.name}: Gateway API asks what says more of method, headers and parameters first`,
+      );
+  }
+}
+
+function specific({ rules }: HTTPRouteModel): number {
+  const [match] = rules[0]?.matches ?? [];
+  return match === undefined
+    ? 0
+    : (match.method === undefined ? 0 : 1_000_000) + 1000 * match.headers.length + match.query.length;
+}
+
+/** At one host, and neither is asked before the other by the kind of its paths. */
+function meet(one: HTTPRouteModel, other: HTTPRouteModel): boolean {
+  const hosts =
+    one.hostnames.length === 0 || other.hostnames.length === 0
+      ? one.hostnames.length === other.hostnames.length
+      : one.hostnames.some((host) => other.hostnames.includes(host));
+  const paths = (route: HTTPRouteModel) =>
+    new Set(route.rules.flatMap(({ matches }) => matches.map(({ path }) => path.type)));
+  const [a, b] = [paths(one), paths(other)];
+  return hosts && [...a].some((type) => b.has(type));
+}
