@@ -39,7 +39,7 @@ export async function askPods(
   { key, intent }: Instance,
   progress: Invocation['progress'],
 ): Promise<readonly string[]> {
-  const { kind, namespace = '', name } = instanceObject(key);
+  const { kind, namespace, name } = instanceObject(key);
   const label = kind === 'Gateway' ? gatewayLabel : `netloom.dev/${kind.toLowerCase()}`;
   const labelSelector = `${label}=${name}`;
   const { items } = await client.list<KubeObject>(podType, { namespace, labelSelector });
