@@ -25,7 +25,9 @@ const configurationAt = 5;
 /** More than a location's configuration takes; what is behind it in the same memory is copied, too, and never looked at. */
 const copied = 2048;
 
-/** Index of the number in halves; -1: it isn't there. */
+/** Less than a location's configuration takes: what is found there is in this one, and not in the next in memory. */
+const searched = 512;
+/** Index of the number in halves, once it was found. */
 let place: number | undefined;
 
 /** Two pieces of memory, the second of which points to the first. */
@@ -86,7 +88,7 @@ function copyOf(original: FFIPointer, most: number): ConfigurationCopy | undefin
   const configuration = (ffi.cast('void **', original) as unknown as FFICells<FFIPointer>)[index]!;
   const numbers = ffi.cast('uint32_t *', configuration) as unknown as FFICells<number>;
   if (place === undefined) place = findMark(numbers);
-  if (place === -1) return undefined;
+  if (place === undefined) return undefined;
   // A location may have a limit of its own.
   const limit = math.min(most, numbers[place + 1]! * 4_294_967_296 + numbers[place]!);
   const own = ffi.new<number>(`char[${copied}]`);
@@ -101,10 +103,10 @@ function copyOf(original: FFIPointer, most: number): ConfigurationCopy | undefin
   return { own, all };
 }
 
-/** Eight bytes at a time. */
-function findMark(numbers: FFICells<number>): number {
-  for (let at = 0; at < copied / 4; at += 2) {
+/** Eight bytes at a time. `undefined`: it isn't there, for example since the location has a limit of its own. */
+function findMark(numbers: FFICells<number>): number | undefined {
+  for (let at = 0; at < searched / 4; at += 2) {
     if (numbers[at] === markLow && numbers[at + 1] === markHigh) return at;
   }
-  return -1;
+  return undefined;
 }

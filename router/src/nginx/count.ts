@@ -43,6 +43,8 @@ export function countRequest(): void {
   const key = requestKey(pointer);
   const visit = visitOf(key);
   if (visit === undefined) return;
+  // First of all: whatever else goes wrong, nobody is counted who isn't there any more.
+  if (visit.inside !== undefined) leaveAll(visit);
   const count = countOf(visit.listener, visit.action);
   const status = C.ngx_http_lua_ffi_get_resp_status(pointer);
   const seconds = C.ngx_http_lua_ffi_now() - C.ngx_http_lua_ffi_req_start_time(pointer);
@@ -65,7 +67,6 @@ export function countRequest(): void {
 
 /** What a policy left to do, whatever became of the request. */
 function settleLimits(visit: Visit, count: Count, status: number): void {
-  leaveAll(visit);
   retireConfigurations(visit);
   // nginx itself found it too long while it came in.
   if (visit.refusal === 0 && visit.mostBody > 0 && status === 413)

@@ -123,10 +123,11 @@ function goOn(serving: Serving, ofCORS: readonly CORSHeader[], shape: Shape | un
 
 /** A body that must be whole is counted before it is read. */
 function sendBody(serving: Serving, shape: Shape | undefined, location: string, whole: boolean): never {
-  const { pointer, visit } = serving;
+  const { pointer, action, visit } = serving;
   const gathers = shape?.policy?.buffering?.requests === true && isPlainHTTP(pointer);
   if (gathers || whole) {
-    const refused = spoolBody(pointer, visit);
+    const { namespace } = action.intent.origin;
+    const refused = spoolBody(pointer, visit, namespace === undefined ? '' : namespace);
     if (refused === unsaid) {
       visit.afterSpool = location;
       if (visit.mostBody === 0 || visit.mostBody > mostUnsaid) visit.mostBody = mostUnsaid;
@@ -265,7 +266,10 @@ function sendPath(serving: Serving, path: string, h2c: boolean, mirrored: boolea
   // Escapes in small letters are the same to everybody.
   const same = path === serving.path && serving.written.toUpperCase() === path.toUpperCase();
   if (h2c && !same) {
-    if (!setPath(path)) answer(serving.pointer, 400);
+    const mark = path.indexOf('?');
+    if (!setPath(mark === -1 ? path : path.slice(0, mark))) answer(serving.pointer, 400);
+    const own = path.slice(mark + 1);
+    if (mark !== -1) ngx.req.set_uri_args(safeText(query === undefined ? own : `${own}&${query}`));
   }
 }
 

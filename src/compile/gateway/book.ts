@@ -12,7 +12,7 @@ import { createIngressStage } from '../ingress/stage.ts';
 import { createEntryContext, policyContext } from './entries/entry-context.ts';
 import { createHolding, type Holding } from './entries/holding.ts';
 import { tlsPolicyConditions, tlsPolicyReferences } from './entries/tls-policies.ts';
-import { type GatewayView, type InstanceView, parentsOf, viewInstance } from './gateway-view.ts';
+import { type GatewayView, type InstanceView, needParents, viewInstance } from './gateway-view.ts';
 import { createInputs, gatewayNamed } from './inputs.ts';
 import { albInstance, albOf, derivedGateway } from './instances/derived-gateway.ts';
 import type { ListenerGroup } from './listeners/listeners.ts';
@@ -288,20 +288,6 @@ const statusKind: { readonly [K in GatewayInput]?: GatewayObject['origin']['kind
   listenerSet: 'ListenerSet',
   hostnameGrant: 'HostnameGrant',
 };
-
-/** What the parents of an instance need of its data plane. */
-function needParents(
-  key: string,
-  holding: Holding | undefined,
-  before: InstanceView | undefined,
-  after: InstanceView,
-): void {
-  holding?.need(`instance ${key}`, after.intent);
-  const old = before === undefined ? undefined : parentsOf(before);
-  const parents = parentsOf(after);
-  for (const parent of old?.keys() ?? []) if (!parents.has(parent)) holding?.need(parent, {});
-  for (const [parent, group] of parents) if (group !== old?.get(parent)) holding?.need(parent, group.intent);
-}
 
 /** What routes see of a parent. */
 function groupText(group: ListenerGroup | undefined): string {

@@ -3,6 +3,7 @@ import type { GatewayIntent } from '#intent/gateway.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayModel, ListenerSetModel } from '#model/gateway/types.ts';
 import { olderFirst } from './age.ts';
+import type { Holding } from './entries/holding.ts';
 import type { Asking } from './inputs.ts';
 import { albOf } from './instances/derived-gateway.ts';
 import { nodePortRefusal } from './instances/node-ports.ts';
@@ -169,6 +170,20 @@ function emptyParents({ key }: GatewayModel): GatewayView['parents'] {
 
 export function parentsOf({ gateways }: InstanceView): GatewayView['parents'] {
   return new Map([...gateways.values()].flatMap(({ parents }) => [...parents]));
+}
+
+/** What the parents of an instance need of its data plane. */
+export function needParents(
+  key: string,
+  holding: Holding | undefined,
+  before: InstanceView | undefined,
+  after: InstanceView,
+): void {
+  holding?.need(`instance ${key}`, after.intent);
+  const old = before === undefined ? undefined : parentsOf(before);
+  const parents = parentsOf(after);
+  for (const parent of old?.keys() ?? []) if (!parents.has(parent)) holding?.need(parent, {});
+  for (const [parent, group] of parents) if (group !== old?.get(parent)) holding?.need(parent, group.intent);
 }
 
 function clientCertificate(

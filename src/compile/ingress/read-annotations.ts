@@ -40,7 +40,7 @@ const all: readonly Dialect[] = [
   { prefix: albIndexPrefix, rows: [], find: albIndexRow },
 ];
 
-export function nginxAnnotations({ annotations }: IngressModel): Annotations {
+export function nginxAnnotations({ annotations }: Pick<IngressModel, 'annotations'>): Annotations {
   return annotationsOf(annotations, nginxPrefix);
 }
 

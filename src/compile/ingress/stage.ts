@@ -6,8 +6,10 @@ import { albInstance } from '../gateway/instances/derived-gateway.ts';
 import type { Lookups } from '../gateway/lookups.ts';
 import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayCondition, GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
+import { isCanary } from './catalogue/routing.ts';
 import { gatewayGroup } from './place.ts';
 import { type PartStatus, partProblems } from './problems.ts';
+import { nginxAnnotations } from './read-annotations.ts';
 import { type Serving, servingOf } from './serving.ts';
 import { concernsPeers } from './sites.ts';
 import { translateIngress } from './translate.ts';
@@ -65,7 +67,7 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   /** Undefined: nobody has the name, and nothing is kept of it. */
   const listen = (site: string): readonly IngressModel[] | undefined => {
     const all = lookups.track('ingress site', site, () => ingressesAt(site));
-    const found = all.length === 0 ? undefined : all.filter(concernsPeers);
+    const found = all.length === 0 ? undefined : all.filter(concernsPeers).slice(0, mostHeard);
     if (found === undefined) {
       heard.delete(site);
       lookups.forget('ingress site', site);
@@ -99,7 +101,7 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
         const site = `${namespace} ${name}`;
         lookups.note(`ingress site ${site}`);
         // Where there is nobody, whoever asks hears himself of the first that comes.
-        const others = at((heard.get(site) ?? listen(site) ?? ingressesAt(site)).slice(0, mostHeard));
+        const others = at(heard.get(site) ?? listen(site) ?? ingressesAt(site));
         return others.some((each) => each.key === key) ? others : [...others, ingress];
       },
       neighbours: (name) => at(ask.ingressesAt(namespace, name)),
@@ -178,9 +180,7 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       for (const site of lookups.take('ingress site')) {
         const before = heard.get(site);
         const after = listen(site);
-        const same =
-          before?.length === after?.length && before?.every((each, index) => each === after?.[index]);
-        if (same !== true) lookups.touch(`ingress site ${site}`);
+        if (textOf(before) !== textOf(after)) lookups.touch(`ingress site ${site}`);
       }
       for (const key of lookups.take('ingress')) {
         const next = lookups.track('ingress', key, () => translate(key));
@@ -204,6 +204,17 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       due.clear();
     },
   };
+}
+
+/** What others make something of: of one that is no canary its paths are its own affair. */
+function textOf(heard: readonly IngressModel[] | undefined): string | undefined {
+  return JSON.stringify(
+    heard?.map(({ rules, defaultBackend, generation: _, ...rest }) =>
+      isCanary(nginxAnnotations(rest))
+        ? { rules, ...rest }
+        : { hosts: rules.map(({ host }) => host), ...rest, hasDefault: defaultBackend !== undefined },
+    ),
+  );
 }
 
 /** The Ingress (`namespace/name`) that something was made of. */

@@ -150,6 +150,7 @@ describe('patterns', () => {
         redirect: { statusCode: 302, path: { type: 'captures', value: '/gone/$1' } },
       },
       '/h': { ...loose('/h(/.*)', '3'), to: 'h', filters: captured('$1') },
+      '/q': { ...loose('/q/(.*)', '4'), to: 'h', filters: captured('/asked?for=$1') },
     });
     const url = async (path: string) => (await gateway.echo(path)).url;
     expect(await url('/API/users/7?q=1')).toBe('/users/7?q=1');
@@ -157,6 +158,7 @@ describe('patterns', () => {
     expect(await url('/old/Shoe/12/more?q=1')).toBe('/new?kind=Shoe&id=12&price=$1&q=1');
     expect(await url('/old/shoe')).toBe('/new?kind=shoe&id=&price=$1');
     expect(await url('/h/over/there')).toBe('/over/there');
+    expect(await url('/q/a%20b?q=1')).toBe('/asked?for=a%20b&q=1');
     expect((await ask('/go/a%20b?q=1')).headers['location']).toMatch(/\/gone\/a%20b\?q=1$/);
     expect((await ask('/x/api')).status).toBe(404);
   });

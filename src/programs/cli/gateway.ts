@@ -1,6 +1,7 @@
 /** `netloom gateway`: what gateways listen at, which routes they have and where those lead, and what is wrong. */
 import { describeGateway } from '#compile/answers/gateways.ts';
 import { instanceObject } from '#compile/gateway/instances/origin.ts';
+import { unhealthyEndpoints } from './answers/gateway-health.ts';
 import { gatewaySource } from './answers/gateway-source.ts';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
 import { gatewayLines } from './gateway-table.ts';
@@ -9,9 +10,11 @@ export async function run(invocation: Invocation): Promise<number> {
   const { operands, values, out, progress } = invocation;
   const only = gatewayOf(operands);
   const { gateways, statuses } = await gatewaySource(invocation);
-  const answers = gateways
-    .filter(({ key, sharers }) => only === undefined || isMeant(key, sharers, only))
-    .map(({ key, intent, ...told }) => describeGateway(key, intent, statuses, told));
+  const asked = gateways.filter(({ key, sharers }) => only === undefined || isMeant(key, sharers, only));
+  const unhealthy = await unhealthyEndpoints(invocation, asked);
+  const answers = asked
+    .map(({ key, intent, ...told }) => describeGateway(key, intent, statuses, told))
+    .map((each) => ({ ...each, problems: [...each.problems, ...(unhealthy.get(each.gateway) ?? [])] }));
   if (only !== undefined && answers.length === 0) {
     progress(`there is no Gateway ${only} of a class of ours, and no ALB`);
     return exitCodes.failed;

@@ -75,11 +75,6 @@ export function startSession(options: SessionOptions): GatewaySession {
     isStale = true;
     rouse();
   };
-  const setALB = (key: string, model: ALBModel | undefined): void => {
-    wishes.setALB(key, model);
-    instances.touch(albInstance(key));
-    ingressClasses.setALB(key, model);
-  };
   /** Objects that were written to since statuses were last decided. */
   const touched = new Set<string>();
   const inputs = startInputs({
@@ -108,6 +103,11 @@ export function startSession(options: SessionOptions): GatewaySession {
       wake();
     },
   });
+  const setALB = (key: string, alb: ALBModel | undefined): void => {
+    wishes.setALB(key, alb);
+    instances.touch(albInstance(key));
+    ingressClasses.setALB(key, alb);
+  };
   const hasClass = (name: string) => inputs.object(`IngressClass/${name}`) !== undefined;
   const ingressClasses = createIngressClasses({ client, exists: hasClass, log });
   const kept = keepClasses({
