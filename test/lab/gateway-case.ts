@@ -190,12 +190,21 @@ async function ask(
   const status = first.split(' ')[1] ?? '';
   const location = got.get('location');
   if (location !== undefined) return `${status} ${location}${wrong}`;
-  if (got.get('x-backend') === undefined) return `${status}${wrong}`;
-  const seen = JSON.parse(stdout.slice(end + 4)) as BackendAnswer;
+  const seen = got.get('x-backend') === undefined ? undefined : seenIn(stdout.slice(end + 4));
+  if (seen === undefined) return `${status}${wrong}`;
   const service = services.get(seen.port) ?? `port ${seen.port}`;
   const field = (name: string) =>
     name === 'path' || name === 'version' ? seen[name] : seen.headers[name]?.toString();
   return `${service}${wrong}${unlikeFields(seeing, field)}`;
+}
+
+/** A page of a policy stands in place of what the backend said. */
+function seenIn(body: string): BackendAnswer | undefined {
+  try {
+    return JSON.parse(body) as BackendAnswer;
+  } catch {
+    return undefined;
+  }
 }
 
 /** `NAME=` stands for what isn't there. */

@@ -2,6 +2,7 @@
 import type { GatewayActionIntent, GatewayRuleIntent } from '#intent/gateway.ts';
 import type { GRPCRouteModel, HTTPRouteModel } from '#model/gateway/types.ts';
 import { type Applied, appliedAt } from '../policies/applied.ts';
+import { hasPolicies } from '../policies/levels.ts';
 import type {
   Attachment,
   BackendUse,
@@ -44,7 +45,12 @@ function requestEntries(
   const partly: Placed[] = [];
   const refusals: Refusal[] = [];
   const wanted = placesOf(attachments);
-  const groups = route.rules.map(({ name }) => groupsOf(route, name, wanted, context));
+  // Asked once for all rules: at almost all routes there is none.
+  const isPoliced = wanted.some(({ listener }) => hasPolicies(listener, route, context.policies));
+  const unpoliced = wanted.length === 0 ? [] : [{ applied: undefined, places: wanted }];
+  const groups = route.rules.map(({ name }) =>
+    isPoliced ? groupsOf(route, name, wanted, context) : unpoliced,
+  );
   const isTooLong = matchesSize(route, wanted) + policyLength(route, groups) > longestHere;
   const held = new Map<string, Applied>();
   for (const index of route.rules.keys()) {

@@ -35,6 +35,20 @@ type Target = {
 /** Of one kind at one target: more would make names of what they make together as long as anybody likes. The others are in conflict. */
 export const mostAtTarget = 16;
 
+/** Whether there are policies at all for any rule of a route, at a listener. All are asked for, so that whoever asks hears of the first. */
+export function hasPolicies(
+  listener: Place['listener'],
+  route: Place['route'],
+  policies: AttachedPolicies,
+): boolean {
+  let found = false;
+  for (const { target } of targetsOf({ listener, route, rule: undefined })) {
+    const { traffic, firewall } = policies.at(target);
+    if (traffic.length + firewall.length > 0) found = true;
+  }
+  return found;
+}
+
 /** Rule, route, Ingress, listener, ListenerSet, Gateway, ALB; undefined where there is none at all, as almost everywhere. */
 export function levelsAt(place: Place, policies: AttachedPolicies): PlacePolicies | undefined {
   const found = targetsOf(place).flatMap((each) => {
