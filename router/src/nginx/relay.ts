@@ -16,6 +16,8 @@ import { endVisit, type Visit, visitOf } from './visits.ts';
 import { currentTable } from './worker.ts';
 
 const relayHeader = 'X-Netloom-Relay';
+/** In no key. */
+const separator = '\t';
 
 const socket = prepareBackend('relay', {
   origin: { kind: 'Gateway', name: 'relay' },
@@ -56,12 +58,16 @@ export function beginRelay(
     endpoint === undefined ? '-' : endpoint.name,
     tostring(shape.wanted),
   ];
-  const text = parts.join(' ');
+  const text = parts.join(separator);
   if (!isSafe('x', text)) ngx.exit(500);
   ngx.req.set_header(relayHeader, text);
   visit.backend = socket;
   visit.endpoint = undefined;
   visit.moreTries = 0;
+  // Time is looked at where it is tried, and whoever is late is told so from there.
+  visit.pause = undefined;
+  visit.deadline = 0;
+  visit.tryTimeout = 0;
   // The other end says more of it.
   shape.upstream = '';
 }
@@ -70,7 +76,12 @@ export function beginRelay(
 export function serveRelayed(pointer: FFIPointer, visit: Visit, target: string): void {
   const said = headerOf(pointer, 'x-netloom-relay');
   if (said === undefined) ngx.exit(400);
-  const [backendKey, actionKey, endpointName, wanted] = said.split(' ') as [string, string, string, string];
+  const [backendKey, actionKey, endpointName, wanted] = said.split(separator) as [
+    string,
+    string,
+    string,
+    string,
+  ];
   const table = currentTable();
   const backend = table.backends[backendKey];
   const action = table.actions[actionKey];

@@ -11,12 +11,13 @@ export const upstreamHeader = 'X-Netloom-Upstream';
 
 /** In a header filter. */
 export function shapeAnswer(pointer: FFIPointer, shape: Shape): void {
+  // Before a text takes the answer's place: the log is to say where it came from.
+  if (shape.upstream === '') hearUpstream(shape);
   replaceAnswer(shape, C.ngx_http_lua_ffi_get_resp_status(pointer));
   if (shape.relayed) {
     tellUpstream(pointer);
     return;
   }
-  if (shape.upstream === '') hearUpstream(shape);
   if (shape.buffered) noteLength(shape);
   if (shape.policy?.compression !== undefined) compress(pointer, shape.policy.compression);
 }

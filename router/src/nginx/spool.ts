@@ -40,18 +40,18 @@ export function takeOverSpool(): void {
 export const unsaid = 1;
 
 /** Room for the request's body: 0, or else the status that it gets. */
-export function spoolBody(pointer: FFIPointer, visit: Visit): number {
+export function spoolBody(pointer: FFIPointer, visit: Visit, tenant: string): number {
   const said = variable(pointer, 'content_length');
   const length = said === undefined || said === '' ? undefined : tonumber(said);
   if (length !== undefined) {
     if (length <= inMemory) return 0;
     if (length > mostOfTenant) return 413;
-    return reserve(shapeOf(visit), length) ? 0 : 503;
+    return reserve(ownedBy(visit, tenant), length) ? 0 : 503;
   }
   // HTTP/1.1 says so where there is one; over HTTP/2 nobody knows until it is read.
   if (!hasVariable(pointer, 'http_transfer_encoding') && variable(pointer, 'server_protocol') !== 'HTTP/2.0')
     return 0;
-  return reserve(shapeOf(visit), mostUnsaid) ? unsaid : 503;
+  return reserve(ownedBy(visit, tenant), mostUnsaid) ? unsaid : 503;
 }
 
 /** Room for a body that is read for its own sake, of so many bytes at the most; `bodyIsRead` says what became of it. False: there is none. */
@@ -80,6 +80,12 @@ export function answerIsSmall(shape: Shape, length: number): void {
 /** The request is over. */
 export function giveBack(shape: Shape): void {
   shrink(shape, 0);
+}
+
+function ownedBy(visit: Visit, tenant: string): Shape {
+  const shape = shapeOf(visit);
+  shape.tenant = tenant;
+  return shape;
 }
 
 function reserve(shape: Shape, bytes: number): boolean {

@@ -123,10 +123,11 @@ function goOn(serving: Serving, ofCORS: readonly CORSHeader[], shape: Shape | un
 
 /** A body that must be whole is counted before it is read. */
 function sendBody(serving: Serving, shape: Shape | undefined, location: string, whole: boolean): never {
-  const { pointer, visit } = serving;
+  const { pointer, action, visit } = serving;
   const gathers = shape?.policy?.buffering?.requests === true && isPlainHTTP(pointer);
   if (gathers || whole) {
-    const refused = spoolBody(pointer, visit);
+    const { namespace } = action.intent.origin;
+    const refused = spoolBody(pointer, visit, namespace === undefined ? '' : namespace);
     if (refused === unsaid) {
       visit.afterSpool = location;
       if (visit.mostBody === 0 || visit.mostBody > mostUnsaid) visit.mostBody = mostUnsaid;

@@ -45,7 +45,7 @@ describe('who takes a request', () => {
   });
 
   it('is nobody at a name that ends there, whatever takes names around it', async () => {
-    const { rules = {}, ...rest } = intentOf({ backends, routes: { 'one.test/a': 'a', '*.test/': 'b' } });
+    const { rules, ...rest } = intentOf({ backends, routes: { 'one.test/a': 'a', '*.test/': 'b' } });
     const [rule] = Object.values(rules);
     if (rule === undefined) throw new Error('there is no rule');
     const end = {

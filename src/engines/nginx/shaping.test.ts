@@ -215,7 +215,7 @@ describe('pages for errors', () => {
   const text = { contentType: 'text/html; charset=utf-8', text: '<p>sorry</p>' };
   const errors = [
     { codes: [404, 502], body: text },
-    { codes: [500, 503, 418, 401], backend: 'b' },
+    { codes: [500, 503, 504, 418, 401], backend: 'b' },
   ];
   const routes = {
     '/': { to: 'a', policy: 'p' },
@@ -224,6 +224,7 @@ describe('pages for errors', () => {
     '/empty': { policy: 'p' },
     '/retry': { to: 'a', policy: 'p', retry: { codes: [503], attempts: 1 } },
     '/timed': { to: 'a', policy: 'p', timeouts: { request: 5_000 } },
+    '/late': { to: 'a', policy: 'p', timeouts: { request: 300 } },
     '/h2cpage': { to: 'a', policy: 'h2c' },
     '/nopage': { to: 'a', policy: 'dead' },
     '/text': { to: 'a', policy: 'text' },
@@ -287,6 +288,9 @@ describe('pages for errors', () => {
     const own = await ask('/empty/x');
     expect(own.status).toBe(500);
     expect(JSON.parse(own.body).headers).toMatchObject({ 'x-code': '500', 'x-original-uri': '/empty/x' });
+    const late = await ask('/late?wait=5000');
+    expect(late.status).toBe(504);
+    expect(JSON.parse(late.body).headers).toMatchObject({ 'x-code': '504' });
     const challenged = await ask('/?status=401&answer=WWW-Authenticate:Basic');
     expect(challenged).toMatchObject({ status: 401 });
     expect(challenged.headers['www-authenticate']).toBe('Basic');
@@ -408,7 +412,10 @@ describe('the access log', () => {
             fields: ['path', 'upstream', 'upstreamStatus', 'backend', 'status'],
             share: 1_000_000,
           },
-          errors: [{ codes: [500], backend: 'b' }],
+          errors: [
+            { codes: [500], backend: 'b' },
+            { codes: [404], body: { contentType: 'text/plain', text: 'none' } },
+          ],
         },
       },
     );
@@ -416,14 +423,15 @@ describe('the access log', () => {
     await ask('/never/x');
     await ask('/log/a?q=1', { headers: { 'User-Agent': 'x","status":1}\t{"', 'X-Request-Id': 'mine' } });
     await ask('/logr/b?status=500');
+    await ask('/logr/c?status=404');
     const lines = () =>
       gateway
         .output()
         .split('\n')
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line) as Record<string, unknown>);
-    await eventually(async () => expect(lines()).toHaveLength(2));
-    const [line, relayed] = lines();
+    await eventually(async () => expect(lines()).toHaveLength(3));
+    const [line, relayed, text] = lines();
     expect(line).toMatchObject({
       status: 200,
       method: 'GET',
@@ -447,6 +455,13 @@ describe('the access log', () => {
       upstreamStatus: '500',
       backend: 'a',
       status: 500,
+    });
+    expect(text).toEqual({
+      path: '/logr/c',
+      upstream: '127.0.0.1:9001',
+      upstreamStatus: '404',
+      backend: 'a',
+      status: 404,
     });
   });
 });

@@ -283,8 +283,12 @@ test('endpoints by TLS that do not prove themselves to a health check are left o
     const line = kept.find((one) => one.startsWith('backends\tright\t')) ?? '';
     return (JSON.parse(line.slice(line.indexOf('{'))) as { endpoints: string[] }).endpoints;
   };
+  await eventually(async () =>
+    expect((await at('/metrics')).text).toMatch(
+      /netloom_gateway_unhealthy_endpoints\{[^}]*endpoint="127.0.0.1:9444"\} 1/,
+    ),
+  );
   await eventually(async () => expect(told()).toHaveLength(1));
-  expect((await at('/metrics')).text).toMatch(/netloom_gateway_unhealthy_endpoints\{[^}]*\} 1/);
   for (let times = 0; times < 4; times++) expect((await ask('/right')).seen.name).toBe('one');
 });
 

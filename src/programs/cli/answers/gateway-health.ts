@@ -1,6 +1,7 @@
 /** Which endpoints of backends don't answer their health checks, as the pods of a gateway say, by way of the API server. */
 import { podType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
+import { instanceObject } from '#compile/gateway/instances/origin.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import { type Client, createClient } from '#kube/client.ts';
@@ -38,8 +39,9 @@ export async function askPods(
   { key, intent }: Instance,
   progress: Invocation['progress'],
 ): Promise<readonly string[]> {
-  const [namespace = '', name = ''] = key.split('/');
-  const labelSelector = `${label}=${name.split('~')[0]}`;
+  const { kind, namespace, name } = instanceObject(key);
+  const label = kind === 'Gateway' ? gatewayLabel : `netloom.dev/${kind.toLowerCase()}`;
+  const labelSelector = `${label}=${name}`;
   const { items } = await client.list<KubeObject>(podType, { namespace, labelSelector });
   const said = await Promise.all(
     items.map(async ({ metadata }) => {
@@ -62,7 +64,8 @@ export async function askPods(
   );
 }
 
-const label = 'gateway.networking.k8s.io/gateway-name';
+/** As the controller puts them on pods (programs/controller/gateways/names.ts). */
+const gatewayLabel = 'gateway.networking.k8s.io/gateway-name';
 
 type Unhealthy = { readonly backend: string; readonly endpoint: string };
 

@@ -3,6 +3,7 @@ import type { GatewayBackendIntent, GatewayChange } from '#intent/gateway.ts';
 import type { Log } from '#telemetry/log.ts';
 import type { Labels, Registry } from '#telemetry/metrics.ts';
 import { type Probed, probe } from './probe.ts';
+import { createTurns } from './turns.ts';
 import { afterAnswer, presumed, usable, type Verdict } from './verdicts.ts';
 
 export type UnhealthyEndpoint = {
@@ -35,8 +36,9 @@ export type HealthOptions = {
   readonly ask?: (asked: Probed, signal: AbortSignal) => Promise<string | undefined>;
 };
 
-/** Questions on their way at once. */
+/** Questions on their way at once, and those to Services of one namespace. */
 const mostAtOnce = 64;
+const mostOfOne = 16;
 /** Milliseconds from one question to the next, whatever is asked for. */
 const leastInterval = 100;
 
@@ -60,20 +62,8 @@ export function createHealthChecks(options: HealthOptions): HealthChecks {
   const { onChange, log, random = Math.random, ask = probe } = options;
   const observed = observe(options.metrics);
   const checked = new Map<string, Checked>();
-  const waiting: (() => void)[] = [];
+  const turns = createTurns(mostAtOnce, mostOfOne);
   const ending = new AbortController();
-  let busy = 0;
-
-  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (busy >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-    busy += 1;
-    try {
-      return await work();
-    } finally {
-      busy -= 1;
-      waiting.shift()?.();
-    }
-  };
 
   const schedule = (key: string, endpoint: CheckedEndpoint, milliseconds: number): void => {
     endpoint.timer = setTimeout(() => void look(key, endpoint), milliseconds);
@@ -81,7 +71,7 @@ export function createHealthChecks(options: HealthOptions): HealthChecks {
   };
 
   const look = async (key: string, endpoint: CheckedEndpoint): Promise<void> => {
-    const reason = await inTurn(async () => {
+    const reason = await turns.run(namespaceOf(key), async () => {
       const one = checked.get(key)?.intent;
       return endpoint.gone || one === undefined ? undefined : ask(questionOf(one, endpoint), ending.signal);
     });
@@ -189,10 +179,14 @@ function questionOf(intent: GatewayBackendIntent, { name, address }: CheckedEndp
   };
 }
 
+function namespaceOf(backend: string): string {
+  return backend.slice(0, Math.max(0, backend.indexOf('/')));
+}
+
 /** Backends are `NAMESPACE/NAME:PORT/…`. */
 function labelsOf({ backend, endpoint }: UnhealthyEndpoint): Labels {
-  const slash = backend.indexOf('/');
-  return { namespace: backend.slice(0, Math.max(0, slash)), service: backend.slice(slash + 1), endpoint };
+  const service = backend.slice(backend.indexOf('/') + 1);
+  return { namespace: namespaceOf(backend), service, endpoint };
 }
 
 function observe(metrics: Registry) {

@@ -13,6 +13,7 @@ import { createRegistry } from '#telemetry/metrics.ts';
 import { backend, delta, scratch, whole } from '../testing.ts';
 import { createHealthChecks } from './checks.ts';
 import { type Probed, probe } from './probe.ts';
+import { createTurns } from './turns.ts';
 import { afterAnswer, presumed, type Verdict } from './verdicts.ts';
 
 const ends: (() => unknown)[] = [];
@@ -38,6 +39,28 @@ describe('a verdict', () => {
     expect(after('--+---+-++')).toBe('hhhhhuuuuh');
     expect(after('---')).toBe('hhu');
   });
+});
+
+test('who wants much waits, and others get their turn meanwhile', async () => {
+  const turns = createTurns(3, 2);
+  const began: string[] = [];
+  const ending: (() => void)[] = [];
+  const work = (name: string) => () => {
+    began.push(name);
+    return new Promise<void>((resolve) => ending.push(resolve));
+  };
+  const done = ['a', 'a', 'a', 'a', 'b', 'b', 'c'].map((party, at) =>
+    turns.run(party, work(`${party}${at}`)),
+  );
+  const next = async () => {
+    ending.shift()?.();
+    await new Promise(setImmediate);
+    return began.at(-1);
+  };
+  expect(began).toEqual(['a0', 'a1', 'b4']);
+  expect([await next(), await next(), await next(), await next()]).toEqual(['a2', 'b5', 'c6', 'a3']);
+  for (const end of ending) end();
+  await Promise.all(done);
 });
 
 describe('a question', () => {
@@ -165,6 +188,6 @@ describe('what nginx is told', () => {
     await eventually(async () => expect(used()).toHaveLength(199));
     expect(used()).not.toContain(paths[7]);
     expect(checks.unhealthy()).toMatchObject([{ endpoint: names[7] }]);
-    expect(most()).toBeLessThanOrEqual(64);
+    expect(most()).toBeLessThanOrEqual(16);
   });
 });
