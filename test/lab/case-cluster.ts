@@ -61,6 +61,7 @@ const types: ReadonlyMap<string, ResourceType> = new Map(
     core.statefulSetType,
     core.secretType,
     { ...core.secretType, kind: 'ConfigMap', plural: 'configmaps' },
+    core.ingressType,
     networkPolicyType,
     adminNetworkPolicyType,
     baselineAdminNetworkPolicyType,

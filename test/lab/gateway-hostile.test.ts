@@ -4,6 +4,7 @@ import { podType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
 import { ApiError } from '#kube/client.ts';
 import { eventually } from '#lab/eventually.ts';
+import { hostileTenantObjects } from '../fuzz/hostile-tenants.ts';
 import { resourceType } from './case-cluster.ts';
 import { type Cluster, isLong, startCluster } from './cluster.ts';
 import { hostileObjects } from './gateway-hostile.ts';
@@ -13,6 +14,7 @@ import { type Flow, startTraffic } from './traffic.ts';
 let cluster: Cluster;
 const shared = '192.168.66.246';
 const apart = '192.168.66.247';
+const ofALB = '192.168.66.248';
 const count = isLong ? 10_000 : 1_500;
 const atOnce = 8;
 const group = 'gateway.networking.k8s.io';
@@ -43,6 +45,39 @@ const gateway = (name: string, namespace: string, address: string, listeners: re
     addresses: [{ type: 'IPAddress', value: address }],
     listeners,
   });
+/** A load balancer that others share, with an Ingress of theirs that has a policy and a password. */
+const balancer = (address: string): readonly KubeObject[] => [
+  object('netloom.dev/v1alpha1', 'ALB', 'lb', 'infra', {
+    spec: {
+      network: { addresses: [address] },
+      http: { port: 80 },
+      ingressClass: { name: 'lb' },
+      tenants: { selector: {} },
+      quotas: { routes: 40 },
+    },
+  }),
+  object('networking.k8s.io/v1', 'Ingress', 'shop', 'shop', {
+    spec: {
+      ingressClassName: 'lb',
+      rules: [
+        {
+          host: 'ingress.example',
+          http: {
+            paths: [
+              { path: '/', pathType: 'Prefix', backend: { service: { name: 'shop', port: { number: 80 } } } },
+            ],
+          },
+        },
+      ],
+    },
+  }),
+  object('netloom.dev/v1alpha1', 'TrafficPolicy', 'shop', 'shop', {
+    spec: {
+      targetRefs: [{ group: 'networking.k8s.io', kind: 'Ingress', name: 'shop' }],
+      maxBodySize: '8Mi',
+    },
+  }),
+];
 const route = (name: string, namespace: string, parent: object, hostname: string) =>
   api('HTTPRoute', name, namespace, {
     parentRefs: [parent],
@@ -67,6 +102,7 @@ beforeAll(async () => {
       { name: 'any', port: 80, protocol: 'HTTP', allowedRoutes: { namespaces: { from: 'All' } } },
       { name: 'own', port: 80, protocol: 'HTTP', hostname: 'own.example', allowedRoutes: from('shop') },
     ]),
+    ...balancer(ofALB),
     gateway('apart', 'shop', apart, [{ name: 'http', port: 80, protocol: 'HTTP' }]),
     route('own', 'shop', { name: 'shared', namespace: 'infra', sectionName: 'own' }, 'own.example'),
     route('beside', 'shop', { name: 'shared', namespace: 'infra', sectionName: 'any' }, 'beside.example'),
@@ -81,6 +117,7 @@ const asked = [
   { address: shared, name: 'own.example' },
   { address: shared, name: 'beside.example' },
   { address: apart, name: 'apart.example' },
+  { address: ofALB, name: 'ingress.example' },
 ];
 /** All of an answer and of what the backend got that doesn't differ between any two requests. */
 const ask = async (address: string, name: string): Promise<string> => {
@@ -158,8 +195,24 @@ test(
       count,
       seed,
     });
+    const tenants = hostileTenantObjects({
+      namespace: 'evil',
+      ingressClass: 'lb',
+      alb: { name: 'lb', namespace: 'infra' },
+      gateway: { name: 'shared', namespace: 'infra' },
+      hosts: ['own.example', 'apart.example', 'ingress.example'],
+      count: Math.floor(count / 2),
+      seed,
+    });
+    // The API server says when an object was made; and none of these makes instances, of which a node has room for few.
+    const mixed = tenants
+      .filter(({ kind }) => kind !== 'ALB' && kind !== 'ALB2' && kind !== 'Gateway')
+      .map(({ metadata: { name, namespace, labels = {}, annotations = {} }, ...rest }) => ({
+        ...rest,
+        metadata: { name, namespace, labels, annotations },
+      })) as readonly KubeObject[];
     const deadline = Date.now() + (isLong ? 400_000 : 240_000);
-    const queue = objects.values();
+    const queue = [...objects, ...mixed].values();
     const writer = async (): Promise<void> => {
       for (const body of queue) {
         if (Date.now() > deadline) return;

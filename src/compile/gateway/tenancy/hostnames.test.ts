@@ -241,6 +241,25 @@ test('a listener of a ListenerSet claims its name: another one’s is not served
   });
 });
 
+test('a namespace has so many listeners, the oldest; another one’s are served all the same', () => {
+  const many = (key: string, count: number, age: number) =>
+    listenerSet(
+      key,
+      'infra/edge',
+      Array.from({ length: count }, (_, at) =>
+        listener(`l${at} HTTP/80 h${at}.${key.replace('/', '.')}.example`),
+      ),
+      age,
+    );
+  const { intents } = compiled({
+    gateway: [edge({ allowedListeners: { from: 'All' as const } })],
+    listenerSet: [many('a/one', 600, 1), many('a/two', 600, 2), many('b/one', 2, 3)],
+  });
+  const keys = Object.keys(intents.get('infra/edge')?.listeners ?? {});
+  const count = (set: string) => keys.filter((key) => key.startsWith(`set/${set}/`)).length;
+  expect(['a/one', 'a/two', 'b/one'].map(count)).toEqual([600, 400, 2]);
+});
+
 test('names of TLSRoutes are held as well', () => {
   const route = (key: string, age: number, hostname: string) =>
     l4Route('TLSRoute', [], {

@@ -19,11 +19,14 @@ export type ListenerClaims = ReadonlyMap<
 /** Why a listener may not have its hostname. */
 export type RefusalOf = (owner: Listener['owner'], listener: ListenerModel) => Refusal | undefined;
 
+/** Listeners that one namespace's ListenerSets may have at one instance: with one certificate each as much as nginx has room for, and more than anybody needs. */
+const mostListeners = 1_000;
+
 export function isListenerClaim(id: string): boolean {
   return id.startsWith('listener ');
 }
 
-/** `held`: the namespace that holds what somebody claims. */
+/** `sets` in the order of their age. `held`: the namespace that holds what somebody claims. */
 export function claimsOfListeners(
   gateways: readonly GatewayModel[],
   sets: readonly ListenerSetModel[],
@@ -39,10 +42,14 @@ export function claimsOfListeners(
     ...gateways.filter(({ namespace }) => namespace !== own).map((each) => ['Gateway', each] as const),
     ...sets.map((each) => ['ListenerSet', each] as const),
   ];
+  const counts = new Map<string, number>();
   for (const [kind, owner] of owners) {
     for (const { name, hostname } of owner.listeners) {
-      if (hostname === undefined) continue;
       const id = listenerClaimId(instance, `${kind}/${owner.key}`, name);
+      const count = (counts.get(owner.namespace) ?? 0) + 1;
+      counts.set(owner.namespace, count);
+      if (count > mostListeners) refusals.set(id, tooMany(owner.namespace));
+      if (hostname === undefined || count > mostListeners) continue;
       const right = rightTo(hostname, owner.namespace, terms, ask);
       if (right === 'first') claims.set(id, { claimant: owner, instance, hostname });
       const holder = right === 'first' ? held(id, instance, hostname) : undefined;
@@ -54,6 +61,11 @@ export function claimsOfListeners(
     claims,
     refusalOf: ({ kind, key }, { name }) => refusals.get(listenerClaimId(instance, `${kind}/${key}`, name)),
   };
+}
+
+function tooMany(namespace: string): Refusal {
+  const message = `Namespace ${namespace} may have ${mostListeners} listeners here, and older ones are as many`;
+  return { reason: 'QuotaExceeded', message };
 }
 
 /** What goes to another instance claims there what it leaves here. */
