@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/object.ts';
 import { readRule } from '#model/alauda/rule.ts';
 import { regexInScript } from '#model/gateway/regex.ts';
+import { parseAddress } from '#router/src/addresses.ts';
 import { findListener, findRule } from '#router/src/match.ts';
 import type { RouterReader, RouterRequest } from '#router/src/request.ts';
 import { applyChange, createTable } from '#router/src/table.ts';
@@ -11,16 +12,17 @@ import { compiled } from '../gateway/testing.ts';
 import { inOrder } from './routes.ts';
 import { alb2Object, clusterOf, frontendObject, ruleObject } from './samples.ts';
 
-type Request = RouterRequest & { readonly sent: Readonly<Record<string, string>> };
+type Request = RouterRequest & { readonly sent: Readonly<Record<string, string>>; readonly from: string };
 
 const hosts = ['a.example', 'b.example', 'a.test', 'else.net'];
 const paths = ['/', '/a', '/ab', '/a/b', '/a/b/c', '/b', '/x.y'];
 const requests: readonly Request[] = hosts.flatMap((host) =>
   paths.flatMap((path) =>
     [
-      { method: 'GET', sent: {} },
-      { method: 'POST', sent: { x: '1' } },
-      { method: 'GET', sent: { x: '12', host } },
+      { method: 'GET', sent: {}, from: '10.0.0.1' },
+      { method: 'POST', sent: { x: '1' }, from: '10.0.0.9' },
+      // Whatever it says of itself.
+      { method: 'GET', sent: { x: '12', 'x-real-ip': '10.0.0.1' }, from: 'fd00::1' },
     ].map((each) => ({ host, path, query: undefined, ...each }) as unknown as Request),
   ),
 );
@@ -28,6 +30,7 @@ const requests: readonly Request[] = hosts.flatMap((host) =>
 const reader: RouterReader<Request> = {
   header: ({ sent, host }: Request, name: string) => (name === 'host' ? host : sent[name]),
   query: () => undefined,
+  client: ({ from }: Request) => parseAddress(from),
   matches: (text: string, pattern: string) => regexInScript(pattern).test(text),
 } as unknown as RouterReader<Request>;
 
@@ -64,14 +67,18 @@ const anyRule = fc
     ),
     method: fc.option(term('METHOD', ['EQ GET', 'EQ POST'])),
     header: fc.option(term('HEADER:x', ['EQ 1', 'STARTS_WITH 1', 'EXIST', 'REGEX 2', 'ENDS_WITH *2'])),
+    source: fc.option(term('SRC_IP', ['EQ 10.0.0.1', 'RANGE 10.0.0.0 10.0.0.5', 'IN 10.0.0.9 fd00::1']), {
+      freq: 1,
+    }),
     priority: fc.constantFrom(5, 5, 1, 9),
   })
-  .map(({ host, url, method, header, priority }) => ({
+  .map(({ host, url, method, header, source, priority }) => ({
     terms: [
       host,
       url ?? (host === null && method === null && header === null ? 'URL STARTS_WITH /' : null),
       method,
       header,
+      source,
     ].filter((each) => each !== null),
     priority,
   }));
@@ -112,7 +119,8 @@ function firstOf(rules: readonly KubeObject[], request: Request): string | undef
     const { dslx } = object['spec'] as { dslx: { type: string; key?: string; values: string[][] }[] };
     return dslx.every(({ type, values }) => {
       const text =
-        { HOST: request.host, URL: request.path, METHOD: request.method }[type] ?? request.sent['x'];
+        { HOST: request.host, URL: request.path, METHOD: request.method, SRC_IP: request.from }[type] ??
+        request.sent['x'];
       return values.some(([operator = '', ...args]) => text !== undefined && holds(operator, text, args));
     });
   });
@@ -129,6 +137,8 @@ function holds(operator: string, text: string, [first = '', ...more]: readonly s
       return text.startsWith(first);
     case 'ENDS_WITH':
       return text.endsWith(first.replace('*', '')) && text.length >= first.length;
+    case 'RANGE':
+      return text >= first && text <= (more[0] ?? '') && !text.includes(':');
     case 'REGEX':
       return new RegExp(first).test(text);
     default:

@@ -6,9 +6,11 @@ import { readALB2 } from '#model/alauda/alb2.ts';
 import { labelsOf, readFrontend } from '#model/alauda/frontend.ts';
 import { readRule } from '#model/alauda/rule.ts';
 import type { FrontendModel, RuleModel } from '#model/alauda/types.ts';
+import { regexInScript } from '#model/gateway/regex.ts';
 import type { HTTPRouteModel, RouteModel } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Report } from './fields.ts';
+import { asPrefix } from './manifests/paths.ts';
 import { printModels } from './manifests/print.ts';
 import { placed, titleOf } from './metadata.ts';
 
@@ -98,7 +100,10 @@ function numbered(routes: readonly RouteModel[]): (route: RouteModel) => string 
   return (route) => names.get(route) ?? route.name;
 }
 
-/** Gateway API asks rules with a method, more headers or more parameters first: where priorities say otherwise it can't be printed. */
+/**
+ * Gateway API asks prefixes before expressions, then rules with a method, more headers or more parameters first: where priorities say otherwise it
+ * can't be printed.
+ */
 function tellOrder(routes: readonly RouteModel[], report: Report): void {
   const http = routes.filter(
     (each): each is HTTPRouteModel => each.kind === 'HTTPRoute' && each.rank !== 'z',
@@ -110,14 +115,14 @@ function tellOrder(routes: readonly RouteModel[], report: Report): void {
         (earlier) =>
           earlier.origin.name !== route.origin.name &&
           earlier.parents[0]?.name === route.parents[0]?.name &&
-          meet(earlier, route) &&
-          specific(route) > specific(earlier),
+          shareHost(earlier, route) &&
+          (isOvertaken(earlier, route) || (shareKind(earlier, route) && specific(route) > specific(earlier))),
       );
     if (before !== undefined)
       report.lost(
         `Rule ${route.origin.namespace}/${route.origin.name}`,
         'spec.priority',
-        `comes before Rule ${before.origin.name}: Gateway API asks what says more of method, headers and parameters first`,
+        `comes before Rule ${before.origin.name}: Gateway API asks prefixes first, and what says more of method, headers and parameters`,
       );
   }
 }
@@ -129,14 +134,34 @@ function specific({ rules }: HTTPRouteModel): number {
     : (match.method === undefined ? 0 : 1_000_000) + 1000 * match.headers.length + match.query.length;
 }
 
-/** At one host, and neither is asked before the other by the kind of its paths. */
-function meet(one: HTTPRouteModel, other: HTTPRouteModel): boolean {
-  const hosts =
-    one.hostnames.length === 0 || other.hostnames.length === 0
-      ? one.hostnames.length === other.hostnames.length
-      : one.hostnames.some((host) => other.hostnames.includes(host));
-  const paths = (route: HTTPRouteModel) =>
+function shareHost(one: HTTPRouteModel, other: HTTPRouteModel): boolean {
+  return one.hostnames.length === 0 || other.hostnames.length === 0
+    ? one.hostnames.length === other.hostnames.length
+    : one.hostnames.some((host) => other.hostnames.includes(host));
+}
+
+function shareKind(one: HTTPRouteModel, other: HTTPRouteModel): boolean {
+  const kinds = (route: HTTPRouteModel) =>
     new Set(route.rules.flatMap(({ matches }) => matches.map(({ path }) => path.type)));
-  const [a, b] = [paths(one), paths(other)];
-  return hosts && [...a].some((type) => b.has(type));
+  const found = kinds(other);
+  return [...kinds(one)].some((type) => found.has(type));
+}
+
+/** A rewrite by groups is printed as a prefix where it can be, which is asked before expressions that take the same. */
+function isOvertaken(earlier: HTTPRouteModel, route: HTTPRouteModel): boolean {
+  const prefixes = route.rules.flatMap(({ matches, filters }) => {
+    const change = filters.flatMap((each) => (each.type === 'URLRewrite' ? (each.path ?? []) : []))[0];
+    const path = matches[0]?.path;
+    const found = path === undefined || change === undefined ? undefined : asPrefix(path, change);
+    return found === undefined ? [] : [found.prefix];
+  });
+  return earlier.rules.some(({ matches, filters }) =>
+    matches.some(({ path }) => {
+      const change = filters.flatMap((each) => (each.type === 'URLRewrite' ? (each.path ?? []) : []))[0];
+      const isPrefix = change !== undefined && asPrefix(path, change) !== undefined;
+      if (path.type !== 'RegularExpression' || isPrefix) return false;
+      const takes = regexInScript(path.value);
+      return prefixes.some((prefix) => takes.test(prefix) || takes.test(`${prefix}/x`));
+    }),
+  );
 }

@@ -36,6 +36,13 @@ export function translateIngressNginx(objects: readonly KubeObject[], report: Re
   );
   for (const each of objects.filter(({ kind }) => kind === 'IngressClass'))
     report.note(titleOf(each), '', 'is a Gateway now');
+  for (const { namespace, name, className } of ingresses)
+    if (className === undefined)
+      report.note(
+        `Ingress ${namespace}/${name}`,
+        'spec.ingressClassName',
+        `names no class: taken for one of ${usualClass}`,
+      );
   const classes = Map.groupBy(ingresses, ({ className = usualClass }) => className);
   const made = [...classes].flatMap(([name, own]) => classObjects(name, own, services, report));
   const others = objects.filter((object) => !isIngress(object) && object.kind !== 'IngressClass');
