@@ -89,6 +89,13 @@ export function joinEffects(a: Effects, b: Effects): Effects {
   };
 }
 
+/** Whether anybody is kept out by them who might be let in otherwise. */
+export function protects({ settings = {}, auth, firewall, validation }: Effects): boolean {
+  const { access, basicAuth, rateLimits, concurrency } = settings;
+  const kept = [access, basicAuth, rateLimits, concurrency, auth, validation];
+  return kept.some((each) => each !== undefined) || (firewall !== undefined && firewall.mode !== 'off');
+}
+
 function list<K extends string, T>(
   name: K,
   a: readonly T[] | undefined,

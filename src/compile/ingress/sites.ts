@@ -37,7 +37,8 @@ export function namesOf(ingress: IngressModel): readonly string[] {
 }
 
 export function sitesOf(ingress: IngressModel, context: IngressContext): readonly Site[] {
-  const aliases = aliasesOf(ingress);
+  // One that is a host of somebody's in the namespace stays that.
+  const aliases = aliasesOf(ingress).filter((alias) => !isHost(alias, context));
   const paths = new Map<string, IngressPath[]>();
   for (const { host = '', paths: own } of ingress.rules)
     paths.set(host, [...(paths.get(host) ?? []), ...own]);
@@ -67,6 +68,10 @@ export function mainNeighbours(name: string, { neighbours }: IngressContext): re
   return neighbours(name).filter((each) => !isCanary(nginxAnnotations(each)));
 }
 
+function isHost(name: string, context: IngressContext): boolean {
+  return mainNeighbours(name, context).some((each) => hostsOf(each).includes(name));
+}
+
 /** Whether it says something that is for others at its hosts, too. */
 export function concernsPeers(ingress: IngressModel): boolean {
   const get = nginxAnnotations(ingress);
@@ -77,7 +82,9 @@ export function concernsPeers(ingress: IngressModel): boolean {
 export function secureName(name: string, context: IngressContext): SecureName | undefined {
   for (const leader of mainPeers(name, context)) {
     const found = tlsFor(leader, name);
-    if (typeof found === 'object') return { name, leader, secret: found.secret };
+    // A further name of one is nothing where another one has it as a host.
+    if (typeof found === 'object' && (hostsOf(leader).includes(name) || !isHost(name, context)))
+      return { name, leader, secret: found.secret };
   }
   return undefined;
 }

@@ -198,6 +198,26 @@ describe('TLS', () => {
   });
 });
 
+it('what goes on as it is can not be kept from anybody, and goes nowhere then', () => {
+  const passed = { 'ssl-passthrough': 'true' };
+  const kept = { ...passed, 'whitelist-source-range': '10.0.0.0/8' };
+  expect(shown({ annotations: passed })).toContain(
+    'shop~ingress~passthrough [a.example] at shop~ingress#a.example: TLSRoute',
+  );
+  expect(shown({ annotations: kept }).filter((line) => line.includes('TLSRoute'))).toEqual([]);
+  expect(translated({ annotations: kept }).findings).toMatchObject([{ code: 'ProtectionMissing' }]);
+});
+
+it('an alias that is somebody’s host stays that', () => {
+  const annotations = { 'server-alias': 'b.example c.example' };
+  const others = [{ name: 'other', paths: { 'b.example/': 'b' } }];
+  expect(translated({ annotations }, { others }).routes[0]?.hostnames).toEqual(['a.example', 'c.example']);
+  const beside = { others: [{ name: 'aliased', tls: { 'a.example': 'cert' }, annotations }] };
+  expect(shown({ paths: { 'b.example/': 'b' } }, beside)).toEqual([
+    `shop~ingress [b.example] at ${both}: PathPrefix / -> b:80`,
+  ]);
+});
+
 describe('a canary', () => {
   const canary = (annotations: Readonly<Record<string, string>>, more: Partial<IngressWish> = {}) => ({
     name: 'canary',

@@ -15,7 +15,9 @@ import type {
 import type { IngressModel } from '#model/ingress/types.ts';
 import { backendOf, defaultBackend } from './backends.ts';
 import { canaryFindings, canaryPolicies } from './canaries.ts';
+import { nginxPrefix } from './catalogue/index.ts';
 import { isCanary } from './catalogue/routing.ts';
+import { protects } from './effects.ts';
 import { listenerSetOf, sectionOf } from './listener-set.ts';
 import { createPlace, derivedObject, gatewayGroup, type Place } from './place.ts';
 import { nginxAnnotations, readAnnotations } from './read-annotations.ts';
@@ -235,8 +237,15 @@ function wwwRoute(site: Site, suffix: string, place: Place): readonly HTTPRouteM
   ];
 }
 
+/** Nobody looks into what goes on as it is: where somebody is to be kept out, nothing does. */
 function passthroughRoute(site: Site, suffix: string, place: Place): readonly RouteModel[] {
   const { ingress, context } = place;
+  if (place.closed) return [];
+  if (protects(place.effects)) {
+    const message = 'nothing of what else is to keep somebody out holds for it; connections are closed';
+    place.note(`metadata.annotations[${nginxPrefix}ssl-passthrough]`, 'ProtectionMissing', message);
+    return [];
+  }
   const path = site.paths.find((each) => each.path === '/') ?? site.paths[0];
   if (context.https === undefined || path === undefined) return [];
   const backend = backendOf(path.backend, `${path.field}.backend`, place);

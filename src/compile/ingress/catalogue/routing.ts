@@ -77,7 +77,7 @@ export const routingRows: readonly AnnotationRow[] = [
   {
     name: 'server-alias',
     state: 'done',
-    text: 'More names for each host, with the same paths and certificate.',
+    text: 'More names for each host, with the same paths and certificate. One that has an Ingress of its own in the namespace stays that.',
     read(value) {
       const names = readWords(value);
       const aliases = names.flatMap((each) => readHost(each) ?? []);

@@ -94,7 +94,7 @@ export const tlsRows: readonly AnnotationRow[] = [
   {
     name: 'ssl-passthrough',
     state: 'done',
-    text: 'Connections for the hosts go on as they are, to the backend of the path `/`.',
+    text: 'Connections for the hosts go on as they are, to the backend of the path `/`. Together with what is to keep somebody out (addresses, passwords, limits, firewall) they are closed.',
     read(value) {
       const on = readBoolean(value);
       if (on === undefined) return refuse(notBoolean(value));
