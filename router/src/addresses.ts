@@ -83,13 +83,17 @@ function compare(ranges: readonly number[], at: number, words: number, address: 
 /** Two or six numbers: its first and its last address. Bits behind the prefix don't count. */
 function parseRange(cidr: string): number[] | undefined {
   const slash = cidr.indexOf('/');
-  const address = parseAddress(slash === -1 ? cidr : cidr.slice(0, slash));
+  let address = parseAddress(slash === -1 ? cidr : cidr.slice(0, slash));
   if (address === undefined) return undefined;
+  let length = slash === -1 ? -1 : decimal(cidr, slash + 1, cidr.length);
+  if (slash !== -1 && length < 0) return undefined;
+  // `::ffff:192.0.2.0/120` is written as IPv6 and means IPv4; a shorter prefix is of IPv6 after all.
+  if (slash !== -1 && address.isIPv4 && cidr.indexOf(':') !== -1) {
+    if (length >= 96) length -= 96;
+    else address = { isIPv4: false, high: 0, middle: 65_535, low: address.low };
+  }
   const bits = address.isIPv4 ? 32 : 128;
-  // `::ffff:192.0.2.0/120` is written as IPv6 and means IPv4.
-  const isMapped = address.isIPv4 && cidr.indexOf(':') !== -1;
-  let length = slash === -1 ? bits : decimal(cidr, slash + 1, cidr.length);
-  if (isMapped && slash !== -1) length -= 96;
+  if (slash === -1) length = bits;
   if (length < 0 || length > bits) return undefined;
   if (address.isIPv4) {
     const size = 2 ** (32 - length);

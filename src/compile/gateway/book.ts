@@ -80,7 +80,9 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
 
   const lookAtInstance = (key: string): void => {
     const before = instances.get(key);
-    const after = lookups.track('gateway', key, () => viewInstance(key, slots, ask, names.held, before));
+    const after = lookups.track('gateway', key, () =>
+      viewInstance(key, slots, ask, (...asked) => names.held(...asked), before),
+    );
     if (inputs.peek('gateway', key) === undefined) lookups.forget('gateway', key);
     touched.add(key);
     names.claim(before, after);

@@ -209,11 +209,12 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
 /** What others make something of: of one that is no canary its paths are its own affair. */
 function textOf(heard: readonly IngressModel[] | undefined): string | undefined {
   return JSON.stringify(
-    heard?.map(({ rules, defaultBackend, generation: _, ...rest }) =>
-      isCanary(nginxAnnotations(rest))
+    heard?.map(({ rules, defaultBackend, ...whole }) => {
+      const rest = { ...whole, generation: 0 };
+      return isCanary(nginxAnnotations(rest))
         ? { rules, ...rest }
-        : { hosts: rules.map(({ host }) => host), ...rest, hasDefault: defaultBackend !== undefined },
-    ),
+        : { hosts: rules.map(({ host }) => host), ...rest, hasDefault: defaultBackend !== undefined };
+    }),
   );
 }
 
