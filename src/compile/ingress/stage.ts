@@ -206,14 +206,16 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   };
 }
 
-/** What others make something of: of one that is no canary its paths are its own affair. */
+/** What others make something of: of one that is no canary its paths are its own affair, and which edit it is of anybody. */
 function textOf(heard: readonly IngressModel[] | undefined): string | undefined {
   return JSON.stringify(
-    heard?.map(({ rules, defaultBackend, ...whole }) => {
-      const rest = { ...whole, generation: 0 };
-      return isCanary(nginxAnnotations(rest))
-        ? { rules, ...rest }
-        : { hosts: rules.map(({ host }) => host), ...rest, hasDefault: defaultBackend !== undefined };
+    heard?.map((ingress) => {
+      const { rules, defaultBackend } = ingress;
+      const hosts = rules.map(({ host }) => host);
+      const own = isCanary(nginxAnnotations(ingress))
+        ? { rules }
+        : { rules: undefined, hosts, defaultBackend: defaultBackend !== undefined };
+      return { ...ingress, generation: 0, ...own };
     }),
   );
 }

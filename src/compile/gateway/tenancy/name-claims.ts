@@ -7,7 +7,7 @@ import { isListenerClaim } from './listener-claims.ts';
 export type NameClaims = {
   readonly holders: FirstHolders;
   /** The namespace that has what is claimed in vain; who asks is noted. */
-  held(id: string, instance: string, hostname: string): string | undefined;
+  readonly held: (id: string, instance: string, hostname: string) => string | undefined;
   /** What an instance's listeners claim, in place of what they claimed before. */
   claim(before: InstanceView | undefined, after: InstanceView | undefined): void;
   /** Brings instances that are due to what they are now, and what routes claim. */
