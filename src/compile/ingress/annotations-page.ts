@@ -8,8 +8,8 @@ export function ingressPage(): string {
   return `${intro}
 ## Annotations of ingress-nginx
 
-Under \`nginx.ingress.kubernetes.io/\`. Of the ${documented.length} that ingress-nginx v1.15 has ${count('done')} are done as there, ${count('translated')} translated with a difference
-that is named, ${count('refused')} refused: an event (reason AnnotationRefused) and a line of the log say so, and the rest of the Ingress is served.
+Under \`nginx.ingress.kubernetes.io/\`. Of ${documented.length} (all that v1.15 documents, what else its sources know, and older names of these)
+${count('done')} are done as there, ${count('translated')} translated with a difference that is named, ${count('refused')} refused: an event (reason AnnotationRefused) and a line of the log say so, and the rest of the Ingress is served.
 Those with a * protect: while one of them can't be honoured, whatever the Ingress is for gets 503 (ProtectionMissing).
 
 | annotation | | what becomes of it |
