@@ -37,6 +37,10 @@ type Memory = { until: Record<string, number | undefined>; count: number };
 const right: Memory = { until: {}, count: 0 };
 const wrong: Memory = { until: {}, count: 0 };
 
+/** Since when, by keyed hash: passwords that are being looked at. */
+const verifying: Record<string, number | undefined> = {};
+const pollSeconds = 0.002;
+
 /** Drawn when the worker first needs it. */
 let key: string | undefined;
 
@@ -73,6 +77,9 @@ function isKnown(serving: Serving, secretName: string, credentials: Credentials,
   // With the hash in it, so that a password that was changed counts at once.
   const memory = ngx.hmac_sha1(keyOfWorker(), `${secretName}\0${hash}\0${name}\0${password}`);
   if (isRemembered(right, memory)) return true;
+  // Who comes with many connections at once is asked once, and charged once.
+  while (isBeingVerified(memory)) ngx.sleep(pollSeconds);
+  if (isRemembered(right, memory)) return true;
   if (isRemembered(wrong, memory)) return false;
   const tokens = tokensFor(serving, secretName);
   const wait = takeFrom(tokens);
@@ -80,12 +87,20 @@ function isKnown(serving: Serving, secretName: string, credentials: Credentials,
   const queue = queueOf(secretName);
   if (queue.waiting >= mostWaiting) refuseUntil(serving, 'password', 1_000);
   queue.waiting += 1;
+  verifying[memory] = ngx.now();
   const isRight = verify(password, hash);
+  delete verifying[memory];
   queue.waiting -= 1;
   if (isRight !== false) giveBack(tokens);
   if (isRight === undefined) refuseUntil(serving, 'password', 1_000);
   remember(isRight ? right : wrong, memory);
   return isRight;
+}
+
+/** One that is long under way was given up, and its request with it. */
+function isBeingVerified(memory: string): boolean {
+  const since = verifying[memory];
+  return since !== undefined && ngx.now() - since < longestWait;
 }
 
 function queueOf(secretName: string): Queue {

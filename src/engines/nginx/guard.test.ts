@@ -258,6 +258,13 @@ describe('passwords', () => {
     });
   });
 
+  it('of many connections at once are verified once, and nobody is sent away', async () => {
+    await guarded();
+    const ask = `curl -s -o /dev/null -w '%{http_code} ' -u sha512:secret ${resolved} http://any.test:10000/`;
+    const said = await gateway.sh(`for i in $(seq 60); do ${ask} & done; wait`);
+    expect([...new Set(said.trim().split(' '))]).toEqual(['200']);
+  });
+
   it('that change count at once', async () => {
     await guarded({ joe: hashes.bcrypt });
     expect((await gateway.ask('/', by('joe', 'secret'))).status).toBe(200);
