@@ -29,7 +29,7 @@ export const needsPort = {
   message: 'a Service needs a port',
 } as const;
 
-export const weightSchema = {
+const weightSchema = {
   type: 'integer',
   format: 'int32',
   description: 'Its share is this part of the sum of all weights. 0: it gets nothing.',
@@ -37,6 +37,21 @@ export const weightSchema = {
   minimum: 0,
   maximum: 1_000_000,
 } as const;
+
+/** Services by weight. `more`: what else each may say. */
+export const backendRefsSchema = <const More extends object>(description: string, more: More) =>
+  ({
+    type: 'array',
+    description,
+    maxItems: 16,
+    'x-kubernetes-list-type': 'atomic',
+    items: {
+      type: 'object',
+      required: ['name'],
+      'x-kubernetes-validations': [needsPort],
+      properties: { ...backendSchemas, weight: weightSchema, ...more },
+    },
+  }) as const;
 
 export const ruleNameSchema = sectionSchema('For people, and for policies that are for one rule.');
 
@@ -117,17 +132,11 @@ const connectionRules = {
     properties: {
       name: ruleNameSchema,
       backendRefs: {
-        type: 'array',
-        description: 'Services, by weight. What can’t be resolved closes its share of connections.',
+        ...backendRefsSchema(
+          'Services, by weight. What can’t be resolved closes its share of connections.',
+          {},
+        ),
         minItems: 1,
-        maxItems: 16,
-        'x-kubernetes-list-type': 'atomic',
-        items: {
-          type: 'object',
-          required: ['name'],
-          'x-kubernetes-validations': [needsPort],
-          properties: { ...backendSchemas, weight: weightSchema },
-        },
       },
     },
   },

@@ -3,15 +3,13 @@ import type { ObjectOf } from '../kind.ts';
 import { fits, once, sessionPersistenceSchema, sharedFilters } from './gatewayfilters.ts';
 import { gatewayRelease, uniqueRuleNames } from './gatewayparts.ts';
 import {
-  backendSchemas,
+  backendRefsSchema,
   fewMatches,
   hostnamesSchema,
-  needsPort,
   requestColumns,
   routeSchemas,
   ruleNameSchema,
   valuesSchema,
-  weightSchema,
 } from './gatewayroutes.ts';
 import { routeStatusSchema } from './gatewaystatus.ts';
 
@@ -102,18 +100,10 @@ export const grpcRouteKind = {
               items: match,
             },
             filters,
-            backendRefs: {
-              type: 'array',
-              description: 'Services, by weight. What can’t be resolved answers UNAVAILABLE for its share.',
-              maxItems: 16,
-              'x-kubernetes-list-type': 'atomic',
-              items: {
-                type: 'object',
-                required: ['name'],
-                'x-kubernetes-validations': [needsPort],
-                properties: { ...backendSchemas, weight: weightSchema, filters },
-              },
-            },
+            backendRefs: backendRefsSchema(
+              'Services, by weight. What can’t be resolved answers UNAVAILABLE for its share.',
+              { filters },
+            ),
             sessionPersistence: sessionPersistenceSchema,
           },
         },

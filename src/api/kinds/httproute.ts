@@ -3,16 +3,14 @@ import type { ObjectOf } from '../kind.ts';
 import { sessionPersistenceSchema } from './gatewayfilters.ts';
 import { durationSchema, gatewayRelease, uniqueRuleNames } from './gatewayparts.ts';
 import {
-  backendSchemas,
+  backendRefsSchema,
   fewMatches,
   headerValuePattern,
   hostnamesSchema,
-  needsPort,
   requestColumns,
   routeSchemas,
   ruleNameSchema,
   valuesSchema,
-  weightSchema,
 } from './gatewayroutes.ts';
 import { routeStatusSchema } from './gatewaystatus.ts';
 import { httpFiltersSchema, methods, pathPattern } from './httpfilters.ts';
@@ -142,18 +140,10 @@ const rule = {
       items: match,
     },
     filters: httpFiltersSchema,
-    backendRefs: {
-      type: 'array',
-      description: 'Services, by weight. What can’t be resolved answers with 500 for its share of requests.',
-      maxItems: 16,
-      'x-kubernetes-list-type': 'atomic',
-      items: {
-        type: 'object',
-        required: ['name'],
-        'x-kubernetes-validations': [needsPort],
-        properties: { ...backendSchemas, weight: weightSchema, filters: httpFiltersSchema },
-      },
-    },
+    backendRefs: backendRefsSchema(
+      'Services, by weight. What can’t be resolved answers with 500 for its share of requests.',
+      { filters: httpFiltersSchema },
+    ),
     timeouts,
     retry: retrySchema,
     sessionPersistence: sessionPersistenceSchema,

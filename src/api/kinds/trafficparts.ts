@@ -1,13 +1,7 @@
 /** What TrafficPolicy says of where requests go, and of what clients are given. */
 import { mirrorSchema, oneBackendSchema, sessionPersistenceSchema } from './gatewayfilters.ts';
 import { durationSchema } from './gatewayparts.ts';
-import {
-  backendSchemas,
-  headerNamePattern,
-  headerValuePattern,
-  needsPort,
-  weightSchema,
-} from './gatewayroutes.ts';
+import { backendRefsSchema, headerNamePattern, headerValuePattern } from './gatewayroutes.ts';
 
 /** All that a line of the access log may have. */
 export const accessLogFields = [
@@ -130,19 +124,7 @@ export const canariesSchema = {
       cookie: name('A cookie of this name: `always` is yes, `never` is no, anything else asks on.'),
       percent: mirrorSchema.properties.percent,
       fraction: mirrorSchema.properties.fraction,
-      backendRefs: {
-        type: 'array',
-        description: 'Services, by weight.',
-        minItems: 1,
-        maxItems: 16,
-        'x-kubernetes-list-type': 'atomic',
-        items: {
-          type: 'object',
-          required: ['name'],
-          'x-kubernetes-validations': [needsPort],
-          properties: { ...backendSchemas, weight: weightSchema },
-        },
-      },
+      backendRefs: { ...backendRefsSchema('Services, by weight.', {}), minItems: 1 },
     },
   },
 } as const;
