@@ -41,10 +41,7 @@ export function policyAction(
     return use?.key;
   };
   /** Whether a policy has its way beside what the rule says. */
-  const rules = <V>(
-    choice: Choice<TrafficPolicyModel, V> | undefined,
-    said: boolean,
-  ): Choice<TrafficPolicyModel, V> | undefined =>
+  const rules: Rules = (choice, said) =>
     choice === undefined || (said && !choice.policy.enforced) ? undefined : choice;
   const has = (type: string): boolean => rule.filters.some((filter) => filter.type === type);
 
@@ -76,6 +73,11 @@ export function policyAction(
   };
 }
 
+type Rules = <V>(
+  choice: Choice<TrafficPolicyModel, V> | undefined,
+  said: boolean,
+) => Choice<TrafficPolicyModel, V> | undefined;
+
 type ResolveAs = (
   policy: TrafficPolicyModel,
   backend: BackendReference,
@@ -87,10 +89,7 @@ type Chosen<K extends keyof TrafficSettings> = Choice<TrafficPolicyModel, NonNul
 function timeoutsOf(
   { timeouts: own = {} }: GatewayActionIntent,
   traffic: Applied['traffic'],
-  rules: <V>(
-    choice: Choice<TrafficPolicyModel, V> | undefined,
-    said: boolean,
-  ) => Choice<TrafficPolicyModel, V> | undefined,
+  rules: Rules,
 ): NonNullable<GatewayActionIntent['timeouts']> {
   const request = rules(traffic.get('timeouts.request'), own.request !== undefined)?.value ?? own.request;
   const backend =
