@@ -184,6 +184,12 @@ export function alb(key: string, part: Partial<ALBModel> = {}): ALBModel {
 }
 
 /** On a Gateway: the ALB that it shares. */
+/** That every namespace may use, and whose hostnames belong to who claimed them first. */
+export function openALB(key: string, part: Partial<ALBModel> = {}): ALBModel {
+  const tenants = { namespaces: [], projects: [], selector: {} };
+  return alb(key, { tenants, hostnames: 'FirstHolder', ...part });
+}
+
 export function sharing(key: string): Partial<GatewayModel> {
   const parameters = reference('netloom.dev', 'ALB', key);
   return { infrastructure: { labels: {}, annotations: {}, parameters } };

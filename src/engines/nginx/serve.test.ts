@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { intentOf, type Site } from './cases.ts';
-import { openTestGateway, type TestGateway } from './testing-gateway.ts';
+import { callBothWays, openTestGateway, type TestGateway } from './testing-gateway.ts';
 
 let box: Sandbox;
 let gateway: TestGateway;
@@ -343,18 +343,6 @@ describe('ways to a backend', () => {
 
   it('carry calls of gRPC with all that belongs to them, in both directions at once', async () => {
     await serve({ 'g.test/': 'h' });
-    const script = `
-      const http2 = require('node:http2');
-      const session = http2.connect('http://127.0.0.1:10000');
-      const call = session.request({ ':method': 'POST', ':path': '/x.Y/Stream', ':authority': 'g.test', 'content-type': 'application/grpc', te: 'trailers' });
-      let heard = '';
-      call.on('response', (headers) => { heard += headers[':status'] + ' '; call.write('one'); });
-      call.on('data', (text) => { heard += text + ' '; if (String(text) === 'one') call.end('two'); });
-      call.on('trailers', (trailers) => { heard += trailers['grpc-status']; });
-      call.on('close', () => { console.log(heard); session.close(); });
-      setTimeout(() => process.exit(), 4000).unref();
-    `;
-    const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 8_000 });
-    expect(stdout.trim()).toBe('200 one two 3');
+    expect(await callBothWays(box, 'g.test')).toBe('200 one two 3');
   });
 });

@@ -4,7 +4,7 @@ import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { intentOf, type Site, type SiteRoute } from './cases.ts';
 import type { Echo } from './testing-backend.ts';
-import { type Ask, openTestGateway, type TestGateway } from './testing-gateway.ts';
+import { type Ask, callBothWays, openTestGateway, type TestGateway } from './testing-gateway.ts';
 
 let box: Sandbox;
 let gateway: TestGateway;
@@ -500,19 +500,7 @@ describe('bodies', () => {
       { '/': { to: 'h', retry: { codes: [503], attempts: 1 }, policy: 'in' } },
       { in: { buffering: { requests: true, answers: true }, errors: [{ codes: [500], backend: 'b' }] } },
     );
-    const script = `
-      const http2 = require('node:http2');
-      const session = http2.connect('http://127.0.0.1:10000');
-      const call = session.request({ ':method': 'POST', ':path': '/x.Y/Stream', ':authority': 'any.test', 'content-type': 'application/grpc', te: 'trailers' });
-      let heard = '';
-      call.on('response', (headers) => { heard += headers[':status'] + ' '; call.write('one'); });
-      call.on('data', (text) => { heard += text + ' '; if (String(text) === 'one') call.end('two'); });
-      call.on('trailers', (trailers) => { heard += trailers['grpc-status']; });
-      call.on('close', () => { console.log(heard); session.close(); });
-      setTimeout(() => process.exit(), 4000).unref();
-    `;
-    const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 8_000 });
-    expect(stdout.trim()).toBe('200 one two 3');
+    expect(await callBothWays(box, 'any.test')).toBe('200 one two 3');
   });
 
   it('that nobody can hold are refused: longer than all may be, or of unsaid length and longer than one may be', async () => {

@@ -196,3 +196,20 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
+
+/** Status, what came back for `one` and `two`, and grpc-status, of a call in which both sides speak before the other is done. */
+export async function callBothWays(box: Box, host: string): Promise<string> {
+  const script = `
+    const http2 = require('node:http2');
+    const session = http2.connect('http://127.0.0.1:10000');
+    const call = session.request({ ':method': 'POST', ':path': '/x.Y/Stream', ':authority': '${host}', 'content-type': 'application/grpc', te: 'trailers' });
+    let heard = '';
+    call.on('response', (headers) => { heard += headers[':status'] + ' '; call.write('one'); });
+    call.on('data', (text) => { heard += text + ' '; if (String(text) === 'one') call.end('two'); });
+    call.on('trailers', (trailers) => { heard += trailers['grpc-status']; });
+    call.on('close', () => { console.log(heard); session.close(); });
+    setTimeout(() => process.exit(), 4000).unref();
+  `;
+  const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 8_000 });
+  return stdout.trim();
+}

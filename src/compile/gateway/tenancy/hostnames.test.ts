@@ -5,7 +5,6 @@ import type { ALBModel, HostnameGrantModel } from '#model/gateway/policy-types.t
 import { createGatewayBook } from '../book.ts';
 import { httpRoute, httpRule, l4Route, service } from '../samples.ts';
 import {
-  alb,
   type Cluster,
   certificate,
   compiled,
@@ -15,6 +14,7 @@ import {
   listener,
   listenerSet,
   objectOf,
+  openALB,
   parent,
   reference,
   routeId,
@@ -26,12 +26,7 @@ import type { GatewayStatus } from '../types.ts';
 
 const open = { allowedNamespaces: { from: 'All' as const } };
 const shared = sharing('infra/lb');
-const lb = (part: Partial<ALBModel> = {}) =>
-  alb('infra/lb', {
-    tenants: { namespaces: [], projects: [], selector: {} },
-    hostnames: 'FirstHolder',
-    ...part,
-  });
+const lb = (part: Partial<ALBModel> = {}) => openALB('infra/lb', part);
 const edge = (part = {}) => gateway('infra/edge', [listener('web HTTP/8080', open)], part);
 /** Older ones first. */
 const routes = (...texts: readonly string[]) =>

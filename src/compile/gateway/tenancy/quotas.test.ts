@@ -4,13 +4,13 @@ import type { ALBModel } from '#model/gateway/policy-types.ts';
 import { createGatewayBook } from '../book.ts';
 import { httpMatch, httpRoute, httpRule } from '../samples.ts';
 import {
-  alb,
   type Cluster,
   compiled,
   gateway,
   gatewayClass,
   listener,
   objectOf,
+  openALB,
   parent,
   routeId,
   running,
@@ -21,12 +21,7 @@ import { createQuotas } from './quotas.ts';
 
 const open = { allowedNamespaces: { from: 'All' as const } };
 const shared = sharing('infra/lb');
-const lb = (part: Partial<ALBModel> = {}) =>
-  alb('infra/lb', {
-    tenants: { namespaces: [], projects: [], selector: {} },
-    hostnames: 'FirstHolder',
-    ...part,
-  });
+const lb = (part: Partial<ALBModel> = {}) => openALB('infra/lb', part);
 const edge = (key = 'infra/edge', part = {}) => gateway(key, [listener('web HTTP/8080', open)], part);
 const route = (key: string, age: number, size = 1, to = 'infra/edge') =>
   httpRoute(
