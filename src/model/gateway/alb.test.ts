@@ -71,6 +71,33 @@ test.each<[string, object, readonly string[], object]>([
     ['spec.resources.limits[cpu] InvalidValue', 'spec.quotas.size InvalidValue'],
     { instance: { resources: { limits: { memory: '1Gi' } } }, quotas: {} },
   ],
+  [
+    'a label keeps its node out',
+    { nodeSelector: { edge: 'a b', 'a b': 'c', good: 'yes' } },
+    ['spec.nodeSelector InvalidValue', 'spec.nodeSelector[edge] InvalidValue'],
+    { instance: { nodeSelector: { good: 'yes' } } },
+  ],
+  [
+    'a toleration is left out',
+    {
+      tolerations: [
+        { key: 'a b', operator: 'Exists' },
+        { operator: 'Equal', value: 'a' },
+        { key: 'a', operator: 'Exists', value: 'b' },
+        { key: 'a', effect: 'Never' },
+        { key: 'a', effect: 'NoSchedule', tolerationSeconds: 5 },
+        { key: 'a', value: 'b', effect: 'NoExecute', tolerationSeconds: 5 },
+      ],
+    },
+    [
+      'spec.tolerations[0].key InvalidValue',
+      'spec.tolerations[1].operator InvalidValue',
+      'spec.tolerations[2].value InvalidValue',
+      'spec.tolerations[3].effect NotSupported',
+      'spec.tolerations[4].tolerationSeconds InvalidValue',
+    ],
+    { instance: { tolerations: [{ key: 'a', value: 'b', effect: 'NoExecute', tolerationSeconds: 5 }] } },
+  ],
 ])('what is no %s', (_, spec, problems, value) => {
   const read = readALB(sampleOf('ALB', spec));
   expect([...told(read)].sort()).toEqual([...problems].sort());

@@ -4,12 +4,11 @@ import { canonicalAddr } from '#net/addr.ts';
 import { collectProblems, type Read, type Refuse } from '../problem.ts';
 import { readQuantity } from '../quantity.ts';
 import { shown } from '../raw.ts';
-import { isLabelKey } from '../selector.ts';
+import { isLabelKey, isLabelValue } from '../selector.ts';
 import {
   forms,
   gatewayObject,
   readChoice,
-  readEntries,
   readForm,
   readInteger,
   readList,
@@ -21,6 +20,7 @@ import {
 import { readProxyProtocol } from './gateway.ts';
 import type { ALBInstance, ALBModel } from './policy-types.ts';
 import { readTenants } from './tenants.ts';
+import { readTolerations } from './tolerations.ts';
 
 /** Always has a value: what can't be read lets nobody in whom it would keep out. */
 export function readALB(object: KubeObject): Read<ALBModel> {
@@ -95,14 +95,10 @@ function readInstance(spec: Spec, refuse: Refuse): ALBInstance {
     addresses: readAddresses(network['addresses'], `${field}.addresses`, refuse),
     annotations: readKeyed(network['annotations'], `${field}.annotations`, refuse),
     ...(resources === undefined ? {} : { resources }),
-    nodeSelector: readKeyed(spec['nodeSelector'], 'spec.nodeSelector', refuse),
-    tolerations: readEntries(spec['tolerations'], 'spec.tolerations', refuse).map(({ raw }) =>
-      Object.fromEntries(tolerationFields.flatMap((name) => (raw[name] == null ? [] : [[name, raw[name]]]))),
-    ),
+    nodeSelector: readLabels(spec['nodeSelector'], 'spec.nodeSelector', refuse),
+    tolerations: readTolerations(spec['tolerations'], 'spec.tolerations', refuse),
   };
 }
-
-const tolerationFields = ['key', 'operator', 'value', 'effect', 'tolerationSeconds'] as const;
 
 function readAddresses(value: unknown, field: string, refuse: Refuse): readonly string[] {
   return readList(value, field, refuse).flatMap((each, index) => {
@@ -118,6 +114,15 @@ function readKeyed(value: unknown, field: string, refuse: Refuse): Readonly<Reco
   const entries = Object.entries(readTexts(value, field, refuse)).filter(
     ([key]) =>
       isLabelKey(key) || refuse(field, 'InvalidValue', `${shown(key)} is no name of a label or annotation`),
+  );
+  return Object.fromEntries(entries);
+}
+
+function readLabels(value: unknown, field: string, refuse: Refuse): Readonly<Record<string, string>> {
+  const entries = Object.entries(readKeyed(value, field, refuse)).filter(
+    ([key, text]) =>
+      isLabelValue(text) ||
+      refuse(`${field}[${key}]`, 'InvalidValue', `${shown(text)} is no value of a label`) !== undefined,
   );
   return Object.fromEntries(entries);
 }

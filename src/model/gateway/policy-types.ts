@@ -1,6 +1,7 @@
 /** What is known of objects that are ours beside Gateway API, once they are read: policies, grants of hostnames, load balancers. */
 import type { LabelSelector } from '#api/object.ts';
 import type { GatewayFirewall, GatewayHash, GatewayHealthCheck } from '#intent/gateway-policy.ts';
+import type { TolerationModel } from './tolerations.ts';
 import type { BackendReference, FilterModel, GatewayObject, SessionPersistenceModel } from './types.ts';
 
 /** What a policy holds for, in its own namespace. `section`: name of a listener, of a rule of a route, or of a Service's port. */
@@ -171,5 +172,5 @@ export type ALBInstance = {
     readonly limits?: Readonly<Record<string, string>>;
   };
   readonly nodeSelector: Readonly<Record<string, string>>;
-  readonly tolerations: readonly Readonly<Record<string, unknown>>[];
+  readonly tolerations: readonly TolerationModel[];
 };
