@@ -69,15 +69,21 @@ export function keptFor({ pod, placement }: SinglePod, book: Book): readonly Sin
     .sort((a, b) => (a.cidr < b.cidr ? -1 : 1));
 }
 
-/** Two nodes may have begun to keep an address for one VM at the same moment: the lower one stays. */
-export function isSurplus(claim: Single, book: Book): boolean {
-  const { holder, subnet, cidr } = claim;
-  return [...book.byAddress.values()].some(
-    (other) =>
-      other.holder.keep === holder.keep &&
-      other.holder.namespace === holder.namespace &&
-      other.subnet === subnet &&
-      other.cidr.includes(':') === cidr.includes(':') &&
-      other.cidr < cidr,
-  );
+/**
+ * Addresses that are kept beside a lower one of the same family for the same pod or VM in the same Subnet: two nodes may have begun to
+ * keep one at the same moment, and the lower one stays.
+ */
+export function surplusKeeps(claims: Iterable<BlockClaimModel>): readonly BlockClaimModel[] {
+  const kept = [...claims].flatMap((claim) => {
+    const { holder, subnet, cidr } = claim;
+    if (holder?.keep === undefined) return [];
+    const family = cidr.includes(':') ? 6 : 4;
+    return [{ claim, of: JSON.stringify([holder.namespace, holder.keep, subnet, family]) }];
+  });
+  const first = new Map<string, string>();
+  for (const { claim, of } of kept) {
+    const lowest = first.get(of);
+    if (lowest === undefined || claim.cidr < lowest) first.set(of, claim.cidr);
+  }
+  return kept.filter(({ claim, of }) => first.get(of) !== claim.cidr).map(({ claim }) => claim);
 }

@@ -9,7 +9,7 @@ import { blockName } from './blocks.ts';
 import type { Placement, PlacementInputs } from './placement.ts';
 import { servePools } from './pools.ts';
 import { decideSingles, type SingleDecision, type SinglePod, type SingleSituation } from './single.ts';
-import { addressOf } from './single-book.ts';
+import { addressOf, surplusKeeps } from './single-book.ts';
 
 const subnet: SubnetModel = {
   origin: { kind: 'Subnet', name: 'default' },
@@ -365,6 +365,13 @@ function bury(world: World, index: number): void {
   }
 }
 
+/** As the controller does with what is kept twice. */
+function sweep(world: World): void {
+  for (const each of surplusKeeps(world.now.values())) {
+    if (each.holder?.freedAt !== undefined) write(world, undefined, each.name);
+  }
+}
+
 /** What a node does in turn when nothing is late; a round leaves out what `late` has a bit for. */
 const turns = ['pods', 'unwire', 'look', 'watch', 'pass', 'wire', 'rested'] as const;
 
@@ -379,6 +386,7 @@ const action = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom(...turns), at, which }) },
   { weight: 12, arbitrary: fc.record({ kind: fc.constant('round'), at, which: late }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('bury'), at: fc.constant(2), which }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('sweep'), at, which }) },
 );
 
 test('no two pods ever have one address at once, whatever each node knows and when', () => {
@@ -410,6 +418,7 @@ test('no two pods ever have one address at once, whatever each node knows and wh
       const step = (kind: string, at: number, which: number, attempt: number): void => {
         const state = world.nodes[at]!;
         const [name, place] = identities[which % identities.length]!;
+        if (kind === 'sweep') sweep(world);
         if (kind === 'delete' || kind === 'move') world.pods.delete(name);
         if (state.dead) return;
         if ((kind === 'start' || kind === 'move') && !world.pods.has(name)) {
@@ -432,6 +441,7 @@ test('no two pods ever have one address at once, whatever each node knows and wh
       for (const [i, { kind, at, which }] of actions.entries()) step(kind, at, which, i);
       // Left alone, everybody gets what can be had.
       for (let i = 0; i < 12; i++) {
+        sweep(world);
         for (const at of [0, 1, 2]) {
           for (const kind of [
             'pods',

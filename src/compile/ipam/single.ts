@@ -2,7 +2,7 @@
 import type { AddressHolder, BlockClaimModel } from '#model/blockclaim.ts';
 import type { PodModel } from '#model/pod.ts';
 import type { Placement, PlacementInputs } from './placement.ts';
-import { addressOf, isSurplus, openBook } from './single-book.ts';
+import { addressOf, openBook, surplusKeeps } from './single-book.ts';
 import { decidePod } from './single-pod.ts';
 
 export type SinglePod = {
@@ -68,6 +68,9 @@ export function decideSingles(situation: SingleSituation): SingleDecision {
   const taken = new Set(book.take.map(({ claim }) => claim.uid));
   const free: BlockClaimModel[] = [];
   const drop: BlockClaimModel[] = [];
+  const surplus = new Set(
+    book.own.some(({ holder }) => holder.keep !== undefined) ? surplusKeeps(situation.claims) : [],
+  );
   for (const claim of book.own) {
     const address = addressOf(claim);
     const { holder } = claim;
@@ -75,7 +78,7 @@ export function decideSingles(situation: SingleSituation): SingleDecision {
     if (taken.has(claim.uid) || book.needed.has(claim.uid)) continue;
     const isGone = !situation.alive.has(holder.podUID);
     const isKept = holder.keep !== undefined;
-    if (isGone && isKept && isSurplus(claim, book)) {
+    if (isGone && surplus.has(claim)) {
       if (!situation.resting.has(address)) drop.push(claim);
     } else if (isGone && (isKept || holder.fixed === true)) {
       if (holder.freedAt === undefined) free.push(claim);

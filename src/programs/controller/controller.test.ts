@@ -353,6 +353,22 @@ describe('endedKeeps', () => {
   ])('when %s', (_, holder, some, reasons) => {
     expect(ended(holder, some)).toEqual(reasons);
   });
+
+  test('when a lower one of the same family is kept for the same', () => {
+    const kept = { keep: 'VM:db', release: 'Never', freedAt: '2026-01-01T00:00:00Z' } as const;
+    const claims = [
+      held('10.0.0.70/32', kept),
+      held('10.0.0.71/32', kept),
+      held('10.0.0.72/32', { ...kept, freedAt: undefined } as never),
+      held('10.0.0.73/32', { ...kept, keep: 'VM:other' }),
+      held('fd00::70/128', kept),
+    ];
+    const now = Date.parse('2026-01-02T00:00:00Z');
+    const gone = endedKeeps({ claims, namespaces: new Set(['shop']), statefulSets: new Map(), now });
+    expect(gone.map(({ claim: { cidr }, reason }) => `${cidr} ${reason}`)).toEqual([
+      '10.0.0.71/32 another address is kept for VM:db',
+    ]);
+  });
 });
 
 describe('poolStatus', () => {

@@ -1,4 +1,5 @@
 /** When kept addresses are given up; pure. */
+import { surplusKeeps } from '#compile/ipam/single-book.ts';
 import type { BlockClaimModel } from '#model/blockclaim.ts';
 import type { StatefulSetModel } from '#model/statefulset.ts';
 
@@ -20,15 +21,18 @@ export type Ended = {
 
 /**
  * Kept addresses that are on no interface and whose rule has come true. With the namespace all of them end. `OnOwnerDeletion`: the
- * StatefulSet is gone, or no longer makes the pod of this ordinal; of a VM nothing tells that, so its address stays.
+ * StatefulSet is gone, or no longer makes the pod of this ordinal; of a VM nothing tells that, so its address stays. A second address that
+ * is kept for the same pod ends, too: the node that would give it back may be gone.
  */
 export function endedKeeps(situation: KeptSituation): readonly Ended[] {
+  const surplus = new Set(surplusKeeps(situation.claims));
   return situation.claims.flatMap((claim) => {
     const { holder } = claim;
     if (holder?.keep === undefined || holder.freedAt === undefined) return [];
     if (!situation.namespaces.has(holder.namespace)) {
       return [{ claim, reason: `namespace ${holder.namespace} is gone` }];
     }
+    if (surplus.has(claim)) return [{ claim, reason: `another address is kept for ${holder.keep}` }];
     const release = holder.release ?? 'OnOwnerDeletion';
     const seconds = /^(\d+)s$/.exec(release)?.[1];
     if (seconds !== undefined) {
