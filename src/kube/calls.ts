@@ -129,6 +129,8 @@ export type Client = {
   ): AsyncIterable<WatchEvent<T>>;
   /** Any other call; gives the parsed JSON, or the text when the answer isn't JSON. */
   request<T = unknown>(request: RawRequest): Promise<T>;
+  /** Calls `listener` each time the server answers after it could not be reached. Gives the function that ends it. */
+  onRecovery(listener: () => void): () => void;
   /** Closes idle sockets; calls under way are cut. */
   close(): void;
 };

@@ -158,6 +158,7 @@ export function createClient(config: ClientConfig): Client {
       });
     },
     watch: (type, options = {}) => readWatch(transport, type, options, config.onRequest),
+    onRecovery: (listener) => transport.onRecovery(listener),
     close: () => transport.close(),
   };
 }

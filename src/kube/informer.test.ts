@@ -220,6 +220,24 @@ describe('gaps', () => {
     expect(server.seen.lists).toBe(1);
   });
 
+  test('long delays end when another call finds the server there again', async () => {
+    const server = await openServer();
+    const client = createClient({ server: server.url, retries: 0 });
+    const informer = startInformer(client, widgetType, { ...quick, backoff: { baseMilliseconds: 600_000 } });
+    cleanups.push(
+      () => client.close(),
+      () => informer.stop(),
+    );
+    await informer.synced;
+    await eventually(() => server.seen.watches === 1);
+    await server.stop();
+    await expect(client.list(widgetType)).rejects.toThrow();
+    server.put('comes', 1);
+    await server.start();
+    await client.list(widgetType);
+    await caughtUp(server, informer);
+  });
+
   test('a connection that went silent is found and replaced', async () => {
     const server = await openServer();
     const informer = openInformer(server);

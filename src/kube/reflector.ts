@@ -42,6 +42,8 @@ export type ReflectorSink = {
 const absenceMs = 30_000;
 /** At most this long until a kind that isn't served is looked for again: one small answer a minute, whatever the cluster's size. */
 const lookAgainMs = 60_000;
+/** Once the server answers again, all that wait for it come back within this time, whatever is left of their delays. */
+const recoverySpreadMs = 1_000;
 
 /** Runs until the signal aborts; never rejects. */
 export async function reflect(
@@ -119,9 +121,30 @@ export async function reflect(
       const wait = Math.max(backoffDelay(failures, options.backoff), askedWait(error));
       failures += 1;
       sink.failed(step, error, wait);
-      await sleep(wait, signal);
+      if (await sleepUntilRecovery(client, wait, signal)) failures = 0;
     }
   }
+}
+
+/**
+ * The whole time, or until shortly after another call of this client finds that the server is there again; then true. A server that is
+ * away for a minute must not leave one cache a half minute behind the others.
+ */
+async function sleepUntilRecovery(
+  client: Client,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  const stop = client.onRecovery(end);
+  signal.addEventListener('abort', end, { once: true });
+  await sleep(milliseconds, over.signal);
+  signal.removeEventListener('abort', end);
+  stop();
+  if (!over.signal.aborted || signal.aborted) return false;
+  await sleep(Math.random() * recoverySpreadMs, signal);
+  return true;
 }
 
 /** All pages of one consistent snapshot, and its version. A continue token that expires midway starts a list in one page. */

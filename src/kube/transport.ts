@@ -50,6 +50,8 @@ export type Transport = {
   call(exchange: Exchange): Promise<Answer>;
   /** Sends and gives the answer's body as it comes; ends with an error after `silenceMilliseconds` without a byte. */
   stream(exchange: Exchange, silenceMilliseconds: number): Promise<Stream>;
+  /** Calls `listener` each time the server answers after it could not be reached. Gives the function that ends it. */
+  onRecovery(listener: () => void): () => void;
   close(): void;
 };
 
@@ -78,6 +80,8 @@ export function createTransport(endpoint: Endpoint): Transport {
     : new http.Agent({ ...sockets, maxFreeSockets: 0 });
   const base = url.pathname.replace(/\/$/, '');
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const listeners = new Set<() => void>();
+  let isAway = false;
 
   const open = async (exchange: Exchange, agent: http.Agent): Promise<Opened> => {
     const token = typeof endpoint.token === 'function' ? await endpoint.token() : endpoint.token;
@@ -96,7 +100,15 @@ export function createTransport(endpoint: Endpoint): Transport {
       headers,
       agent,
     };
-    return opened(secure ? https.request(options) : http.request(options), exchange);
+    try {
+      const answered = await opened(secure ? https.request(options) : http.request(options), exchange);
+      if (isAway) for (const listener of listeners) listener();
+      isAway = false;
+      return answered;
+    } catch (error) {
+      isAway ||= exchange.signal?.aborted !== true;
+      throw error;
+    }
   };
 
   return {
@@ -134,6 +146,10 @@ export function createTransport(endpoint: Endpoint): Transport {
       });
       if (signal?.aborted) abort();
       return { code: response.statusCode ?? 0, headers: response.headers, chunks: response };
+    },
+    onRecovery(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     close() {
       callAgent.destroy();
