@@ -1,10 +1,12 @@
 /** Random operations in a row, killed programs among them: then every node is as a fresh compile would have it. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { namespaceType, nodeType, podType, serviceType } from '#api/core.ts';
 import { type BlockClaim, blockClaimKind } from '#api/kinds/blockclaim.ts';
 import { subnetKind } from '#api/kinds/subnet.ts';
 import { apiVersionOf, type KubeObject } from '#api/object.ts';
 import { eventually } from '#lab/eventually.ts';
+import { labFiles } from '#lab/lab.ts';
 import { type Audit, expectNoLeak, startAudit } from './address-audit.ts';
 import { type Cluster, isLong, startCluster } from './cluster.ts';
 import { differencesOf } from './fresh-state.ts';
@@ -205,10 +207,28 @@ async function operate(): Promise<void> {
   }
 }
 
+/** What a pod waits for, in a line. */
+function standing({ metadata, spec, status }: PodObject): string {
+  const { phase, conditions = [] } = status ?? {};
+  const reasons = conditions.flatMap(({ status, reason }) => (status === 'True' ? [] : [reason ?? '?']));
+  return `${metadata.name} on ${spec.nodeName ?? 'no node'}: ${phase} ${reasons.join(' ')}`;
+}
+
+/** What the lab's own processes do, for whoever reads that a cluster did not settle. */
+async function labProcesses(): Promise<string> {
+  const { processes } = await cluster.lab.status();
+  const kubelet = processes.find(({ name }) => name === 'kubelet');
+  const log = await readFile(labFiles(cluster.name).log('kubelet'), 'utf8');
+  const cpu = await readFile(`/proc/${kubelet?.pid}/stat`, 'utf8').catch(String);
+  return [...processes.map((each) => JSON.stringify(each)), cpu, ...log.trimEnd().split('\n').slice(-4)].join(
+    '\n',
+  );
+}
+
 async function settled(): Promise<void> {
   const { items } = await cluster.client.list<PodObject>(podType);
   const late = items.filter((each) => !isReady(each));
-  expect(late.map(({ metadata, status }) => `${metadata.name} ${JSON.stringify(status)}`)).toEqual([]);
+  expect(late.map(standing)).toEqual([]);
   const { items: claims } = await cluster.client.list<BlockClaim>(blockClaimKind);
   expect(claims.filter(({ spec }) => !nodes.has(spec.node)).map(({ metadata }) => metadata.name)).toEqual([]);
 }
@@ -220,10 +240,13 @@ test(`${operations} random operations end where a fresh compile of the last stat
     await operate();
     await eventually(settled, 120_000, 500);
     await eventually(() => expectNoLeak(cluster, nodes), 60_000, 500);
-    for (const node of nodes) expect(await differencesOf(cluster, node), node).toEqual([]);
+    await eventually(async () => {
+      for (const node of nodes) expect(await differencesOf(cluster, node), node).toEqual([]);
+    }, 30_000);
     expect(audit.rounds()).toBeGreaterThan(10);
     expect(audit.faults()).toEqual([]);
   } catch (error) {
-    throw new Error(`NETLOOM_SEED=${seed}\n${history.slice(-60).join('\n')}`, { cause: error });
+    const told = [`NETLOOM_SEED=${seed}`, ...history.slice(-60), await labProcesses().catch(String)];
+    throw new Error(told.join('\n'), { cause: error });
   }
 });

@@ -9,7 +9,7 @@ import { kernelSuffices } from './doctor-probes.ts';
 import { statusLines } from './lab-status.ts';
 import { policyLines, sumsOf } from './policy.ts';
 import { readiness } from './readiness.ts';
-import { countTests, summaryLine } from './testcount.ts';
+import { countTests, failedFiles, failureLines, summaryLine, withSecondTry } from './testcount.ts';
 import { explanationLines } from './why-ip.ts';
 
 const ready = { conditions: [{ type: 'Ready', status: 'True' }] };
@@ -143,13 +143,29 @@ test.each([
 });
 
 test('tests are counted, broken files and silent failures too', () => {
-  const report = { numPassedTests: 5, numFailedTests: 0, numPendingTests: 1, testResults: [] };
-  expect(countTests(report, 0)).toEqual({ passed: 5, failed: 0, skipped: 1 });
+  const file = (name: string, ...statuses: readonly string[]) => ({
+    name: `/src/${name}`,
+    status: statuses.includes('failed') || statuses.length === 0 ? 'failed' : 'passed',
+    message: statuses.length === 0 ? 'cannot be loaded' : '',
+    assertionResults: statuses.map((status, index) => ({
+      status,
+      fullName: `test ${index}`,
+      failureMessages: status === 'failed' ? ['Error: no answer\n\n    at x:1\n{ seed: 3 }\nmore'] : [],
+    })),
+  });
+  const report = { testResults: [file('a', 'passed', 'passed', 'skipped')] };
+  expect(countTests(report, 0)).toEqual({ passed: 2, failed: 0, skipped: 1 });
   expect(countTests(report, 1).failed).toBe(1);
-  expect(countTests({ ...report, testResults: [{ status: 'failed', assertionResults: [] }] }, 1).failed).toBe(
-    1,
-  );
   expect(countTests(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  const bad = { testResults: [...report.testResults, file('b', 'passed', 'failed'), file('c')] };
+  expect(countTests(bad, 1)).toEqual({ passed: 3, failed: 2, skipped: 1 });
+  expect(failedFiles(bad)).toEqual(['/src/b', '/src/c']);
+  expect(failureLines(bad, '/src')).toEqual([
+    'FAILED  b > test 1: Error: no answer | { seed: 3 }',
+    'FAILED  c: cannot be loaded',
+  ]);
+  const better = withSecondTry(bad, { testResults: [file('b', 'passed', 'passed'), file('c', 'passed')] });
+  expect(countTests(better, 0)).toEqual({ passed: 5, failed: 0, skipped: 1 });
   expect(summaryLine({ passed: 5, failed: 0, skipped: 0 })).toBe('5 passed, 0 failed');
   expect(summaryLine({ passed: 5, failed: 1, skipped: 2 })).toBe('5 passed, 1 failed, 2 skipped');
 });
