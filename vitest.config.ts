@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const timeouts = { testTimeout: 60_000, hookTimeout: 120_000, teardownTimeout: 20_000 };
+const timeouts = { testTimeout: 120_000, hookTimeout: 180_000, teardownTimeout: 20_000 };
 
 /** Of their tests none asks how long something took, and most wait for something: two clusters share the machine. */
 const patient = [
