@@ -26,7 +26,7 @@ const read = [
 ];
 
 /** Of our own group. */
-const netloom = ['albs', 'trafficpolicies', 'backendpolicies', 'wafpolicies'];
+const netloom = ['albs', 'trafficpolicies', 'backendpolicies', 'wafpolicies', 'hostnamegrants'];
 
 /**
  * A Gateway's objects stand in the Gateway's namespace, which may be any; so do the Secrets and ConfigMaps that it refers to. RBAC has

@@ -19,6 +19,7 @@ import { testServer } from '#lab/apiserver/testing.ts';
 import { eventually } from '#lab/eventually.ts';
 import { silentLog } from '#telemetry/log.ts';
 import { createRegistry, type Registry } from '#telemetry/metrics.ts';
+import { boundClient } from './bound-client.ts';
 import { createFakePod, type FakePod } from './fake.ts';
 import { createGateways } from './gateways.ts';
 import { configMapType, deploymentType, disruptionBudgetType } from './kinds.ts';
@@ -753,7 +754,7 @@ async function openStage(): Promise<Stage> {
       const stopped = new AbortController();
       const gateways = createGateways(
         {
-          client: alter(own),
+          client: alter(boundClient(own)),
           image: 'netloom/node',
           registry,
           log: silentLog,
