@@ -55,8 +55,8 @@ export const gatewayRules: readonly object[] = [
   { apiGroups: [group], resources: netloom.map((name) => `${name}/status`), verbs: ['patch'] },
   { apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: watch },
   { apiGroups: ['networking.k8s.io'], resources: ['ingresses/status'], verbs: ['patch'] },
-  // An ALB's own class is made where there is none.
-  { apiGroups: ['networking.k8s.io'], resources: ['ingressclasses'], verbs: [...watch, 'create'] },
+  // An ALB's own class is made where there is none, and goes with it.
+  { apiGroups: ['networking.k8s.io'], resources: ['ingressclasses'], verbs: own },
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
   // Addresses of nodes, which its load balancers may have.
   { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },

@@ -555,6 +555,47 @@ describe('an ALB', () => {
     await isGone(types.deployment, 'front-alb');
   });
 
+  test('its IngressClass goes with it, or to the next that asks for it, and nobody else loses one', async () => {
+    leader = stage.lead();
+    const front = (isDefault = false) => albSpec({ ingressClass: { name: 'shared', default: isDefault } });
+    const ofALB = (name: string, isDefault?: string) => (object: KubeObject) => {
+      expect(object).toMatchObject({ spec: { parameters: { kind: 'ALB', name } } });
+      const { annotations = {} } = object.metadata;
+      expect(annotations['ingressclass.kubernetes.io/is-default-class']).toBe(isDefault);
+    };
+    const shared = () => stage.read(types.ingressClass, 'shared');
+    const parameters = { apiGroup: 'netloom.dev', kind: 'ALB', scope: 'Namespace', namespace: 'default' };
+    const controller = 'netloom.dev/ingress';
+    await stage.make(types.ingressClass, 'theirs', { controller: 'example.com/other' });
+    await stage.make(types.ingressClass, 'own', { controller, parameters: { ...parameters, name: 'first' } });
+    await stage.make(types.alb, 'first', front());
+    await seen(shared, ofALB('first'));
+    await stage.make(types.alb, 'second', front(true));
+    await stage.make(types.alb, 'third', albSpec({ ingressClass: { name: 'theirs' } }));
+    await stage.make(types.alb, 'fourth', albSpec({ ingressClass: { name: 'own' } }));
+    await stage.make(types.alb, 'fifth', albSpec({ ingressClass: { name: 'taken' } }));
+    await stage.change(types.alb, 'first', { spec: { ingressClass: { default: true } } });
+    await seen(shared, ofALB('first', 'true'));
+    await stage.client.delete(types.alb, 'first', { namespace: 'default' });
+    await seen(shared, ofALB('second', 'true'));
+    // Somebody else says by its parameters whom it leads to from now on.
+    await eventually(() => stage.read(types.ingressClass, 'taken'));
+    await stage.client.patch(
+      types.ingressClass,
+      { name: 'taken' },
+      { kind: 'merge', body: { spec: { parameters: { name: 'third' } } } },
+    );
+    await leader.stop();
+    for (const name of ['third', 'fourth', 'fifth'])
+      await stage.client.delete(types.alb, name, { namespace: 'default' });
+    await stage.change(types.alb, 'second', { spec: { ingressClass: null } });
+    leader = stage.lead();
+    await isGone(types.ingressClass, 'shared');
+    for (const name of ['theirs', 'own', 'taken']) await stage.read(types.ingressClass, name);
+    for (const name of ['theirs', 'own', 'taken']) await stage.client.delete(types.ingressClass, name);
+    await stage.client.delete(types.alb, 'second', { namespace: 'default' });
+  });
+
   test('with HostNetwork has the addresses of its nodes, unless an older one has a port there', async () => {
     leader = stage.lead();
     const network = { mode: 'HostNetwork' };
