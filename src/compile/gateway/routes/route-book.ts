@@ -35,6 +35,8 @@ export type RouteBook = {
   gatewaysOf(service: string): readonly string[];
   /** Gateways that a route is attached to. */
   gatewaysOfRoute(id: string): readonly string[];
+  /** Listeners that serve a route. */
+  listenersOfRoute(id: string): readonly Listener[];
 };
 
 /** What the rest of the book gives. */
@@ -274,6 +276,10 @@ export function createRouteBook({
       lookups.note(`gateways of ${id}`);
       return servingGateways(known.get(id)?.parts);
     },
+    listenersOfRoute(id) {
+      lookups.note(`gateways of ${id}`);
+      return servingListeners(known.get(id)?.parts);
+    },
   };
 }
 
@@ -284,8 +290,17 @@ function servingGateways(parts: ReadonlyMap<string, Part> | undefined): readonly
     .sort();
 }
 
+function servingListeners(parts: ReadonlyMap<string, Part> | undefined): readonly Listener[] {
+  return [...(parts?.values() ?? [])].flatMap(({ attachments }) =>
+    attachments.flatMap(({ listeners }) => listeners.map(({ listener }) => listener)),
+  );
+}
+
 function gatewaysText(parts: ReadonlyMap<string, Part>): string {
-  return servingGateways(parts).join(' ');
+  return servingListeners(parts)
+    .map(({ key, instance, gateway }) => `${key} ${gateway} ${instance}`)
+    .sort()
+    .join(',');
 }
 
 /** Of an instance that several Gateways share each has its own entries of a route. */
