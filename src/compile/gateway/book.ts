@@ -270,6 +270,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       const instance = views.get(gateway)?.instance;
       return instance !== undefined && holdings.has(instance) ? instance : undefined;
     },
+    isUnshared: (gateway) => views.get(gateway)?.unshared !== undefined,
     gatewaysOf: (instance) => [...(instances.get(instance)?.gateways.keys() ?? [])],
     references: () => lookups.references(),
   };

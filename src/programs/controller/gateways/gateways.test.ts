@@ -468,6 +468,23 @@ describe('an ALB', () => {
     await isGone(types.deployment, 'lb-alb');
   });
 
+  test('that is not there serves nothing, and neither does what a Gateway had before it asked for it', async () => {
+    leader = stage.lead();
+    await running('asks', '10.0.1.31', listener('http', 80));
+    const infrastructure = { parametersRef: { group: 'netloom.dev', kind: 'ALB', name: 'none' } };
+    await stage.change(types.gateway, 'asks', { spec: { infrastructure } });
+    await isGone(types.service, 'asks-netloom');
+    await isGone(types.deployment, 'asks-netloom');
+    await seen(
+      () => stage.read(types.gateway, 'asks'),
+      (gateway) => expect(conditionsOf(gateway)).toMatchObject({ Accepted: 'False/InvalidParameters' }),
+    );
+    await stage.change(types.gateway, 'asks', { spec: { infrastructure: null } });
+    await eventually(() => stage.read(types.service, 'asks-netloom'));
+    await stage.client.delete(types.gateway, 'asks', { namespace: 'default' });
+    await isGone(types.deployment, 'asks-netloom');
+  });
+
   test('is what an ALB2 becomes', async () => {
     leader = stage.lead();
     await stage.make(

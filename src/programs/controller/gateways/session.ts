@@ -62,7 +62,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
   ) as Record<GatewayPortKind, number>;
   const book = createGatewayBook(slots);
-  const wishes = createWishes((gateway) => book.instanceOf(gateway));
+  const wishes = createWishes(book);
   const facts = new Map<string, InstanceFacts | undefined>();
   const faults = createFaults();
   /** What pods can't hold, as text. */
