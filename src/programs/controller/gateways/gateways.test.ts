@@ -613,6 +613,43 @@ describe('an ALB', () => {
     await stage.client.delete(types.alb, 'second', { namespace: 'default' });
   });
 
+  test('is reached in another way as soon as it says so', async () => {
+    leader = stage.lead();
+    const mode = (name: string) => stage.change(types.alb, 'moves', { spec: { network: { mode: name } } });
+    const service = () => stage.read(types.service, 'moves-alb');
+    const addresses = async () => JSON.stringify((await stage.read(types.alb, 'moves'))['status'] ?? {});
+    await stage.make(types.alb, 'moves', albSpec({ http: { port: 8088 } }));
+    await eventually(service);
+    const pod = await stage.addPod('moves-alb', 'moves-pod', '10.0.1.41', '198.51.100.9');
+    await stage.giveAddress('moves-alb', '192.0.2.88');
+    await seen(addresses, (text) => expect(text).toContain('192.0.2.88'));
+    await mode('HostNetwork');
+    await seen(service, ({ spec }) => expect(spec).toMatchObject({ loadBalancerClass: 'netloom.dev/nodes' }));
+    await seen(addresses, (text) => {
+      expect(text).toContain('198.51.100.9');
+      expect(text).not.toContain('192.0.2.88');
+    });
+    for (const type of ['ClusterIP', 'NodePort']) {
+      await mode(type);
+      await seen(service, ({ spec }) => {
+        expect(spec).toMatchObject({ type });
+        expect(spec).not.toHaveProperty('loadBalancerClass');
+      });
+      await seen(addresses, (text) => expect(text).not.toContain('198.51.100.9'));
+    }
+    await mode('HostNetwork');
+    await seen(addresses, (text) => expect(text).toContain('198.51.100.9'));
+    await mode('LoadBalancer');
+    await seen(service, ({ spec }) => {
+      expect(spec).toMatchObject({ type: 'LoadBalancer' });
+      expect(spec).not.toHaveProperty('loadBalancerClass');
+    });
+    await seen(addresses, (text) => expect(text).not.toContain('198.51.100.9'));
+    expect(Object.keys(pod.held('ports'))).toEqual(['tcp/8088']);
+    await stage.client.delete(types.alb, 'moves', { namespace: 'default' });
+    await isGone(types.deployment, 'moves-alb');
+  });
+
   test('with HostNetwork has the addresses of its nodes, unless an older one has a port there', async () => {
     leader = stage.lead();
     const network = { mode: 'HostNetwork' };
