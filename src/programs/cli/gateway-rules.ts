@@ -60,7 +60,8 @@ export const gatewayRules: readonly object[] = [
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
   // Addresses of nodes, which its load balancers may have.
   { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: watch },
+  // Those that are referred to are watched by their names; none is asked for otherwise.
+  { apiGroups: [''], resources: ['configmaps'], verbs: ['list', 'watch'] },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },
 ];
