@@ -106,7 +106,8 @@ export const albKind = {
       },
       ingressClass: {
         type: 'object',
-        description: 'Ingresses of this class are served. An IngressClass that there is not is made.',
+        description:
+          'Ingresses of this class are served. An IngressClass that there is not is made, and goes with the ALB.',
         required: ['name'],
         properties: {
           name: { type: 'string', minLength: 1, maxLength: 253 },

@@ -242,7 +242,10 @@ const bad = new Set([
   'Conflicted',
   'OverlappingTLSConfig',
   'InsecureFrontendValidationMode',
+  'Overridden',
+  'netloom.dev/HostnameRefused',
   'netloom.dev/OptionRefused',
+  'netloom.dev/Shadowed',
 ]);
 
 function wrongIn(conditions: readonly GatewayCondition[], object: string): readonly string[] {

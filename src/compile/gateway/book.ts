@@ -66,7 +66,12 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       lookups.note(`parent Gateway/${gateway}`);
       return views.has(gateway);
     },
+    instanceOf(gateway: string): string | undefined {
+      lookups.note(`parent Gateway/${gateway}`);
+      return views.get(gateway)?.instance;
+    },
     gatewaysOfRoute: (id: string) => routes.gatewaysOfRoute(id),
+    listenersOfRoute: (id: string) => routes.listenersOfRoute(id),
     gatewaysOfService: (service: string) => routes.gatewaysOf(service),
   };
   const policies = createPolicyBook(
@@ -265,6 +270,7 @@ export function createGatewayBook(slots: GatewaySlots): GatewayBook {
       const instance = views.get(gateway)?.instance;
       return instance !== undefined && holdings.has(instance) ? instance : undefined;
     },
+    isUnshared: (gateway) => views.get(gateway)?.unshared !== undefined,
     gatewaysOf: (instance) => [...(instances.get(instance)?.gateways.keys() ?? [])],
     references: () => lookups.references(),
   };

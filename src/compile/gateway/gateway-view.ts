@@ -6,6 +6,7 @@ import { olderFirst } from './age.ts';
 import type { Holding } from './entries/holding.ts';
 import type { Asking } from './inputs.ts';
 import { albOf } from './instances/derived-gateway.ts';
+import { lostIngressClass } from './instances/ingress-class.ts';
 import { nodePortRefusal } from './instances/node-ports.ts';
 import { type Sharing, sharingOf } from './instances/sharing.ts';
 import { isTenant } from './instances/tenants.ts';
@@ -35,6 +36,8 @@ export type GatewayView = {
   /** That the instance is of. */
   readonly alb?: ALBModel;
   readonly terms: Terms;
+  /** A sentence: Ingresses of the class that the ALB asks for go elsewhere. */
+  readonly lostClass?: string;
   /** A sentence, while its class isn't accepted: then nothing is served by it. */
   readonly classWaits?: string;
   /** A sentence, where the ALB that it is to share can't be: nothing is served by it, either. */
@@ -107,6 +110,7 @@ export function viewInstance(
     before && parentsOf(before),
   );
   const shown = clientCertificate(own, ask);
+  const lostClass = alb === undefined ? undefined : lostIngressClass(alb, ask);
   const gateways = members.map(({ model, sets, taken }): readonly [string, GatewayView] => {
     const names = [`Gateway/${model.key}`, ...taken.map((each) => `ListenerSet/${each.key}`)];
     const parents = new Map(names.map((name) => [name, groups.get(name) ?? nothing]));
@@ -117,6 +121,7 @@ export function viewInstance(
         instance: key,
         terms,
         ...(sharing.alb === undefined ? {} : { alb: sharing.alb }),
+        ...(lostClass === undefined || model !== own ? {} : { lostClass }),
         parents,
         sets,
         ...(model === own ? shown.view : foreignCertificate(model)),

@@ -251,6 +251,8 @@ export type GatewayBook = {
   whole(instance: string): GatewayIntent | undefined;
   /** The instance that serves a Gateway; undefined: none does. */
   instanceOf(gateway: string): string | undefined;
+  /** Whether an ALB is to serve a Gateway that isn't there or takes nothing of it: then nobody serves it. */
+  isUnshared(gateway: string): boolean;
   /** All that are derived of an ALB or share it, or the Gateway whose own it is. */
   gatewaysOf(instance: string): readonly string[];
   /** Which Secrets and ConfigMaps are referred to, permitted or not: those are watched. By `KIND/namespace/name`. */

@@ -29,7 +29,7 @@ const intro = `# Ingress
 
 Ingresses (networking.k8s.io/v1) are served by the ALB of their class (docs/alb.md). An IngressClass is ours by its controller
 \`netloom.dev/ingress\`; its parameters name the ALB, or the ALB says by \`spec.ingressClass\` which class it serves, and the IngressClass is made if
-there is none. An Ingress without a class is of the class that is the default. \`netloom import ingress-nginx FILE…\` prints what Ingresses are as
+there is none, and goes with the ALB. An Ingress without a class is of the class that is the default. \`netloom import ingress-nginx FILE…\` prints what Ingresses are as
 Gateway API and policies.
 
     apiVersion: netloom.dev/v1alpha1

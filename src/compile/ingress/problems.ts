@@ -19,8 +19,9 @@ export function partProblems(
   let isServed = false;
   for (const part of parts) {
     if (part.kind === 'policy') {
-      for (const { status, message } of part.conditions.filter(isBad))
-        if (status !== 'Unknown') add('metadata.annotations', 'ReferenceNotFound', message);
+      for (const { type, status, message } of part.conditions.filter(isBad))
+        if (status !== 'Unknown')
+          add('metadata.annotations', type === 'Overridden' ? 'WithoutEffect' : 'ReferenceNotFound', message);
       continue;
     }
     const { status } = part;

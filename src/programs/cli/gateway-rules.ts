@@ -26,7 +26,7 @@ const read = [
 ];
 
 /** Of our own group. */
-const netloom = ['albs', 'trafficpolicies', 'backendpolicies', 'wafpolicies'];
+const netloom = ['albs', 'trafficpolicies', 'backendpolicies', 'wafpolicies', 'hostnamegrants'];
 
 /**
  * A Gateway's objects stand in the Gateway's namespace, which may be any; so do the Secrets and ConfigMaps that it refers to. RBAC has
@@ -55,12 +55,13 @@ export const gatewayRules: readonly object[] = [
   { apiGroups: [group], resources: netloom.map((name) => `${name}/status`), verbs: ['patch'] },
   { apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: watch },
   { apiGroups: ['networking.k8s.io'], resources: ['ingresses/status'], verbs: ['patch'] },
-  // An ALB's own class is made where there is none.
-  { apiGroups: ['networking.k8s.io'], resources: ['ingressclasses'], verbs: [...watch, 'create'] },
+  // An ALB's own class is made where there is none, and goes with it.
+  { apiGroups: ['networking.k8s.io'], resources: ['ingressclasses'], verbs: own },
   { apiGroups: [''], resources: ['services', 'serviceaccounts', 'secrets'], verbs: own },
   // Addresses of nodes, which its load balancers may have.
   { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: watch },
+  // Those that are referred to are watched by their names; none is asked for otherwise.
+  { apiGroups: [''], resources: ['configmaps'], verbs: ['list', 'watch'] },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },
 ];

@@ -1,6 +1,7 @@
 /** ALBs: who shares their instance, who is kept out, and what is said of that. */
 import { describe, expect, test } from 'vitest';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
+import type { IngressClassModel } from '#model/ingress/types.ts';
 import { httpRoute, httpRule, service } from '../samples.ts';
 import {
   alb,
@@ -71,6 +72,31 @@ test('a certificate that there is not is said of the ALB', () => {
     'Programmed True Programmed',
     'ResolvedRefs False InvalidCertificateRef',
   ]);
+});
+
+test('an ALB whose class is somebody else’s is told so', () => {
+  const ingressClass = { name: 'web', isDefault: false };
+  const told = (...held: readonly Partial<IngressClassModel>[]) => {
+    const { statuses } = world({
+      alb: [
+        alb('infra/lb', { ingressClass }),
+        { ...alb('shop/lb', { ingressClass }), ...objectOf('ALB', 'shop/lb', 1) },
+      ],
+      ingressClass: held.map((part) => ({
+        ...objectOf('IngressClass', '/web'),
+        key: 'web',
+        controller: 'netloom.dev/ingress',
+        isDefault: false,
+        ...part,
+      })),
+    });
+    return ['infra/lb', 'shop/lb'].map((key) => saidOf(statuses.get(`ALB/${key}`))?.[0]);
+  };
+  const [good, bad] = ['Accepted True Accepted', 'Accepted True PartiallyInvalid'];
+  expect(told()).toEqual([good, bad]);
+  expect(told({})).toEqual([good, bad]);
+  expect(told({ alb: 'shop/lb' })).toEqual([bad, good]);
+  expect(told({ controller: 'example.com/other' })).toEqual([bad, bad]);
 });
 
 test('what of an ALB can not be used is said of it', () => {

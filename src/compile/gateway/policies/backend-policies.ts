@@ -10,6 +10,7 @@ import type { AttachedPolicies } from './types.ts';
 export const backendFields: FieldsOf<BackendPolicyModel, BackendPolicyModel['settings']> = {
   of: ({ settings }) => settings,
   together: [],
+  written: { health: 'healthCheck', breaker: 'circuitBreaker', mostRequests: 'maxRequests' },
 };
 
 /** How endpoints of requests are chosen is no matter of connections that pass through. */

@@ -19,6 +19,9 @@ export type FirewallUse = {
 export const firewallFields: FieldsOf<WAFPolicyModel, FirewallFields> = {
   of: ({ settings }) => settings,
   together: ['exclusions', 'rules'],
+  // Who insists on a firewall insists on all of it: a threshold that nothing reaches would be as good as none. Rules of their own can only forbid.
+  yielding: ['mode', 'paranoia', 'threshold', 'exclusions'],
+  written: { rules: 'configMapRefs' },
 };
 
 /** What holds where no level says otherwise: who attaches a firewall wants one. */
@@ -71,21 +74,11 @@ export function firewallOf(levels: Levels<WAFPolicyModel>, context: EntryContext
       mode,
       paranoia: merged.get('paranoia')?.value ?? defaults.paranoia,
       threshold: merged.get('threshold')?.value ?? defaults.threshold,
-      exclusions: exclusionsOf(levels, merged.all('exclusions')),
+      exclusions: merged.all('exclusions').flatMap(({ value }) => value),
       ...(usable.length === 0 ? {} : { rules: usable.map(({ key }) => key) }),
     },
     firewallRules: Object.fromEntries(usable.map(({ key, rules }) => [key, rules])),
   };
-}
-
-/** Who insists on a firewall insists on its rules: those that are nearer to the request add none to what is left out of them. */
-function exclusionsOf(
-  levels: Levels<WAFPolicyModel>,
-  said: readonly { readonly value: GatewayFirewall['exclusions']; readonly policy: WAFPolicyModel }[],
-): GatewayFirewall['exclusions'] {
-  const insists = levels.findLastIndex((level) => level.some(({ enforced }) => enforced));
-  const nearer = new Set(levels.slice(0, Math.max(0, insists)).flat());
-  return said.flatMap(({ value, policy }) => (nearer.has(policy) && !policy.enforced ? [] : value));
 }
 
 /** Two rules with one id can't be in one set. */

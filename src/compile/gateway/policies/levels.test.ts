@@ -124,7 +124,7 @@ test('what an action and its policy are called says which policies hold', () => 
   const policies = [
     policy('a', 'HTTPRoute web second', 1),
     policy('b', 'ListenerSet more', 2),
-    policy('c', 'Gateway edge', 3),
+    policy('c', 'ALB lb', 3),
   ];
   const intent = cluster(policies).intents.get('shop/lb~alb');
   expect(Object.keys(intent?.actions ?? {})).toEqual([

@@ -11,10 +11,17 @@ export type Levels<P extends AttachedPolicy> = readonly (readonly P[])[];
 
 /** Where requests are: taken by a rule of a route, at a listener. */
 export type Place = {
-  readonly listener: Pick<Listener, 'owner' | 'model' | 'gateway' | 'instance'>;
+  readonly listener: ListenerPlace;
   readonly route: Pick<RouteModel, 'kind' | 'key'>;
   /** Of the rule; one without a name is nobody's target. */
   readonly rule: string | undefined;
+};
+
+export type ListenerPlace = {
+  readonly owner: Pick<Listener['owner'], 'kind' | 'key'>;
+  readonly model: Pick<Listener['model'], 'name'>;
+  readonly gateway: string;
+  readonly instance?: string;
 };
 
 export type PlacePolicies = {
@@ -22,11 +29,11 @@ export type PlacePolicies = {
   readonly firewall: Levels<WAFPolicyModel>;
   /** Of `traffic` the levels of the route itself: rule, route, Ingress. */
   readonly own: Levels<TrafficPolicyModel>;
-  /** Of `traffic` those of whom the address belongs to: listeners of Gateways, Gateways and ALBs. */
+  /** Of `traffic` those of whom the address belongs to: an ALB with its own listeners, or a Gateway that shares none, with its. */
   readonly edge: Levels<TrafficPolicyModel>;
 };
 
-type Target = {
+export type Target = {
   readonly target: string;
   readonly section: string | undefined;
   readonly part: 'own' | 'between' | 'edge';
@@ -127,22 +134,40 @@ export function ingressOf({ key }: Pick<RouteModel, 'key'>): string | undefined 
 }
 
 function targetsOf({ listener, route, rule }: Place): readonly Target[] {
+  return [...ownTargets(route, rule), ...listenerTargets(listener)];
+}
+
+/** Of a route and its rule. */
+export function ownTargets(route: Place['route'], rule: string | undefined): readonly Target[] {
   const id = `${route.kind}/${route.key}`;
   const ingress = ingressOf(route);
-  const { owner, gateway, instance = gateway, model } = listener;
-  const alb = albOf(instance);
   const own = (target: string, section?: string): Target => ({ target, section, part: 'own' });
-  const between = (target: string, section?: string): Target => ({ target, section, part: 'between' });
-  const edge = (target: string, section?: string): Target => ({ target, section, part: 'edge' });
   return [
     ...(rule === undefined ? [] : [own(id, rule)]),
     own(id),
     ...(ingress === undefined ? [] : [own(ingress)]),
+  ];
+}
+
+/** Of all that comes in at a listener. */
+export function listenerTargets({
+  owner,
+  gateway,
+  instance = gateway,
+  model,
+}: ListenerPlace): readonly Target[] {
+  const alb = albOf(instance);
+  const shares = alb !== undefined && gateway !== instance;
+  const between = (target: string, section?: string): Target => ({ target, section, part: 'between' });
+  const edge = (target: string, section?: string): Target => ({ target, section, part: 'edge' });
+  // Who shares an ALB has no address of his own: to whom clients come is the ALB's owner's to say.
+  const ofGateway = shares ? between : edge;
+  return [
     ...(owner.kind === 'ListenerSet'
       ? [between(`ListenerSet/${owner.key}`, model.name), between(`ListenerSet/${owner.key}`)]
       : // The listeners of an ALB are those of the Gateway that is made of it.
-        [edge(gateway === instance && alb !== undefined ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
-    ...(gateway === instance && alb !== undefined ? [] : [edge(`Gateway/${gateway}`)]),
+        [ofGateway(alb !== undefined && !shares ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
+    ...(alb !== undefined && !shares ? [] : [ofGateway(`Gateway/${gateway}`)]),
     ...(alb === undefined ? [] : [edge(`ALB/${alb}`)]),
   ];
 }

@@ -7,6 +7,10 @@ export type FieldsOf<P extends AttachedPolicy, F extends object> = {
   readonly of: (policy: P) => Partial<F>;
   /** Of these all that is said holds, at all levels. */
   readonly together: readonly (keyof F)[];
+  /** Of these nobody is heard who is nearer to the request than a policy that insists, whether that says the field or not. */
+  readonly yielding?: readonly (keyof F)[];
+  /** What a field is called in the object, where that is another name. */
+  readonly written?: { readonly [field in keyof F]?: string };
 };
 
 export type Choice<P extends AttachedPolicy, V> = { readonly value: V; readonly policy: P };
@@ -31,17 +35,20 @@ export function merge<P extends AttachedPolicy, F extends object>(
     const value = said.get(policy.key)?.[field];
     return value === undefined || value === null ? undefined : { value, policy };
   };
+  const insisting = levels.findLastIndex((level) => level.some(({ enforced }) => enforced));
+  const heard = (field: keyof F): Levels<P> =>
+    insisting > 0 && fields.yielding?.includes(field) === true ? levels.slice(insisting) : levels;
   return {
     policies,
     get<K extends keyof F>(field: K) {
       // A policy that insists comes first at its own level.
-      const firsts = levels.flatMap((level) => {
+      const firsts = heard(field).flatMap((level) => {
         const [first] = level.flatMap((policy) => choice(policy, field) ?? []);
         return first === undefined ? [] : [first];
       });
       return firsts.findLast(({ policy }) => policy.enforced) ?? firsts[0];
     },
-    all: (field) => policies.flatMap((policy) => choice(policy, field) ?? []),
+    all: (field) => [...new Set(heard(field).flat())].flatMap((policy) => choice(policy, field) ?? []),
   };
 }
 
@@ -64,6 +71,30 @@ export function conflicts<P extends AttachedPolicy, F extends object>(
       );
       return winner === undefined || winnerFirst(winner, policy) >= 0 ? [] : [{ field, winner }];
     });
+}
+
+/** Fields in which a policy isn't heard, since one that is further out insists. `outside`: levels, the nearest first. */
+export function overrides<P extends AttachedPolicy, F extends object>(
+  policy: P,
+  outside: Levels<P>,
+  fields: FieldsOf<P, F>,
+): readonly { readonly field: string; readonly winner: P }[] {
+  const insisting = outside.flat().filter(({ enforced }) => enforced);
+  if (insisting.length === 0) return [];
+  return saidFields(policy, fields).flatMap((field) => {
+    const yields = fields.yielding?.includes(field as keyof F) === true;
+    if (!yields && fields.together.includes(field as keyof F)) return [];
+    const winner = insisting.findLast((each) => yields || saidFields(each, fields).includes(field));
+    return winner === undefined ? [] : [{ field, winner }];
+  });
+}
+
+/** As whoever wrote the policy wrote it. */
+export function writtenField<P extends AttachedPolicy, F extends object>(
+  field: string,
+  { written }: FieldsOf<P, F>,
+): string {
+  return written?.[field as keyof F] ?? field;
 }
 
 export function saidFields<P extends AttachedPolicy, F extends object>(

@@ -11,6 +11,8 @@ import type { Statuses } from '../status/statuses.ts';
 import type { EntryContext, GatewayCondition, GatewayInput } from '../types.ts';
 import { backendFields } from './backend-policies.ts';
 import { firewallFields, firewallFindings } from './firewall.ts';
+import type { FieldsOf } from './merge.ts';
+import { overridden } from './overridden.ts';
 import { policyConditions, targetNotFound } from './policy-conditions.ts';
 import { type Reach, targetStanding } from './policy-targets.ts';
 import { trafficFields } from './traffic.ts';
@@ -41,33 +43,47 @@ export function createPolicyBook(
   tell: (key: string, conditions: readonly GatewayCondition[]) => void,
 ): PolicyBook {
   const { ask } = inputs;
-  const conditionsOf: {
+  const judged = <P extends AttachedPolicy, F extends object>(
+    policy: P,
+    found: P['targets'],
+    gateways: readonly string[],
+    fields: FieldsOf<P, F>,
+    { rivals, missing, idle }: Parameters<typeof policyConditions<P, F>>[3],
+  ): readonly PolicyAncestor[] => {
+    const conditions = policyConditions(policy, found, fields, { rivals, missing, idle });
+    return gateways.map((gateway) => {
+      const lost = overridden(policy, gateway, fields, rivals, ask, reach);
+      return { gateway, conditions: lost === undefined ? conditions : [...conditions, lost] };
+    });
+  };
+  const judgements: {
     readonly [K in AttachedInput]: (
       policy: never,
       found: AttachedPolicy['targets'],
-    ) => readonly GatewayCondition[];
+      gateways: readonly string[],
+    ) => readonly PolicyAncestor[];
   } = {
-    policy: (policy: TrafficPolicyModel, found) =>
-      policyConditions(policy, found, trafficFields, {
+    policy: (policy: TrafficPolicyModel, found, gateways) =>
+      judged(policy, found, gateways, trafficFields, {
         rivals: (target) => ask.attached.at(target).traffic,
         missing: trafficFindings(policy, context),
-        idle: trafficIdle(policy),
+        idle: trafficIdle(policy, (gateway) => (reach.instanceOf(gateway) ?? gateway) !== gateway),
       }),
-    wafPolicy: (policy: WAFPolicyModel, found) =>
-      policyConditions(policy, found, firewallFields, {
+    wafPolicy: (policy: WAFPolicyModel, found, gateways) =>
+      judged(policy, found, gateways, firewallFields, {
         rivals: (target) => ask.attached.at(target).firewall,
         missing: firewallFindings(policy, context),
         idle: [],
       }),
-    backendPolicy: (policy: BackendPolicyModel, found) =>
-      policyConditions(policy, found, backendFields, {
+    backendPolicy: (policy: BackendPolicyModel, found, gateways) =>
+      judged(policy, found, gateways, backendFields, {
         rivals: (target) => ask.attached.ofService(target.slice('Service/'.length)),
         missing: [],
         idle: [],
       }),
   };
 
-  /** Each Gateway that has a target of it is told the same; a target that isn't there stands by itself. */
+  /** Each Gateway that has a target of it is told the same, but for what is overridden there; a target that isn't there stands by itself. */
   const ancestorsOf = (input: AttachedInput, policy: AttachedPolicy): readonly PolicyAncestor[] => {
     const standings = policy.targets.map((target, index) => ({
       target,
@@ -75,17 +91,14 @@ export function createPolicyBook(
     }));
     const found = standings.filter(({ problem }) => problem === undefined).map(({ target }) => target);
     const gateways = [...new Set(standings.flatMap((each) => each.gateways))].sort();
-    const conditions = gateways.length === 0 ? [] : conditionsOf[input](policy as never, found);
+    const told = gateways.length === 0 ? [] : judgements[input](policy as never, found, gateways);
     const missing = standings.flatMap(({ target, problem }): readonly PolicyAncestor[] => {
       if (problem === undefined) return [];
       const { group, kind, name } = target;
       const reference = { group, kind, namespace: policy.namespace, name };
       return [{ target: reference, conditions: targetNotFound(problem) }];
     });
-    return [...gateways.map((gateway) => ({ gateway, conditions })), ...onceEach(missing)].slice(
-      0,
-      mostAncestors,
-    );
+    return [...told, ...onceEach(missing)].slice(0, mostAncestors);
   };
 
   const say = (input: AttachedInput, key: string): void => {

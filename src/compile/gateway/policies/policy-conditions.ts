@@ -3,7 +3,7 @@ import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
 import { condition, shortened } from '../listeners/listener-conditions.ts';
 import type { GatewayCondition } from '../types.ts';
 import { inForce, mostAtTarget, targetKey } from './levels.ts';
-import { conflicts, type FieldsOf, saidFields } from './merge.ts';
+import { conflicts, type FieldsOf, saidFields, writtenField } from './merge.ts';
 
 /** Something that a policy refers to and that can't be used. */
 export type Finding = { readonly reason: string /** With the field in front. */; readonly message: string };
@@ -81,7 +81,7 @@ function lossesOf<P extends AttachedPolicy, F extends object>(
       return [`${where} has ${mostAtTarget} policies before it, and no more are heard`];
     return lost.map(
       ({ field, winner }) =>
-        `${field} of ${where} is said by ${winner.origin.kind} ${winner.origin.name}, which comes first`,
+        `${writtenField(field, fields)} of ${where} is said by ${winner.origin.kind} ${winner.origin.name}, which comes first`,
     );
   });
   return { texts, whole };

@@ -2,7 +2,7 @@
 import type { AttachedPolicy } from '#model/gateway/policy-types.ts';
 import { type Asking, gatewayNamed } from '../inputs.ts';
 import { albInstance } from '../instances/derived-gateway.ts';
-import { targetKey } from './levels.ts';
+import { type ListenerPlace, targetKey } from './levels.ts';
 
 export type TargetStanding = {
   /** A sentence: it isn't there. */
@@ -17,6 +17,10 @@ export type Reach = {
   readonly isOurs: (gateway: string) => boolean;
   /** Gateways that a route is attached to. */
   readonly gatewaysOfRoute: (id: string) => readonly string[];
+  /** Listeners that serve it. */
+  readonly listenersOfRoute: (id: string) => readonly ListenerPlace[];
+  /** The instance that serves a Gateway. */
+  readonly instanceOf: (gateway: string) => string | undefined;
   /** Gateways whose routes name a Service. */
   readonly gatewaysOfService: (service: string) => readonly string[];
 };

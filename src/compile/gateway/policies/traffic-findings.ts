@@ -52,17 +52,27 @@ export function trafficFindings(policy: TrafficPolicyModel, context: EntryContex
   ];
 }
 
-/** By whom it is attached to: what only some targets may say. */
-export function trafficIdle({ settings, targets }: TrafficPolicyModel): readonly string[] {
+/** What only some targets may say. `shares`: whether a Gateway (`namespace/name`) is served by an ALB, whose owner has its address. */
+export function trafficIdle(
+  { settings, targets, namespace }: TrafficPolicyModel,
+  shares: (gateway: string) => boolean,
+): readonly string[] {
   const routes = ['HTTPRoute', 'GRPCRoute', 'Ingress'];
-  const edges = ['Gateway', 'ALB'];
-  const isOf = (kinds: readonly string[]): boolean => targets.some(({ kind }) => kinds.includes(kind));
+  const isOfRoute = targets.some(({ kind }) => routes.includes(kind));
+  const gateways = targets.filter(({ kind }) => kind === 'Gateway');
+  const isOfAddress =
+    targets.some(({ kind }) => kind === 'ALB') ||
+    gateways.some(({ name }) => !shares(`${namespace}/${name}`));
   return [
-    ...(settings.canaries !== undefined && !isOf(routes)
+    ...(settings.canaries !== undefined && !isOfRoute
       ? ['spec.canaries: are for routes, and without effect here']
       : []),
-    ...(settings.trustedProxies !== undefined && !isOf(edges)
-      ? ['spec.trustedProxies: are for Gateways and ALBs, and without effect here']
+    ...(settings.trustedProxies !== undefined && !isOfAddress
+      ? [
+          gateways.length > 0
+            ? 'spec.trustedProxies: are for the ALB that the Gateway shares, and without effect here'
+            : 'spec.trustedProxies: are for Gateways and ALBs, and without effect here',
+        ]
       : []),
   ];
 }

@@ -31,6 +31,7 @@ export const trafficFields: FieldsOf<TrafficPolicyModel, TrafficFields> = {
     return { ...others, ...Object.fromEntries(said) };
   },
   together: ['access', 'rateLimits', 'concurrency'],
+  written: { maxBody: 'maxBodySize' },
 };
 
 /** Sends to a Service that a policy names; undefined: it can't be resolved. */
@@ -51,15 +52,15 @@ export function trafficOf(
   const basicAuth = merged.get('basicAuth');
   const secret = basicAuth && `${basicAuth.policy.namespace}/${basicAuth.value.secret}`;
   const users = secret === undefined ? undefined : context.users(secret);
-  // Who could name a proxy of its own choice could pass for any client: so the outermost says it, and no route.
-  const proxies = merge(edge.toReversed(), trafficFields).get('trustedProxies')?.value;
+  // Who could name a proxy of its own choice could pass for any client: so the outermost says it, insisted or not, and no route.
+  const [proxies] = merge(edge.toReversed(), trafficFields).all('trustedProxies');
   const access = merged.all('access').map(({ value }) => value);
   const compression = merged.get('compression')?.value;
   const errors = merged.get('errors');
   const accessLog = merged.get('accessLog')?.value;
   const maxBody = merged.get('maxBody')?.value;
   const entry: TrafficUse['entry'] = {
-    ...(proxies === undefined ? {} : { trustedProxies: proxies }),
+    ...(proxies === undefined ? {} : { trustedProxies: proxies.value }),
     ...(access.length === 0 ? {} : { access }),
     ...limitsOf(merged),
     ...(maxBody === undefined ? {} : { maxBody }),

@@ -3,6 +3,7 @@ import type { ParentReference, RouteModel } from '#model/gateway/types.ts';
 import { backendEntries } from '../entries/backend-entries.ts';
 import { createEntryContext } from '../entries/entry-context.ts';
 import type { Holding } from '../entries/holding.ts';
+import { type PoliciesSize, policiesSize, samePoliciesSize } from '../entries/policies-size.ts';
 import { routeEntries } from '../entries/route-entries.ts';
 import type { GatewayView } from '../gateway-view.ts';
 import { gatewayNamed, type Inputs } from '../inputs.ts';
@@ -20,6 +21,7 @@ import { createUsers } from '../users.ts';
 import { attach, type Parent } from './attach.ts';
 import { routeStatus } from './route-outcome.ts';
 import { sameAttachments } from './same-attachments.ts';
+import { servingGateways, servingListeners, servingText } from './serving.ts';
 
 export type RouteBook = {
   /** After the Gateways: where routes that are due want to be, which says what they claim. */
@@ -35,6 +37,8 @@ export type RouteBook = {
   gatewaysOf(service: string): readonly string[];
   /** Gateways that a route is attached to. */
   gatewaysOfRoute(id: string): readonly string[];
+  /** Listeners that serve a route. */
+  listenersOfRoute(id: string): readonly Listener[];
 };
 
 /** What the rest of the book gives. */
@@ -54,6 +58,7 @@ type Known = {
   readonly route: RouteModel;
   readonly wanted: readonly Attachment[];
   readonly rights: Rights;
+  readonly policed: PoliciesSize;
   /** By Gateway: what came of it. */
   readonly parts: ReadonlyMap<string, Part>;
 };
@@ -110,23 +115,28 @@ export function createRouteBook({
   const lookAt = (id: string): void => {
     const route = inputs.peek('route', id);
     const before = known.get(id);
-    const { wanted, rights } = lookups.track('route', id, () => {
+    const { wanted, rights, policed } = lookups.track('route', id, () => {
       const asked = ask.get('route', id);
-      if (asked === undefined) return { wanted: [], rights: noRights };
+      if (asked === undefined) return { wanted: [], rights: noRights, policed: new Map<string, number>() };
       const attachments = attach(asked, parentOf, ask);
-      return { wanted: attachments, rights: rightsOf(asked, attachments, termsOf, ask) };
+      return {
+        wanted: attachments,
+        rights: rightsOf(asked, attachments, termsOf, ask),
+        policed: policiesSize(asked, attachments, contextOf('')),
+      };
     });
     if (route === undefined) lookups.forget('route', id);
     if (
       before !== undefined &&
       before.route === route &&
       sameAttachments(before.wanted, wanted) &&
-      sameRights(before.rights, rights)
+      sameRights(before.rights, rights) &&
+      samePoliciesSize(before.policed, policed)
     )
       return;
-    shares.set(id, route, wanted, rights);
+    shares.set(id, route, wanted, rights, policed);
     if (route !== undefined)
-      known.set(id, { route, wanted, rights, parts: before?.parts ?? new Map<string, Part>() });
+      known.set(id, { route, wanted, rights, policed, parts: before?.parts ?? new Map<string, Part>() });
   };
 
   const compute = (id: string): void => {
@@ -150,7 +160,7 @@ export function createRouteBook({
         if (old !== undefined && old !== part?.instance) holdingOf(old)?.need(whoOf(id, gateway, old), {});
       }
     });
-    if (gatewaysText(parts) !== gatewaysText(before.parts)) lookups.touch(`gateways of ${id}`);
+    if (servingText(parts) !== servingText(before.parts)) lookups.touch(`gateways of ${id}`);
     const listeners = [...parts.values()].flatMap(acceptingListeners);
     for (const { key, owner } of listeners) owners.set(key, owner);
     const { added, removed } = attached.set(
@@ -274,18 +284,11 @@ export function createRouteBook({
       lookups.note(`gateways of ${id}`);
       return servingGateways(known.get(id)?.parts);
     },
+    listenersOfRoute(id) {
+      lookups.note(`gateways of ${id}`);
+      return servingListeners(known.get(id)?.parts);
+    },
   };
-}
-
-function servingGateways(parts: ReadonlyMap<string, Part> | undefined): readonly string[] {
-  return [...(parts ?? [])]
-    .filter(([, { attachments }]) => attachments.some(({ listeners }) => listeners.length > 0))
-    .map(([gateway]) => gateway)
-    .sort();
-}
-
-function gatewaysText(parts: ReadonlyMap<string, Part>): string {
-  return servingGateways(parts).join(' ');
 }
 
 /** Of an instance that several Gateways share each has its own entries of a route. */

@@ -1,6 +1,5 @@
 /** What is said of an ALB. */
-import type { ALBModel } from '#model/gateway/policy-types.ts';
-import { type InstanceView, parentsOf } from '../gateway-view.ts';
+import { type GatewayView, type InstanceView, parentsOf } from '../gateway-view.ts';
 import { condition, conditionOf, shortened } from '../listeners/listener-conditions.ts';
 import type { GatewayCondition, GatewayStatus, Listener } from '../types.ts';
 import { listenerStatuses, ownListeners, programmedGateway, type StatusContext } from './gateway-status.ts';
@@ -20,7 +19,7 @@ export function albStatus(
     kind: 'ALB',
     key,
     conditions: [
-      accepted(context.accepted, view.alb),
+      accepted(context.accepted, view),
       programmedGateway(whole, context.accepted, context.facts),
       resolvedRefs(listeners),
     ],
@@ -29,10 +28,10 @@ export function albStatus(
   };
 }
 
-function accepted(condition: GatewayCondition, alb: ALBModel | undefined): GatewayCondition {
-  const { unusable = [] } = alb ?? {};
-  if (condition.status !== 'True' || unusable.length === 0) return condition;
-  return { ...condition, reason: 'PartiallyInvalid', message: shortened(unusable.join('; ')) };
+function accepted(condition: GatewayCondition, { alb, lostClass }: GatewayView): GatewayCondition {
+  const wrong = [...(alb?.unusable ?? []), ...(lostClass === undefined ? [] : [lostClass])];
+  if (condition.status !== 'True' || wrong.length === 0) return condition;
+  return { ...condition, reason: 'PartiallyInvalid', message: shortened(wrong.join('; ')) };
 }
 
 function resolvedRefs(listeners: readonly Listener[]): GatewayCondition {

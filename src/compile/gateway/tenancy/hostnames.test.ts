@@ -19,6 +19,7 @@ import {
   reference,
   routeId,
   running,
+  secret,
   sharing,
   slots,
 } from '../testing.ts';
@@ -253,6 +254,24 @@ test('a namespace has so many listeners, the oldest; another one’s are served 
   const keys = Object.keys(intents.get('infra/edge')?.listeners ?? {});
   const count = (set: string) => keys.filter((key) => key.startsWith(`set/${set}/`)).length;
   expect(['a/one', 'a/two', 'b/one'].map(count)).toEqual([600, 400, 2]);
+});
+
+test('each of its certificates counts as a listener: what still fits after one that doesn’t is served', () => {
+  const certificates = Array.from({ length: 600 }, () => secret('a/cert'));
+  const set = listenerSet('a/one', 'infra/edge', [
+    listener('first HTTPS/443 first.example', {}, certificates),
+    listener('second HTTPS/443 second.example', {}, certificates),
+    listener('third HTTPS/443 third.example', {}, [secret('a/cert')]),
+  ]);
+  const { statuses } = compiled({
+    gateway: [edge({ allowedListeners: { from: 'All' as const } })],
+    listenerSet: [set],
+    certificate: [certificate('a/cert')],
+  });
+  const accepted = (reason: string) => ({ conditions: [{ type: 'Accepted', reason }, {}, {}, {}] });
+  expect(statuses.get('ListenerSet/a/one')).toMatchObject({
+    listeners: [accepted('Accepted'), accepted('QuotaExceeded'), accepted('Accepted')],
+  });
 });
 
 test('names of TLSRoutes are held as well', () => {

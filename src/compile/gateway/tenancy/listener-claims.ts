@@ -19,7 +19,7 @@ export type ListenerClaims = ReadonlyMap<
 /** Why a listener may not have its hostname. */
 export type RefusalOf = (owner: Listener['owner'], listener: ListenerModel) => Refusal | undefined;
 
-/** Listeners that one namespace's ListenerSets may have at one instance: with one certificate each as much as nginx has room for, and more than anybody needs. */
+/** Listeners, or certificates of them, that one namespace may have at one instance: as much as nginx has room for, and more than anybody needs. */
 const mostListeners = 1_000;
 
 export function isListenerClaim(id: string): boolean {
@@ -44,12 +44,15 @@ export function claimsOfListeners(
   ];
   const counts = new Map<string, number>();
   for (const [kind, owner] of owners) {
-    for (const { name, hostname } of owner.listeners) {
+    for (const { name, hostname, tls } of owner.listeners) {
       const id = listenerClaimId(instance, `${kind}/${owner.key}`, name);
-      const count = (counts.get(owner.namespace) ?? 0) + 1;
+      const count = (counts.get(owner.namespace) ?? 0) + Math.max(1, tls?.certificates.length ?? 0);
+      if (count > mostListeners) {
+        refusals.set(id, tooMany(owner.namespace));
+        continue;
+      }
       counts.set(owner.namespace, count);
-      if (count > mostListeners) refusals.set(id, tooMany(owner.namespace));
-      if (hostname === undefined || count > mostListeners) continue;
+      if (hostname === undefined) continue;
       const right = rightTo(hostname, owner.namespace, terms, ask);
       if (right === 'first') claims.set(id, { claimant: owner, instance, hostname });
       const holder = right === 'first' ? held(id, instance, hostname) : undefined;
@@ -64,7 +67,7 @@ export function claimsOfListeners(
 }
 
 function tooMany(namespace: string): Refusal {
-  const message = `Namespace ${namespace} may have ${mostListeners} listeners here, and older ones are as many`;
+  const message = `Namespace ${namespace} may have ${mostListeners} listeners here, each certificate counted, and older ones leave too little for this one`;
   return { reason: 'QuotaExceeded', message };
 }
 

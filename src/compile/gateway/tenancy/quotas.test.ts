@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import { createGatewayBook } from '../book.ts';
-import { httpMatch, httpRoute, httpRule } from '../samples.ts';
+import { httpMatch, httpRoute, httpRule, trafficPolicy } from '../samples.ts';
 import {
   type Cluster,
   compiled,
@@ -91,6 +91,20 @@ test('bytes: what is too large is left out, what still fits isn’t', () => {
   expect(messages).toEqual([
     'HTTPRoute/a/large Accepted False: Routes of namespace a may be 8 KiB here, and older ones leave too little for this one',
   ]);
+});
+
+test('bytes: policies of a route are among what it is, those of the gateway aren’t', () => {
+  const settings = { access: { deny: Array.from({ length: 200 }, (_, at) => `192.0.2.${at}/32`) } };
+  const world = (...policy: readonly ReturnType<typeof trafficPolicy>[]) =>
+    outcome({
+      alb: [lb({ quotas: { size: 4 * 1024 } })],
+      gateway: [edge('infra/edge', shared)],
+      route: [route('a/one', 1, 1), route('a/two', 2, 1)],
+      policy,
+    }).served;
+  expect(world()).toEqual(['a/one', 'a/two']);
+  expect(world(trafficPolicy('infra/p', 'ALB lb', settings))).toEqual(['a/one', 'a/two']);
+  expect(world(trafficPolicy('a/p', 'HTTPRoute one', settings))).toEqual(['a/two']);
 });
 
 /** Each of size 10; `REFUSED REASON` by key. */

@@ -1,6 +1,7 @@
 /** What a route gets of what it wants, beside all others: hostnames that its namespace has a right to, within its quota, before younger ones. */
 import type { RouteModel } from '#model/gateway/types.ts';
 import { entriesSize } from '../entries/entries-size.ts';
+import type { PoliciesSize } from '../entries/policies-size.ts';
 import { createContention } from '../routes/contention.ts';
 import { finalAttachment } from '../routes/route-outcome.ts';
 import type { Attachment } from '../types.ts';
@@ -11,7 +12,13 @@ import { createQuotas, type InstanceUse } from './quotas.ts';
 
 export type Shares = {
   /** `id` is `KIND/namespace/name`. */
-  set(id: string, route: RouteModel | undefined, wanted: readonly Attachment[], rights: Rights): void;
+  set(
+    id: string,
+    route: RouteModel | undefined,
+    wanted: readonly Attachment[],
+    rights: Rights,
+    policed: PoliciesSize,
+  ): void;
   /** It holds other hostnames than before. */
   touch(id: string): void;
   /** Routes that may have something else than before. */
@@ -23,6 +30,7 @@ type Known = {
   readonly route: RouteModel;
   readonly wanted: readonly Attachment[];
   readonly rights: Rights;
+  readonly policed: PoliciesSize;
   /** What its namespace has a right to. */
   permitted: readonly Attachment[];
   /** What is within its quota, too. */
@@ -36,9 +44,9 @@ export function createShares(holders: FirstHolders): Shares {
   const due = new Set<string>();
 
   const permit = (id: string, one: Known): void => {
-    const { route, wanted, rights } = one;
+    const { route, wanted, rights, policed } = one;
     one.permitted = permittedAttachments(wanted, rights, (instance) => holders.lost(id, instance));
-    quotas.set(id, route, usesOf(route, one.permitted, rights));
+    quotas.set(id, route, usesOf(route, one.permitted, rights, policed));
   };
   const grant = (id: string, one: Known): void => {
     one.granted = mapped(one.permitted, (each) => {
@@ -51,11 +59,18 @@ export function createShares(holders: FirstHolders): Shares {
   };
 
   return {
-    set(id, route, wanted, rights) {
+    set(id, route, wanted, rights, policed) {
       holders.set(id, route, rights.claims);
       due.add(id);
       if (route !== undefined) {
-        known.set(id, { route, wanted, rights, permitted: [], granted: known.get(id)?.granted ?? [] });
+        known.set(id, {
+          route,
+          wanted,
+          rights,
+          policed,
+          permitted: [],
+          granted: known.get(id)?.granted ?? [],
+        });
         return;
       }
       known.delete(id);
@@ -99,12 +114,14 @@ function usesOf(
   route: RouteModel,
   attachments: readonly Attachment[],
   { terms }: Rights,
+  policed: PoliciesSize,
 ): readonly InstanceUse[] {
   const uses = new Map<string, InstanceUse>();
   for (const [gateway, own] of terms) {
     const here = attachments.filter((each) => each.gateway === gateway);
     const { instance } = own;
-    const size = entriesSize(route, here) + (uses.get(instance)?.size ?? 0);
+    const said = entriesSize(route, here);
+    const size = said + (said > 0 ? (policed.get(gateway) ?? 0) : 0) + (uses.get(instance)?.size ?? 0);
     if (size > 0) uses.set(instance, { instance, size, terms: own });
   }
   return [...uses.values()];

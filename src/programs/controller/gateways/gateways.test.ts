@@ -19,6 +19,7 @@ import { testServer } from '#lab/apiserver/testing.ts';
 import { eventually } from '#lab/eventually.ts';
 import { silentLog } from '#telemetry/log.ts';
 import { createRegistry, type Registry } from '#telemetry/metrics.ts';
+import { boundClient } from './bound-client.ts';
 import { createFakePod, type FakePod } from './fake.ts';
 import { createGateways } from './gateways.ts';
 import { configMapType, deploymentType, disruptionBudgetType } from './kinds.ts';
@@ -467,6 +468,23 @@ describe('an ALB', () => {
     await isGone(types.deployment, 'lb-alb');
   });
 
+  test('that is not there serves nothing, and neither does what a Gateway had before it asked for it', async () => {
+    leader = stage.lead();
+    await running('asks', '10.0.1.31', listener('http', 80));
+    const infrastructure = { parametersRef: { group: 'netloom.dev', kind: 'ALB', name: 'none' } };
+    await stage.change(types.gateway, 'asks', { spec: { infrastructure } });
+    await isGone(types.service, 'asks-netloom');
+    await isGone(types.deployment, 'asks-netloom');
+    await seen(
+      () => stage.read(types.gateway, 'asks'),
+      (gateway) => expect(conditionsOf(gateway)).toMatchObject({ Accepted: 'False/InvalidParameters' }),
+    );
+    await stage.change(types.gateway, 'asks', { spec: { infrastructure: null } });
+    await eventually(() => stage.read(types.service, 'asks-netloom'));
+    await stage.client.delete(types.gateway, 'asks', { namespace: 'default' });
+    await isGone(types.deployment, 'asks-netloom');
+  });
+
   test('is what an ALB2 becomes', async () => {
     leader = stage.lead();
     await stage.make(
@@ -552,6 +570,84 @@ describe('an ALB', () => {
     await eventually(() => expect(pod.held('rules')).toEqual({}));
     await stage.client.delete(types.alb, 'front', { namespace: 'default' });
     await isGone(types.deployment, 'front-alb');
+  });
+
+  test('its IngressClass goes with it, or to the next that asks for it, and nobody else loses one', async () => {
+    leader = stage.lead();
+    const front = (isDefault = false) => albSpec({ ingressClass: { name: 'shared', default: isDefault } });
+    const ofALB = (name: string, isDefault?: string) => (object: KubeObject) => {
+      expect(object).toMatchObject({ spec: { parameters: { kind: 'ALB', name } } });
+      const { annotations = {} } = object.metadata;
+      expect(annotations['ingressclass.kubernetes.io/is-default-class']).toBe(isDefault);
+    };
+    const shared = () => stage.read(types.ingressClass, 'shared');
+    const parameters = { apiGroup: 'netloom.dev', kind: 'ALB', scope: 'Namespace', namespace: 'default' };
+    const controller = 'netloom.dev/ingress';
+    await stage.make(types.ingressClass, 'theirs', { controller: 'example.com/other' });
+    await stage.make(types.ingressClass, 'own', { controller, parameters: { ...parameters, name: 'first' } });
+    await stage.make(types.alb, 'first', front());
+    await seen(shared, ofALB('first'));
+    await stage.make(types.alb, 'second', front(true));
+    await stage.make(types.alb, 'third', albSpec({ ingressClass: { name: 'theirs' } }));
+    await stage.make(types.alb, 'fourth', albSpec({ ingressClass: { name: 'own' } }));
+    await stage.make(types.alb, 'fifth', albSpec({ ingressClass: { name: 'taken' } }));
+    await stage.change(types.alb, 'first', { spec: { ingressClass: { default: true } } });
+    await seen(shared, ofALB('first', 'true'));
+    await stage.client.delete(types.alb, 'first', { namespace: 'default' });
+    await seen(shared, ofALB('second', 'true'));
+    // Somebody else says by its parameters whom it leads to from now on.
+    await eventually(() => stage.read(types.ingressClass, 'taken'));
+    await stage.client.patch(
+      types.ingressClass,
+      { name: 'taken' },
+      { kind: 'merge', body: { spec: { parameters: { name: 'third' } } } },
+    );
+    await leader.stop();
+    for (const name of ['third', 'fourth', 'fifth'])
+      await stage.client.delete(types.alb, name, { namespace: 'default' });
+    await stage.change(types.alb, 'second', { spec: { ingressClass: null } });
+    leader = stage.lead();
+    await isGone(types.ingressClass, 'shared');
+    for (const name of ['theirs', 'own', 'taken']) await stage.read(types.ingressClass, name);
+    for (const name of ['theirs', 'own', 'taken']) await stage.client.delete(types.ingressClass, name);
+    await stage.client.delete(types.alb, 'second', { namespace: 'default' });
+  });
+
+  test('is reached in another way as soon as it says so', async () => {
+    leader = stage.lead();
+    const mode = (name: string) => stage.change(types.alb, 'moves', { spec: { network: { mode: name } } });
+    const service = () => stage.read(types.service, 'moves-alb');
+    const addresses = async () => JSON.stringify((await stage.read(types.alb, 'moves'))['status'] ?? {});
+    await stage.make(types.alb, 'moves', albSpec({ http: { port: 8088 } }));
+    await eventually(service);
+    const pod = await stage.addPod('moves-alb', 'moves-pod', '10.0.1.41', '198.51.100.9');
+    await stage.giveAddress('moves-alb', '192.0.2.88');
+    await seen(addresses, (text) => expect(text).toContain('192.0.2.88'));
+    await mode('HostNetwork');
+    await seen(service, ({ spec }) => expect(spec).toMatchObject({ loadBalancerClass: 'netloom.dev/nodes' }));
+    await seen(addresses, (text) => {
+      expect(text).toContain('198.51.100.9');
+      expect(text).not.toContain('192.0.2.88');
+    });
+    for (const type of ['ClusterIP', 'NodePort']) {
+      await mode(type);
+      await seen(service, ({ spec }) => {
+        expect(spec).toMatchObject({ type });
+        expect(spec).not.toHaveProperty('loadBalancerClass');
+      });
+      await seen(addresses, (text) => expect(text).not.toContain('198.51.100.9'));
+    }
+    await mode('HostNetwork');
+    await seen(addresses, (text) => expect(text).toContain('198.51.100.9'));
+    await mode('LoadBalancer');
+    await seen(service, ({ spec }) => {
+      expect(spec).toMatchObject({ type: 'LoadBalancer' });
+      expect(spec).not.toHaveProperty('loadBalancerClass');
+    });
+    await seen(addresses, (text) => expect(text).not.toContain('198.51.100.9'));
+    expect(Object.keys(pod.held('ports'))).toEqual(['tcp/8088']);
+    await stage.client.delete(types.alb, 'moves', { namespace: 'default' });
+    await isGone(types.deployment, 'moves-alb');
   });
 
   test('with HostNetwork has the addresses of its nodes, unless an older one has a port there', async () => {
@@ -753,7 +849,7 @@ async function openStage(): Promise<Stage> {
       const stopped = new AbortController();
       const gateways = createGateways(
         {
-          client: alter(own),
+          client: alter(boundClient(own)),
           image: 'netloom/node',
           registry,
           log: silentLog,

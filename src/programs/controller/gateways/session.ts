@@ -13,6 +13,7 @@ import type { Client } from '#kube/client.ts';
 import type { ALB2Model } from '#model/alauda/types.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
+import type { IngressClassModel } from '#model/ingress/types.ts';
 import type { Problem } from '#model/problem.ts';
 import { gatewaySlots } from '#system/registry.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -61,7 +62,7 @@ export function startSession(options: SessionOptions): GatewaySession {
     Object.entries(gatewaySlots).map(([kind, { value }]) => [kind, value.count]),
   ) as Record<GatewayPortKind, number>;
   const book = createGatewayBook(slots);
-  const wishes = createWishes((gateway) => book.instanceOf(gateway));
+  const wishes = createWishes(book);
   const facts = new Map<string, InstanceFacts | undefined>();
   const faults = createFaults();
   /** What pods can't hold, as text. */
@@ -108,8 +109,9 @@ export function startSession(options: SessionOptions): GatewaySession {
     instances.touch(albInstance(key));
     ingressClasses.setALB(key, alb);
   };
-  const hasClass = (name: string) => inputs.object(`IngressClass/${name}`) !== undefined;
-  const ingressClasses = createIngressClasses({ client, exists: hasClass, log });
+  const ingressClass = (name: string) =>
+    inputs.object(`IngressClass/${name}`)?.value as IngressClassModel | undefined;
+  const ingressClasses = createIngressClasses({ client, known: ingressClass, log });
   const kept = keepClasses({
     client,
     object: (name) =>

@@ -1,7 +1,7 @@
 /** Which Gateways and ALBs have an instance, on which ports; which classes are in use; no sockets, no clock. */
 import { isDeepStrictEqual } from 'node:util';
 import { albInstance } from '#compile/gateway/instances/derived-gateway.ts';
-import { controllerName } from '#compile/gateway/types.ts';
+import { controllerName, type GatewayBook } from '#compile/gateway/types.ts';
 import type { GatewayIntent } from '#intent/gateway.ts';
 import type { ALBModel } from '#model/gateway/policy-types.ts';
 import type { GatewayClassModel, GatewayModel } from '#model/gateway/types.ts';
@@ -15,7 +15,7 @@ export type Wish = {
     | { readonly kind: 'ALB'; readonly model: ALBModel };
   /** Undefined: it has no instance of its own. */
   readonly ports: GatewayIntent['ports'] | undefined;
-  /** Another controller serves it, or another instance, and what we made for it is to go. */
+  /** Another controller serves it, or another instance, or none that it asks for can: what we made for it is to go. */
   readonly isElsewhere: boolean;
 };
 
@@ -38,8 +38,7 @@ export type Wishes = {
   hasOurs(): boolean;
 };
 
-/** `instanceOf`: which instance serves a Gateway; undefined: none. */
-export function createWishes(instanceOf: (gateway: string) => string | undefined): Wishes {
+export function createWishes(book: Pick<GatewayBook, 'instanceOf' | 'isUnshared'>): Wishes {
   const albs = new Map<string, ALBModel>();
   const classes = new Map<string, GatewayClassModel>();
   const gateways = new Map<string, GatewayModel>();
@@ -68,7 +67,8 @@ export function createWishes(instanceOf: (gateway: string) => string | undefined
       if (gateway === undefined) return undefined;
       // A class that is gone says nothing of whose the Gateway is now.
       const isForeign = classes.has(gateway.className) && !isOurs(gateway.className);
-      const isElsewhere = isForeign || (instanceOf(key) ?? key) !== key;
+      // Where it has none, an instance of its own would go on with what it was told last, whatever is revoked meanwhile.
+      const isElsewhere = isForeign || book.isUnshared(key) || (book.instanceOf(key) ?? key) !== key;
       const object = { kind: 'Gateway', model: gateway } as const;
       return { owner: gatewayOwner(gateway), object, ports: ports.get(key), isElsewhere };
     },
