@@ -78,7 +78,8 @@ Which Rule takes a request is decided as in ALB: by priority, then weight, then 
 What protects (auth, modsecurity, \`SRC_IP\`) and can't be honoured as it is written lets nobody in (503). Whatever is refused is told as an
 event of the object and in the log; the rest is served.
 
-The status of an ALB2 has state, reason and addresses, that of a Frontend whether its port is another's (\`instances.netloom.conflict\`).
+The status of an ALB2 has state, reason and addresses, that of a Frontend whether its port is another's (\`instances.netloom.conflict\`). A Rule has none: what is wrong
+with it is told as an event, also that there is no Frontend as it names it, if the ALB2 that its label \`alb2.cpaas.io/name\` names is served.
 
 | \`dslx\` | operators |
 | --- | --- |

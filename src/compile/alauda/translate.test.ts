@@ -196,6 +196,26 @@ test('of two Frontends for one port the older has it, and the other says so', ()
   expect(statuses.get('Frontend/shop/xenon')).toMatchObject({ conflict: true });
 });
 
+test('a Rule without its Frontend is told so until there is one, if its ALB2 is served', () => {
+  const rule = ruleObject('r', ['URL EQ /a']);
+  const problems = (...objects: readonly KubeObject[]) =>
+    compiled(clusterOf([...objects, rule])).statuses.get('Rule/shop/r');
+  expect(problems(alb2Object())).toMatchObject({
+    instance: 'shop/lb~alb2~alb',
+    problems: [
+      {
+        field: 'metadata.labels[alb2.cpaas.io/frontend]',
+        code: 'ReferenceNotFound',
+        message: 'there is no Frontend web: the Rule is not served',
+      },
+    ],
+  });
+  expect(problems(alb2Object(), web)).toMatchObject({ problems: [] });
+  const { metadata, ...rest } = alb2Object();
+  expect(problems({ ...rest, metadata: { ...metadata, annotations: {} } })).toBeUndefined();
+  expect(problems()).toBeUndefined();
+});
+
 test("an ALB2 without the annotation is ALB's own", () => {
   const { metadata, ...rest } = alb2Object();
   const theirs = { ...rest, metadata: { ...metadata, annotations: {} } } as KubeObject;
