@@ -9,6 +9,7 @@ import type {
   RouteModel,
 } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
+import { sectionOf } from '../ingress/listener-set.ts';
 import { albReference, frontendKey, headOf, listenerSetReference } from './names.ts';
 import { type AlaudaPolicies, closedBy, mergeSettings, policiesOf } from './policies.ts';
 import { ruleRoutes } from './routes.ts';
@@ -126,7 +127,7 @@ function listenerSetOf(
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .map(
             ([domain, certificates]): ListenerModel => ({
-              name: `domain.${domain.replace('*', 'any')}`,
+              name: `domain.${sectionOf(domain)}`,
               protocol: 'HTTPS',
               hostname: domain,
               ...common,

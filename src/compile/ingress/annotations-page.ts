@@ -20,9 +20,9 @@ Refused, and gone from ingress-nginx: ${goneRows.map(({ name }) => `\`${name}\``
 `;
 }
 
-function line({ name, state, text, of, closes }: AnnotationRow): string {
+function line({ name, state, text, of, closes, needsValue }: AnnotationRow): string {
   const part = of === undefined ? '' : ` With \`${of}\`.`;
-  return `| \`${name}\`${closes === true ? ' *' : ''} | ${state} | ${text.replaceAll('|', '\\|')}${part} |`;
+  return `| \`${name}\`${closes === true || needsValue === true ? ' *' : ''} | ${state} | ${text.replaceAll('|', '\\|')}${part} |`;
 }
 
 const intro = `# Ingress
