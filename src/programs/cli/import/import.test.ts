@@ -173,6 +173,65 @@ test('the command prints objects to standard output, losses to standard error, a
   await expect(ask('calico', 'nowhere.yaml')).rejects.toThrow("can't be read");
 });
 
+describe('documents', () => {
+  const ingress = (name: string, more: object = {}) => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name, namespace: 'shop' },
+    spec: {
+      ingressClassName: 'nginx',
+      rules: [{ host: 'a.example', http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+    },
+    ...more,
+  });
+  const backend = { service: { name: 'web', port: { number: 80 } } };
+  const kindsOf = ({ objects }: Translation) =>
+    objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+
+  test('of a list what is an object is translated, and what is none is told', () => {
+    const items = [ingress('a'), { kind: 'Ingress' }, null];
+    const translation = translate('ingress-nginx', [{ apiVersion: 'v1', kind: 'List', items }]);
+    expect(kindsOf(translation)).toContain('HTTPRoute a-ingress');
+    expect(translation.findings.map(findingLine)).toEqual([
+      'document 1 item 2: is no Kubernetes object',
+      'document 1 item 3: is no Kubernetes object',
+    ]);
+  });
+
+  test.each(['networking.k8s.io/v1beta1', 'extensions/v1beta1'])('an Ingress of %s is told', (apiVersion) => {
+    const { objects, findings } = translate('ingress-nginx', [ingress('a', { apiVersion })]);
+    expect(objects).toEqual([]);
+    expect(findings.map(({ object, field }) => `${object} ${field}`)).toEqual(['Ingress shop/a apiVersion']);
+  });
+
+  test('another Ingress of the same name is nobody’s here', () => {
+    const theirs = ingress('cluster', { apiVersion: 'config.openshift.io/v1' });
+    expect(translate('ingress-nginx', [theirs])).toEqual({ objects: [theirs], findings: [] });
+  });
+
+  test('annotations that files have as numbers or booleans are what they say', () => {
+    const annotations = {
+      'nginx.ingress.kubernetes.io/enable-modsecurity': true,
+      'nginx.ingress.kubernetes.io/limit-rps': 5,
+    };
+    const metadata = { name: 'a', namespace: 'shop', annotations };
+    const kinds = kindsOf(translate('ingress-nginx', [ingress('a', { metadata })]));
+    expect(kinds).toEqual(expect.arrayContaining(['TrafficPolicy a-ingress', 'WAFPolicy a-ingress']));
+  });
+
+  test('a path that is a text for ingress-nginx, and ends at a segment here, is told', () => {
+    const paths = [
+      { path: '/cart', pathType: 'ImplementationSpecific', backend },
+      { path: '/', pathType: 'ImplementationSpecific', backend },
+    ];
+    const spec = { ingressClassName: 'nginx', rules: [{ host: 'a.example', http: { paths } }] };
+    const { findings } = translate('ingress-nginx', [ingress('a', { spec })]);
+    expect(findings.map(({ field, reason }) => `${field} ${reason}`)).toEqual([
+      expect.stringContaining('spec.rules[0].http.paths[0].path takes any path that begins so'),
+    ]);
+  });
+});
+
 function told({ objects, findings }: Translation): string {
   return `${printed(objects)}${findings.map(findingLine).join('\n')}`;
 }
