@@ -219,6 +219,35 @@ describe('documents', () => {
     expect(kinds).toEqual(expect.arrayContaining(['TrafficPolicy a-ingress', 'WAFPolicy a-ingress']));
   });
 
+  test.each([
+    ['/shop', {}, '/shop', {}, ['Ingress shop/b spec.rules[0].http.paths[0]']],
+    ['/shop', {}, '/cart', {}, []],
+    ['/shop/long', { 'use-regex': 'true' }, '/shop', {}, ['Ingress shop/b spec.rules[0].http.paths[0]']],
+    ['/old(/|$)(.*)', { 'rewrite-target': '/$2' }, '/cart', {}, []],
+    ['/shop/long', {}, '/s(/|$)(.*)', { 'rewrite-target': '/$2' }, []],
+    ['/shop-long', {}, '/s(.*)', { 'rewrite-target': '/$1' }, ['Ingress shop/b spec.rules[0].http.paths[0]']],
+  ])(
+    'b has %s %j before a has %s %j: that comes first by name, which is told if it matters',
+    (older, by, younger, and, lost) => {
+      const of = (name: string, path: string, said: Readonly<Record<string, string>>, age: number) => {
+        const annotations = Object.fromEntries(
+          Object.entries(said).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]),
+        );
+        const creationTimestamp = `2026-01-0${age}T00:00:00Z`;
+        return ingress(name, {
+          metadata: { name, namespace: 'shop', annotations, creationTimestamp },
+          spec: {
+            ingressClassName: 'nginx',
+            rules: [{ host: 'a.example', http: { paths: [{ path, pathType: 'Prefix', backend }] } }],
+          },
+        });
+      };
+      const { findings } = translate('ingress-nginx', [of('a', younger, and, 2), of('b', older, by, 1)]);
+      const told = findings.filter(({ isNote }) => isNote !== true);
+      expect(told.map(({ object, field }) => `${object} ${field}`)).toEqual(lost);
+    },
+  );
+
   test('a path that is a text for ingress-nginx, and ends at a segment here, is told', () => {
     const paths = [
       { path: '/cart', pathType: 'ImplementationSpecific', backend },
