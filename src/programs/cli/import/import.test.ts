@@ -248,6 +248,18 @@ describe('documents', () => {
     },
   );
 
+  test('a host that has TLS in two namespaces is told', () => {
+    const of = (namespace: string) => {
+      const { metadata, spec } = ingress('a');
+      const tls = [{ hosts: ['a.example'], secretName: 'cert' }];
+      return ingress('a', { metadata: { ...metadata, namespace }, spec: { ...spec, tls } });
+    };
+    const { findings } = translate('ingress-nginx', [of('shop'), of('other')]);
+    expect(findings.map(findingLine)).toEqual([
+      'Ingress shop/a spec.tls: a.example has TLS by Ingress other/a already: two listeners for one name are in conflict',
+    ]);
+  });
+
   test('a path that is a text for ingress-nginx, and ends at a segment here, is told', () => {
     const paths = [
       { path: '/cart', pathType: 'ImplementationSpecific', backend },

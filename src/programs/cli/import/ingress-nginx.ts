@@ -13,7 +13,7 @@ import type { Report } from './fields.ts';
 import { validName } from './manifests/names.ts';
 import { printModels } from './manifests/print.ts';
 import { placed, titleOf } from './metadata.ts';
-import { tellOvertaken } from './overtaken.ts';
+import { tellOvertaken, tellTaken } from './overtaken.ts';
 
 /** Where ingress-nginx itself is, mostly; the Gateways that stand in its place are put there. */
 const gatewayNamespace = 'ingress-nginx';
@@ -79,6 +79,7 @@ function classObjects(
   const all = <K extends Exclude<keyof Translation, 'findings'>>(part: K) =>
     translations.flatMap((each) => each[part] as readonly Translation[K][number][]);
   tellOvertaken(all('routes'), report);
+  tellTaken(all('listenerSets'), report);
   return [
     gatewayOf(name),
     ...printModels(

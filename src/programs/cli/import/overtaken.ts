@@ -3,9 +3,9 @@
  * are made in one second Gateway API goes by name, and an expression that became a prefix is asked before those that stayed some.
  */
 import { patternOf } from '#compile/alauda/patterns.ts';
-import { byText } from '#compile/gateway/age.ts';
+import { byText, olderFirst } from '#compile/gateway/age.ts';
 import { rankOf } from '#compile/gateway/entries/rank.ts';
-import type { HTTPMatchModel, HTTPRouteModel, RouteModel } from '#model/gateway/types.ts';
+import type { HTTPMatchModel, HTTPRouteModel, ListenerSetModel, RouteModel } from '#model/gateway/types.ts';
 import type { Report } from './fields.ts';
 import { validName } from './manifests/names.ts';
 import { asPrefix } from './manifests/paths.ts';
@@ -39,6 +39,23 @@ export function tellOvertaken(routes: readonly RouteModel[], report: Report): vo
         );
     }
   }
+}
+
+/** Of a hostname one ListenerSet has the listener: those of another namespace have none by TLS, where ingress-nginx takes all of them together. */
+export function tellTaken(sets: readonly ListenerSetModel[], report: Report): void {
+  const holders = new Map<string, ListenerSetModel>();
+  for (const set of sets.toSorted(olderFirst))
+    for (const { hostname = '', port } of set.listeners) {
+      const id = `${port} ${hostname}`;
+      const holder = holders.get(id) ?? set;
+      holders.set(id, holder);
+      if (holder !== set)
+        report.lost(
+          sourceOf(set),
+          'spec.tls',
+          `${hostname} has TLS by ${sourceOf(holder)} already: two listeners for one name are in conflict`,
+        );
+    }
 }
 
 function claimsByHost(routes: readonly RouteModel[]): ReadonlyMap<string, readonly Claim[]> {
