@@ -78,8 +78,9 @@ export function frontendParts(
 const everything: HTTPMatchModel = { path: { type: 'PathPrefix', value: '/' }, headers: [], query: [] };
 
 /** Ingresses without TLS have the same port: so both are rules of one listener. */
-function standsAtALB({ ingress }: ALB2Model, { port, protocol }: FrontendModel): boolean {
-  return port === ingress.http && !ingress.redirect && (protocol === 'http' || protocol === 'grpc');
+function standsAtALB({ ingress }: ALB2Model, { port, protocol, settings }: FrontendModel): boolean {
+  const redirects = ingress.redirect || settings.redirect !== undefined;
+  return port === ingress.http && !redirects && (protocol === 'http' || protocol === 'grpc');
 }
 
 function ingressRedirect({ ingress }: ALB2Model, { port }: FrontendModel): AlaudaSettings['redirect'] {

@@ -10,7 +10,7 @@ import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { frontendParts } from './frontends.ts';
 import { alb2Of, albKey, frontendOf } from './names.ts';
-import { albOf, redirectParts } from './translate.ts';
+import { albOf, policiesForIngresses, redirectParts } from './translate.ts';
 
 export type AlaudaStage = {
   /** Before the Gateways: what was made of ALB's objects is among the inputs. */
@@ -90,10 +90,13 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
     if (model?.isServed !== true) return undefined;
     const frontends = ask.frontendsOf(key);
     const { listenerSets, routes } = redirectParts(model, frontends);
+    const { policies, wafPolicies } = policiesForIngresses(model, frontends);
     const things: Thing[] = [
       { kind: 'alb', key: albKey(key), value: albOf(model, frontends) },
       ...listenerSets.map((value) => ({ kind: 'listenerSet' as const, key: value.key, value })),
       ...routes.map((value) => ({ kind: 'route' as const, key: `${value.kind}/${value.key}`, value })),
+      ...policies.map((value) => ({ kind: 'policy' as const, key: value.key, value })),
+      ...wafPolicies.map((value) => ({ kind: 'wafPolicy' as const, key: value.key, value })),
     ];
     return { things, problems: [], rules: [], instance: albInstance(albKey(key)) };
   };

@@ -126,6 +126,11 @@ export function ingressOf({ key }: Pick<RouteModel, 'key'>): string | undefined 
   return at < 0 ? undefined : `Ingress/${key.slice(0, at)}`;
 }
 
+/** Section of an ALB, which no user can name: whatever comes by an Ingress to one of its ports. */
+export function ingressSection(port: number): string {
+  return `~ingress~${port}`;
+}
+
 function targetsOf({ listener, route, rule }: Place): readonly Target[] {
   const id = `${route.kind}/${route.key}`;
   const ingress = ingressOf(route);
@@ -143,6 +148,7 @@ function targetsOf({ listener, route, rule }: Place): readonly Target[] {
       : // The listeners of an ALB are those of the Gateway that is made of it.
         [edge(gateway === instance && alb !== undefined ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
     ...(gateway === instance && alb !== undefined ? [] : [edge(`Gateway/${gateway}`)]),
+    ...(alb === undefined || ingress === undefined ? [] : [edge(`ALB/${alb}`, ingressSection(model.port))]),
     ...(alb === undefined ? [] : [edge(`ALB/${alb}`)]),
   ];
 }
