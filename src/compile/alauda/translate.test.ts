@@ -123,6 +123,14 @@ describe('what protects and can not be honoured lets nobody in', () => {
       'is not http://SERVICE.NAMESPACE',
     ],
     [{ config: { modsecurity: { enable: true, cmRef: 'shop/rules#a' } } }, 'rules are to be in a WAFPolicy'],
+    [{ config: { modsecurity: { enable: 'yes' } } }, 'is not true or false'],
+    [{ config: { modsecurity: 'on' } }, 'spec.config.modsecurity'],
+    [{ config: { auth: 'basic' } }, 'spec.config.auth'],
+    [{ config: { auth: { basic: 'shop/p' } } }, 'spec.config.auth.basic'],
+    [
+      { config: { auth: { forward: { url: 'http://sso.ids/', auth_headers_cm_ref: 'shop/headers' } } } },
+      'is told the headers of the request',
+    ],
   ])('%j', (spec, message) => {
     const rule = ruleObject('r', ['URL STARTS_WITH /'], spec);
     expect(problemsOf([rule]).join()).toContain(message);
