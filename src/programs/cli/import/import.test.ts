@@ -1,5 +1,7 @@
 /** Import: what each field of another network becomes, and that none is passed over in silence. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -271,6 +273,38 @@ describe('documents', () => {
       expect.stringContaining('spec.rules[0].http.paths[0].path takes any path that begins so'),
     ]);
   });
+});
+
+test('files are JSON, or YAML with anchors that are merged, as kubectl takes them', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'netloom-import-'));
+  try {
+    const ask = async (name: string, text: string) => {
+      const out: string[] = [];
+      await writeFile(join(home, name), text);
+      const operands = ['ingress-nginx', join(home, name)];
+      await run({ operands, values: {}, out: (line) => out.push(line), progress: () => undefined });
+      return out.join('\n');
+    };
+    const spec = { defaultBackend: { service: { name: 'web', port: { number: 80 } } } };
+    const apiVersion = 'networking.k8s.io/v1';
+    const json = JSON.stringify({ apiVersion, kind: 'Ingress', metadata: { name: 'a' }, spec });
+    expect(await ask('a.json', json)).toContain('kind: HTTPRoute');
+    const yaml = `
+kind: Ingress
+apiVersion: ${apiVersion}
+metadata: {name: a, annotations: &kept {nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8}}
+spec: ${JSON.stringify(spec)}
+---
+kind: List
+apiVersion: v1
+items:
+  - {kind: Ingress, apiVersion: ${apiVersion}, spec: ${JSON.stringify(spec)}, metadata: {name: b, annotations: &kept {nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8}}}
+  - {kind: Ingress, apiVersion: ${apiVersion}, spec: ${JSON.stringify(spec)}, metadata: {name: c, annotations: {<<: *kept}}}
+`;
+    expect((await ask('a.yaml', yaml)).match(/10\.0\.0\.0\/8/g)).toHaveLength(3);
+  } finally {
+    await rm(home, { recursive: true });
+  }
 });
 
 function told({ objects, findings }: Translation): string {
