@@ -9,6 +9,7 @@ import type {
   RouteModel,
 } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
+import { sectionOf } from '../ingress/listener-set.ts';
 import { albReference, frontendKey, headOf, listenerSetReference } from './names.ts';
 import { type AlaudaPolicies, closedBy, mergeSettings, policiesOf } from './policies.ts';
 import { ruleRoutes } from './routes.ts';
@@ -77,8 +78,9 @@ export function frontendParts(
 const everything: HTTPMatchModel = { path: { type: 'PathPrefix', value: '/' }, headers: [], query: [] };
 
 /** Ingresses without TLS have the same port: so both are rules of one listener. */
-function standsAtALB({ ingress }: ALB2Model, { port, protocol }: FrontendModel): boolean {
-  return port === ingress.http && !ingress.redirect && (protocol === 'http' || protocol === 'grpc');
+function standsAtALB({ ingress }: ALB2Model, { port, protocol, settings }: FrontendModel): boolean {
+  const redirects = ingress.redirect || settings.redirect !== undefined;
+  return port === ingress.http && !redirects && (protocol === 'http' || protocol === 'grpc');
 }
 
 function ingressRedirect({ ingress }: ALB2Model, { port }: FrontendModel): AlaudaSettings['redirect'] {
@@ -126,7 +128,7 @@ function listenerSetOf(
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .map(
             ([domain, certificates]): ListenerModel => ({
-              name: `domain.${domain.replace('*', 'any')}`,
+              name: `domain.${sectionOf(domain)}`,
               protocol: 'HTTPS',
               hostname: domain,
               ...common,

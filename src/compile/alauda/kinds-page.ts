@@ -65,6 +65,8 @@ becomes an instance of the gateway (docs/alb.md), each Frontend that is labelled
 \`alb2.cpaas.io/frontend\` with that a route. Without the annotation an ALB2 is ALB's own: in a cluster where that runs, nothing of it is touched.
 The kinds are installed where a cluster has none. examples/alb-kinds.yaml is one of each. \`netloom import alb FILE…\` prints them as Gateway API and policies (docs/import.md).
 
+What an ALB2 and the Frontend at the port say of auth, timeouts and the firewall holds for Ingresses there, too, as in ALB, where these are Rules.
+
 Which Rule takes a request is decided as in ALB: by priority, then weight, then the length of \`dslx\`, then name; docs of the source
 (src/compile/alauda) say how, and where Ingresses at the same port come in. What ALB did and nobody should isn't done:
 
@@ -78,7 +80,8 @@ Which Rule takes a request is decided as in ALB: by priority, then weight, then 
 What protects (auth, modsecurity, \`SRC_IP\`) and can't be honoured as it is written lets nobody in (503). Whatever is refused is told as an
 event of the object and in the log; the rest is served.
 
-The status of an ALB2 has state, reason and addresses, that of a Frontend whether its port is another's (\`instances.netloom.conflict\`).
+The status of an ALB2 has state, reason and addresses, that of a Frontend whether its port is another's (\`instances.netloom.conflict\`). A Rule has none: what is wrong
+with it is told as an event, also that there is no Frontend as it names it, if the ALB2 that its label \`alb2.cpaas.io/name\` names is served.
 
 | \`dslx\` | operators |
 | --- | --- |

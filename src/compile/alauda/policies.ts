@@ -7,6 +7,9 @@ import type {
   WAFPolicyModel,
 } from '#model/gateway/policy-types.ts';
 import type { GatewayObject, RouteModel } from '#model/gateway/types.ts';
+import { albGroup } from '../gateway/instances/derived-gateway.ts';
+import { ingressSection } from '../gateway/policies/levels.ts';
+import { questionOf } from './rules.ts';
 
 export type AlaudaPolicies = {
   readonly policies: readonly TrafficPolicyModel[];
@@ -38,6 +41,39 @@ export function policiesOf(
   return {
     policies:
       Object.keys(traffic).length === 0 ? [] : [{ ...head, targets, enforced: false, settings: traffic }],
+    wafPolicies: mode === undefined ? [] : [{ ...head, targets, enforced: false, settings: { mode } }],
+  };
+}
+
+/** For Ingresses at a port of the ALB that an ALB2 is: no route of theirs says it. */
+export function ingressPolicies(
+  head: GatewayObject,
+  alb: string,
+  port: number,
+  settings: AlaudaSettings,
+): AlaudaPolicies {
+  const targets: readonly PolicyTarget[] = [
+    { group: albGroup, kind: 'ALB', name: alb, section: ingressSection(port) },
+  ];
+  const { auth, timeouts, firewall } = settings;
+  const { timeouts: own, ...traffic } = trafficOf(settings, undefined);
+  const times = { ...own, ...(timeouts?.read === undefined ? {} : { backendRequest: timeouts.read }) };
+  const closed = closedBy(settings);
+  const policy: TrafficPolicyModel = {
+    ...head,
+    targets,
+    enforced: false,
+    settings: {
+      ...traffic,
+      ...(auth?.by === 'service' ? { externalAuth: questionOf(auth) } : {}),
+      ...(Object.keys(times).length === 0 ? {} : { timeouts: times }),
+    },
+    ...(closed === undefined ? {} : { refused: [{ field: 'spec.config', message: closed, protects: true }] }),
+  };
+  const isEmpty = Object.keys(policy.settings).length === 0 && closed === undefined;
+  const mode = firewall !== undefined && 'mode' in firewall ? firewall.mode : undefined;
+  return {
+    policies: isEmpty ? [] : [policy],
     wafPolicies: mode === undefined ? [] : [{ ...head, targets, enforced: false, settings: { mode } }],
   };
 }

@@ -88,7 +88,9 @@ function speechOf(
   return { speech: { protocol: protocol.startsWith('grpc') ? 'h2c' : 'http', ...tls } };
 }
 
-function questionOf(auth: Extract<AlaudaAuth, { readonly by: 'service' }>): FilterModel {
+export function questionOf(
+  auth: Extract<AlaudaAuth, { readonly by: 'service' }>,
+): Extract<FilterModel, { readonly type: 'ExternalAuth' }> {
   const { service, path, method, answerHeaders, signIn } = auth;
   return {
     type: 'ExternalAuth',

@@ -1,4 +1,5 @@
-/** ALB's objects in the book: each ALB2 and each Frontend with its Rules is translated when something it was made of changes. */
+/** ALB's objects in the book: each ALB2 and each Frontend with its Rules is translated when something that it was made of changes. */
+import { labelsOf } from '#model/alauda/frontend.ts';
 import type { RuleModel } from '#model/alauda/types.ts';
 import type { Problem } from '#model/problem.ts';
 import type { Asking } from '../gateway/inputs.ts';
@@ -9,7 +10,7 @@ import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { frontendParts } from './frontends.ts';
 import { alb2Of, albKey, frontendOf } from './names.ts';
-import { albOf, redirectParts } from './translate.ts';
+import { albOf, policiesForIngresses, redirectParts } from './translate.ts';
 
 export type AlaudaStage = {
   /** Before the Gateways: what was made of ALB's objects is among the inputs. */
@@ -39,7 +40,7 @@ type Made = {
 };
 
 export function createAlaudaStage({ lookups, ask, put, restate, statuses }: AlaudaStageContext): AlaudaStage {
-  /** By what it was made of: `alb2 KEY` and `frontend KEY`. */
+  /** By what it was made of: `alb2 KEY` and `frontend KEY`; `albRule KEY` while it has no Frontend. */
   const made = new Map<string, Made>();
 
   /** Who made what last: a Rule that goes to another Frontend may have been made by that already. */
@@ -89,10 +90,13 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
     if (model?.isServed !== true) return undefined;
     const frontends = ask.frontendsOf(key);
     const { listenerSets, routes } = redirectParts(model, frontends);
+    const { policies, wafPolicies } = policiesForIngresses(model, frontends);
     const things: Thing[] = [
       { kind: 'alb', key: albKey(key), value: albOf(model, frontends) },
       ...listenerSets.map((value) => ({ kind: 'listenerSet' as const, key: value.key, value })),
       ...routes.map((value) => ({ kind: 'route' as const, key: `${value.kind}/${value.key}`, value })),
+      ...policies.map((value) => ({ kind: 'policy' as const, key: value.key, value })),
+      ...wafPolicies.map((value) => ({ kind: 'wafPolicy' as const, key: value.key, value })),
     ];
     return { things, problems: [], rules: [], instance: albInstance(albKey(key)) };
   };
@@ -114,13 +118,26 @@ export function createAlaudaStage({ lookups, ask, put, restate, statuses }: Alau
       instance: albInstance(albKey(owner.key)),
     };
   };
+  /** One whose Frontend isn't there: no Frontend says what is wrong with it. */
+  const orphan = (key: string): Made | undefined => {
+    const rule = ask.get('albRule', key);
+    if (rule === undefined || ask.get('frontend', `${rule.namespace}/${rule.frontend}`) !== undefined)
+      return undefined;
+    const owner = rule.alb === undefined ? undefined : ask.get('alb2', `${rule.namespace}/${rule.alb}`);
+    if (owner?.isServed !== true) return undefined;
+    const field = `metadata.labels[${labelsOf.frontend}]`;
+    const message = `there is no Frontend ${rule.frontend}: the Rule is not served`;
+    const problem: Problem = { object: rule.origin, field, code: 'ReferenceNotFound', message };
+    return { things: [], problems: [problem], rules: [rule], instance: albInstance(albKey(owner.key)) };
+  };
+  const makeOf = { alb2, frontend, albRule: orphan } as const;
 
   return {
     settle() {
       for (const source of lookups.take('alauda')) {
-        const [kind = '', key = ''] = source.split(' ');
-        const next = lookups.track('alauda', source, () => (kind === 'alb2' ? alb2(key) : frontend(key)));
-        const isGone = ask.get(kind === 'alb2' ? 'alb2' : 'frontend', key) === undefined;
+        const [kind, key] = source.split(' ') as [keyof typeof makeOf, string];
+        const next = lookups.track('alauda', source, () => makeOf[kind](key));
+        const isGone = ask.get(kind, key) === undefined;
         if (isGone) lookups.forget('alauda', source);
         replace(source, next);
         if (kind === 'frontend') restate(`ListenerSet/${key}~frontend`);

@@ -6,6 +6,7 @@ import { regexInScript } from '#model/gateway/regex.ts';
 import type { HTTPRouteModel } from '#model/gateway/types.ts';
 import { service, slice } from '../gateway/samples.ts';
 import { certificate, compiled, grant } from '../gateway/testing.ts';
+import { ingressOf } from '../ingress/testing.ts';
 import { alb2Object, clusterOf, frontendObject, problemsOf, ruleObject } from './samples.ts';
 import { type AlaudaTranslation, translateALB2 } from './translate.ts';
 
@@ -122,6 +123,14 @@ describe('what protects and can not be honoured lets nobody in', () => {
       'is not http://SERVICE.NAMESPACE',
     ],
     [{ config: { modsecurity: { enable: true, cmRef: 'shop/rules#a' } } }, 'rules are to be in a WAFPolicy'],
+    [{ config: { modsecurity: { enable: 'yes' } } }, 'is not true or false'],
+    [{ config: { modsecurity: 'on' } }, 'spec.config.modsecurity'],
+    [{ config: { auth: 'basic' } }, 'spec.config.auth'],
+    [{ config: { auth: { basic: 'shop/p' } } }, 'spec.config.auth.basic'],
+    [
+      { config: { auth: { forward: { url: 'http://sso.ids/', auth_headers_cm_ref: 'shop/headers' } } } },
+      'is told the headers of the request',
+    ],
   ])('%j', (spec, message) => {
     const rule = ruleObject('r', ['URL STARTS_WITH /'], spec);
     expect(problemsOf([rule]).join()).toContain(message);
@@ -196,6 +205,26 @@ test('of two Frontends for one port the older has it, and the other says so', ()
   expect(statuses.get('Frontend/shop/xenon')).toMatchObject({ conflict: true });
 });
 
+test('a Rule without its Frontend is told so until there is one, if its ALB2 is served', () => {
+  const rule = ruleObject('r', ['URL EQ /a']);
+  const problems = (...objects: readonly KubeObject[]) =>
+    compiled(clusterOf([...objects, rule])).statuses.get('Rule/shop/r');
+  expect(problems(alb2Object())).toMatchObject({
+    instance: 'shop/lb~alb2~alb',
+    problems: [
+      {
+        field: 'metadata.labels[alb2.cpaas.io/frontend]',
+        code: 'ReferenceNotFound',
+        message: 'there is no Frontend web: the Rule is not served',
+      },
+    ],
+  });
+  expect(problems(alb2Object(), web)).toMatchObject({ problems: [] });
+  const { metadata, ...rest } = alb2Object();
+  expect(problems({ ...rest, metadata: { ...metadata, annotations: {} } })).toBeUndefined();
+  expect(problems()).toBeUndefined();
+});
+
 test("an ALB2 without the annotation is ALB's own", () => {
   const { metadata, ...rest } = alb2Object();
   const theirs = { ...rest, metadata: { ...metadata, annotations: {} } } as KubeObject;
@@ -220,9 +249,56 @@ test('TCP and UDP go to their Services, and a redirect of a Frontend is before i
     [
       'TCPRoute db~frontend at ListenerSet db~frontend',
       'UDPRoute dns~frontend at ListenerSet dns~frontend',
-      'HTTPRoute web~frontend at ALB lb~alb2',
+      'HTTPRoute web~frontend at ListenerSet web~frontend',
     ],
   );
+});
+
+describe('what an ALB2 or a Frontend says of clients holds for Ingresses at its ports, too', () => {
+  const auth = { auth: { basic: { secret: 'shop/passwords' } } };
+  const open = frontendObject('front', { port: 80, protocol: 'http', config: { auth: {} } });
+  const shut = frontendObject('front', { port: 80, protocol: 'http', config: auth });
+  const https = frontendObject('front', {
+    port: 80,
+    protocol: 'http',
+    config: { redirect: { scheme: 'https' } },
+  });
+  const policyAt = (port: number, ...objects: readonly KubeObject[]) => {
+    const ingress = { ...ingressOf({ name: 'i', namespace: 'x' }), className: 'lb' };
+    const { intents } = compiled({ ...clusterOf(objects), ingress: [ingress] });
+    const intent = intents.get('shop/lb~alb2~alb');
+    const action = Object.entries(intent?.actions ?? {}).find(([key]) => key.includes('~ingress'))?.[1];
+    return intent?.ports[`tcp/${port}`] === undefined ? 'nothing' : intent.policies[action?.policy ?? ''];
+  };
+
+  test.each<[string, readonly KubeObject[], object | undefined]>([
+    ['nothing', [alb2Object({ projects: ['ALL_ALL'] })], undefined],
+    [
+      'the firewall',
+      [alb2Object({ projects: ['ALL_ALL'], modsecurity: { enable: true } })],
+      { firewall: { mode: 'block' } },
+    ],
+    ['passwords', [alb2Object({ projects: ['ALL_ALL'], ...auth })], { basicAuth: {} }],
+    ['nobody, by the Frontend', [alb2Object({ projects: ['ALL_ALL'], ...auth }), open], undefined],
+    ['passwords, by the Frontend', [alb2Object({ projects: ['ALL_ALL'] }), shut], { basicAuth: {} }],
+  ])('%s', (_, objects, expected) => {
+    const found = policyAt(80, ...objects);
+    if (expected === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatchObject(expected);
+  });
+
+  test('what protects and can not be honoured lets nobody in', () => {
+    const ingress = { ...ingressOf({ name: 'i', namespace: 'x' }), className: 'lb' };
+    const objects = [alb2Object({ projects: ['ALL_ALL'], auth: { basic: { secret: 'other/p' } } })];
+    const intent = compiled({ ...clusterOf(objects), ingress: [ingress] }).intents.get('shop/lb~alb2~alb');
+    expect(Object.values(intent?.actions ?? {})).toMatchObject([{ backends: [] }]);
+  });
+
+  test('a Frontend that redirects its port redirects them', () => {
+    const { alb, routes } = translated(alb2Object({ projects: ['ALL_ALL'] }), https);
+    expect(alb.http).toBeUndefined();
+    expect(routes.map(({ parents: [to] }) => to?.kind)).toEqual(['ListenerSet']);
+  });
 });
 
 test('where an ALB2 redirects its port for Ingresses nothing else has it', () => {

@@ -5,6 +5,7 @@ import type { ListenerSetModel, RouteModel } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
 import { frontendParts } from './frontends.ts';
 import { albKey, headOf } from './names.ts';
+import { type AlaudaPolicies, ingressPolicies, mergeSettings } from './policies.ts';
 
 export type AlaudaTranslation = {
   readonly alb: ALBModel;
@@ -39,10 +40,11 @@ export function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALB
   const isTaken = frontends.some(({ port, protocol }) => port === ingress.https && protocol !== 'udp');
   // The certificate of another namespace is for a Frontend to name, where a ReferenceGrant is asked.
   const own = !isTaken && certificate?.namespace === namespace ? certificate.name : undefined;
-  // ALB's own port for Ingresses is a Frontend's, if that isn't HTTP.
+  // ALB's own port for Ingresses is a Frontend's, if that isn't HTTP, or redirects all that comes there.
   const isOther = frontends.some(
-    ({ port, protocol }) =>
-      port === ingress.http && (protocol === 'tcp' || protocol === 'https' || protocol === 'grpcs'),
+    ({ port, protocol, settings }) =>
+      port === ingress.http &&
+      (protocol === 'tcp' || protocol === 'https' || protocol === 'grpcs' || settings.redirect !== undefined),
   );
   const hasIngress = ingress.http !== undefined || ingress.https !== undefined;
   return {
@@ -62,6 +64,22 @@ export function albOf(alb2: ALB2Model, frontends: readonly FrontendModel[]): ALB
     // As in ALB, but that the first holder of a hostname keeps it.
     hostnames: 'FirstHolder',
     quotas: {},
+  };
+}
+
+/** What it and the Frontend at a port for Ingresses say of requests: as in ALB, where Ingresses are Rules of that. */
+export function policiesForIngresses(alb2: ALB2Model, frontends: readonly FrontendModel[]): AlaudaPolicies {
+  const { http, https } = alb2.ingress;
+  const parts = [http, https].flatMap((port) => {
+    if (port === undefined) return [];
+    const frontend = frontends.find((each) => each.port === port && each.protocol !== 'udp');
+    const head = headOf(alb2, `${albKey(alb2.key)}~${port}`);
+    const settings = mergeSettings(alb2.settings, frontend?.settings ?? {});
+    return [ingressPolicies(head, `${alb2.name}~alb2`, port, settings)];
+  });
+  return {
+    policies: parts.flatMap(({ policies }) => policies),
+    wafPolicies: parts.flatMap(({ wafPolicies }) => wafPolicies),
   };
 }
 

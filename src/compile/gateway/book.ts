@@ -282,6 +282,7 @@ const stageOf: {
 } = {
   alb2: 'alauda',
   frontend: 'alauda',
+  albRule: 'alauda',
   ingress: 'ingress',
   class: 'status',
   gateway: 'gateway',

@@ -20,9 +20,9 @@ Refused, and gone from ingress-nginx: ${goneRows.map(({ name }) => `\`${name}\``
 `;
 }
 
-function line({ name, state, text, of, closes }: AnnotationRow): string {
+function line({ name, state, text, of, closes, needsValue }: AnnotationRow): string {
   const part = of === undefined ? '' : ` With \`${of}\`.`;
-  return `| \`${name}\`${closes === true ? ' *' : ''} | ${state} | ${text.replaceAll('|', '\\|')}${part} |`;
+  return `| \`${name}\`${closes === true || needsValue === true ? ' *' : ''} | ${state} | ${text.replaceAll('|', '\\|')}${part} |`;
 }
 
 const intro = `# Ingress
@@ -44,7 +44,7 @@ one of the Ingress's hosts is served. What isn't served is told as events of the
 
 | what | how |
 | --- | --- |
-| hosts | exact, and \`*.example.org\` for any name below; a rule without a host is for all that no other rule has |
+| hosts | exact, and \`*.example.org\` for any name below (Kubernetes says one label; ingress-nginx and Gateway API take any number); a rule without a host is for all that no other rule has |
 | \`Exact\`, \`Prefix\` | as Kubernetes has it: a prefix ends at a segment |
 | \`ImplementationSpecific\` | as \`Prefix\` (ingress-nginx: any text that begins so); with \`use-regex\` a regular expression |
 | precedence | exact paths, then the longest prefix, then regular expressions, the longest first; \`/\` last. Of two Ingresses with one host and path the older |

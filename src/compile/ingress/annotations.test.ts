@@ -51,6 +51,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       settings({ access: { allow: ['10.0.0.0/8', '192.0.2.1/32', '2001:db8::/32'] } }),
     ],
     [{ 'allowlist-source-range': '10.0.0.0/33' }, closed('no CIDRs')],
+    [{ 'allowlist-source-range': '' }, closed('is empty')],
   ],
   'app-root': [
     [
@@ -208,6 +209,19 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     ],
     [{ 'configuration-snippet': 'if ($a) { return 403; }' }, closed('keep somebody out')],
     [{ 'configuration-snippet': 'deny all;' }, closed('keep somebody out')],
+    [{ 'configuration-snippet': 'if ($scheme = http) { return 302 https://login/; }' }, closed('"return"')],
+    [{ 'configuration-snippet': 'more_clear_input_headers X-User;' }, closed('"more_clear_input_headers"')],
+    [{ 'configuration-snippet': 'proxy_set_header Host "";' }, closed('"proxy_set_header"')],
+    [{ 'configuration-snippet': 'proxy_set_header X-User $remote_user;' }, closed('"proxy_set_header"')],
+    [{ 'configuration-snippet': "set $a it's; deny all; set $b it's;" }, closed('"deny"')],
+    [{ 'configuration-snippet': 'set $a b#c; deny all;' }, closed('"deny"')],
+    [
+      {
+        'configuration-snippet':
+          '# deny nothing\nproxy_set_header X-Real-IP $remote_addr;\nadd_header X-B "{ deny";expires 1h;\n\ngzip_types text/css;',
+      },
+      refused('no snippets'),
+    ],
   ],
   'connection-proxy-header': [
     [{ 'connection-proxy-header': 'keep-alive' }, nothing],
@@ -234,7 +248,10 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   'cors-expose-headers': [
     [{ 'enable-cors': 'true', 'cors-expose-headers': 'X-Total' }, cors({ exposeHeaders: ['x-total'] })],
   ],
-  'cors-max-age': [[{ 'enable-cors': 'true', 'cors-max-age': '60' }, cors({ maxAge: 60 })]],
+  'cors-max-age': [
+    [{ 'enable-cors': 'true', 'cors-max-age': '60' }, cors({ maxAge: 60 })],
+    [{ 'enable-cors': 'true', 'cors-max-age': '0' }, cors({ maxAge: 1 })],
+  ],
   'custom-headers': [[{ 'custom-headers': 'x/headers' }, refused('ResponseHeaderModifier')]],
   'custom-http-errors': [
     [
@@ -251,6 +268,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   'denylist-source-range': [
     [{ 'denylist-source-range': '192.0.2.0/24' }, settings({ access: { deny: ['192.0.2.0/24'] } })],
     [{ 'denylist-source-range': 'x', 'whitelist-source-range': '10.0.0.0/8' }, closed('no CIDRs')],
+    [{ 'denylist-source-range': ' ' }, closed('is empty')],
   ],
   'disable-proxy-intercept-errors': [[{ 'disable-proxy-intercept-errors': 'true' }, nothing]],
   'enable-access-log': [
@@ -395,6 +413,15 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       { 'enable-modsecurity': 'true', 'modsecurity-snippet': 'Include /etc/x\nSecRuleEngine On' },
       closed('"include" of it'),
     ],
+    [
+      { 'enable-modsecurity': 'true', 'modsecurity-snippet': 'SecDefaultAction "phase:1,deny,status:403"' },
+      closed('"secdefaultaction" of it'),
+    ],
+    [
+      { 'enable-modsecurity': 'true', 'modsecurity-snippet': 'SecDefaultAction "phase:1,log,auditlog,pass"' },
+      { wafPolicies: [{ settings: { mode: 'detect' } }], findings: [] },
+    ],
+    [{ 'modsecurity-snippet': 'SecRuleEngine On' }, refused('without enable-modsecurity')],
   ],
   'modsecurity-transaction-id': [[{ 'modsecurity-transaction-id': '$request_id' }, refused('X-Request-Id')]],
   'opentelemetry-operation-name': [[{ 'opentelemetry-operation-name': 'x' }, refused('traced')]],
@@ -516,6 +543,8 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       backend({ speech: { tls: { hostname: 'in.example', authority: { name: 'ca' } } } }),
     ],
     [{ 'backend-protocol': 'HTTPS', 'proxy-ssl-verify': 'on' }, closed('needs proxy-ssl-secret')],
+    [{ 'backend-protocol': 'HTTPS', 'proxy-ssl-verify': 'true' }, closed('not on or off')],
+    [{ 'backend-protocol': 'HTTPS', 'proxy-ssl-verify': 'off' }, backend({})],
   ],
   'proxy-ssl-verify-depth': [[{ 'proxy-ssl-verify-depth': '3' }, refused('any length')]],
   'relative-redirects': [[{ 'relative-redirects': 'true' }, refused('scheme and host')]],
@@ -549,7 +578,10 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     ],
     [{ 'server-alias': '~^x$' }, refused('no hostname')],
   ],
-  'server-snippet': [[{ 'server-snippet': 'location /x { }' }, refused('no snippets')]],
+  'server-snippet': [
+    [{ 'server-snippet': 'proxy_read_timeout 60s;' }, refused('no snippets')],
+    [{ 'server-snippet': 'location /x { }' }, closed('"location"')],
+  ],
   'service-upstream': [[{ 'service-upstream': 'true' }, refused('Endpoints')]],
   'session-cookie-change-on-failure': [[{ 'session-cookie-change-on-failure': 'true' }, refused('gone')]],
   'session-cookie-conditional-samesite-none': [
@@ -596,7 +628,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     [{ 'ssl-redirect': 'false' }, nothing],
     [{ 'ssl-redirect': 'no' }, refused('not true or false')],
   ],
-  'stream-snippet': [[{ 'stream-snippet': 'server { listen 8000; }' }, refused('no snippets')]],
+  'stream-snippet': [[{ 'stream-snippet': 'server { listen 8000; deny all; }' }, refused('No snippets')]],
   'temporal-redirect': [
     [
       { 'temporal-redirect': 'https://b.example/t?x=1', 'permanent-redirect': 'https://c.example' },

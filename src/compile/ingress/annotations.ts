@@ -16,6 +16,8 @@ export type AnnotationRow = {
   readonly of?: string;
   /** It is refused, and what it is on isn't served then: it protects. */
   readonly closes?: true;
+  /** Empty it closes what it is on, as in ingress-nginx. Of all others an empty value is none. */
+  readonly needsValue?: true;
 };
 
 /** A value without blanks around it; undefined: there is none, or it is empty. */

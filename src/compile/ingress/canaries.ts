@@ -6,6 +6,7 @@ import { regexPart, regexProblem } from '#model/gateway/regex.ts';
 import type { IngressModel } from '#model/ingress/types.ts';
 import { type Annotations, readNumber, shown } from './annotations.ts';
 import { backendOf } from './backends.ts';
+import { nginxPrefix } from './catalogue/index.ts';
 import { isCanary } from './catalogue/routing.ts';
 import { createPlace, derivedObject, gatewayGroup, type Place } from './place.ts';
 import { nginxAnnotations } from './read-annotations.ts';
@@ -62,8 +63,20 @@ export function canaryFindings(canary: IngressModel, context: IngressContext): r
         }),
       ),
   );
-  return [...findings, ...alone];
+  const silent = Object.keys(canary.annotations)
+    .filter((name) => name.startsWith(nginxPrefix) && !own.test(name))
+    .map(
+      (name): IngressFinding => ({
+        field: `metadata.annotations[${name}]`,
+        code: 'WithoutEffect',
+        message: 'those of the Ingress that it is a canary of hold for it',
+      }),
+    );
+  return [...findings, ...alone, ...silent];
 }
+
+/** What a canary is heard with. */
+const own = /\/(?:canary(?:-.*)?|affinity-canary-behavior)$/;
 
 function pathLike(
   { rules }: IngressModel,

@@ -4,7 +4,7 @@ import type { IngressModel } from '#model/ingress/types.ts';
 import { asksForClientCertificates } from './catalogue/tls.ts';
 import { derivedObject, type Place } from './place.ts';
 import { nginxAnnotations, readAnnotations } from './read-annotations.ts';
-import { mainPeers, type SecureName, type Site, secureName, wwwOf } from './sites.ts';
+import { hostsOf, mainPeers, type SecureName, type Site, secureName, wwwOf } from './sites.ts';
 
 /** Only names that no other Ingress of the namespace had before; undefined: none. */
 export function listenerSetOf(sites: readonly Site[], place: Place): ListenerSetModel | undefined {
@@ -38,14 +38,19 @@ export function listenerSetOf(sites: readonly Site[], place: Place): ListenerSet
   return { ...derivedObject(ingress, ''), parent: context.gateway, listeners };
 }
 
-/** Of the listener for a hostname. */
+/** Of the listener for a hostname. Of no two the same, and none that stands for something else in names of routes. */
 export function sectionOf(name: string): string {
-  return name.replace(/^\*\./, 'wildcard.');
+  return reserved.test(name) ? `host.${name}` : name.replace(/^\*\./, 'wildcard.');
 }
 
-/** A host is of all who have it: what it wants of clients is said by the oldest that says it. */
+const reserved = /^(?:(?:any|tls|www|default|acme|passthrough)$|(?:host|wildcard)\.)/;
+
+/** A host is of all who have it, under whatever name: what it wants of clients is said by the oldest that says it. */
 function terminating({ name, leader, secret }: SecureName, port: number, place: Place): ListenerModel {
-  const peers = mainPeers(name, place.context);
+  const { context } = place;
+  const peers = mainPeers(name, context).flatMap((peer) =>
+    hostsOf(peer).flatMap((host) => [peer, ...mainPeers(host, context)]),
+  );
   const judge = peers.find((peer) => asksForClientCertificates(nginxAnnotations(peer)));
   const validation = judge && validationOf(judge);
   const options = readAnnotations(leader).effects.tlsOptions ?? {};

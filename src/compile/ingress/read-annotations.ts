@@ -1,6 +1,6 @@
 /** All annotations of an Ingress: what they come to, and what of them isn't so. */
 import type { IngressModel } from '#model/ingress/types.ts';
-import { type AnnotationRow, type Annotations, annotationsOf, type Refusal } from './annotations.ts';
+import { type AnnotationRow, type Annotations, annotationsOf, close, type Refusal } from './annotations.ts';
 import {
   albFirewallPrefix,
   albFirewallRows,
@@ -59,8 +59,11 @@ export function readAnnotations(ingress: IngressModel, dialects: readonly Dialec
       if (!written.startsWith(prefix)) continue;
       const name = written.slice(prefix.length);
       const value = get(name);
-      if (value === undefined) continue;
       const row = known.get(name) ?? find?.(name);
+      if (value === undefined) {
+        if (row?.needsValue === true) note(name, close('is empty'));
+        continue;
+      }
       if (row === undefined) {
         if (find !== undefined) continue;
         note(name, { refused: 'is not known' });

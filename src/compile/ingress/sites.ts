@@ -118,7 +118,7 @@ function wildcardOf(name: string): string {
   return `*${name.slice(name.indexOf('.'))}`;
 }
 
-function hostsOf({ rules }: IngressModel): readonly string[] {
+export function hostsOf({ rules }: IngressModel): readonly string[] {
   return [...new Set(rules.map(({ host = '' }) => host))];
 }
 

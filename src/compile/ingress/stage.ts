@@ -7,6 +7,7 @@ import type { Lookups } from '../gateway/lookups.ts';
 import type { Statuses } from '../gateway/status/statuses.ts';
 import type { GatewayCondition, GatewayInput, GatewayInputs, GatewayStatus } from '../gateway/types.ts';
 import { isCanary } from './catalogue/routing.ts';
+import { asksForClientCertificates } from './catalogue/tls.ts';
 import { gatewayGroup } from './place.ts';
 import { type PartStatus, partProblems } from './problems.ts';
 import { nginxAnnotations } from './read-annotations.ts';
@@ -48,7 +49,7 @@ type Made = {
   readonly findings: readonly IngressFinding[];
 };
 
-/** Of those that concern others so many are heard at one name, the oldest. */
+/** Of those that concern others so many are heard at one name: the oldest, but before them those that ask for clients' certificates. */
 const mostHeard = 64;
 
 export function createIngressStage(context: IngressStageContext): IngressStage {
@@ -67,7 +68,7 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
   /** Undefined: nobody has the name, and nothing is kept of it. */
   const listen = (site: string): readonly IngressModel[] | undefined => {
     const all = lookups.track('ingress site', site, () => ingressesAt(site));
-    const found = all.length === 0 ? undefined : all.filter(concernsPeers).slice(0, mostHeard);
+    const found = all.length === 0 ? undefined : heardOf(all.filter(concernsPeers));
     if (found === undefined) {
       heard.delete(site);
       lookups.forget('ingress site', site);
@@ -204,6 +205,14 @@ export function createIngressStage(context: IngressStageContext): IngressStage {
       due.clear();
     },
   };
+}
+
+/** In the order of what it is of. */
+function heardOf(all: readonly IngressModel[]): readonly IngressModel[] {
+  if (all.length <= mostHeard) return all;
+  const isJudge = (each: IngressModel) => asksForClientCertificates(nginxAnnotations(each));
+  const first = new Set([...all.filter(isJudge), ...all].slice(0, mostHeard));
+  return all.filter((each) => first.has(each));
 }
 
 /** What others make something of: of one that is no canary its paths are its own affair, and which edit it is of anybody. */

@@ -198,6 +198,30 @@ describe('TLS', () => {
   });
 });
 
+it('a host is asked for client certificates under its other names, too, whoever gave it those', () => {
+  const judge = { name: 'judge', tls: { 'a.example': 'cert' }, annotations: { 'auth-tls-secret': 'ca' } };
+  const named = { age: 1, tls: { 'b.example': 'own' }, annotations: { 'server-alias': 'b.example' } };
+  expect(translated(named, { others: [judge] }).listenerSets[0]?.listeners).toMatchObject([
+    { hostname: 'b.example', clientValidation: { authorities: [{ name: 'ca' }] } },
+  ]);
+});
+
+it.each(['tls', 'www'])('protects a host that is called %s among others', (host) => {
+  const { routes, policies } = translated({
+    paths: { 'a.example/': 'web', [`${host}/`]: 'web' },
+    annotations: { 'whitelist-source-range': '10.0.0.0/8' },
+  });
+  expect(policies[0]?.targets.map(({ name }) => name)).toEqual(routes.map(({ name }) => name));
+});
+
+it('no host takes the name of another one', () => {
+  const paths = { '*.b.example/': 'web', 'wildcard.b.example/': 'web', '/': 'web', 'any/': 'web' };
+  const tls = { '*.b.example': 'cert', 'wildcard.b.example': 'cert' };
+  const { routes, listenerSets } = translated({ paths, tls, annotations: { 'ssl-redirect': 'false' } });
+  expect(new Set(routes.map(({ name }) => name)).size).toBe(4);
+  expect(new Set(listenerSets[0]?.listeners.map(({ name }) => name)).size).toBe(2);
+});
+
 it('what goes on as it is can not be kept from anybody, and goes nowhere then', () => {
   const passed = { 'ssl-passthrough': 'true' };
   const kept = { ...passed, 'whitelist-source-range': '10.0.0.0/8' };
@@ -254,6 +278,16 @@ describe('a canary', () => {
       },
     ]);
     expect(translated(canary(annotations), { others: [{}] })).toMatchObject({ routes: [], findings: [] });
+  });
+
+  it('has no say by its other annotations, and is told so', () => {
+    const own = canary({ 'canary-weight': '1', 'whitelist-source-range': '10.0.0.0/8' });
+    expect(translated(own, { others: [{}] }).findings).toMatchObject([
+      {
+        field: 'metadata.annotations[nginx.ingress.kubernetes.io/whitelist-source-range]',
+        code: 'WithoutEffect',
+      },
+    ]);
   });
 
   it('is for the same host, path and type alone, and of several the oldest is heard', () => {

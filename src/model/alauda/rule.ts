@@ -40,8 +40,10 @@ export function readRule(object: KubeObject): Read<RuleModel> {
   const group = readGroup(spec, namespace, 'http', refuse);
   const settings = readSettings(spec['config'], 'spec.config', namespace, refuse);
   const redirect = readOwnRedirect(spec, refuse);
+  const alb = labelOf(object, labelsOf.alb);
   const value: RuleModel = {
     ...head,
+    ...(alb === undefined ? {} : { alb }),
     frontend,
     order: { priority, weight, length },
     terms,

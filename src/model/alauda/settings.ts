@@ -103,12 +103,8 @@ function readTimeouts(value: unknown, field: string, refuse: Refuse): AlaudaSett
 
 function readAuth(value: unknown, field: string, namespace: string, refuse: Refuse): AlaudaAuth | undefined {
   if (value === undefined || value === null) return undefined;
-  const raw = readRaw(value, field, refuse);
-  let first: string | undefined;
-  const bad: Refuse = (where, code, message) => {
-    first ??= `${where}: ${message}`;
-    return refuse(where, code, message);
-  };
+  const { bad, first } = noting(refuse);
+  const raw = readRaw(value, field, bad);
   const given = (['basic', 'forward'] as const).filter(
     (name) => raw[name] !== undefined && raw[name] !== null,
   );
@@ -116,10 +112,20 @@ function readAuth(value: unknown, field: string, namespace: string, refuse: Refu
   const auth = given.includes('basic')
     ? readPassword(readRaw(raw['basic'], `${field}.basic`, bad), `${field}.basic`, namespace, bad)
     : readService(readRaw(raw['forward'], `${field}.forward`, bad), `${field}.forward`, namespace, bad);
-  if (given.length === 0) return { by: 'nobody' };
-  return first === undefined && auth !== undefined
+  if (given.length === 0 && first() === undefined) return { by: 'nobody' };
+  return first() === undefined && auth !== undefined
     ? auth
-    : { by: 'unusable', message: first ?? `${field}: can't be read` };
+    : { by: 'unusable', message: first() ?? `${field}: can't be read` };
+}
+
+/** Refuses, and keeps the first that it refused, of what protects. */
+function noting(refuse: Refuse): { readonly bad: Refuse; readonly first: () => string | undefined } {
+  let first: string | undefined;
+  const bad: Refuse = (where, code, message) => {
+    first ??= `${where}: ${message}`;
+    return refuse(where, code, message);
+  };
+  return { bad, first: () => first };
 }
 
 function readPassword(raw: Raw, field: string, namespace: string, bad: Refuse): AlaudaAuth | undefined {
@@ -159,6 +165,8 @@ function readService(raw: Raw, field: string, namespace: string, bad: Refuse): A
     return bad(`${field}.url`, 'NotSupported', `${shown(url)} is not http://SERVICE.NAMESPACE:PORT/PATH`);
   const method =
     readChoice(raw['method'] === '' ? undefined : raw['method'], `${field}.method`, methods, bad) ?? 'GET';
+  if (raw['auth_headers_cm_ref'] !== undefined && raw['auth_headers_cm_ref'] !== '')
+    bad(`${field}.auth_headers_cm_ref`, 'NotSupported', 'the service is told the headers of the request');
   const signIn = readSignIn(raw, field, bad);
   const headers = Array.isArray(raw['upstream_headers']) ? raw['upstream_headers'] : [];
   const answerHeaders = headers.flatMap((each: unknown, index) => {
@@ -197,11 +205,14 @@ const headerName = { pattern: /^[A-Za-z0-9][-A-Za-z0-9]*$/, longest: 128, what: 
 
 function readFirewall(value: unknown, field: string, refuse: Refuse): AlaudaSettings['firewall'] {
   if (value === undefined || value === null) return undefined;
-  const raw = readRaw(value, field, refuse);
-  if (raw['enable'] !== true) return { mode: 'off' };
-  const rules = readText(raw['cmRef'], `${field}.cmRef`, refuse);
-  if (rules === undefined) return { mode: 'block' };
-  const message = `${shown(rules)}: rules are to be in a WAFPolicy`;
-  refuse(`${field}.cmRef`, 'NotSupported', message);
-  return { unusable: `${field}.cmRef: ${message}` };
+  const { bad, first } = noting(refuse);
+  const raw = readRaw(value, field, bad);
+  const enable = raw['enable'] ?? false;
+  if (typeof enable !== 'boolean')
+    bad(`${field}.enable`, 'InvalidValue', `${shown(enable)} is not true or false`);
+  const rules = enable === false ? undefined : readText(raw['cmRef'], `${field}.cmRef`, bad);
+  if (rules !== undefined)
+    bad(`${field}.cmRef`, 'NotSupported', `${shown(rules)}: rules are to be in a WAFPolicy`);
+  const unusable = first();
+  return unusable === undefined ? { mode: enable === true ? 'block' : 'off' } : { unusable };
 }

@@ -34,6 +34,8 @@ export type FrontendModel = GatewayObject & {
 };
 
 export type RuleModel = GatewayObject & {
+  /** Name of the ALB2, of the same namespace, as the Rule itself says it: whose it is while there is no Frontend. */
+  readonly alb?: string;
   /** Name of the Frontend, of the same namespace. */
   readonly frontend: string;
   /** What ALB sorts by: the lower priority, then the greater weight, then the greater length. */

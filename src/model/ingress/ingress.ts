@@ -102,9 +102,12 @@ function readTLS({ raw, field }: Entry, refuse: Refuse): IngressModel['tls'] {
   return [{ hosts: [...new Set(hosts)], ...(secret === undefined ? {} : { secret }) }];
 }
 
+/** In files numbers and booleans may lack their quotes, which the API server would ask for. */
 function textsOf(value: unknown): Readonly<Record<string, string>> {
-  const texts = Object.entries(rawOf(value) ?? {}).filter(
-    (each): each is [string, string] => typeof each[1] === 'string',
+  const texts = Object.entries(rawOf(value) ?? {}).flatMap(([name, each]) =>
+    typeof each === 'string' || typeof each === 'number' || typeof each === 'boolean'
+      ? [[name, String(each)] as const]
+      : [],
   );
   return Object.fromEntries(texts.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

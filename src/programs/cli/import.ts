@@ -37,7 +37,7 @@ async function documentsOf(file: string): Promise<unknown[]> {
   } catch (error) {
     throw new UsageError(`netloom import: ${file} can't be read: ${(error as Error).message}`);
   }
-  return parseAllDocuments(content).map((document) => {
+  return parseAllDocuments(content, { merge: true }).map((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw new UsageError(`netloom import: ${file} is no YAML: ${error.message}`);
     return document.toJS() as unknown;

@@ -19,7 +19,7 @@ export type Place = {
 
 export type ListenerPlace = {
   readonly owner: Pick<Listener['owner'], 'kind' | 'key'>;
-  readonly model: Pick<Listener['model'], 'name'>;
+  readonly model: Pick<Listener['model'], 'name'> & { readonly port?: number };
   readonly gateway: string;
   readonly instance?: string;
 };
@@ -133,8 +133,13 @@ export function ingressOf({ key }: Pick<RouteModel, 'key'>): string | undefined 
   return at < 0 ? undefined : `Ingress/${key.slice(0, at)}`;
 }
 
+/** Section of an ALB, which no user can name: whatever comes by an Ingress to one of its ports. */
+export function ingressSection(port: number): string {
+  return `~ingress~${port}`;
+}
+
 function targetsOf({ listener, route, rule }: Place): readonly Target[] {
-  return [...ownTargets(route, rule), ...listenerTargets(listener)];
+  return [...ownTargets(route, rule), ...listenerTargets(listener, route)];
 }
 
 /** Of a route and its rule. */
@@ -149,13 +154,12 @@ export function ownTargets(route: Place['route'], rule: string | undefined): rea
   ];
 }
 
-/** Of all that comes in at a listener. */
-export function listenerTargets({
-  owner,
-  gateway,
-  instance = gateway,
-  model,
-}: ListenerPlace): readonly Target[] {
+/** Of all that comes in at a listener; with a route, of what that route takes there. */
+export function listenerTargets(
+  { owner, gateway, instance = gateway, model }: ListenerPlace,
+  route?: Place['route'],
+): readonly Target[] {
+  const port = route !== undefined && ingressOf(route) !== undefined ? model.port : undefined;
   const alb = albOf(instance);
   const shares = alb !== undefined && gateway !== instance;
   const between = (target: string, section?: string): Target => ({ target, section, part: 'between' });
@@ -168,6 +172,7 @@ export function listenerTargets({
       : // The listeners of an ALB are those of the Gateway that is made of it.
         [ofGateway(alb !== undefined && !shares ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
     ...(alb !== undefined && !shares ? [] : [ofGateway(`Gateway/${gateway}`)]),
+    ...(alb === undefined || port === undefined ? [] : [edge(`ALB/${alb}`, ingressSection(port))]),
     ...(alb === undefined ? [] : [edge(`ALB/${alb}`)]),
   ];
 }

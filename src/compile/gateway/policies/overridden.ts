@@ -65,7 +65,7 @@ function chainsOf(
     const listeners = reach.listenersOfRoute(id).filter((each) => each.gateway === gateway);
     return route === undefined
       ? []
-      : listeners.flatMap((each) => beyond([...ownTargets(route, section), ...listenerTargets(each)]));
+      : listeners.flatMap((each) => beyond([...ownTargets(route, section), ...listenerTargets(each, route)]));
   };
   switch (kind) {
     case 'Service':

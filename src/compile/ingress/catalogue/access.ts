@@ -22,10 +22,11 @@ const part = (name: string, of: string, text: string): AnnotationRow => ({ name,
 /** By an older name, too. */
 const twin = (of: string, name: string, text: string, read: NonNullable<AnnotationRow['read']>) =>
   [
-    { name: of, state: 'done', text, read },
+    { name: of, state: 'done', text, read, needsValue: true },
     {
       name,
       state: 'done',
+      needsValue: true,
       text: `As \`${of}\`, its newer name.`,
       read: (value, get, namespace) => (get(of) === undefined ? read(value, get, namespace) : {}),
     },
@@ -46,6 +47,7 @@ export const accessRows: readonly AnnotationRow[] = [
   {
     name: 'denylist-source-range',
     state: 'done',
+    needsValue: true,
     text: 'Clients of these CIDRs get 403.',
     read(value) {
       const deny = readCIDRs(value);

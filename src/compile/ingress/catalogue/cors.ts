@@ -37,7 +37,7 @@ export const corsRows: readonly AnnotationRow[] = [
     'cors-allow-credentials',
     'Absent: true. With the origin `*` it is false, since no browser takes both.',
   ),
-  part('cors-max-age', 'Seconds; absent: 1728000.'),
+  part('cors-max-age', 'Seconds, at least 1; absent: 1728000.'),
 ];
 
 const usual = {
@@ -87,7 +87,7 @@ function cors(get: Annotations): Outcome {
         exposeHeaders: lower(exposeHeaders),
         // The gateway would name the site that asks, and so let every site read what is meant for the user alone.
         allowCredentials: allowCredentials && !allowOrigins.includes('*'),
-        maxAge: readNumber(get('cors-max-age'), 1, 2_147_483_647) ?? usual.seconds,
+        maxAge: Math.max(readNumber(get('cors-max-age'), 0, 2_147_483_647) ?? usual.seconds, 1),
       },
     ],
   };

@@ -8,27 +8,21 @@ import {
   type Outcome,
   readBoolean,
   refuse,
+  shown,
 } from '../annotations.ts';
+import { protectorIn } from './snippets.ts';
 
-const part = (name: string, text: string): AnnotationRow => ({
-  name,
-  state: 'translated',
-  text,
-  of: 'enable-modsecurity',
-});
-const snippet = (name: string, text: string): AnnotationRow => ({
+const snippet = (name: string): AnnotationRow => ({
   name,
   state: 'refused',
-  text: `No snippets. ${text} One that may keep somebody out closes what it was for: all requests get 503.`,
-  read: (value) =>
-    mayProtect.test(value)
-      ? close('no snippets are served, and this one may keep somebody out')
-      : refuse('no snippets are served'),
+  text: 'No snippets: use the other annotations, or an HTTPRoute with filters. Unless all that is in it is known to keep nobody out (answers’ headers, timeouts, buffers, logs), all requests get 503.',
+  read(value) {
+    const directive = protectorIn(value);
+    return directive === undefined
+      ? refuse('no snippets are served')
+      : close(`no snippets are served, and ${shown(directive)} of it may keep somebody out`);
+  },
 });
-
-/** Words of nginx that keep somebody out. */
-const mayProtect =
-  /\b(?:deny|allow|auth_\w+|satisfy|limit_\w+|modsecurity\w*|secure_link\w*|valid_referers|internal|access_by_lua\w*)\b|\breturn\s+[45]|\bsec\w+/i;
 
 export const firewallRows: readonly AnnotationRow[] = [
   {
@@ -48,14 +42,20 @@ export const firewallRows: readonly AnnotationRow[] = [
         : firewall(value, get, namespace),
     closes: true,
   },
-  part(
-    'modsecurity-snippet',
-    'Of it these are read: SecRuleEngine, SecRuleRemoveById, SecRuleRemoveByTag, SecRuleUpdateTargetById with `!`; logs are ours. Anything else is refused, and all requests get 503: put own rules into a ConfigMap that a WAFPolicy names.',
-  ),
+  {
+    name: 'modsecurity-snippet',
+    state: 'translated',
+    text: 'Of it these are read: SecRuleEngine, SecRuleRemoveById, SecRuleRemoveByTag, SecRuleUpdateTargetById with `!`; logs are ours. Anything else is refused, and all requests get 503: put own rules into a ConfigMap that a WAFPolicy names.',
+    of: 'enable-modsecurity',
+    read: (_, get) =>
+      get('enable-modsecurity') === undefined && get('enable-owasp-core-rules') === undefined
+        ? refuse('is nothing without enable-modsecurity')
+        : {},
+  },
   { name: 'modsecurity-transaction-id', state: 'refused', text: 'The request’s own id (X-Request-Id).' },
-  snippet('configuration-snippet', 'Use the other annotations, or an HTTPRoute with filters.'),
-  snippet('server-snippet', 'Use the other annotations, or an HTTPRoute with filters.'),
-  snippet('stream-snippet', 'Use a TCPRoute, UDPRoute or TLSRoute.'),
+  snippet('configuration-snippet'),
+  snippet('server-snippet'),
+  { name: 'stream-snippet', state: 'refused', text: 'No snippets; use a TCPRoute, UDPRoute or TLSRoute.' },
 ];
 
 type Settings = WAFPolicyModel['settings'];
@@ -81,6 +81,7 @@ function readSnippet(text: string): Settings | string {
       .map((each) => each.replaceAll(/^["']|["']$/g, ''));
     const name = directive.toLowerCase();
     if (name === '' || name.startsWith('#') || ours.test(name)) continue;
+    if (name === 'secdefaultaction' && letsIn.test(words.join(' '))) continue;
     const modeSaid = modes[words[0]?.toLowerCase() ?? ''];
     if (name === 'secruleengine' && modeSaid !== undefined) mode = modeSaid;
     else if (name === 'secruleremovebyid' && words.length > 0 && words.every(isRange))
@@ -96,7 +97,10 @@ function readSnippet(text: string): Settings | string {
 }
 
 /** About logs, which are ours whatever they say. */
-const ours = /^sec(?:audit\w*|debuglog\w*|defaultaction)$/;
+const ours = /^sec(?:audit|debuglog)\w*$/;
+
+/** Actions that decide nothing. */
+const letsIn = /^(?:\s*(?:phase:\d|log|nolog|auditlog|noauditlog|pass)\s*(?:,|$))+$/;
 
 const modes: Readonly<Record<string, 'off' | 'detect' | 'block'>> = {
   on: 'block',

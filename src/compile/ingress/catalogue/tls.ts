@@ -147,7 +147,10 @@ function speech(value: string, get: Annotations, namespace: string): Outcome {
   const hostname = named === undefined ? undefined : readHost(named);
   if (named !== undefined && (hostname === undefined || hostname.startsWith('*')))
     return { ...close(`${shown(named)} is no hostname`), at: 'proxy-ssl-name' };
-  const verify = get('proxy-ssl-verify') === 'on';
+  const said = get('proxy-ssl-verify') ?? 'off';
+  if (said !== 'on' && said !== 'off')
+    return { ...close(`${shown(said)} is not on or off`), at: 'proxy-ssl-verify' };
+  const verify = said === 'on';
   if (verify && (secret === undefined || hostname === undefined))
     return { ...close('needs proxy-ssl-secret and proxy-ssl-name'), at: 'proxy-ssl-verify' };
   const asks = verify || get('proxy-ssl-server-name') === 'on';

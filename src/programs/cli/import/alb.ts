@@ -1,7 +1,7 @@
 /** ALB's objects as Gateway API, an ALB of ours and policies; Ingresses beside them, by `ingress-nginx`. */
 import type { KubeObject } from '#api/object.ts';
 import { inOrder } from '#compile/alauda/routes.ts';
-import { translateALB2 } from '#compile/alauda/translate.ts';
+import { policiesForIngresses, translateALB2 } from '#compile/alauda/translate.ts';
 import { readALB2 } from '#model/alauda/alb2.ts';
 import { labelsOf, readFrontend } from '#model/alauda/frontend.ts';
 import { readRule } from '#model/alauda/rule.ts';
@@ -54,6 +54,13 @@ export function translateALB(objects: readonly KubeObject[], report: Report): re
       rules.filter(({ namespace, frontend }) => `${namespace}/${frontend}` === key).sort(inOrder),
     );
     for (const each of problems) tell(each);
+    for (const { policies, wafPolicies } of [policiesForIngresses(alb2, own)])
+      if (policies.length + wafPolicies.length > 0)
+        report.lost(
+          `ALB2 ${alb2.key}`,
+          'spec.config',
+          'what it or a Frontend says at the ports for Ingresses holds for those, too: give the ALB a TrafficPolicy and a WAFPolicy for them',
+        );
     tellOrder(made.routes, report);
     return printModels({ albs: [alb], ...made }, report, numbered(made.routes));
   });

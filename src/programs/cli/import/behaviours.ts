@@ -62,7 +62,15 @@ function tellOfHost({ ingress, title, report, host, index, peers }: OfHost): voi
       `(2) Ingress ${far.key} of another namespace makes regular expressions of all paths of ${shown} in ingress-nginx: here it doesn't`,
     );
   for (const { type, path, field: at } of isRegex ? [] : paths) {
-    if (!path.endsWith('/')) continue;
+    if (!path.endsWith('/')) {
+      if (type === 'ImplementationSpecific')
+        report.lost(
+          title,
+          `${at}.path`,
+          `takes any path that begins so in ingress-nginx: here ${path} and what is below it, as Prefix`,
+        );
+      continue;
+    }
     const short = path.slice(0, -1);
     report.lost(
       title,

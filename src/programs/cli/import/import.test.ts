@@ -1,5 +1,7 @@
 /** Import: what each field of another network becomes, and that none is passed over in silence. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -171,6 +173,138 @@ test('the command prints objects to standard output, losses to standard error, a
   );
   await expect(ask('cilium', 'calico-lossy.yaml')).rejects.toThrow('kube-ovn, calico');
   await expect(ask('calico', 'nowhere.yaml')).rejects.toThrow("can't be read");
+});
+
+describe('documents', () => {
+  const ingress = (name: string, more: object = {}) => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name, namespace: 'shop' },
+    spec: {
+      ingressClassName: 'nginx',
+      rules: [{ host: 'a.example', http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+    },
+    ...more,
+  });
+  const backend = { service: { name: 'web', port: { number: 80 } } };
+  const kindsOf = ({ objects }: Translation) =>
+    objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+
+  test('of a list what is an object is translated, and what is none is told', () => {
+    const items = [ingress('a'), { kind: 'Ingress' }, null];
+    const translation = translate('ingress-nginx', [{ apiVersion: 'v1', kind: 'List', items }]);
+    expect(kindsOf(translation)).toContain('HTTPRoute a-ingress');
+    expect(translation.findings.map(findingLine)).toEqual([
+      'document 1 item 2: is no Kubernetes object',
+      'document 1 item 3: is no Kubernetes object',
+    ]);
+  });
+
+  test.each(['networking.k8s.io/v1beta1', 'extensions/v1beta1'])('an Ingress of %s is told', (apiVersion) => {
+    const { objects, findings } = translate('ingress-nginx', [ingress('a', { apiVersion })]);
+    expect(objects).toEqual([]);
+    expect(findings.map(({ object, field }) => `${object} ${field}`)).toEqual(['Ingress shop/a apiVersion']);
+  });
+
+  test('another Ingress of the same name is nobody’s here', () => {
+    const theirs = ingress('cluster', { apiVersion: 'config.openshift.io/v1' });
+    expect(translate('ingress-nginx', [theirs])).toEqual({ objects: [theirs], findings: [] });
+  });
+
+  test('annotations that files have as numbers or booleans are what they say', () => {
+    const annotations = {
+      'nginx.ingress.kubernetes.io/enable-modsecurity': true,
+      'nginx.ingress.kubernetes.io/limit-rps': 5,
+    };
+    const metadata = { name: 'a', namespace: 'shop', annotations };
+    const kinds = kindsOf(translate('ingress-nginx', [ingress('a', { metadata })]));
+    expect(kinds).toEqual(expect.arrayContaining(['TrafficPolicy a-ingress', 'WAFPolicy a-ingress']));
+  });
+
+  test.each([
+    ['/shop', {}, '/shop', {}, ['Ingress shop/b spec.rules[0].http.paths[0]']],
+    ['/shop', {}, '/cart', {}, []],
+    ['/shop/long', { 'use-regex': 'true' }, '/shop', {}, ['Ingress shop/b spec.rules[0].http.paths[0]']],
+    ['/old(/|$)(.*)', { 'rewrite-target': '/$2' }, '/cart', {}, []],
+    ['/shop/long', {}, '/s(/|$)(.*)', { 'rewrite-target': '/$2' }, []],
+    ['/shop-long', {}, '/s(.*)', { 'rewrite-target': '/$1' }, ['Ingress shop/b spec.rules[0].http.paths[0]']],
+  ])(
+    'b has %s %j before a has %s %j: that comes first by name, which is told if it matters',
+    (older, by, younger, and, lost) => {
+      const of = (name: string, path: string, said: Readonly<Record<string, string>>, age: number) => {
+        const annotations = Object.fromEntries(
+          Object.entries(said).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]),
+        );
+        const creationTimestamp = `2026-01-0${age}T00:00:00Z`;
+        return ingress(name, {
+          metadata: { name, namespace: 'shop', annotations, creationTimestamp },
+          spec: {
+            ingressClassName: 'nginx',
+            rules: [{ host: 'a.example', http: { paths: [{ path, pathType: 'Prefix', backend }] } }],
+          },
+        });
+      };
+      const { findings } = translate('ingress-nginx', [of('a', younger, and, 2), of('b', older, by, 1)]);
+      const told = findings.filter(({ isNote }) => isNote !== true);
+      expect(told.map(({ object, field }) => `${object} ${field}`)).toEqual(lost);
+    },
+  );
+
+  test('a host that has TLS in two namespaces is told', () => {
+    const of = (namespace: string) => {
+      const { metadata, spec } = ingress('a');
+      const tls = [{ hosts: ['a.example'], secretName: 'cert' }];
+      return ingress('a', { metadata: { ...metadata, namespace }, spec: { ...spec, tls } });
+    };
+    const { findings } = translate('ingress-nginx', [of('shop'), of('other')]);
+    expect(findings.map(findingLine)).toEqual([
+      'Ingress shop/a spec.tls: a.example has TLS by Ingress other/a already: two listeners for one name are in conflict',
+    ]);
+  });
+
+  test('a path that is a text for ingress-nginx, and ends at a segment here, is told', () => {
+    const paths = [
+      { path: '/cart', pathType: 'ImplementationSpecific', backend },
+      { path: '/', pathType: 'ImplementationSpecific', backend },
+    ];
+    const spec = { ingressClassName: 'nginx', rules: [{ host: 'a.example', http: { paths } }] };
+    const { findings } = translate('ingress-nginx', [ingress('a', { spec })]);
+    expect(findings.map(({ field, reason }) => `${field} ${reason}`)).toEqual([
+      expect.stringContaining('spec.rules[0].http.paths[0].path takes any path that begins so'),
+    ]);
+  });
+});
+
+test('files are JSON, or YAML with anchors that are merged, as kubectl takes them', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'netloom-import-'));
+  try {
+    const ask = async (name: string, text: string) => {
+      const out: string[] = [];
+      await writeFile(join(home, name), text);
+      const operands = ['ingress-nginx', join(home, name)];
+      await run({ operands, values: {}, out: (line) => out.push(line), progress: () => undefined });
+      return out.join('\n');
+    };
+    const spec = { defaultBackend: { service: { name: 'web', port: { number: 80 } } } };
+    const apiVersion = 'networking.k8s.io/v1';
+    const json = JSON.stringify({ apiVersion, kind: 'Ingress', metadata: { name: 'a' }, spec });
+    expect(await ask('a.json', json)).toContain('kind: HTTPRoute');
+    const yaml = `
+kind: Ingress
+apiVersion: ${apiVersion}
+metadata: {name: a, annotations: &kept {nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8}}
+spec: ${JSON.stringify(spec)}
+---
+kind: List
+apiVersion: v1
+items:
+  - {kind: Ingress, apiVersion: ${apiVersion}, spec: ${JSON.stringify(spec)}, metadata: {name: b, annotations: &kept {nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8}}}
+  - {kind: Ingress, apiVersion: ${apiVersion}, spec: ${JSON.stringify(spec)}, metadata: {name: c, annotations: {<<: *kept}}}
+`;
+    expect((await ask('a.yaml', yaml)).match(/10\.0\.0\.0\/8/g)).toHaveLength(3);
+  } finally {
+    await rm(home, { recursive: true });
+  }
 });
 
 function told({ objects, findings }: Translation): string {

@@ -13,6 +13,7 @@ import type { Report } from './fields.ts';
 import { validName } from './manifests/names.ts';
 import { printModels } from './manifests/print.ts';
 import { placed, titleOf } from './metadata.ts';
+import { tellOvertaken, tellTaken } from './overtaken.ts';
 
 /** Where ingress-nginx itself is, mostly; the Gateways that stand in its place are put there. */
 const gatewayNamespace = 'ingress-nginx';
@@ -22,7 +23,16 @@ const ports = { http: 80, https: 443 } as const;
 const gatewayGroup = 'gateway.networking.k8s.io';
 
 export function translateIngressNginx(objects: readonly KubeObject[], report: Report): readonly KubeObject[] {
-  const isIngress = ({ kind, apiVersion }: KubeObject) => kind === 'Ingress' && apiVersion.endsWith('/v1');
+  const isIngress = ({ kind, apiVersion }: KubeObject) =>
+    kind === 'Ingress' && apiVersion === 'networking.k8s.io/v1';
+  const isOld = ({ kind, apiVersion }: KubeObject) =>
+    kind === 'Ingress' && /^(?:networking\.k8s\.io|extensions)\/v1beta1$/.test(apiVersion);
+  for (const each of objects.filter(isOld))
+    report.lost(
+      titleOf(placed(each)),
+      'apiVersion',
+      'no cluster serves it any more: write networking.k8s.io/v1',
+    );
   const ingresses = objects.filter(isIngress).flatMap((object) => {
     const { value, problems } = readIngress(placed(object));
     for (const { field, message } of problems) report.lost(titleOf(placed(object)), field, message);
@@ -45,7 +55,9 @@ export function translateIngressNginx(objects: readonly KubeObject[], report: Re
       );
   const classes = Map.groupBy(ingresses, ({ className = usualClass }) => className);
   const made = [...classes].flatMap(([name, own]) => classObjects(name, own, services, report));
-  const others = objects.filter((object) => !isIngress(object) && object.kind !== 'IngressClass');
+  const others = objects.filter(
+    (object) => !isIngress(object) && !isOld(object) && object.kind !== 'IngressClass',
+  );
   return [...made, ...others];
 }
 
@@ -66,6 +78,8 @@ function classObjects(
   });
   const all = <K extends Exclude<keyof Translation, 'findings'>>(part: K) =>
     translations.flatMap((each) => each[part] as readonly Translation[K][number][]);
+  tellOvertaken(all('routes'), report);
+  tellTaken(all('listenerSets'), report);
   return [
     gatewayOf(name),
     ...printModels(

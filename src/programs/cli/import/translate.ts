@@ -19,7 +19,7 @@ import { originOf, type Problem } from '#model/problem.ts';
 import { readSubnet } from '#model/subnet.ts';
 import { translateALB } from './alb.ts';
 import { translateCalico } from './calico.ts';
-import { createReport, type Finding, isRecord } from './fields.ts';
+import { createReport, type Finding, isRecord, type Report } from './fields.ts';
 import { translateIngressNginx } from './ingress-nginx.ts';
 import { translateKubeOvn } from './kube-ovn.ts';
 import { annotationSites, titleOf } from './metadata.ts';
@@ -41,10 +41,9 @@ const translators = {
 /** `documents`: as parsed; lists are taken apart, empty documents passed over. In the order of the input. */
 export function translate(source: Source, documents: readonly unknown[]): Translation {
   const report = createReport();
-  const objects = documents.flatMap((document, index) => {
-    const found = objectsOf(document);
-    return found ?? report.lost(`document ${index + 1}`, '', 'is no Kubernetes object') ?? [];
-  });
+  const objects = documents.flatMap((document, index) =>
+    document === null || document === undefined ? [] : objectsOf(document, `document ${index + 1}`, report),
+  );
   const translated = translators[source](objects, report);
   for (const object of translated) {
     for (const { field, message } of problemsOf(object)) {
@@ -104,25 +103,25 @@ const readers: Readonly<Record<string, (object: KubeObject) => { readonly proble
   WAFPolicy: readWAFPolicy,
 };
 
-function objectsOf(document: unknown): KubeObject[] | undefined {
-  if (document === null || document === undefined) return [];
+/** `title`: of what is no object, which is told. */
+function objectsOf(document: unknown, title: string, report: Report): readonly KubeObject[] {
+  const bad = () => report.lost(title, '', 'is no Kubernetes object') ?? [];
   if (
     !isRecord(document) ||
     typeof document['kind'] !== 'string' ||
     typeof document['apiVersion'] !== 'string'
   )
-    return undefined;
+    return bad();
   if (document['kind'].endsWith('List') && Array.isArray(document['items'])) {
     // Items of a typed list carry no kind of their own.
     const kind = document['kind'].slice(0, -'List'.length);
     const type = kind === '' ? {} : { apiVersion: document['apiVersion'], kind };
-    const items = document['items'].map((item: unknown) =>
-      isRecord(item) ? objectsOf({ ...type, ...item }) : undefined,
+    return document['items'].flatMap((item: unknown, index) =>
+      objectsOf(isRecord(item) ? { ...type, ...item } : item, `${title} item ${index + 1}`, report),
     );
-    return items.some((item) => item === undefined) ? undefined : items.flatMap((item) => item ?? []);
   }
   const { metadata } = document;
   return isRecord(metadata) && typeof metadata['name'] === 'string'
     ? [document as unknown as KubeObject]
-    : undefined;
+    : bad();
 }
