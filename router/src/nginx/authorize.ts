@@ -6,7 +6,7 @@ import { askOverHTTP2 } from './aside.ts';
 import { checkPath, checkRequest, readVerdict } from './authorize-grpc.ts';
 import { hearAsIngress, questionMethod, tellAsIngress } from './authorize-ingress.ts';
 import { limitBody } from './body-limit.ts';
-import { C, currentRequest, requestKey, variable } from './request.ts';
+import { C, currentRequest, requestKey, requestName, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { shapeOf } from './shape.ts';
 import { mayChange, toAnswer, toRequest } from './sinks.ts';
@@ -32,7 +32,7 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.judge = backend;
   if (auth.forwardBody !== undefined) readBody(serving);
-  const key = tostring(requestKey(pointer));
+  const key = requestName(pointer);
   // What was matched and will be sent, not what was written: who judges must not see another path than the backend.
   const query = targetQuery(serving.target);
   const target = query === undefined ? serving.path : `${serving.path}?${query}`;

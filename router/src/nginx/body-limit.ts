@@ -6,7 +6,7 @@
  * Where the number stands isn't assumed: nginx.conf says one that nothing else is, and it is looked for. If it isn't found, or nginx isn't
  * built as we know it, bodies without a length are refused where they are limited (411).
  */
-import { currentRequest, requestKey } from './request.ts';
+import { currentRequest, requestKey, requestName } from './request.ts';
 import { type Visit, visitOf } from './visits.ts';
 
 const ffi = require('ffi') as FFI;
@@ -60,7 +60,7 @@ export function limitBody(pointer: FFIPointer, visit: Visit): boolean {
   // Limited here once already: a copy of a copy would be kept by an address that another one has later.
   const isCopy = last !== undefined && requestKey(ffi.cast('void *', last.all)) === requestKey(current);
   const original = isCopy ? last.original : current;
-  const name = `${requestKey(original)} ${visit.mostBody}`;
+  const name = `${requestName(original)} ${visit.mostBody}`;
   let copy = copies[name];
   if (copy === undefined) {
     copy = copyOf(original, visit.mostBody);

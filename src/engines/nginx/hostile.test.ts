@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '#lab/eventually.ts';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
 import { intentOf, type Site } from './cases.ts';
+import type { Echo } from './testing-backend.ts';
 import { openTestGateway, type TestGateway } from './testing-gateway.ts';
 
 let box: Sandbox;
@@ -157,5 +158,34 @@ describe('metrics', () => {
       const told = all.filter(({ route }) => /web\d{3,}$/.test(route));
       expect(told.filter(({ served }) => served !== 1)).toEqual([]);
     });
+  });
+});
+
+describe('memory', () => {
+  const tunables = ['mmap_threshold=1024', 'mmap_max=1000000', 'top_pad=0', 'tcache_count=0'];
+  const environment = `GLIBC_TUNABLES=${tunables.map((tunable) => `glibc.malloc.${tunable}`).join(':')}`;
+  // As all of it is on arm64, and some of it where there is much.
+  it('at high addresses is found again by those that are asked on behalf of a request', async () => {
+    const high = await openSandbox();
+    try {
+      const there = await openTestGateway(high, [environment]);
+      await there.backends('a:9001', 'b:9002');
+      const asks = { protocol: 'http' as const, backend: 'b', path: '/auth' };
+      const externalAuth = { ...asks, allowedHeaders: [], allowedResponseHeaders: ['x-backend'] };
+      await there.hold(
+        intentOf({
+          backends,
+          routes: { 'any.test/': { to: 'a', externalAuth, mirrors: [{ backend: 'b', share: 1_000_000 }] } },
+        }),
+      );
+      for (let at = 0; at < 8; at++)
+        expect((await there.echo('/?id=high')).headers).toMatchObject({ 'x-backend': 'b' });
+      const log = await there.sh(`curl -s 'http://127.0.0.1:9002/log?id=high'`);
+      // The question and the copy of each.
+      expect((JSON.parse(log) as Echo[]).filter(({ name }) => name === 'b')).toHaveLength(16);
+      await there.close();
+    } finally {
+      await high.close();
+    }
   });
 });
