@@ -55,10 +55,14 @@ export function hasAddress(set: AddressSet, address: RouterAddress): boolean {
   return address.isIPv4 ? isWithin(set.ipv4, 1, address) : isWithin(set.ipv6, 3, address);
 }
 
-/** What one client is counted by: IPv6 by its /64, since whoever has one has all of it. */
+/**
+ * What one client is counted by: IPv6 by its /64, since whoever has one has all of it. Lua writes fourteen digits of a number, and the first 48
+ * bits of `fd00::/8` have fifteen.
+ */
 export function clientName(address: RouterAddress): string {
   if (address.isIPv4) return `${address.low}`;
-  return `${address.high}:${Math.floor(address.middle / lowest)}`;
+  const { high, middle } = address;
+  return `${Math.floor(high / lowest)}:${high % lowest}:${Math.floor(middle / lowest)}`;
 }
 
 /** In the last range that doesn't begin behind it. */

@@ -10,7 +10,7 @@
 
 const slash = 47;
 
-/** `path` is the request target's up to `?`. `undefined`: the request gets 400. */
+/** `path` is the request target's up to `?`, in the characters of RFC 3986 (nginx/serve.ts escapes others). `undefined`: the request gets 400. */
 export function normalisePath(path: string): string | undefined {
   if (
     path.charCodeAt(0) === slash &&

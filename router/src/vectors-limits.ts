@@ -1,5 +1,5 @@
 /** What is asked of address lists and counters, in Node and in LuaJIT. */
-import { hasAddress, parseAddress, prepareAddresses } from './addresses.ts';
+import { clientName, hasAddress, parseAddress, prepareAddresses } from './addresses.ts';
 import { bucketCells, takeTokens } from './buckets.ts';
 import type { Cells, CellTable } from './cells.ts';
 import { findClient } from './clients.ts';
@@ -19,6 +19,10 @@ export function addressesIn({ list, asked }: Questions['addresses']): string {
 export function clientText({ peer, said, trusted }: Questions['client']): string {
   const { text, forwarded } = findClient(peer, said, prepareAddresses(trusted));
   return `${text}\n${forwarded}`;
+}
+
+export function countedBy(addresses: Questions['counted']): string {
+  return addresses.map((address) => clientName(parseAddress(address)!)).join('\n');
 }
 
 export function waits({ asked }: Questions['rates']): string {

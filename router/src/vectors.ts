@@ -30,7 +30,7 @@ import { routerRule } from './rules.ts';
 import type { RouterTable } from './table.ts';
 import { chosen, hashed, sessions, tableOf, tokens, turns } from './vectors-backends.ts';
 import { directives, type FirewallQuestions, finding } from './vectors-firewall.ts';
-import { addressesIn, clientText, passages, waits } from './vectors-limits.ts';
+import { addressesIn, clientText, countedBy, passages, waits } from './vectors-limits.ts';
 import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
 export type VectorRequest = {
@@ -90,6 +90,8 @@ export type Questions = FirewallQuestions &
     };
     /** Whether each is in the list; `-`: it is no address. */
     readonly addresses: { readonly list: readonly string[]; readonly asked: readonly string[] };
+    /** Addresses: what each is counted by. */
+    readonly counted: readonly string[];
     readonly client: { readonly peer: string; readonly said?: string; readonly trusted: readonly string[] };
     /** Milliseconds to wait, one answer a request; of a table with two sets. */
     readonly rates: {
@@ -167,6 +169,7 @@ export function answer(question: Question): string {
   }
   if (call === 'addresses') return addressesIn(question.input);
   if (call === 'client') return clientText(question.input);
+  if (call === 'counted') return countedBy(question.input);
   if (call === 'rates') return waits(question.input);
   if (call === 'turnstiles') return passages(question.input);
   if (call === 'hashKind') return said(hashKind(question.input));

@@ -46,11 +46,6 @@ declare interface ModSecurityLibrary {
   msc_transaction_cleanup(transaction: FFIPointer): void;
 }
 
-/** @noSelf */
-declare interface NgxFunctions {
-  write(file: number, bytes: string, length: number): number;
-}
-
 declare interface ModSecurityIntervention {
   status: number;
   pause: number;

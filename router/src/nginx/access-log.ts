@@ -1,23 +1,10 @@
-/**
- * The access log of requests whose policy asks for it: a line to nginx's standard output, with one write of at most as much as a pipe takes at
- * once. A pipe that is full is not waited for, since all other requests of the worker would be: the line is left out, and counted.
- */
+/** The access log of requests whose policy asks for it: a line to nginx's standard output each. What there is no room for is left out, and counted. */
 import { type LogField, logLine, targetPath, targetQuery } from '../main.ts';
-import { C, headerOf, variable } from './request.ts';
+import { headerOf, variable } from './request.ts';
+import { writeLine } from './standard-output.ts';
 import type { Visit } from './visits.ts';
 
-const ffi = require('ffi') as FFI;
 const counts = ngx.shared['netloom_counts']!;
-
-ffi.cdef(`
-struct netloom_pollfd { int fd; short events; short revents; };
-int poll(struct netloom_pollfd *fds, unsigned long count, int timeout);
-long write(int fd, const void *data, unsigned long length);
-`);
-const writable = ffi.new<{ fd: number; events: number }>('struct netloom_pollfd[1]');
-writable[0]!.fd = 1;
-/** POLLOUT. */
-writable[0]!.events = 4;
 
 let current: { pointer: FFIPointer; visit: Visit; status: number; seconds: number } | undefined;
 
@@ -29,7 +16,7 @@ export function logRequest(pointer: FFIPointer, visit: Visit, status: number, se
   current = { pointer, visit, status, seconds };
   const line = logLine(log.fields, toldOf);
   current = undefined;
-  if (C.poll(writable, 1, 0) < 1 || C.write(1, line, line.length) < 0) counts.incr('unlogged', 1, 0);
+  if (!writeLine(line)) counts.incr('unlogged', 1, 0);
 }
 
 /** Lines that were left out. */

@@ -5,9 +5,12 @@ import { answer } from './answer.ts';
 import { askOverHTTP2 } from './aside.ts';
 import { checkPath, checkRequest, readVerdict } from './authorize-grpc.ts';
 import { hearAsIngress, questionMethod, tellAsIngress } from './authorize-ingress.ts';
-import { C, currentRequest, requestKey, variable } from './request.ts';
+import { limitBody } from './body-limit.ts';
+import { C, currentRequest, requestKey, requestName, variable } from './request.ts';
 import type { Serving } from './serving.ts';
+import { shapeOf } from './shape.ts';
 import { mayChange, toAnswer, toRequest } from './sinks.ts';
+import { bodyIsRead, mostUnsaid, spoolBody, unsaid } from './spool.ts';
 import { beginChild, visitOf } from './visits.ts';
 
 /** nginx's number of POST. */
@@ -28,7 +31,8 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   if (backend === undefined) answer(pointer, 500);
   if (backend.endpoints.length === 0) answer(pointer, 503);
   visit.judge = backend;
-  const key = tostring(requestKey(pointer));
+  if (auth.forwardBody !== undefined) readBody(serving);
+  const key = requestName(pointer);
   // What was matched and will be sent, not what was written: who judges must not see another path than the backend.
   const query = targetQuery(serving.target);
   const target = query === undefined ? serving.path : `${serving.path}?${query}`;
@@ -154,9 +158,22 @@ function tellWhatIsAllowed(allowed: readonly string[], byGRPC: boolean): void {
   }
 }
 
-/** At most `limit` bytes of the request's body. */
-function bodyStart(limit: number): string {
+/** Whole, whatever the service is told of it: nginx reads no part of one. So it is counted before, as all that may lie on disk. */
+function readBody({ pointer, action, visit }: Serving): void {
+  // The firewall looked at it, and it lies there, counted.
+  if (visit.serving !== undefined) return;
+  const { namespace } = action.intent.origin;
+  const refused = spoolBody(pointer, visit, namespace === undefined ? '' : namespace);
+  if (refused === unsaid) {
+    if (visit.mostBody === 0 || visit.mostBody > mostUnsaid) visit.mostBody = mostUnsaid;
+    if (!limitBody(pointer, visit)) answer(pointer, 411);
+  } else if (refused > 0) answer(pointer, refused);
   ngx.req.read_body();
+  if (refused === unsaid) bodyIsRead(shapeOf(visit), ngx.req.get_body_file());
+}
+
+/** At most `limit` bytes of the request's body, which was read. */
+function bodyStart(limit: number): string {
   const text = ngx.req.get_body_data();
   if (text !== undefined) return text.slice(0, limit);
   const path = ngx.req.get_body_file();

@@ -6,7 +6,7 @@
  * Where the number stands isn't assumed: nginx.conf says one that nothing else is, and it is looked for. If it isn't found, or nginx isn't
  * built as we know it, bodies without a length are refused where they are limited (411).
  */
-import { currentRequest, requestKey } from './request.ts';
+import { currentRequest, requestKey, requestName } from './request.ts';
 import { type Visit, visitOf } from './visits.ts';
 
 const ffi = require('ffi') as FFI;
@@ -30,8 +30,12 @@ const searched = 512;
 /** Index of the number in halves, once it was found. */
 let place: number | undefined;
 
-/** Two pieces of memory, the second of which points to the first. */
-export type ConfigurationCopy = { readonly own: FFICells<number>; readonly all: FFICells<number> };
+/** Two pieces of memory, the second of which points to the first; and what they are a copy of. */
+export type ConfigurationCopy = {
+  readonly own: FFICells<number>;
+  readonly all: FFICells<number>;
+  readonly original: FFIPointer;
+};
 
 /** By address of the original and by limit. Whoever goes by one holds it, too, until it is over. */
 let copies: Record<string, ConfigurationCopy | undefined> = {};
@@ -51,8 +55,12 @@ export function limitBodyHere(): void {
 /** False: it can't be. */
 export function limitBody(pointer: FFIPointer, visit: Visit): boolean {
   const slots = ffi.cast('void **', pointer) as unknown as FFICells<FFIPointer>;
-  const original = slots[configurationAt]!;
-  const name = `${requestKey(original)} ${visit.mostBody}`;
+  const current = slots[configurationAt]!;
+  const last = visit.configurations?.[visit.configurations.length - 1];
+  // Limited here once already: a copy of a copy would be kept by an address that another one has later.
+  const isCopy = last !== undefined && requestKey(ffi.cast('void *', last.all)) === requestKey(current);
+  const original = isCopy ? last.original : current;
+  const name = `${requestName(original)} ${visit.mostBody}`;
   let copy = copies[name];
   if (copy === undefined) {
     copy = copyOf(original, visit.mostBody);
@@ -100,7 +108,7 @@ function copyOf(original: FFIPointer, most: number): ConfigurationCopy | undefin
   ffi.copy(all, original, modules * 8);
   const pointers = ffi.cast('void **', all) as unknown as FFICells<FFIPointer>;
   pointers[index] = ffi.cast('void *', own);
-  return { own, all };
+  return { own, all, original };
 }
 
 /** Eight bytes at a time. `undefined`: it isn't there, for example since the location has a limit of its own. */

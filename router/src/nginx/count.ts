@@ -16,6 +16,8 @@ const json = require('cjson.safe') as { readonly encode: (this: void, value: unk
 const bounds = [0.005, 0.025, 0.1, 0.5, 2.5, 10];
 /** Pairs of listener and route that are told apart. */
 const nameLimit = 4_096;
+/** No pair: it has no tab. */
+const others = 'other';
 /** Pairs that are told before others get their turn. */
 const tellBatch = 100;
 
@@ -57,6 +59,7 @@ export function countRequest(): void {
     count.dirty = true;
     dirty.push(count);
   }
+  if (visit.configurations !== undefined) retireConfigurations(visit);
   if (visit.action !== undefined && !visit.action.plain) settleLimits(visit, count, status);
   if (visit.shape !== undefined) {
     settle(pointer, visit.backend, visit.shape);
@@ -67,7 +70,6 @@ export function countRequest(): void {
 
 /** What a policy left to do, whatever became of the request. */
 function settleLimits(visit: Visit, count: Count, status: number): void {
-  retireConfigurations(visit);
   // nginx itself found it too long while it came in.
   if (visit.refusal === 0 && visit.mostBody > 0 && status === 413)
     visit.refusal = refusals.indexOf('body') + 1;
@@ -154,15 +156,13 @@ function bucketOf(seconds: number): number {
   return seconds <= 10 ? 5 : 6;
 }
 
-/** Where a pair of listener and route is counted; those that are too many: 0. */
+/** Where a pair of listener and route is counted; those that are too many: together, in the one place more than there may be. */
 function placeOf(name: string): number {
   const key = `n\t${name}`;
   const [known] = counts.get(key);
   if (known !== undefined) return known as number;
   const [top] = counts.get('top');
-  if (top !== undefined && (top as number) >= nameLimit) {
-    return name === 'other' ? 1 : placeOf('other');
-  }
+  if (top !== undefined && (top as number) >= nameLimit && name !== others) return placeOf(others);
   const [place] = counts.incr('top', 1, 0);
   if (place === undefined) return 0;
   const [added] = counts.add(key, place);

@@ -7,6 +7,8 @@ import { firewallDirectives, type RouterTable, ruleIds } from '../main.ts';
 import { dropRuleSet, makeRuleSet, type RuleSet } from './modsecurity.ts';
 
 const base = '/opt/netloom/src/engines/nginx/waf/base.conf';
+/** Behind all others. */
+const last = '/opt/netloom/src/engines/nginx/waf/last.conf';
 const directory = '/usr/share/modsecurity-crs/rules';
 /** Of requests, and what is of use without an address's history. */
 const files = [
@@ -114,6 +116,7 @@ function coreRules(): { readonly set: RuleSet; readonly ids: readonly number[] }
   if (core !== undefined) return core;
   const paths = [base];
   for (const file of files) paths.push(`${directory}/${file}.conf`);
+  paths.push(last);
   const parts: { readonly path: string }[] = [];
   const ids: number[] = [];
   for (const path of paths) {

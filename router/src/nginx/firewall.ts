@@ -6,15 +6,14 @@ import { clientOf } from './client.ts';
 import { ruleSetOf } from './firewall-sets.ts';
 import { refuse } from './guard.ts';
 import { inspectRequest } from './modsecurity.ts';
-import { C, currentRequest, headerOf, requestKey, variable } from './request.ts';
+import { currentRequest, headerOf, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { shapeOf } from './shape.ts';
 import { bodyIsRead, spoolUpTo } from './spool.ts';
+import { writeLine } from './standard-output.ts';
 import { visitOf } from './visits.ts';
 
 const json = require('cjson.safe') as { readonly encode: (this: void, value: unknown) => string };
-const ffi = require('ffi') as FFI;
-ffi.cdef('ssize_t write(int file, const void *bytes, size_t length);');
 
 /** Bytes of a body that is looked at; client_max_body_size of `@firewall`, and in waf/base.conf. */
 const bodyLimit = 1024 * 1024;
@@ -177,23 +176,24 @@ function tell(
     status: status === 0 || firewall.mode === 'detect' ? undefined : status,
     cause,
     client: clientOf(serving).text,
-    method,
-    host,
+    // Clients choose how long these are, and a line must fit.
+    method: method.slice(0, 20),
+    host: host.slice(0, 253),
     // Queries are full of what is nobody's business.
     path: targetPath(target).slice(0, 200),
     requestId: textOf(variable(pointer, 'netloom_request_id')).slice(0, 100),
     findings: findings.length === 0 ? undefined : findings,
     untold: untold === 0 ? undefined : untold,
   };
-  untold = 0;
   let line = json.encode(event);
   if (line === undefined || line.length > lineLimit) {
     const ids: number[] = [];
     for (const { id } of findings) ids.push(id);
     line = json.encode({ ...event, findings: undefined, rules: ids });
   }
-  if (line === undefined) return;
-  C.write(1, `${line}\n`, line.length + 1);
+  // Whoever reads is behind, and the next line says that this one is missing.
+  if (line !== undefined && writeLine(`${line}\n`)) untold = 0;
+  else untold += 1;
 }
 
 function textOf(text: string | undefined): string {

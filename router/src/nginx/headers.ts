@@ -1,6 +1,7 @@
 /** Headers of requests on the way in, and of answers on the way out. */
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import { changeHeaders } from '../main.ts';
+import { answer } from './answer.ts';
 import { currentRequest, requestKey } from './request.ts';
 import { shapeAnswer, shapeBody } from './shape-answer.ts';
 import { toAnswer, toRequest } from './sinks.ts';
@@ -11,10 +12,14 @@ export function changeRequest(change: GatewayHeaderChange): void {
 }
 
 /** What a proxy must not take away because a client says so: all that backends are told by us, and what a body is read by. */
-const kept = ['host', 'content-length', 'transfer-encoding', 'authorization', 'cookie'];
+const kept = ['host', 'content-length', 'transfer-encoding', 'authorization', 'cookie', 'x-forwarded-for'];
+
+/** Bytes of a Connection: each name in it is looked for among all headers, and a stranger could say thousands. */
+const longestConnection = 512;
 
 /** Headers that the client's Connection names are about its connection (RFC 9110 §7.6.1), and go no further. */
-export function dropNominated(connection: string): void {
+export function dropNominated(pointer: FFIPointer, connection: string): void {
+  if (connection.length > longestConnection) answer(pointer, 400);
   for (const part of connection.split(',')) {
     const name = part.trim().toLowerCase();
     if (name !== 'keep-alive' && name !== 'close' && name !== 'upgrade' && !kept.includes(name))
@@ -28,14 +33,14 @@ export function changeAnswer(): void {
   const visit = visitOf(requestKey(pointer));
   if (visit === undefined) return;
   if (visit.shape !== undefined) shapeAnswer(pointer, visit.shape);
-  const answer = visit.answer;
-  if (answer === undefined) return;
-  for (const change of answer.changes) changeHeaders(change, toAnswer);
-  for (const { name, value, append } of answer.judged) {
+  const changed = visit.answer;
+  if (changed === undefined) return;
+  for (const change of changed.changes) changeHeaders(change, toAnswer);
+  for (const { name, value, append } of changed.judged) {
     if (append) toAnswer.add(name, value);
     else toAnswer.set(name, value);
   }
-  for (const { name, value } of answer.headers) {
+  for (const { name, value } of changed.headers) {
     if (name === 'Set-Cookie' || name === 'Vary') toAnswer.add(name, value);
     else toAnswer.set(name, value);
   }

@@ -68,6 +68,8 @@ export function settle(pointer: FFIPointer, backend: RouterBackend | undefined, 
   const spread = backend === undefined ? undefined : backend.spread;
   const { tried } = shape;
   shape.tried = [];
+  if (shape.settled) return;
+  shape.settled = true;
   if (backend === undefined || spread === undefined || spread.breaker === undefined) return;
   const said = variable(pointer, 'upstream_status');
   if (said === undefined) return;

@@ -55,6 +55,11 @@ export function requestKey(request: FFIPointer): number {
   return tonumber(ffi.cast('uintptr_t', request) as unknown as number)!;
 }
 
+/** The same as text: Lua's own has fourteen digits, and addresses may have fifteen (all of them do on arm64). */
+export function requestName(request: FFIPointer): string {
+  return string.format('%.0f', requestKey(request));
+}
+
 /** One of nginx's variables. `name` is ours or made by `headerVariable`, never a stranger's. */
 export function variable(request: FFIPointer, name: string): string | undefined {
   const code = C.ngx_http_lua_ffi_var_get(request, name, name.length, lowCase, 0, value, size, message);

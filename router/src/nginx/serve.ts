@@ -80,7 +80,7 @@ export function serveLast(): void {
   if (listener === undefined) answer(pointer, 404);
   if (isTls(socket!) && isMisdirected(table, port, pointer, listener!, host)) answer(pointer, 421);
   const written = targetPath(request.target);
-  const path = normalisePath(written);
+  const path = normalisePath(variableLength(pointer, 'netloom_odd') === 0 ? written : escaped(written));
   if (path === undefined) answer(pointer, 400);
   request.path = path;
   request.method = methodOf(pointer);
@@ -95,7 +95,7 @@ export function serveLast(): void {
     const said = variable(pointer, 'http_connection')!;
     // What there is to say, mostly.
     if (said !== 'keep-alive' && said !== 'close' && said !== 'Keep-Alive' && said !== 'Upgrade')
-      dropNominated(said);
+      dropNominated(pointer, said);
   }
   if (
     action.plain &&
@@ -110,6 +110,17 @@ export function serveLast(): void {
   } else {
     serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
   }
+}
+
+/**
+ * Routes can only say `/caf%C3%A9`, and to backends it is the same as what it stands for: whoever writes that mustn't get by. What is refused
+ * (`#`, `\`) stays.
+ */
+function escaped(path: string): string {
+  const [text] = string.gsub(path, "[^%w/._~!$&'()*+,;=:@%%#\\-]", (byte: string) =>
+    string.format('%%%02X', byte.charCodeAt(0)),
+  );
+  return text;
 }
 
 /** Over TLS the common way gathers what has neither chunks nor a length that is reached soon, and holds headers until something follows. */

@@ -11,6 +11,8 @@ export type Shape = {
   wanted: number;
   /** Endpoints in the order of tries, pauses between. */
   tried: RouterEndpoint[];
+  /** What became of them was looked at: those for a page count for nobody. */
+  settled: boolean;
   /** Where this request counts, and the key that it is counted under for all workers. */
   busy: RouterEndpoint | undefined;
   held: string | undefined;
@@ -42,6 +44,7 @@ export function createShape(policy: GatewayPolicyIntent | undefined): Shape {
     policy,
     wanted: -1,
     tried: [],
+    settled: false,
     busy: undefined,
     held: undefined,
     connect: 0,

@@ -73,12 +73,15 @@ export function spoolAnswer(visit: Visit): boolean {
 
 /** Its length is known: what nginx's memory holds takes no room. */
 export function answerIsSmall(shape: Shape, length: number): void {
+  // Once: of a page in its place there is nothing left to give back.
+  shape.buffered = false;
   const needed = length <= inMemory ? 0 : math.min(length, mostOfAnswer);
   shrink(shape, shape.spooled - mostOfAnswer + needed);
 }
 
 /** The request is over. */
 export function giveBack(shape: Shape): void {
+  shape.buffered = false;
   shrink(shape, 0);
 }
 

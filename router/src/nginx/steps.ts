@@ -37,7 +37,7 @@ import { changeRequest } from './headers.ts';
 import { leaveFirst, takeFirst } from './places.ts';
 import { capturesOf, type NginxRequest, reader } from './reader.ts';
 import { beginRelay, wayOf } from './relay.ts';
-import { headerOf, requestKey, setVariable, variable } from './request.ts';
+import { headerOf, requestName, setVariable, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
 import { beginShape, isPlainHTTP, type Shape, shapeOf } from './shape.ts';
@@ -291,6 +291,6 @@ function noteMirrors({ pointer, table, action, visit }: Serving): boolean {
   }
   if (keys.length === 0) return false;
   visit.mirrors = keys;
-  setVariable(pointer, 'netloom_visit', tostring(requestKey(pointer)));
+  setVariable(pointer, 'netloom_visit', requestName(pointer));
   return true;
 }

@@ -185,6 +185,21 @@ describe('bodies', () => {
     expect(await status('/', { headers: { Cookie: 'a=b; '.repeat(1000) } })).toBe(400);
   });
 
+  it('hide nothing behind what a rule can not look through, and long texts are fine', async () => {
+    const command = 'ping -c1 192.0.2.1';
+    for (const [sent, expected] of [
+      [`${'a=b '.repeat(1000)}${command}`, 403],
+      [`${'('.repeat(100_000)}${command}`, 400],
+      [
+        'Whoever attaches a policy says what holds for all that is behind it, and nothing else. '.repeat(500),
+        200,
+      ],
+    ] as const)
+      expect(
+        await status('/', { body: `q=${encodeURIComponent(sent)}`.slice(0, 129_000), headers: form }),
+      ).toBe(expected);
+  });
+
   it('that are not what they say are refused', async () => {
     expect(await status('/', { body: '{"a":', headers: jsonType })).toBe(400);
   });

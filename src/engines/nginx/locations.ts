@@ -10,6 +10,9 @@ const mirrors = 16;
 export function printLocations(): string {
   return [
     '# Printed by locations.ts; constant. Names of locations are known to router/src/nginx/steps.ts.',
+    '# nginx says 400 to headers that are too long, HTTP has a status of its own (RFC 6585 §5).',
+    'error_page 494 =431 @oversized;',
+    ...location('@oversized', ['internal;', 'return 431 "431 Request Header Fields Too Large\\n";']),
     ...location('/', ['rewrite_by_lua_block { netloom.serve() }', ...asIs]),
     '# The same in a pod that is to end: the connection ends with the answer.',
     ...location('@closing', [

@@ -174,6 +174,12 @@ describe('who takes a request', () => {
     expect(await grpc('/x.Y/Z')).toEqual([200, 'application/grpc', '12']);
     expect(await grpc('/none')).toEqual([200, 'application/grpc', '14']);
   });
+
+  it('gets 414 or 431 by what is too long', async () => {
+    const long = 'x'.repeat(20_000);
+    expect((await gateway.ask('/', { headers: { 'X-Long': long } })).status).toBe(431);
+    expect((await gateway.ask(`/${long}`)).status).toBe(414);
+  });
 });
 
 describe('what backends are told', () => {

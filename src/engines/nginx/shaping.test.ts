@@ -254,6 +254,14 @@ describe('pages for errors', () => {
     expect(await ask('/text?status=404', { method: 'HEAD' })).toMatchObject({ status: 404, body: '' });
   });
 
+  it('keep nothing from backends that filters say', async () => {
+    const set = ['x_team', 'x.team'].map((name) => ({ name, value: 'core' }));
+    await serve({ '/': { to: 'a', policy: 'p', filters: { request: { set } } } }, policies);
+    expect((await gateway.echo('/')).headers).toMatchObject({ x_team: 'core', 'x.team': 'core' });
+    // Of clients such names are not believed, here as elsewhere.
+    expect((await gateway.echo('/', { headers: { y_team: 'core' } })).headers['y_team']).toBeUndefined();
+  });
+
   it('are asked for of a backend that is told why', async () => {
     await serve(routes, policies);
     for (const path of ['/', '/h', '/retry', '/timed']) {

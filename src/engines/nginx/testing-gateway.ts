@@ -54,7 +54,8 @@ export type TestGateway = {
   close(): Promise<void>;
 };
 
-export async function openTestGateway(box: Box): Promise<TestGateway> {
+/** `environment`: of nginx, as `NAME=VALUE`. */
+export async function openTestGateway(box: Box, environment: readonly string[] = []): Promise<TestGateway> {
   await buildRouter();
   await buildStream();
   const directory = `/proc/${box.pid}/root${paths.gatewayDirectory.value}`;
@@ -70,7 +71,7 @@ export async function openTestGateway(box: Box): Promise<TestGateway> {
     return stdout;
   };
   const start = async () => {
-    const started = box.spawn(['/opt/netloom/src/engines/nginx/run.sh', '2']);
+    const started = box.spawn(['/usr/bin/env', ...environment, '/opt/netloom/src/engines/nginx/run.sh', '2']);
     nginx = started;
     started.stderr.on('data', (text) => {
       log += String(text);
