@@ -108,7 +108,7 @@ test('netloom gateway says which endpoints do not answer their health checks', a
     metadata: { name: 'checked', namespace: 'default' },
     spec: {
       targetRefs: [{ group: '', kind: 'Service', name: 'hello-gateway' }],
-      healthCheck: { path: '/?status=500', interval: '1s', timeout: '1s', unhealthy: 1 },
+      healthCheck: { codes: [{ from: 500, to: 599 }], interval: '1s', timeout: '1s', unhealthy: 1 },
     },
   } as KubeObject);
   const [one] = (await cluster.client.list<PodObject>(podType, { labelSelector: 'app=hello-gateway' })).items;
