@@ -35,7 +35,7 @@ export type KubeletConfig = {
   readonly family: Family;
   /** Path of a kubeconfig with full rights. */
   readonly kubeconfig: string;
-  /** Unix socket to listen on for the API server's logs and exec requests (kubelet-contract.md). */
+  /** Unix socket to listen on for the API server's logs, exec and dial requests (kubelet-contract.md). */
   readonly socket: string;
   readonly nodes: readonly LabNode[];
   /** Where the kubelet may keep files of its own; gone with the lab. */

@@ -22,6 +22,7 @@ import { readWAFPolicy } from '#model/gateway/wafpolicy.ts';
 import { readIngress } from '#model/ingress/ingress.ts';
 import type { Read } from '#model/problem.ts';
 import { hostileTenantObjects } from './hostile-tenants.ts';
+import { advisories, payloads } from './published-payloads.ts';
 
 type Row = readonly [kind: GatewayInput, read: (object: KubeObject) => Read<unknown>];
 
@@ -125,6 +126,27 @@ const quiet: readonly KubeObject[] = [
 ];
 
 const isOthers = (namespace: string | undefined) => namespace === 'shop' || namespace === 'infra';
+
+test('each advisory about ingress-nginx has a payload that is tried, and each payload is of one', () => {
+  expect([...new Set(payloads.flatMap((each) => each.of))].sort()).toEqual([...advisories].sort());
+  const tried = new Set(
+    hostileTenantObjects({
+      namespace: 'evil',
+      ingressClass: 'lb',
+      alb: { name: 'lb', namespace: 'infra' },
+      gateway: { name: 'edge', namespace: 'infra' },
+      hosts: [],
+      count: payloads.length,
+      seed: 7,
+      bent: true,
+    }).flatMap(({ metadata, spec }) => [
+      metadata.uid,
+      ...Object.values(metadata.annotations ?? {}),
+      (spec as { rules: [{ http: { paths: [{ path: string }] } }] }).rules[0].http.paths[0].path,
+    ]),
+  );
+  expect(payloads.filter(({ text }) => !tried.has(text))).toEqual([]);
+});
 
 test.each<[string, number, boolean]>([
   ['what an API server takes', 5_000, false],

@@ -4,6 +4,7 @@ import type { KubeObject } from '#api/object.ts';
 import { nginxPrefix, nginxRows } from '#compile/ingress/catalogue/index.ts';
 import { hostile } from '#model/gateway/arbitrary.ts';
 import * as samples from '#model/gateway/samples.ts';
+import { type Payload, payloads } from './published-payloads.ts';
 
 export type HostileTenant = {
   readonly namespace: string;
@@ -23,58 +24,6 @@ export type HostileTenant = {
 const names = 16;
 const gatewayGroup = 'gateway.networking.k8s.io';
 
-/** What was published of ingress-nginx: values that end a line, a block or a string of its configuration, and run what follows. */
-const published: Readonly<Record<string, readonly string[]>> = {
-  // CVE-2025-24514, CVE-2025-24513
-  'auth-url': [
-    'http://a.example/#;\nload_module /tmp/evil.so;\n#',
-    'http://a.example/$request_uri";}}\nssl_engine /proc/1/fd/9;',
-  ],
-  'auth-signin': ['http://a.example/"; return 200 "$http_cookie'],
-  // CVE-2025-1097
-  'auth-tls-match-cn': ['CN=abc #(\n){}\n }}\nssl_engine /proc/31/fd/19;\n#', 'CN=(a+)+$'],
-  'auth-tls-secret': ['shop/cert', '../shop/cert', 'infra/cert'],
-  // CVE-2025-1098
-  'mirror-target': ['http://a.example;}\nssl_engine /proc/1/fd/9;#', 'http://web.shop.svc/$request_uri'],
-  'mirror-host': ['a.example"; set $proxy_host "kubernetes.default'],
-  // CVE-2026-3288, CVE-2021-25748
-  'rewrite-target': ['/;}\nlocation /x { return 200; }\n#', '/$1"; proxy_pass http://kubernetes.default; #'],
-  // CVE-2021-25742, CVE-2023-5043, CVE-2024-7646: a carriage return hid it from the check
-  'configuration-snippet': ['content_by_lua_block { os.execute("id") }', 'return 200;\rreturn 201;'],
-  'server-snippet': ['location /x { alias /var/run/secrets/; }'],
-  'stream-snippet': ['server { listen 9999; proxy_pass unix:/run/netloom-gateway/nginx.sock; }'],
-  'auth-snippet': ['proxy_set_header X-User admin;'],
-  'modsecurity-snippet': ['SecRuleEngine Off\nSecRemoteRules a http://a.example/'],
-  'modsecurity-transaction-id': ['$request_id";SecRuleEngine Off'],
-  // CVE-2023-5044
-  'permanent-redirect': ['http://a.example/;}\nproxy_pass http://127.0.0.1:10246/configuration/backends;#'],
-  'temporal-redirect': ['https://a.example/\r\nSet-Cookie: a=b'],
-  'auth-proxy-set-headers': ['shop/headers', 'kube-system/extension-apiserver-authentication'],
-  'auth-secret': ['shop/users', 'kube-system/bootstrap', '../users'],
-  'proxy-ssl-secret': ['shop/cert', 'infra/cert'],
-  'fastcgi-params-configmap': ['shop/params'],
-  'custom-headers': ['shop/headers'],
-  // CVE-2026-1580, CVE-2026-24512
-  'auth-method': ['GET;}\nreturn 200;#'],
-  'auth-cache-key': ['$remote_user$http_authorization";}'],
-  'proxy-redirect-from': ['~^(.*)$;}'],
-  'upstream-hash-by': ['$binary_remote_addr;}\nserver 169.254.169.254', '$host$request_uri'],
-  'upstream-vhost': ['kubernetes.default.svc', 'a.example";'],
-  'server-alias': ['shop.example,*.example,a.example;}', '~^(.*)$'],
-  'app-root': ['/a;}\nreturn 200;'],
-  'x-forwarded-prefix': ['/a";\nreturn 200;'],
-  'session-cookie-name': ['a; path=/; domain=.example', 'netloom'],
-  'session-cookie-path': ['/;}\n'],
-  'whitelist-source-range': ['0.0.0.0/0;}\nallow all;'],
-  'default-backend': ['web.shop', 'kubernetes.default'],
-  'custom-http-errors': ['404,503;}\nreturn 200;'],
-  'cors-allow-origin': ['*";add_header a b;', 'https://*.example'],
-  canary: ['true'],
-  'canary-by-header-value': ['(a+)+$'],
-  'canary-by-header-pattern': ['(a+)+$', '(?{x})'],
-  'use-regex': ['true'],
-  'ssl-passthrough': ['true'],
-};
 const usual: Readonly<Record<string, readonly string[]>> = {
   'auth-url': ['http://evil.evil.svc.cluster.local/check'],
   'auth-secret': ['h1', 'evil/h2'],
@@ -87,7 +36,12 @@ const usual: Readonly<Record<string, readonly string[]>> = {
   affinity: ['cookie'],
   'canary-weight': ['50'],
   'backend-protocol': ['HTTPS', 'GRPC'],
+  canary: ['true'],
+  'use-regex': ['true'],
+  'ssl-passthrough': ['true'],
 };
+const published = new Map<string, readonly string[]>();
+for (const { at, text } of payloads) published.set(at, [...(published.get(at) ?? []), text]);
 const wild = [
   '/a;}\nserver { listen 10000; return 200; }',
   '\r\nX-Owned: yes\r\n\r\n',
@@ -110,7 +64,7 @@ const text = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
 );
 const annotation = fc.constantFrom(...nginxRows.map(({ name }) => name)).chain((name) => {
-  const known = [...(published[name] ?? []), ...(usual[name] ?? [])];
+  const known = [...(published.get(name) ?? []), ...(usual[name] ?? [])];
   const value =
     known.length === 0
       ? fc.oneof(text, fc.constantFrom('true', '1', '10s'))
@@ -118,20 +72,20 @@ const annotation = fc.constantFrom(...nginxRows.map(({ name }) => name)).chain((
   return value.map((each) => [`${nginxPrefix}${name}`, each] as const);
 });
 const crafted = fc
-  .constantFrom(...Object.keys(published))
-  .chain((name) =>
-    fc.constantFrom(...published[name]!).map((value) => [`${nginxPrefix}${name}`, value] as const),
-  );
+  .constantFrom(...payloads.filter(({ at }) => at !== 'path' && at !== 'uid'))
+  .map(({ at, text: value }) => [`${nginxPrefix}${at}`, value] as const);
 const annotations = fc
   .array(fc.oneof(annotation, crafted), { maxLength: 5 })
   .map((list) => Object.fromEntries(list));
 
+/** Each published payload once, by itself, and then whatever comes. */
 export function hostileTenantObjects(tenant: HostileTenant): readonly KubeObject[] {
   const { namespace, count, seed } = tenant;
+  const any = fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: uids });
   const all = fc
-    .tuple(fc.integer({ min: 0, max: names - 1 }), fc.integer({ min: 0, max: 5 }), anyObject(tenant))
+    .tuple(fc.integer({ min: 0, max: names - 1 }), fc.integer({ min: 0, max: 5 }), any, anyObject(tenant))
     .map(
-      ([n, age, { metadata, ...object }]): KubeObject => ({
+      ([n, age, uid, { metadata, ...object }]): KubeObject => ({
         ...object,
         // This much the API server sees to.
         metadata: {
@@ -139,14 +93,55 @@ export function hostileTenantObjects(tenant: HostileTenant): readonly KubeObject
           ...texts('labels', metadata?.labels),
           name: `h${n}`,
           namespace,
-          uid: `evil-${object.kind}-${n}`,
+          uid: (tenant.bent === true ? uid : undefined) ?? `evil-${object.kind}-${n}`,
           generation: 1,
           // Others were there before.
           creationTimestamp: `2025-01-0${age + 1}T00:00:00Z`,
         },
       }),
     );
-  return fc.sample(all, { numRuns: count, seed });
+  const crafted = payloads.map((payload, at) => ingressWith(tenant, payload, `h${at % names}`));
+  return [...crafted, ...fc.sample(all, { numRuns: count - crafted.length, seed })];
+}
+
+const uids = fc.constantFrom(...(published.get('uid') ?? []));
+
+/** Everything else about it is right, so that it gets as far as it can. */
+function ingressWith(
+  { namespace, ingressClass, bent }: HostileTenant,
+  { at, text: value }: Payload,
+  name: string,
+): KubeObject {
+  const isAnnotation = at !== 'path' && at !== 'uid';
+  const path = at === 'path' ? value : '/';
+  const backend = { service: { name: 'evil', port: { number: 80 } } };
+  const annotations = {
+    ...(at.startsWith('auth-') && at !== 'auth-type' && { [`${nginxPrefix}auth-type`]: 'basic' }),
+    ...(at.startsWith('cors-') && { [`${nginxPrefix}enable-cors`]: 'true' }),
+    ...(at.startsWith('session-cookie-') && { [`${nginxPrefix}affinity`]: 'cookie' }),
+    ...(isAnnotation && { [`${nginxPrefix}${at}`]: value }),
+  };
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: {
+      name,
+      namespace,
+      annotations,
+      uid: at === 'uid' && bent === true ? value : `evil-Ingress-${name}`,
+      generation: 1,
+      creationTimestamp: '2025-01-01T00:00:00Z',
+    },
+    spec: {
+      ingressClassName: ingressClass,
+      rules: [
+        {
+          host: 'evil.example',
+          http: { paths: [{ path, pathType: 'ImplementationSpecific', backend }] },
+        },
+      ],
+    },
+  } as unknown as KubeObject;
 }
 
 function texts(field: 'annotations' | 'labels', value: unknown): object {
@@ -164,17 +159,14 @@ function anyObject({ ingressClass, alb, gateway, hosts, bent }: HostileTenant): 
     { resource: { apiGroup: '', kind: 'Secret', name: 'cert' } },
   );
   const path = fc.record({
-    // CVE-2026-24512, CVE-2021-25745, CVE-2022-4886: what stands in a path is a path.
     path: fc.constantFrom(
       '/',
       '/shop',
-      '/a;}\nlocation /x { proxy_pass http://127.0.0.1:10246; }',
-      '/a"; return 200 "$http_cookie',
       '/.+/(a+)+$',
       '/../../etc/passwd',
       '/%00%0d%0a',
-      "/x{}'\\",
       '//',
+      ...(published.get('path') ?? []),
     ),
     pathType: fc.constantFrom('Exact', 'Prefix', 'ImplementationSpecific'),
     backend,

@@ -22,6 +22,9 @@ const ownNames = new Set(['Subnet', 'IPPool', 'AdminNetworkPolicy', 'ClusterNetw
 const adminKinds = new Set(['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy']);
 const references = new Set(['subnet', 'netloom.dev/subnet', 'netloom.dev/ip-pool', 'allowSubnets']);
 
+/** In a URL, say. */
+const serviceName = /\.([a-z0-9-]+)\.svc\b/g;
+
 export function namesOf({ steps }: Case, prefix: string): Names {
   const objects = steps.flatMap(({ manifests }) => documents(manifests.replaceAll(placeholder, '192.0.2.0')));
   const namespaces = new Set([
@@ -39,7 +42,9 @@ export function namesOf({ steps }: Case, prefix: string): Names {
   const renamed = (value: unknown, key: string): unknown => {
     if (typeof value === 'string') {
       if (key === 'namespace' || key === nameLabel) return namespace(value);
-      return references.has(key) ? reference(value) : value;
+      return references.has(key)
+        ? reference(value)
+        : value.replaceAll(serviceName, (_, name: string) => `.${namespace(name)}.svc`);
     }
     if (Array.isArray(value)) {
       if (key === 'namespaces' || key === `${nameLabel} values`)

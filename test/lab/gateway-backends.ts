@@ -1,7 +1,7 @@
 /**
  * Backends of Gateway cases, as a program on a machine of a lab: on each of its ports HTTP/1.1, HTTP/2 in the clear and TLS, told apart by what
- * comes first. Answers what it was asked (`BackendAnswer`); a request may ask for `status=N`, `wait=MS`, and `fail=N` of `id=NAME`: 503 to the
- * first N. `gateway-backends.ts FIRST COUNT CERTIFICATE KEY`, files in PEM; says `ready`.
+ * comes first. Answers what it was asked (`BackendAnswer`); a request may ask for `status=N`, `wait=MS`, `fail=N` of `id=NAME` (503 to the first
+ * N), and `others=NAME`: an answer of nobody, 404, unless another port was asked with that id. `gateway-backends.ts FIRST COUNT CERTIFICATE KEY`, files in PEM; says `ready`.
  */
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -23,6 +23,8 @@ export type BackendAnswer = {
 
 /** How often by `id`. */
 const asked = new Map<string, number>();
+/** By whom. */
+const askers = new Map<string, Set<number>>();
 const [first = '', count = '', certificate = '', key = ''] = process.argv.slice(2);
 const tls = { cert: readFileSync(certificate), key: readFileSync(key) };
 
@@ -36,12 +38,17 @@ const ready = Array.from({ length: Number(count) }, (_, at) => {
     const id = wish.get('id') ?? '';
     const before = asked.get(id) ?? 0;
     asked.set(id, before + 1);
+    askers.set(id, (askers.get(id) ?? new Set()).add(port));
+    const others = wish.get('others');
+    const isAlone =
+      others !== null && (askers.get(others) ?? new Set()).difference(new Set([port])).size === 0;
     const failed = before < Number(wish.get('fail') ?? 0);
     const headers = { host: request.headers[':authority'], ...request.headers };
     const told: BackendAnswer = { port, path: request.url ?? '', version: request.httpVersion, headers };
     setTimeout(
       () => {
         const out = response as ServerResponse;
+        if (isAlone) return out.writeHead(404).end();
         out.writeHead(failed ? 503 : Number(wish.get('status') ?? 200), { 'x-backend': `${port}` });
         out.end(JSON.stringify(told));
       },

@@ -207,13 +207,18 @@ function seenIn(body: string): BackendAnswer | undefined {
   }
 }
 
+/** `TEXT*` stands for whatever begins so. */
+function isLike(found: string, wanted: string): boolean {
+  return wanted.length > 1 && wanted.endsWith('*') ? found.startsWith(wanted.slice(0, -1)) : found === wanted;
+}
+
 /** `NAME=` stands for what isn't there. */
 function unlikeFields(
   wanted: ReadonlyMap<string, string> | undefined,
   found: (name: string) => string | undefined,
 ): string {
   return [...(wanted ?? [])]
-    .filter(([name, value]) => (found(name) ?? '') !== value)
+    .filter(([name, value]) => !isLike(found(name) ?? '', value))
     .map(([name]) => `, but ${name}=${found(name) ?? ''}`)
     .join('');
 }

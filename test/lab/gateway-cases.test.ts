@@ -12,12 +12,14 @@ import { type GatewayCaseRun, runGatewayCase, runsInCluster } from './gateway-ca
 
 /** Each has pods of its own. */
 const atOnce = Number(process.env.NETLOOM_CASES ?? 3);
-/** NETLOOM_CASE=gateway/paths runs the cases whose names begin so. */
+/** NETLOOM_CASE=gateway/paths,gateway/hosts runs the cases whose names begin so. */
 const only = process.env.NETLOOM_CASE ?? '';
 const firstPort = 20_000;
 const portCount = 300;
 
-const cases = readCases().filter((each) => runsInCluster(each) && each.name.startsWith(only));
+const cases = readCases().filter(
+  (each) => runsInCluster(each) && only.split(',').some((name) => each.name.startsWith(name)),
+);
 const { directory, remove } = scratch();
 let cluster: Cluster;
 let results: Results;

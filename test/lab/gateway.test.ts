@@ -4,9 +4,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { podType } from '#api/core.ts';
 import { gatewayKind } from '#api/kinds/gateway.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
+import type { KubeObject } from '#api/object.ts';
 import { eventually } from '#lab/eventually.ts';
+import { run as gatewayCommand } from '#programs/cli/gateway.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { askForPods } from './gateway-size.ts';
+import type { PodObject } from './pods.ts';
 import { startTraffic } from './traffic.ts';
 
 let cluster: Cluster;
@@ -84,6 +87,38 @@ test('backends come and go', async () => {
   await kubectl('scale', 'deployment', 'hello-gateway', '--replicas=2');
   await answers('/hello', 200);
 }, 60_000);
+
+test('netloom gateway says which endpoints do not answer their health checks', async () => {
+  const said = async (): Promise<readonly string[]> => {
+    const lines: string[] = [];
+    const values = { name: cluster.name, output: 'json' };
+    await gatewayCommand({
+      values,
+      operands: ['web'],
+      out: (line) => lines.push(line),
+      progress: (line) => lines.push(line),
+    });
+    const { gateways } = JSON.parse(lines.join('')) as { gateways: { problems: readonly string[] }[] };
+    return gateways.flatMap(({ problems }) => problems);
+  };
+  expect(await said()).toEqual([]);
+  await cluster.apply({
+    apiVersion: 'netloom.dev/v1alpha1',
+    kind: 'BackendPolicy',
+    metadata: { name: 'checked', namespace: 'default' },
+    spec: {
+      targetRefs: [{ group: '', kind: 'Service', name: 'hello-gateway' }],
+      healthCheck: { codes: [{ from: 500, to: 599 }], interval: '1s', timeout: '1s', unhealthy: 1 },
+    },
+  } as KubeObject);
+  const [one] = (await cluster.client.list<PodObject>(podType, { labelSelector: 'app=hello-gateway' })).items;
+  const words = `${one?.status?.podIPs?.[0]?.ip}:8080 does not answer its health check`;
+  await eventually(async () => expect(await said()).toContainEqual(expect.stringContaining(words)), 30_000);
+  // Where nobody is well, all are asked.
+  expect((await ask('/hello')).code).toBe(200);
+  await kubectl('delete', 'backendpolicy', 'checked');
+  await eventually(async () => expect(await said()).toEqual([]), 30_000);
+}, 120_000);
 
 test('without the controller it keeps serving, also after its containers were started again', async () => {
   await kubectl('-n', 'netloom-system', 'scale', 'deployment', 'netloom-controller', '--replicas=0');

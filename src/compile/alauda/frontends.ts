@@ -10,9 +10,11 @@ import type {
 } from '#model/gateway/types.ts';
 import type { Problem } from '#model/problem.ts';
 import { sectionOf } from '../ingress/listener-set.ts';
+import type { PathForm } from './conditions.ts';
 import { albReference, frontendKey, headOf, listenerSetReference } from './names.ts';
+import { pathParts } from './paths.ts';
 import { type AlaudaPolicies, closedBy, mergeSettings, policiesOf } from './policies.ts';
-import { ruleRoutes } from './routes.ts';
+import { replacementOf, ruleRoutes } from './routes.ts';
 import { backendsOf, httpRule } from './rules.ts';
 
 export type FrontendParts = AlaudaPolicies & {
@@ -45,6 +47,7 @@ export function frontendParts(
   }
   const redirect = frontend.settings.redirect ?? ingressRedirect(alb2, frontend);
   const own: AlaudaSettings = { ...settings, ...(redirect === undefined ? {} : { redirect }) };
+  const { parts, objection } = pathParts([], replacementOf({ settings: own }));
   const route: RouteModel = {
     ...head,
     kind: 'HTTPRoute',
@@ -52,14 +55,16 @@ export function frontendParts(
     hostnames: [],
     // Behind all others, whatever they are made of.
     rank: 'z',
-    rules: [
+    rules: parts.map(({ paths, change }) =>
       httpRule(frontend, {
-        matches: [everything],
+        matches: paths.map(matchOf),
         settings: own,
         isClosed: closedBy(settings) !== undefined,
+        ...(change === undefined ? {} : { change }),
+        ...(objection === undefined ? {} : { unusable: `spec.config.redirect.prefix_match: ${objection}` }),
         ...(frontend.group === undefined ? {} : { group: frontend.group }),
       }),
-    ],
+    ),
   };
   const routes = frontend.group === undefined && redirect === undefined ? [] : [route];
   const standard = policiesOf(head, routes, settings, frontend.group);
@@ -75,7 +80,13 @@ export function frontendParts(
   };
 }
 
-const everything: HTTPMatchModel = { path: { type: 'PathPrefix', value: '/' }, headers: [], query: [] };
+function matchOf(form: PathForm): HTTPMatchModel {
+  const path =
+    form.kind === 'regex'
+      ? ({ type: 'RegularExpression', value: form.value } as const)
+      : ({ type: 'PathPrefix', value: '/' } as const);
+  return { path, headers: [], query: [] };
+}
 
 /** Ingresses without TLS have the same port: so both are rules of one listener. */
 function standsAtALB({ ingress }: ALB2Model, { port, protocol, settings }: FrontendModel): boolean {

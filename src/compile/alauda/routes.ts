@@ -84,7 +84,11 @@ export function rankOfRule({ order, name }: RuleModel): string {
   return `a${digits(order.priority, 2)}${digits(9_999_999 - order.weight, 7)}${digits(999_999 - order.length, 6)} ${name}`;
 }
 
-function replacementOf({ rewrite, settings }: RuleModel): Replacement | undefined {
+/** What a redirect says of paths goes before what a Rule itself does. */
+export function replacementOf({
+  rewrite,
+  settings,
+}: Pick<RuleModel, 'rewrite' | 'settings'>): Replacement | undefined {
   const path = settings.redirect?.path;
   if (path !== undefined && 'from' in path)
     return { base: literally(path.from), target: path.to.replaceAll('$', '$$$$') };

@@ -21,7 +21,7 @@ export type ServerConfig = {
   /** Addresses behind the `kubernetes` Service, and their port. */
   readonly advertise: readonly string[];
   readonly advertisePort: number;
-  /** Where the kubelet answers logs and exec (kubelet-contract.md). */
+  /** Where the kubelet answers logs, exec and connections to pods (kubelet-contract.md). */
   readonly kubeletSocket?: string;
   /** Changes remembered per resource for watches to resume from; 8192. */
   readonly historySize?: number;

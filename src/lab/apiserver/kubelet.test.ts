@@ -113,7 +113,10 @@ describe('logs', () => {
     ['homeless/log', 400, 'pod homeless does not have a host assigned'],
     ['nobody/log', 404, 'pods "nobody" not found'],
     ['p/attach', 405, 'attach is not supported by this server: use kubectl exec or kubectl logs'],
-    ['p/proxy', 405, 'proxying to pods, services and nodes is not supported by this server'],
+    ['p/proxy/', 400, 'pod p does not have an address yet'],
+    ['ftp:p:80/proxy/', 400, 'invalid pod request "ftp:p:80"'],
+    ['nobody:80/proxy/', 404, 'pods "nobody" not found'],
+    ['homeless/proxy/', 400, 'pod homeless does not have a host assigned'],
   ])('%s is refused clearly', async (path, code, message) => {
     const { code: got, body } = await api.call('GET', `${pods}/${path}`);
     expect([got, body.message]).toEqual([code, message]);

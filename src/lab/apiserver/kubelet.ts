@@ -8,6 +8,9 @@ export type ContainerAddress = {
   readonly container: string;
 };
 
+/** Where a request to a pod goes: an address, as its node reaches it. */
+export type DialTarget = { readonly node: string; readonly address: string; readonly port: number };
+
 export type LogOptions = {
   readonly follow?: boolean;
   readonly previous?: boolean;
@@ -46,6 +49,18 @@ export function kubeletPath(request: KubeletRequest): string {
     if (name !== 'command' && value !== undefined && value !== false) query.set(name, String(value));
   }
   return query.size === 0 ? `/${path}` : `/${path}?${query.toString()}`;
+}
+
+/** Path of a connection from a node. */
+export function dialPath({ node, address, port }: DialTarget): string {
+  return `/dial/${[node, address, port].map(encodeURIComponent).join('/')}`;
+}
+
+/** The inverse of `dialPath`; undefined for any other path. */
+export function parseDialPath(path: string): DialTarget | undefined {
+  const [, verb, node, address, port, ...rest] = path.split('/').map(decodeURIComponent);
+  if (verb !== 'dial' || !node || !address || !port || rest.length > 0) return undefined;
+  return { node, address, port: Number(port) };
 }
 
 /** The inverse of `kubeletPath`; undefined for any other path. */

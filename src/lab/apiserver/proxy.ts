@@ -1,4 +1,4 @@
-/** Logs and exec: passed on to the kubelet's unix socket (kubelet-contract.md). */
+/** Logs, exec and connections to pods: passed on to the kubelet's unix socket (kubelet-contract.md). */
 import { request as connect, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -114,7 +114,8 @@ type Upstream =
   | { readonly answer: IncomingMessage }
   | { readonly answer: IncomingMessage; readonly socket: Duplex; readonly head: Buffer };
 
-function ask(
+/** Asks the kubelet; rejects when there is none. */
+export function ask(
   context: Context,
   path: string,
   headers: Record<string, string | string[] | undefined>,
@@ -125,7 +126,7 @@ function ask(
     throw new StatusError(
       503,
       'ServiceUnavailable',
-      'this server has no kubelet: logs and exec are not available',
+      'this server has no kubelet: logs, exec and proxying are not available',
     );
   }
   return new Promise((resolve, reject) => {
@@ -142,7 +143,7 @@ function ask(
 const maxRefusal = 4096;
 
 /** The kubelet's own words with its code. */
-async function refusal(answer: IncomingMessage): Promise<StatusError> {
+export async function refusal(answer: IncomingMessage): Promise<StatusError> {
   let text = '';
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     text += chunk.toString();

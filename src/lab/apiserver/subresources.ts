@@ -1,8 +1,9 @@
-/** Subresources: status, scale, token, binding, eviction, finalize, log, exec; and clear words for what isn't served. */
+/** Subresources: status, scale, token, binding, eviction, finalize, log, exec, proxy; and clear words for what isn't served. */
 import type { KubeObject } from '#api/object.ts';
 import { badRequest, methodNotAllowed, notFound, pathNotFound, type StatusError } from './errors.ts';
 import { toVersion } from './kinds.ts';
 import { patcher } from './patch.ts';
+import { proxyPod } from './podproxy.ts';
 import { bindPod, evictPod } from './pods.ts';
 import { proxyLog } from './proxy.ts';
 import { get } from './read.ts';
@@ -19,7 +20,8 @@ const refused: Readonly<Record<string, string>> = {
   attach: 'attach is not supported by this server: use kubectl exec or kubectl logs',
   portforward:
     "port-forward is not supported by this server: reach the pod's address from the lab's router, or expose it with a Service",
-  proxy: 'proxying to pods, services and nodes is not supported by this server',
+  proxy:
+    'proxying to services and nodes, and of upgraded connections to pods, is not supported by this server',
   ephemeralcontainers: 'ephemeral containers are not supported by this server',
   resize: 'resizing pods in place is not supported by this server',
 };
@@ -34,6 +36,8 @@ export async function serveSubresource(exchange: ResourceExchange): Promise<void
   switch (core) {
     case 'pods/log':
       return proxyLog(exchange);
+    case 'pods/proxy':
+      return proxyPod(exchange);
     case 'pods/exec':
       throw upgradeRequired();
     case 'pods/binding':

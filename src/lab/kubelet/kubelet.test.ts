@@ -63,6 +63,32 @@ test('a terminal has its size, and passes on how the command ended', async () =>
   expect(code).toBe(5);
 });
 
+test('kubectl asks a pod by way of the API server, and is told why when it can not', async () => {
+  await lab.apply(
+    podObject('asked', {}, { image: 'netloom/echo', ports: [{ containerPort: 8080 }] }),
+    podObject('nowhere', { nodeSelector: { no: 'such' } }),
+  );
+  await lab.ready('asked');
+  const path = '/api/v1/namespaces/default/pods';
+  const seen = JSON.parse(await lab.say(['get', '--raw', `${path}/asked:8080/proxy/a%20b?c=d`])) as {
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string>>;
+  };
+  expect(seen).toMatchObject({ method: 'GET', path: '/a%20b?c=d', pod: 'asked' });
+  expect(seen.headers).toMatchObject({ 'x-forwarded-uri': `${path}/asked:8080/proxy/a%20b` });
+  expect(seen.headers).not.toHaveProperty('authorization');
+  // The first port that a container names; and a path of its own.
+  expect(await lab.say(['get', '--raw', `${path}/http:asked:/proxy`])).toContain('"path": "/"');
+  const created = await lab.kubectl(['create', '--raw', `${path}/asked/proxy/made`, '-f', '-'], '{"a":1}');
+  expect(JSON.parse(created.stdout)).toMatchObject({ method: 'POST', path: '/made', body: '{"a":1}' });
+  const refusal = async (rest: string) => (await lab.kubectl(['get', '--raw', `${path}/${rest}`])).stderr;
+  expect(await refusal('asked:9/proxy/')).toMatch(/error trying to reach service: .*ECONNREFUSED/);
+  expect(await refusal('https:asked:8080/proxy/')).toMatch(/error trying to reach service: /);
+  expect(await refusal('asked:http/proxy/')).toContain('port "http" of pod asked is not a number');
+  expect(await refusal('nowhere/proxy/')).toContain('pod nowhere does not have a host assigned');
+  expect(await refusal('nobody:80/proxy/')).toContain('pods "nobody" not found');
+}, 60_000);
+
 test('a new kubelet process goes on with the pods of the old one', async () => {
   await lab.apply(
     podObject(

@@ -1,4 +1,4 @@
-/** All kubelets of a lab in one process: shared caches, a node agent each, one socket for logs and exec. */
+/** All kubelets of a lab in one process: shared caches, a node agent each, one socket for logs, exec and connections to pods. */
 import { nodeType, podType, serviceType } from '#api/core.ts';
 import type { Client } from '#kube/client.ts';
 import { startInformer } from '#kube/informer.ts';
@@ -10,6 +10,7 @@ import type { Pod } from '../objects/pod.ts';
 import type { Service } from '../objects/service.ts';
 import { type ConfigMap, configMapType, type Secret, secretType } from '../objects/volume.ts';
 import type { Kubelet } from './context.ts';
+import { connectFrom } from './dial.ts';
 import { type NodeAgent, startNodeAgent } from './nodeagent.ts';
 import type { PodContainer } from './podcontainer.ts';
 import type { PodWorker } from './podworker.ts';
@@ -23,6 +24,8 @@ export type RunningKubelet = {
   stop(): Promise<void>;
 };
 
+/** What a real server waits for a pod. */
+const dialMs = 30_000;
 /** Between two tries to serve a node. */
 const retryMs = 1_000;
 
@@ -65,6 +68,11 @@ export async function startKubelet(client: Client, config: KubeletConfig, log: L
         };
       }
       return { host, podUID: found.worker.uid, containerID: stored.containerID };
+    },
+    dial: async ({ node, address, port }) => {
+      const agent = agents.get(node);
+      if (agent === undefined) throw new Error(`node "${node}" is not running`);
+      return connectFrom(agent.context.host, address, port, dialMs);
     },
   });
   await Promise.all([pods.synced, configMaps.synced, secrets.synced, services.synced, nodes.synced]);

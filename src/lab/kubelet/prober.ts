@@ -1,11 +1,8 @@
 /** Runs a container's probes from the node, as long as the container runs. */
-import { closeSync } from 'node:fs';
 import { request } from 'node:http';
-import { isIPv6, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { linux } from '#system/libc.ts';
-import { socketIn } from '#system/namespace.ts';
 import type { Container, HttpGetAction, Probe, TcpSocketAction } from '../objects/container.ts';
+import { connectFrom } from './dial.ts';
 import type { NodeHost } from './nodehost.ts';
 import {
   freshProbe,
@@ -171,33 +168,4 @@ async function tcpConnect(
   const socket = await connectFrom(target.host, action.host ?? target.podIP, port, milliseconds);
   socket.destroy();
   return { success: true, message: '' };
-}
-
-/** A TCP connection that starts in the node's network. */
-function connectFrom(host: NodeHost, address: string, port: number, milliseconds: number): Promise<Socket> {
-  const family = isIPv6(address) ? linux.AF_INET6 : linux.AF_INET;
-  const fd = socketIn(host.networkNamespace, family, linux.SOCK_STREAM | linux.SOCK_NONBLOCK, 0);
-  let socket: Socket;
-  try {
-    socket = new Socket({ fd });
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      socket.destroy();
-      reject(new Error(`dial tcp ${address}:${port}: i/o timeout`));
-    }, milliseconds);
-    socket.once('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    socket.connect(port, address, () => {
-      clearTimeout(timer);
-      socket.removeAllListeners('error');
-      socket.on('error', () => {});
-      resolve(socket);
-    });
-  });
 }

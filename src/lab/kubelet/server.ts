@@ -1,12 +1,15 @@
-/** The kubelet's unix socket: logs and exec for the API server (kubelet-contract.md). */
+/** The kubelet's unix socket: logs, exec and connections to pods for the API server (kubelet-contract.md). */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import { type Duplex, pipeline } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import {
+  type DialTarget,
   execProtocols,
   type KubeletRequest,
   type LogOptions,
+  parseDialPath,
   parseKubeletPath,
 } from '../apiserver/kubelet.ts';
 import { type ExecTarget, serveExec } from './exec.ts';
@@ -19,6 +22,8 @@ export type KubeletServerOptions = {
   readonly socket: string;
   readonly logs: (request: KubeletRequest & { readonly verb: 'logs' }) => LogReader | Refusal;
   readonly exec: (request: KubeletRequest & { readonly verb: 'exec' }) => ExecTarget | Refusal;
+  /** Rejects when nobody answers there. */
+  readonly dial: (target: DialTarget) => Promise<Socket>;
 };
 
 export type KubeletServer = { close(): Promise<void> };
@@ -41,6 +46,8 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
   });
   server.on('upgrade', (request, connection: Duplex, head: Buffer) => {
     connection.on('error', () => connection.destroy());
+    const target = parseDialPath(request.url ?? '');
+    if (target !== undefined) return void join(options, target, connection, head);
     const parsed = parseKubeletPath(request.url ?? '');
     const found: ExecTarget | Refusal =
       parsed?.verb === 'exec'
@@ -63,6 +70,23 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
       rmSync(options.socket, { force: true });
     },
   };
+}
+
+/** The two connections are one from here on. */
+async function join(
+  { dial }: KubeletServerOptions,
+  target: DialTarget,
+  connection: Duplex,
+  head: Buffer,
+): Promise<void> {
+  try {
+    const socket = await dial(target);
+    connection.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+    socket.write(head);
+    pipeline(connection, socket, connection, () => {});
+  } catch (error) {
+    refuseUpgrade(connection, { code: 500, message: (error as Error).message });
+  }
 }
 
 async function answer(

@@ -180,8 +180,13 @@ const own: Readonly<Record<AlaudaKind, Fields>> = {
   },
 };
 
+const notRedirected = translated('nothing: as in ALB, Frontends and Rules are redirected by their own');
+
 /** By field from `spec` on. */
 export function fieldsOfKind(kind: AlaudaKind): ReadonlyMap<string, FieldEntry> {
-  const shared = Object.entries(settings).map(([field, entry]) => [`config.${field}`, entry] as const);
+  const shared = Object.entries(settings).map(
+    ([field, entry]) =>
+      [`config.${field}`, kind === 'ALB2' && field.startsWith('redirect.') ? notRedirected : entry] as const,
+  );
   return new Map([...Object.entries(own[kind]), ...shared].map(([field, entry]) => [`spec.${field}`, entry]));
 }
