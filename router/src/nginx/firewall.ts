@@ -95,15 +95,18 @@ function bodyLength(pointer: FFIPointer): number | undefined {
 
 function judge(
   serving: Serving,
-  firewall: GatewayFirewall,
+  asked: GatewayFirewall,
   body: { readonly text?: string; readonly path?: string } | undefined,
 ): void {
   const { pointer, action, visit } = serving;
   const { namespace } = action.intent.origin;
   if (!takeTurn(visit, namespace === undefined ? '' : namespace)) {
-    if (firewall.mode === 'block') refuse(serving, 'firewall', 503);
+    if (asked.mode === 'block') refuse(serving, 'firewall', 503);
     return;
   }
+  // While it waited there may have come another one; those that came first must not make the former's rules again, each in turn with the latter's.
+  const current = firewallOf(serving);
+  const firewall = current === undefined ? asked : current;
   const found = ask(serving, firewall, body);
   leaveTurn(visit);
   if (found === undefined) {

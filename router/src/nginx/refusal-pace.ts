@@ -11,16 +11,26 @@ const perSecond = 100;
 /** Seconds. Less than what `Retry-After` asks for; more would hold too many connections. */
 const longest = 1;
 const mostKnown = 4_096;
+/** So many begin to wait within a second, so twice as many wait: half of what a worker has of connections (nginx.conf). Others are told at once. */
+const mostBegun = 4_096;
 
 /** When the next one would be told if none was told at once, by tenant: seconds since the epoch. */
 let due: Record<string, number | undefined> = {};
 let known = 0;
+let second = 0;
+let begun = 0;
 
 /** Returns when the request may be told. It holds no place meanwhile. */
 export function waitToRefuse({ action, visit }: Serving): void {
   const { namespace } = action.intent.origin;
   const wait = waitOf(namespace === undefined ? '' : namespace, ngx.now());
   if (wait <= 0) return;
+  if (ngx.time() !== second) {
+    second = ngx.time();
+    begun = 0;
+  }
+  if (begun >= mostBegun) return;
+  begun += 1;
   leaveAll(visit);
   ngx.sleep(wait);
 }
