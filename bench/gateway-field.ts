@@ -18,6 +18,8 @@ export type Field = {
   readonly engine: NginxEngine;
   /** `ADDRESS:PORT` of two that answer differently. */
   readonly backends: readonly [string, string];
+  /** File with the process id of that one. */
+  pidOfBackend(index: 0 | 1): string;
   /** Stops it and starts it again: milliseconds from then to the first answer 200. */
   restart(who: 'ours' | 'nginx', host: string, path: string): Promise<number>;
   close(): Promise<void>;
@@ -30,7 +32,7 @@ const backendPorts = [9001, 9002] as const;
 const workers = 1;
 const plainPorts = { http: 8080, https: 8081 };
 const haproxyPorts = { http: 8090, https: 8091 };
-const cpus = { proxy: 1, client: 0 };
+export const cpus = { proxy: 1, client: 0 };
 
 /** All of them with `routes` routes; it ends with close(), or with this process. */
 export async function openField(routes: number): Promise<Field> {
@@ -75,6 +77,7 @@ export async function openField(routes: number): Promise<Field> {
       client: { netns: 'world', cpu: cpus.client },
       engine,
       backends: [endpoint, `${world}:${backendPorts[1]}`],
+      pidOfBackend: (index) => `/tmp/backend-${backendPorts[index]}/nginx.pid`,
       targets: {
         ours: targets(
           `pgrep -P $(cat ${oursPid})`,

@@ -3,15 +3,13 @@ import { join } from 'node:path';
 import { createNginxEngine, type NginxEngine } from '#engines/nginx/driver.ts';
 import { eventually } from '#lab/eventually.ts';
 import { gatewaySlots, paths } from '#system/registry.ts';
-import type { Field } from './gateway-field.ts';
+import { cpus, type Field } from './gateway-field.ts';
 import type { Target } from './gateway-load.ts';
 
 export type Instance = { readonly engine: NginxEngine; readonly target: Target; close(): Promise<void> };
 
 const directory = '/tmp/second-instance';
 const address = '192.168.81.2';
-/** Of what is measured, as in gateway-field.ts. */
-const cpu = 1;
 
 /** Paths in nginx.conf are what they are, so the second one has a view of its own of the file system. */
 export async function openSecondInstance({ ground, client }: Field): Promise<Instance> {
@@ -27,7 +25,7 @@ export async function openSecondInstance({ ground, client }: Field): Promise<Ins
   const nginx = `exec setsid nginx -p ${own}/ -c /opt/netloom/src/engines/nginx/nginx.conf -g "worker_processes 1;"`;
   await ground.run(
     `ulimit -n "$(ulimit -Hn)"
-    taskset -c ${cpu} unshare -m sh -c 'mount --bind ${directory} ${own}; ${nginx}' </dev/null >/tmp/second.log 2>&1 &`,
+    taskset -c ${cpus.proxy} unshare -m sh -c 'mount --bind ${directory} ${own}; ${nginx}' </dev/null >/tmp/second.log 2>&1 &`,
     'second',
   );
   const engine = createNginxEngine({ directory: join(`/proc/${ground.box.pid}/root`, directory) });

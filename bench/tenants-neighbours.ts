@@ -1,13 +1,14 @@
 /** What a quiet tenant notices of a loud one: its p99 while the other floods or changes its routes, on one instance and on its own. */
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NginxEngine } from '#engines/nginx/driver.ts';
 import type { GatewayChange } from '#intent/gateway.ts';
 import { type BenchOptions, type Row, row } from '#programs/cli/bench/row.ts';
 import { median, pairedRatio } from '#programs/cli/bench/statistics.ts';
-import { type Field, openField } from './gateway-field.ts';
+import { cpus, type Field, openField } from './gateway-field.ts';
 import type { Target } from './gateway-load.ts';
 import { gatewayRoutes, place } from './gateway-routes.ts';
-import { openSecondInstance } from './tenants-field.ts';
+import { type Instance, openSecondInstance } from './tenants-field.ts';
 
 const size = 1_000;
 const quietHost = 'quiet.bench.example';
@@ -16,11 +17,11 @@ const churnedAMinute = 1_000;
 /** Of the tenant that floods, where quotas hold. */
 const quota = { requestsPerSecond: 500, concurrency: 8 };
 
-/** What the neighbour does meanwhile, and where. */
+/** What the neighbour does meanwhile, and where; `plain` and `computes` have nothing of ours: what they cost is the machine's. */
 type Case = {
   readonly name: string;
-  readonly does?: 'floods' | 'churns' | 'protects';
-  readonly where?: 'shared' | 'apart';
+  readonly does?: 'floods' | 'churns' | 'protects' | 'computes';
+  readonly where?: 'shared' | 'apart' | 'plain';
   readonly quotas?: true;
   readonly most?: number;
 };
@@ -39,25 +40,33 @@ const cases: readonly Case[] = [
   { name: 'floods routes with a firewall of another instance', does: 'protects', where: 'apart', most: 1.2 },
   { name: 'floods another instance', does: 'floods', where: 'apart', most: 1.2 },
   { name: 'churns routes of another instance', does: 'churns', where: 'apart', most: 1.2 },
+  { name: 'floods a plain nginx that refuses all', does: 'floods', where: 'plain' },
+  { name: 'only computes', does: 'computes' },
 ];
 
 export async function measureNeighbours({ quick, progress }: BenchOptions): Promise<Row[]> {
   const field = await openField(size);
   const apart = await openSecondInstance(field);
+  const everywhere = affinity();
   try {
+    // What changes routes is not what is measured; nor is the quiet tenant's own backend.
+    setAffinity(String(cpus.client));
+    await field.ground.run(`chrt -r -p 1 $(pgrep -P $(cat ${field.pidOfBackend(1)}))`);
     await apart.engine.apply(gatewayRoutes(size, [field.backends[0]]));
     const shared = createShared(field);
     await field.engine.apply(shared.withQuiet());
-    await quietly(field, field.targets.ours.http, 1);
+    await quietly(field, 1);
     const samples = new Map<string, number[]>(cases.map(({ name }) => [name, []]));
-    const seconds = quick ? 2 : 5;
-    for (let round = 0; round < (quick ? 2 : 7); round++) {
-      for (const each of cases) {
+    const medians = new Map<string, number[]>(cases.map(({ name }) => [name, []]));
+    const seconds = quick ? 1 : 3;
+    for (let round = 0; round < (quick ? 2 : 9); round++) {
+      // Who comes first changes, so that a machine that grows slower is nobody's fault.
+      for (const each of round % 2 === 0 ? cases : cases.toReversed()) {
         await field.engine.apply(shared.withQuotas(each.quotas === true));
-        const target = each.where === 'apart' ? apart.target : field.targets.ours.http;
-        const engine = each.where === 'apart' ? apart.engine : field.engine;
-        const stop = await neighbour(field, each, target, engine, shared, seconds);
-        samples.get(each.name)?.push(await quietly(field, field.targets.ours.http, seconds));
+        const stop = await neighbour(field, each, apart, shared, seconds);
+        const { p50, p99 } = await quietly(field, seconds);
+        samples.get(each.name)?.push(p99);
+        medians.get(each.name)?.push(p50);
         await stop();
       }
     }
@@ -65,8 +74,9 @@ export async function measureNeighbours({ quick, progress }: BenchOptions): Prom
     return cases.slice(1).map(({ name, most }) => {
       const own = samples.get(name) ?? [];
       const ratio = pairedRatio(own, alone);
+      const middle = median(medians.get(name) ?? []);
       progress(
-        `a neighbour ${name}: p99 ${median(own).toFixed(2)} ms, alone ${median(alone).toFixed(2)} (${ratio.toFixed(2)} ×)`,
+        `a neighbour ${name}: p99 ${median(own).toFixed(2)} ms, alone ${median(alone).toFixed(2)} (${ratio.toFixed(2)} ×); median ${middle.toFixed(2)}, alone ${median(medians.get('alone') ?? []).toFixed(2)}`,
       );
       return row({
         name: `p99 of a quiet tenant whose neighbour ${name}`,
@@ -79,39 +89,64 @@ export async function measureNeighbours({ quick, progress }: BenchOptions): Prom
       });
     });
   } finally {
+    setAffinity(everywhere);
     await apart.close();
     await field.close();
   }
 }
 
-/** p99 in milliseconds of somebody who asks one request after the other. The client must not wait for those of the neighbour. */
-async function quietly(field: Field, { address, port }: Target, seconds: number): Promise<number> {
+/** CPUs of this process, as taskset(1) writes them. */
+function affinity(): string {
+  return execFileSync('taskset', ['-c', '-p', String(process.pid)], { encoding: 'utf8' })
+    .split(': ')[1]!
+    .trim();
+}
+
+function setAffinity(list: string): void {
+  execFileSync('taskset', ['-a', '-c', '-p', list, String(process.pid)], { stdio: 'ignore' });
+}
+
+type Latency = { readonly p50: number; readonly p99: number };
+
+/** Milliseconds of somebody who asks one request after the other, and waits for nothing but the gateway: before all ordinary processes. */
+async function quietly(field: Field, seconds: number): Promise<Latency> {
+  const { address, port } = field.targets.ours.http;
   const said = await field.ground.run(
-    `taskset -c ${field.client.cpu} nice -n -15 wrk -t1 -c1 -d${seconds}s --latency -H 'Host: ${quietHost}' http://${address}:${port}/`,
+    `chrt -r 1 taskset -c ${field.client.cpu} wrk -t1 -c1 -d${seconds}s --latency -H 'Host: ${quietHost}' http://${address}:${port}/`,
     field.client.netns,
   );
   if (/Non-2xx/.test(said)) throw new Error(`the quiet tenant is not served: ${said}`);
-  const found = /^\s+99%\s+([\d.]+)(us|ms|s)$/m.exec(said);
-  const unit = { us: 0.001, ms: 1, s: 1_000 }[found?.[2] ?? ''];
-  if (found === null || unit === undefined) throw new Error(`wrk said: ${said}`);
-  return Number(found[1]) * unit;
+  const of = (percent: number): number => {
+    const found = new RegExp(`^\\s+${percent}%\\s+([\\d.]+)(us|ms|s)$`, 'm').exec(said);
+    const unit = { us: 0.001, ms: 1, s: 1_000 }[found?.[2] ?? ''];
+    if (found === null || unit === undefined) throw new Error(`wrk said: ${said}`);
+    return Number(found[1]) * unit;
+  };
+  return { p50: of(50), p99: of(99) };
 }
 
 /** Begins what the neighbour does; what is returned ends it. */
 async function neighbour(
   field: Field,
-  { does }: Case,
-  { address, port }: Target,
-  engine: NginxEngine,
+  { does, where }: Case,
+  apart: Instance,
   shared: Shared,
   seconds: number,
 ): Promise<() => Promise<void>> {
+  const isShared = where !== 'apart';
+  const engine: NginxEngine = isShared ? field.engine : apart.engine;
   if (does === undefined) return async () => {};
+  if (does === 'computes')
+    return begun(
+      field.ground.run(
+        `taskset -c ${cpus.proxy} setsid -w timeout ${seconds + 1} sh -c 'while :; do :; done' || [ $? = 124 ]`,
+      ),
+    );
   if (does === 'churns') {
     let goesOn = true;
     const turns = async (): Promise<void> => {
       for (let turn = 0; goesOn; turn++) {
-        await engine.apply(shared.churn(engine === field.engine, turn));
+        await engine.apply(shared.churn(isShared, turn));
         await sleep(60_000 / churnedAMinute);
       }
     };
@@ -121,18 +156,27 @@ async function neighbour(
       await running;
     };
   }
-  if (does === 'protects') await engine.apply(shared.protect(engine === field.engine, true));
-  const { host, path } = place(0);
-  const flood = field.ground.run(
-    `taskset -c ${field.client.cpu} nice -n 10 wrk -t1 -c64 -d${seconds + 1}s -H 'Host: ${host}' http://${address}:${port}${path}/item`,
-    field.client.netns,
+  if (does === 'protects') await engine.apply(shared.protect(isShared, true));
+  const target: Target =
+    where === 'plain' ? field.targets.nginx.http : isShared ? field.targets.ours.http : apart.target;
+  const { host, path } = where === 'plain' ? { host: 'nobody.example', path: '' } : place(0);
+  const stop = await begun(
+    field.ground.run(
+      `taskset -c ${field.client.cpu} wrk -t1 -c64 -d${seconds + 1}s -H 'Host: ${host}' http://${target.address}:${target.port}${path}/item`,
+      field.client.netns,
+    ),
   );
-  flood.catch(() => {});
-  await sleep(300);
   return async () => {
-    await flood;
-    if (does === 'protects') await engine.apply(shared.protect(engine === field.engine, false));
+    await stop();
+    if (does === 'protects') await engine.apply(shared.protect(isShared, false));
   };
+}
+
+/** It has begun once this resolves; what is returned waits for its end. */
+async function begun(running: Promise<string>): Promise<() => Promise<void>> {
+  running.catch(() => {});
+  await sleep(300);
+  return async () => void (await running);
 }
 
 type Shared = ReturnType<typeof createShared>;

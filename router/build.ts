@@ -8,8 +8,8 @@ import { basename, dirname, join, relative } from 'node:path';
 export type RouterPart = 'nginx' | 'pure';
 
 const here = import.meta.dirname;
-/** What nginx runs in a Lua of its own, which finds it by the file's name. */
-const thread = join(here, 'src/threads/passwords.ts');
+/** What nginx runs in Luas of their own, which find it by the file's name. */
+const threads = ['passwords', 'firewall'].map((name) => join(here, `src/threads/${name}.ts`));
 const dist = join(here, 'dist');
 const files: Readonly<Record<RouterPart, string>> = { nginx: 'router.lua', pure: 'pure.lua' };
 
@@ -21,7 +21,8 @@ export async function buildRouter(part: RouterPart = 'nginx'): Promise<string> {
   const built = await readFile(stamp, 'utf8').catch(() => undefined);
   if (built === hash && existsSync(output)) return output;
   const emitted = await compile(entryOf(part), files[part]);
-  if (part === 'nginx') for (const [name, text] of await compile(thread)) emitted.set(name, text);
+  if (part === 'nginx')
+    for (const thread of threads) for (const [name, text] of await compile(thread)) emitted.set(name, text);
   await mkdir(dist, { recursive: true });
   for (const [name, text] of emitted) await replaceFile(join(dist, name), text);
   await replaceFile(stamp, hash);

@@ -35,8 +35,8 @@ declare interface Ngx {
     pool: string,
     module: string,
     name: string,
-    ...values: readonly string[]
-  ): LuaMultiReturn<[boolean, (string | undefined)?]>;
+    ...values: readonly (string | object)[]
+  ): LuaMultiReturn<[boolean, (string | object | undefined)?]>;
 }
 
 /** @noSelf */

@@ -1,4 +1,4 @@
-/** libmodsecurity's functions (its modsecurity/*.h), as far as src/nginx/modsecurity.ts calls them. */
+/** libmodsecurity's functions (its modsecurity/*.h), as far as src/nginx/modsecurity.ts and src/threads/firewall.ts call them. */
 
 /** @noSelf */
 declare interface FFI {
@@ -52,4 +52,9 @@ declare interface ModSecurityIntervention {
   url: FFIPointer | undefined;
   log: FFIPointer | undefined;
   disruptive: number;
+}
+
+/** @noSelf */
+declare interface ThreadFunctions {
+  setpriority(which: number, who: number, priority: number): number;
 }

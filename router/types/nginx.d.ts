@@ -121,3 +121,13 @@ declare interface NgxLocation {
 declare interface NgxConfig {
   prefix(): string;
 }
+
+declare interface Scheduling {
+  size: number;
+  runtime: number;
+}
+
+/** @noSelf */
+declare interface SchedulingFunctions {
+  sched_setattr(pid: number, attributes: FFICells<Scheduling>, flags: number): number;
+}

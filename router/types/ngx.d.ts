@@ -128,4 +128,11 @@ declare interface NgxBalancer {
   enable_keepalive(idle?: number, requests?: number): LuaMultiReturn<[boolean | undefined, string?]>;
 }
 
+/** Of lua-resty-core's ngx.semaphore. */
+declare interface Semaphore {
+  post(count: number): void;
+  /** Seconds. */
+  wait(timeout: number): LuaMultiReturn<[boolean | undefined, string?]>;
+}
+
 declare const ngx: Ngx;

@@ -137,7 +137,7 @@ function verify(password: string, hash: string): boolean | undefined {
     );
   if (kind === 'sha1') return isSame(`{SHA}${ngx.encode_base64(ngx.sha1_bin(password))}`, hash);
   const [done, made] = ngx.run_worker_thread('passwords', 'passwords', 'hashed', password, hash);
-  if (!done || made === undefined) return undefined;
+  if (!done || typeof made !== 'string') return undefined;
   // What can't be made is told as something that begins so; nobody's password hashes to it.
   return made.charCodeAt(0) !== 42 && isSame(made, hash);
 }

@@ -3,6 +3,7 @@ import { type RouterAction, type RouterListener, refusals } from '../main.ts';
 import { logRequest, unloggedLines } from './access-log.ts';
 import { retireConfigurations } from './body-limit.ts';
 import { failuresByBackend } from './failures.ts';
+import { leaveTurn } from './firewall-turns.ts';
 import { leaveAll } from './limits.ts';
 import { settle } from './places.ts';
 import { acceptedConnections, C, currentRequest, requestKey, variable } from './request.ts';
@@ -47,6 +48,7 @@ export function countRequest(): void {
   if (visit === undefined) return;
   // First of all: whatever else goes wrong, nobody is counted who isn't there any more.
   if (visit.inside !== undefined) leaveAll(visit);
+  if (visit.turn !== undefined) leaveTurn(visit);
   const count = countOf(visit.listener, visit.action);
   const status = C.ngx_http_lua_ffi_get_resp_status(pointer);
   const seconds = C.ngx_http_lua_ffi_now() - C.ngx_http_lua_ffi_req_start_time(pointer);

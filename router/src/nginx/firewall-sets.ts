@@ -40,11 +40,20 @@ type Held = {
   readonly own: readonly (string | undefined)[];
   readonly set: RuleSet | undefined;
   readonly size: number;
+  /** Of requests that are looked at by it: the thread sets each to 0, also when nobody waits for the answer any more. */
+  readonly busy: Busy[];
 };
+
+/** An int. */
+export type Busy = FFICells<number>;
+
+const ffi = require('ffi') as FFI;
 
 let core: { readonly set: RuleSet; readonly ids: readonly number[] } | undefined;
 /** By key of the policy. */
 const held: Record<string, Held | undefined> = {};
+/** Nobody's any more, but a thread may be at work by them. `idle`: nothing was when it was last looked. */
+let retired: { readonly set: RuleSet; readonly busy: Busy[]; idle: boolean }[] = [];
 let count = 0;
 let size = 0;
 
@@ -62,22 +71,52 @@ export function ruleSetOf(key: string, firewall: GatewayFirewall, table: RouterT
   if (!made) ngx.log(ngx.ERR, 'rules of the firewall can not be used: ', key, ': ', tostring(value));
   const found = made ? (value as Made) : { set: undefined, size: 0 };
   if (count >= setLimit || size + found.size > textLimit) forgetAll();
-  held[key] = { firewall, own, set: found.set, size: found.size };
+  held[key] = { firewall, own, set: found.set, size: found.size, busy: [] };
   count += 1;
   size += found.size;
   return found.set;
 }
 
+/** What the thread is to be told of the set that `ruleSetOf` just gave: it stays until the thread is done. */
+export function useRuleSet(key: string): Busy {
+  const { busy } = held[key]!;
+  while (busy.length > 0 && busy[0]![0] === 0) busy.shift();
+  const cell = ffi.new<number>('int[1]');
+  cell[0] = 1;
+  busy.push(cell);
+  return cell;
+}
+
+/** By a timer. */
+export function dropRetiredRules(): void {
+  if (retired.length === 0) return;
+  const kept: typeof retired = [];
+  for (const one of retired) {
+    const idle = !isBusy(one.busy);
+    // A look apart: what the thread wrote before it said so has come to all processors by then.
+    if (idle && one.idle) dropRuleSet(one.set);
+    else kept.push({ ...one, idle });
+  }
+  retired = kept;
+}
+
+function isBusy(busy: readonly Busy[]): boolean {
+  for (const cell of busy) if (cell[0] !== 0) return true;
+  return false;
+}
+
 type Made = { readonly set: RuleSet | undefined; readonly size: number };
 
 function forget(key: string, one: Held): void {
-  if (one.set !== undefined) dropRuleSet(one.set);
+  if (one.set !== undefined) {
+    if (one.busy.length === 0) dropRuleSet(one.set);
+    else retired.push({ set: one.set, busy: one.busy, idle: false });
+  }
   delete held[key];
   count -= 1;
   size -= one.size;
 }
 
-/** No request is looked at between two calls: sets are in nobody's hands. */
 function forgetAll(): void {
   const keys: string[] = [];
   for (const key in held) keys.push(key);

@@ -1,11 +1,12 @@
 /** The web application firewall: whether a request may go on, by ModSecurity; and what is told of those that it takes. */
 import type { GatewayFirewall } from '../../../src/intent/gateway-policy.ts';
 import { type FirewallFinding, findingOf, targetPath } from '../main.ts';
+import type { Finding, Question } from '../threads/firewall.ts';
 import { answer } from './answer.ts';
 import { clientOf } from './client.ts';
-import { ruleSetOf } from './firewall-sets.ts';
+import { ruleSetOf, useRuleSet } from './firewall-sets.ts';
+import { leaveTurn, takeTurn } from './firewall-turns.ts';
 import { refuse } from './guard.ts';
-import { inspectRequest } from './modsecurity.ts';
 import { currentRequest, headerOf, requestKey, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { shapeOf } from './shape.ts';
@@ -93,34 +94,31 @@ function bodyLength(pointer: FFIPointer): number | undefined {
 
 function judge(
   serving: Serving,
-  firewall: GatewayFirewall,
+  asked: GatewayFirewall,
   body: { readonly text?: string; readonly path?: string } | undefined,
 ): void {
-  const { pointer, table, action, method, target } = serving;
-  const set = ruleSetOf(action.intent.policy!, firewall, table);
-  if (set === undefined) {
+  const { pointer, action, visit } = serving;
+  const { namespace } = action.intent.origin;
+  if (!takeTurn(visit, namespace === undefined ? '' : namespace)) {
+    if (asked.mode === 'block') refuse(serving, 'firewall', 503);
+    return;
+  }
+  // While it waited there may have come another one; those that came first must not make the former's rules again, each in turn with the latter's.
+  const current = firewallOf(serving);
+  const firewall = current === undefined ? asked : current;
+  const found = ask(serving, firewall, body);
+  leaveTurn(visit);
+  if (found === undefined) {
     tell(serving, firewall, 500, [], 'its rules can not be used');
     if (firewall.mode === 'block') answer(pointer, 500);
     return;
   }
-  const [headers] = ngx.req.get_headers(0, true);
-  const protocol = variable(pointer, 'server_protocol');
-  const [made, value] = pcall(inspectRequest, set, {
-    id: 'netloom',
-    client: clientOf(serving).text,
-    server: marker(),
-    target,
-    method,
-    version: protocol === undefined ? '1.1' : protocol.slice(5),
-    headers,
-    body,
-  });
-  if (!made) {
-    ngx.log(ngx.ERR, 'ModSecurity: ', tostring(value));
+  const { status, lines, failure } = found;
+  if (failure !== undefined) {
+    ngx.log(ngx.ERR, 'ModSecurity: ', failure);
     if (firewall.mode === 'block') answer(pointer, 500);
     return;
   }
-  const { status, lines } = value as { readonly status: number; readonly lines: readonly string[] };
   if (lines.length === 0 && status === 0) return;
   const findings: FirewallFinding[] = [];
   for (const line of lines) {
@@ -129,6 +127,47 @@ function judge(
   }
   tell(serving, firewall, status, findings, undefined);
   if (status !== 0 && firewall.mode === 'block') refuse(serving, 'firewall', status);
+}
+
+/** In the thread. `undefined`: there are no rules to ask by. */
+function ask(
+  serving: Serving,
+  firewall: GatewayFirewall,
+  body: { readonly text?: string; readonly path?: string } | undefined,
+): Finding | undefined {
+  const { pointer, table, action, method, target } = serving;
+  const key = action.intent.policy!;
+  const set = ruleSetOf(key, firewall, table);
+  if (set === undefined) return undefined;
+  const protocol = variable(pointer, 'server_protocol');
+  const busy = useRuleSet(key);
+  const question: Question = {
+    rules: set.address,
+    busy: requestKey(ffi.cast('void *', busy)),
+    client: clientOf(serving).text,
+    server: marker(),
+    target,
+    method,
+    version: protocol === undefined ? '1.1' : protocol.slice(5),
+    headers: headersOfRequest(),
+    text: body?.text,
+    path: body?.path,
+  };
+  const [done, found] = ngx.run_worker_thread('firewall', 'firewall', 'inspected', question);
+  if (done && typeof found === 'object') return found as Finding;
+  busy[0] = 0;
+  return { status: 0, lines: [], failure: tostring(found) };
+}
+
+/** Name, value, name, value… */
+function headersOfRequest(): readonly string[] {
+  const [headers] = ngx.req.get_headers(0, true);
+  const list: string[] = [];
+  for (const [name, value] of pairs(headers)) {
+    if (typeof value === 'string') list.push(name, value);
+    else for (const one of value) list.push(name, one);
+  }
+  return list;
 }
 
 let word = '';

@@ -4,6 +4,7 @@ import { answer } from './answer.ts';
 import { limitBody } from './body-limit.ts';
 import { clientOf, tellClient } from './client.ts';
 import { askRates, enterAll } from './limits.ts';
+import { waitToRefuse } from './refusal-pace.ts';
 import { hasVariable, variable, variableLength } from './request.ts';
 import type { Serving } from './serving.ts';
 import type { Visit } from './visits.ts';
@@ -17,20 +18,26 @@ export function guard(serving: Serving): void {
   if (key !== undefined && policy === undefined) answer(pointer, 500);
   if (policy !== undefined && policy.trusted !== undefined) tellClient(pointer, clientOf(serving));
   if (policy !== undefined && policy.access.length > 0) {
-    if (!isLetIn(policy.access, clientOf(serving).address)) refuse(serving, 'access', 403);
+    if (!isLetIn(policy.access, clientOf(serving).address)) turnAway(serving, 'access', 403);
   }
   const { tenant } = action;
   if (tenant !== undefined) {
     if (tenant.rate !== undefined) askRate(serving, 'tenant-rate', [tenant.rate]);
     if (tenant.concurrency !== undefined && !enterAll(serving, [tenant.concurrency]))
-      refuse(serving, 'tenant-concurrency', 503);
+      turnAway(serving, 'tenant-concurrency', 503);
   }
   if (policy === undefined) return;
   if (policy.rates.length > 0) askRate(serving, 'rate', policy.rates);
   if (policy.concurrency.length > 0 && !enterAll(serving, policy.concurrency))
-    refuse(serving, 'concurrency', 503);
+    turnAway(serving, 'concurrency', 503);
   const { maxBody } = policy.intent;
   if (maxBody !== undefined && maxBody > 0) measureBody(serving, maxBody);
+}
+
+/** The same for what somebody asks too often, or may never ask. */
+function turnAway(serving: Serving, reason: Refusal, status: number): never {
+  waitToRefuse(serving);
+  refuse(serving, reason, status);
 }
 
 /** Ends the request, and says why in metrics. */
@@ -42,7 +49,7 @@ export function refuse(serving: Serving, reason: Refusal, status: number): never
 /** Whoever must wait is told how long, in whole seconds. */
 export function refuseUntil(serving: Serving, reason: Refusal, milliseconds: number): never {
   ngx.header['Retry-After'] = tostring(math.max(1, math.ceil(milliseconds / 1000)));
-  refuse(serving, reason, 429);
+  turnAway(serving, reason, 429);
 }
 
 function note(visit: Visit, reason: Refusal): void {

@@ -7,6 +7,7 @@ import { dropRetired, limitBodyHere } from './body-limit.ts';
 import { lookWhetherClosing } from './closing.ts';
 import { listEntries, loadStart, sayStatus, takeChange } from './control.ts';
 import { countRequest, tellCounts, writeCounts } from './count.ts';
+import { dropRetiredRules } from './firewall-sets.ts';
 import { changeAnswer, limitAnswer } from './headers.ts';
 import { seedIdentity } from './identity.ts';
 import { afterMirrors, mirror } from './mirror.ts';
@@ -17,6 +18,7 @@ import { endRelayed } from './relay.ts';
 import { closeToOthers, currentRequest, requestKey, variable } from './request.ts';
 import { serve, serveLast } from './serve.ts';
 import { enterWorker, shareCells } from './shared-cells.ts';
+import { askForShortSlice } from './slice.ts';
 import { takeOverSpool } from './spool.ts';
 import { readSpooled } from './spooled.ts';
 import { serveInspected } from './steps.ts';
@@ -40,6 +42,7 @@ export function init(this: void, directory: string): void {
 
 /** init_worker_by_lua: before the first request of the worker. */
 export function initWorker(this: void): void {
+  askForShortSlice();
   closeToOthers(`${ngx.config.prefix()}nginx.sock`);
   closeToOthers(`${ngx.config.prefix()}aside.sock`);
   closeToOthers(`${ngx.config.prefix()}relay.sock`);
@@ -56,6 +59,7 @@ export function initWorker(this: void): void {
   ngx.timer.every(writeSeconds, () => {
     writeCounts();
     dropRetired();
+    dropRetiredRules();
     lookWhetherClosing(ngx.config.prefix());
   });
 }

@@ -5,6 +5,7 @@
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
 import type { ConfigurationCopy } from './body-limit.ts';
+import type { Turn } from './firewall-turns.ts';
 import { letGo } from './places.ts';
 import type { Serving } from './serving.ts';
 import type { Shape } from './shape.ts';
@@ -45,6 +46,8 @@ export type Visit = {
   client: RouterClient | undefined;
   /** Places of turnstiles (limits.ts) that it went through. */
   inside: number[] | undefined;
+  /** With the firewall. */
+  turn: Turn | undefined;
   /** Why it was turned away: place in `refusals`, from 1; 0: it wasn't. */
   refusal: number;
   /** Bytes that its body may have, if it doesn't say how many it has; 0: any. */
@@ -93,6 +96,7 @@ export function beginVisit(key: number): Visit {
           children: undefined,
           client: undefined,
           inside: undefined,
+          turn: undefined,
           refusal: 0,
           mostBody: 0,
           configurations: undefined,
