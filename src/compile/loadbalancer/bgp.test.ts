@@ -294,10 +294,14 @@ test('change by change gives what the whole gives', () => {
       const nothing = { pools: [], ads: [], services: [], slices: [] };
       const world: World = { ...snapshot(nothing), node: undefined, neighbors: {} };
       const entries: Record<string, unknown> = {};
+      const announced = new Map<string, ReadonlyMap<string, unknown>>();
       const flush = () => {
         const delta = compiler.flush();
         for (const key of delta?.remove['announcements'] ?? []) delete entries[key];
         Object.assign(entries, delta?.put['announcements']);
+        for (const [key, own] of compiler.takeAnnounced())
+          if (own === undefined) announced.delete(key);
+          else announced.set(key, own);
       };
       for (const [apply, flushes] of steps) {
         apply({ world, compiler });
@@ -307,9 +311,23 @@ test('change by change gives what the whole gives', () => {
       const whole = compileAnnouncements(world, 'a');
       expect(entries).toEqual(JSON.parse(JSON.stringify(whole.value.announcements)));
       expect(compiler.problems()).toEqual(whole.problems);
-      const named = new Set([...compiler.announced().values()].flatMap((each) => [...each.keys()]));
-      expect([...named].sort()).toEqual(Object.keys(entries).sort());
+      const named = Object.fromEntries([...announced.values()].flatMap((each) => [...each]));
+      expect(JSON.parse(JSON.stringify(named))).toEqual(entries);
+      const fresh = createAnnouncementCompiler('a');
+      setAll(fresh, world);
+      fresh.flush();
+      expect(announced).toEqual(new Map([...fresh.takeAnnounced()].filter(([, own]) => own !== undefined)));
     }),
     { numRuns: 500 },
   );
 });
+
+function setAll(compiler: AnnouncementCompiler, world: AnnouncementSnapshot): void {
+  for (const [key, pool] of world.pools) compiler.setPool(key, pool);
+  for (const [key, each] of world.advertisements) compiler.setAdvertisement(key, each);
+  for (const [key, each] of world.communities) compiler.setCommunity(key, each);
+  for (const [key, service] of world.services) compiler.setService(key, service);
+  for (const [key, slice] of world.slices) compiler.setSlice(key, slice);
+  compiler.setNode(world.node);
+  compiler.setNeighbors(world.neighbors);
+}

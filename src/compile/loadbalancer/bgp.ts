@@ -69,9 +69,12 @@ export type AnnouncementCompiler = {
   readonly flush: () => Delta | undefined;
   /** As of the last flush. */
   readonly problems: () => readonly Problem[];
-  /** By Service: its prefixes, with what is said of them, as of the last flush. The same map while nothing in it is other. */
-  readonly announced: () => ReadonlyMap<string, ReadonlyMap<string, AnnouncementIntent>>;
+  /** Of each Service that has others than when this was asked last: its prefixes, with what is said of them, as of the last flush. */
+  readonly takeAnnounced: () => AnnouncedChanges;
 };
+
+/** By Service; undefined: nothing of it is announced any more. */
+export type AnnouncedChanges = ReadonlyMap<string, ReadonlyMap<string, AnnouncementIntent> | undefined>;
 
 /** The same, change by change: one of a Service or of its endpoints costs its prefixes; any other one all of them. */
 export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
@@ -91,7 +94,8 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
   let routers = '';
   let sayings: ReturnType<typeof sayingsOf> = { value: [], problems: [] };
   let allDirty = true;
-  let announced: ReadonlyMap<string, ReadonlyMap<string, AnnouncementIntent>> | undefined;
+  /** Services of which something may be announced otherwise than was told. */
+  const untold = new Set<string>();
 
   const recompile = (key: string, touched: Set<string>): void => {
     for (const prefix of prefixesBy.get(key) ?? []) {
@@ -109,6 +113,13 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
       saidOf.set(prefix, by.set(key, said));
       touched.add(prefix);
     }
+  };
+  const announcedOf = (key: string): ReadonlyMap<string, AnnouncementIntent> | undefined => {
+    const own = (prefixesBy.get(key) ?? []).flatMap((prefix): (readonly [string, AnnouncementIntent])[] => {
+      const entry = entries.get(prefix);
+      return entry === undefined ? [] : [[prefix, entry]];
+    });
+    return own.length === 0 ? undefined : new Map(own);
   };
   const world =
     <T>(map: Map<string, T>) =>
@@ -141,18 +152,22 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
     flush() {
       const touched = new Set<string>(allDirty ? saidOf.keys() : []);
       if (allDirty) sayings = sayingsOf({ pools, advertisements, communities, node, neighbors });
-      for (const key of allDirty ? new Set([...services.keys(), ...dirty]) : dirty) recompile(key, touched);
+      for (const key of allDirty ? new Set([...services.keys(), ...dirty]) : dirty) {
+        recompile(key, touched);
+        untold.add(key);
+      }
       dirty.clear();
       allDirty = false;
       const keys = routersAmong(neighbors);
-      if (touched.size > 0) announced = undefined;
       for (const prefix of touched) {
         const by = saidOf.get(prefix);
         if (by?.size === 0) saidOf.delete(prefix);
         const { value, problems } = merged(prefix, by ?? new Map(), services, keys);
-        store(entries, prefix, value);
         store(problemsBy, prefix, problems.length === 0 ? undefined : problems);
+        if (JSON.stringify(value) === JSON.stringify(entries.get(prefix))) continue;
+        store(entries, prefix, value);
         output.set('announcements', prefix, value);
+        for (const key of by?.keys() ?? []) untold.add(key);
       }
       return output.take();
     },
@@ -161,17 +176,10 @@ export function createAnnouncementCompiler(self: string): AnnouncementCompiler {
         ...sayings.problems,
         ...[...problemsBy.keys()].sort().flatMap((prefix) => problemsBy.get(prefix) ?? []),
       ]),
-    announced() {
-      announced ??= new Map(
-        [...prefixesBy].flatMap(([key, prefixes]) => {
-          const own = prefixes.flatMap((prefix): (readonly [string, AnnouncementIntent])[] => {
-            const entry = entries.get(prefix);
-            return entry === undefined ? [] : [[prefix, entry]];
-          });
-          return own.length === 0 ? [] : [[key, new Map(own)] as const];
-        }),
-      );
-      return announced;
+    takeAnnounced() {
+      const changes = new Map([...untold].map((key) => [key, announcedOf(key)]));
+      untold.clear();
+      return changes;
     },
   };
 }

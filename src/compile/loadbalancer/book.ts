@@ -32,6 +32,8 @@ export function createAllocationBook(): AllocationBook {
   const services = new Map<string, LoadBalancerModel>();
   const allocations = new Map<string, Allocation>();
   const waiting = new Map<string, Lack>();
+  /** How many Services have addresses of a pool, by its name. */
+  const holders = new Map<string, number>();
   /** Services with an address that is in no pool. */
   const stranded = new Set<string>();
   /** To be looked at again, and of them those that say something else than before. */
@@ -40,6 +42,18 @@ export function createAllocationBook(): AllocationBook {
   /** Pools of which something may be had that could not before. */
   let freed = new Set<string>();
 
+  const record = (key: string, next: Allocation | undefined): void => {
+    const before = allocations.get(key)?.pool;
+    if (next === undefined) allocations.delete(key);
+    else allocations.set(key, next);
+    const count = (pool: string | undefined, by: 1 | -1): void => {
+      if (pool !== undefined) holders.set(pool, (holders.get(pool) ?? 0) + by);
+    };
+    if (before === next?.pool) return;
+    count(before, -1);
+    count(next?.pool, 1);
+    if (before !== undefined && holders.get(before) === 0) holders.delete(before);
+  };
   const labelsOf = (namespace: string): Labels => namespaces.get(namespace) ?? {};
   const note = (address: string): void => {
     const pool = ledger.poolOf(address);
@@ -67,7 +81,7 @@ export function createAllocationBook(): AllocationBook {
     const now = sorted.map((address) => ledger.poolOf(address)?.name);
     const asked = service.pool !== undefined && service.pool === from;
     const pool = asked ? from : (now.find((name) => name !== undefined) ?? from);
-    allocations.set(key, { addresses: sorted, pool: sorted.length === 0 ? undefined : pool });
+    record(key, { addresses: sorted, pool: sorted.length === 0 ? undefined : pool });
     if (now.includes(undefined)) stranded.add(key);
     else stranded.delete(key);
   };
@@ -120,7 +134,7 @@ export function createAllocationBook(): AllocationBook {
       { object: origin, field: lack.field, code: 'AllocationFailed', message: lackText(again ?? lack) },
     ];
   };
-  const usage = () => poolUsage(ledger, waiting.values(), allocations.values());
+  const usage = () => poolUsage(ledger, waiting.values(), holders);
 
   return {
     setPools(pools) {
@@ -143,7 +157,7 @@ export function createAllocationBook(): AllocationBook {
       }
       if (!same) {
         for (const address of letGo(key)) note(address);
-        allocations.delete(key);
+        record(key, undefined);
         waiting.delete(key);
         stranded.delete(key);
       }

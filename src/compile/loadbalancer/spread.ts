@@ -28,9 +28,30 @@ export function spread(
   absent: ReadonlySet<string> = new Set(),
   hasJoined = true,
 ): ReadonlyMap<string, string | undefined> {
-  const places = new Map<string, string | undefined>();
   const options = new Map<string, readonly string[]>();
   const load = new Map<string, number>();
+  const places = place(all, load, absent, options);
+  if (hasJoined && hasNewcomer(load)) even(places, options, load);
+  return places;
+}
+
+/** The same of some, beside all others: `load` says how many of those each node has, and these are added to it. Nobody is moved for them. */
+export function spreadMore(
+  some: readonly Announced[],
+  load: Map<string, number>,
+  absent: ReadonlySet<string>,
+): ReadonlyMap<string, string | undefined> {
+  return place(some, load, absent, new Map());
+}
+
+/** Notes in `options` where each may be. */
+function place(
+  all: readonly Announced[],
+  load: Map<string, number>,
+  absent: ReadonlySet<string>,
+  options: Map<string, readonly string[]>,
+): Map<string, string | undefined> {
+  const places = new Map<string, string | undefined>();
   const count = (node: string, by: number) => load.set(node, (load.get(node) ?? 0) + by);
   const waiting: Announced[] = [];
   for (const each of [...all].sort((a, b) => (a.key < b.key ? -1 : 1))) {
@@ -45,11 +66,10 @@ export function spread(
   // Those with the fewest choices first: what can only be here is not crowded out by what could be elsewhere.
   waiting.sort((a, b) => options.get(a.key)!.length - options.get(b.key)!.length);
   for (const { key, address = key } of waiting) {
-    const place = leastLoaded(options.get(key)!, load, address);
-    places.set(key, place);
-    if (place !== undefined) count(place, 1);
+    const chosen = leastLoaded(options.get(key)!, load, address);
+    places.set(key, chosen);
+    if (chosen !== undefined) count(chosen, 1);
   }
-  if (hasJoined && hasNewcomer(load)) even(places, options, load);
   return places;
 }
 

@@ -15,22 +15,22 @@ export type PoolUsage = {
   readonly waiting: number;
 };
 
+/** `holders`: how many Services have addresses of a pool, by its name. */
 export function poolUsage(
   ledger: Ledger,
   waiting: Iterable<Lack>,
-  allocations: Iterable<Allocation>,
+  holders: ReadonlyMap<string, number>,
 ): readonly PoolUsage[] {
   const waits = tally(
     [...waiting].flatMap(({ content, families, pools }) =>
       content === true || families === undefined ? [] : pools,
     ),
   );
-  const have = tally([...allocations].flatMap(({ pool }) => pool ?? []));
   return ledger.pools.list.map((pool) => ({
     name: pool.name,
     ipv4: ledger.count(pool, 4 satisfies Family),
     ipv6: ledger.count(pool, 6 satisfies Family),
-    services: have.get(pool.name) ?? 0,
+    services: holders.get(pool.name) ?? 0,
     waiting: waits.get(pool.name) ?? 0,
   }));
 }

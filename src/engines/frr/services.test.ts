@@ -153,6 +153,10 @@ afterAll(async () => {
 });
 
 describe('what routers see', () => {
+  it('at once, as far as zebra is asked', async () => {
+    expect(await vtysh('show running-config')).toContain('zebra work-queue 0');
+  });
+
   it('communities of both kinds, local preference inside the AS, and no metric', async () => {
     await announce({
       '10.9.0.1/32': said(),

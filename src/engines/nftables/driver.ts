@@ -28,7 +28,7 @@ export type ForeignChange = ForeignEvent & {
 };
 
 export type NftablesOptions = {
-  /** Stands before `nft` and `conntrack` to reach the right namespaces, for example `['nsenter', '-t', pid, '-n', '-m', '--']`. */
+  /** Stands before `nft` to reach the right namespaces, for example `['nsenter', '-t', pid, '-n', '-m', '--']`. */
   readonly command?: readonly string[];
   /** Path of the network namespace that `command` reaches, for the kernel's notifications; default: this process's own. */
   readonly namespace?: string;
@@ -72,7 +72,7 @@ export function createNftablesEngine(
   options: NftablesOptions = {},
   parts: NftablesParts = {
     nft: openNftSession(options.command),
-    conntrack: createConntrack(options.command),
+    conntrack: createConntrack(options.namespace),
     watch: (onForeign) => openMonitor(options.namespace, onForeign),
     flows: {
       open: () => openTrackedFlows(options.namespace),
@@ -242,6 +242,7 @@ export function createNftablesEngine(
       closed = true;
       await queue;
       await sweeper?.close();
+      conntrack.close();
       monitor?.close();
       await nft.close();
     },

@@ -74,6 +74,7 @@ export function createFakeConntrack(): Conntrack & { readonly forgotten: StaleFl
       forgotten.push(...flows);
     },
     async prune() {},
+    close() {},
   };
 }
 

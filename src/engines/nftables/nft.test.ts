@@ -47,7 +47,7 @@ function restOf(actual: Ruleset | undefined, ledger: Ledger): readonly Operation
 }
 
 function open(nft: NftSession = openNftSession(command)): { engine: NftablesEngine; nft: NftSession } {
-  const conntrack = { forget: async () => {}, prune: async () => {} };
+  const conntrack = { forget: async () => {}, prune: async () => {}, close: () => {} };
   return { engine: createNftablesEngine({ command }, { nft, conntrack }), nft };
 }
 

@@ -13,7 +13,7 @@ import { followModels } from './follow-models.ts';
 
 export type AnnouncementFeed = Pick<
   AnnouncementCompiler,
-  'announced' | 'flush' | 'problems' | 'setNeighbors' | 'setNode' | 'setPool' | 'setService' | 'setSlice'
+  'flush' | 'problems' | 'setNeighbors' | 'setNode' | 'setPool' | 'setService' | 'setSlice' | 'takeAnnounced'
 > & {
   /** Resolved at once where the cluster doesn't serve the kinds. */
   readonly synced: Promise<void>;
@@ -46,9 +46,8 @@ export function startAnnouncementFeed(
     ),
     follow<Community, CommunityModel>(communityKind, readCommunity, compiler.setCommunity),
   ];
-  const { announced, flush, problems, setNeighbors, setNode, setPool, setService, setSlice } = compiler;
+  const { flush, problems, setNeighbors, setNode, setPool, setService, setSlice, takeAnnounced } = compiler;
   return {
-    announced,
     flush,
     problems,
     setNeighbors,
@@ -56,6 +55,7 @@ export function startAnnouncementFeed(
     setPool,
     setService,
     setSlice,
+    takeAnnounced,
     synced: Promise.all(all.map((informer) => informer.synced)).then(() => {}),
     stop() {
       for (const informer of all) informer.stop();

@@ -32,7 +32,7 @@ export type BGPFeed = {
   flush(): Delta | undefined;
   /** Of neighbors that this node has and doesn't use, and of what it can't announce, as of the last flush. */
   problems(): readonly Problem[];
-  readonly announced: AnnouncementFeed['announced'];
+  readonly takeAnnounced: AnnouncementFeed['takeAnnounced'];
   sessions(): NodeIntent['bgpNeighbors'];
   stop(): void;
 };
@@ -94,7 +94,7 @@ export function startBGPFeed(client: Client, node: string, log: Log, onChange: (
       return joined(sessions, announcements.flush());
     },
     problems: () => [...compiler.problems(), ...announcements.problems()],
-    announced: announcements.announced,
+    takeAnnounced: announcements.takeAnnounced,
     sessions: compiler.sessions,
     stop() {
       neighbors.stop();

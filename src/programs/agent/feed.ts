@@ -52,7 +52,7 @@ export type Feed = {
   claims(): readonly BlockClaimModel[];
   /** Services of type LoadBalancer that have the address. */
   servicesAt: BalancerFeed['servicesAt'];
-  readonly bgp: Pick<BGPFeed, 'announced' | 'problems' | 'sessions'>;
+  readonly bgp: Pick<BGPFeed, 'problems' | 'sessions' | 'takeAnnounced'>;
   /** Nodes of the cluster. */
   nodeCount(): number;
   /** This node's pods, and where each takes its addresses from. */

@@ -51,6 +51,7 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
   let isOpen = false;
   let closed = false;
   let sending = false;
+  let isDue = false;
   const answerHandlers: ((answer: IntentAnswer) => void)[] = [];
   const statusHandlers: ((status: DatapathStatus) => void)[] = [];
   const refusals = createThinned(lineEveryMs);
@@ -123,7 +124,13 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
           inner(pending, domain).set(key, entry);
         }
       }
-      void send();
+      // What is told in one go is one message: a second one would wait until every engine holds the first.
+      if (isDue) return;
+      isDue = true;
+      queueMicrotask(() => {
+        isDue = false;
+        void send();
+      });
     },
     open() {
       isOpen = true;

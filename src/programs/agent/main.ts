@@ -54,7 +54,7 @@ import { reportPods } from './pod-problems.ts';
 import { registerPolicyMetrics } from './policy-metrics.ts';
 import { handedSelf } from './self.ts';
 import { startServiceBGPStatus } from './service-bgp-status.ts';
-import { rememberingServiceStatuses } from './service-peers.ts';
+import { createServiceStatuses } from './service-peers.ts';
 
 const program = { name: 'netloom-agent', summary: 'tells this node what its network must be' };
 const flags = readFlags(program, {
@@ -203,10 +203,10 @@ const l2Status =
 handover.onStatus(({ answering = [], absent = [] }) => {
   if (opened) l2Status?.set(answering, absent.length > 0);
 });
-const statusesOf = rememberingServiceStatuses();
+const serviceStatuses = createServiceStatuses();
 const tellOfBGP = (): void => {
   bgpStatus.set(bgpSessions, feed.bgp.problems());
-  serviceStatus.set(statusesOf(feed.bgp.announced(), feed.bgp.sessions(), bgpSessions));
+  serviceStatus.change(serviceStatuses.update(feed.bgp.takeAnnounced(), feed.bgp.sessions(), bgpSessions));
 };
 const serviceStatus = startServiceBGPStatus(client, () => feed.self(), node, log);
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));

@@ -10,10 +10,11 @@ import { type NewCondition, setConditions } from '#kube/conditions.ts';
 import type { Log } from '#telemetry/log.ts';
 import { createThinned } from '#telemetry/thinned.ts';
 import { systemNamespace } from '../node-lease.ts';
-import type { ServicePeers } from './service-peers.ts';
+import type { ServicePeers, ServicePeersChanges } from './service-peers.ts';
 
 export type ServiceStatusWriter = {
-  set(services: ReadonlyMap<string, ServicePeers>): void;
+  /** Those that may be others than before. The first call is also when what an earlier process wrote is looked at. */
+  change(services: ServicePeersChanges): void;
   stop(): void;
 };
 
@@ -30,7 +31,10 @@ export function startServiceBGPStatus(
 ): ServiceStatusWriter {
   /** What the API has, as far as is known; undefined before the first look. */
   let written: Map<string, string> | undefined;
-  let wanted: ReadonlyMap<string, ServicePeers> | undefined;
+  const wanted = new Map<string, ServicePeers>();
+  /** Services that may have to be written, or taken away. */
+  const due = new Set<string>();
+  let isAsked = false;
   const failing = createThinned(lineEveryMs);
   let failures = 0;
   let running = false;
@@ -48,24 +52,31 @@ export function startServiceBGPStatus(
     );
   };
   const pass = async (): Promise<void> => {
-    if (wanted === undefined) return;
-    written ??= wanted.size === 0 ? await look().catch(absent) : await look();
-    for (const service of written.keys()) {
-      if (wanted.has(service)) continue;
+    if (written === undefined) {
+      written = wanted.size === 0 ? await look().catch(absent) : await look();
+      for (const service of written.keys()) due.add(service);
+    }
+    // What goes first: it may be many that come.
+    for (const service of due) if (!wanted.has(service)) await settle(service, written);
+    for (const service of due) await settle(service, written);
+  };
+  const settle = async (service: string, known: Map<string, string>): Promise<void> => {
+    const peers = wanted.get(service);
+    if (peers !== undefined) {
+      const text = JSON.stringify(peers);
+      if (known.get(service) !== text) await write(client, node, self()?.nodeUID, service, peers);
+      known.set(service, text);
+    } else if (known.has(service)) {
       const name = nameOf(node, service);
       await client
         .delete(serviceBGPStatusKind, name, { namespace: systemNamespace })
         .catch((error: unknown) => {
           if (!isNotFound(error)) throw error;
         });
-      written.delete(service);
+      known.delete(service);
     }
-    for (const [service, peers] of wanted) {
-      const text = JSON.stringify(peers);
-      if (written.get(service) === text) continue;
-      await write(client, node, self()?.nodeUID, service, peers);
-      written.set(service, text);
-    }
+    // It may be another one again since it was written.
+    if (wanted.get(service) === peers) due.delete(service);
   };
   const again = (milliseconds: number): void => {
     timer ??= setTimeout(() => {
@@ -76,7 +87,6 @@ export function startServiceBGPStatus(
   const run = (): void => {
     if (running || stopped) return;
     running = true;
-    const before = wanted;
     pass()
       .then(
         () => {
@@ -92,14 +102,19 @@ export function startServiceBGPStatus(
       )
       .finally(() => {
         running = false;
-        if (wanted !== before) again(gatherMs);
+        if (due.size > 0) again(gatherMs);
       });
   };
 
   return {
-    set(services) {
-      if (wanted === services || (wanted !== undefined && sameText(wanted, services))) return;
-      wanted = services;
+    change(services) {
+      for (const [service, peers] of services) {
+        if (peers === undefined) wanted.delete(service);
+        else if (JSON.stringify(peers) !== JSON.stringify(wanted.get(service))) wanted.set(service, peers);
+        due.add(service);
+      }
+      if (isAsked && due.size === 0) return;
+      isAsked = true;
       again(gatherMs);
     },
     stop() {
@@ -107,10 +122,6 @@ export function startServiceBGPStatus(
       clearTimeout(timer);
     },
   };
-}
-
-function sameText(a: ReadonlyMap<string, ServicePeers>, b: ReadonlyMap<string, ServicePeers>): boolean {
-  return a.size === b.size && JSON.stringify([...a]) === JSON.stringify([...b]);
 }
 
 /** A cluster without the kind has nothing of ours. */

@@ -1,9 +1,10 @@
 /** To whom a node announces its Services: by the sessions that stand, and by what each is told. */
-import { expect, test } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
 import type { BGPSession } from '#intent/handover.ts';
 import type { AnnouncementIntent } from '#intent/loadbalancer.ts';
 import type { BGPNeighborIntent } from '#intent/node.ts';
-import { rememberingServiceStatuses, serviceStatuses } from './service-peers.ts';
+import { createServiceStatuses, serviceStatuses } from './service-peers.ts';
 
 const neighbor = (name: string, families: readonly (4 | 6)[] = [4]): BGPNeighborIntent => ({
   origin: { kind: 'BGPPeer', namespace: 'm', name },
@@ -28,7 +29,9 @@ const session = (name: string, state = 'Established'): BGPSession => ({
   sent: 0,
 });
 const origin = { kind: 'Service', name: 's' };
-const announced = (...entries: readonly [string, Partial<AnnouncementIntent>][]) =>
+const announced = (
+  ...entries: readonly [string, Partial<AnnouncementIntent>][]
+): Map<string, ReadonlyMap<string, AnnouncementIntent>> =>
   new Map([
     ['n/s', new Map(entries.map(([prefix, each]) => [prefix, { origin, communities: [], ...each }]))],
   ]);
@@ -63,16 +66,45 @@ test.each<[string, ReturnType<typeof announced>, readonly BGPSession[], object |
   expect(serviceStatuses(services, neighbors, sessions).get('n/s')).toEqual(expected);
 });
 
-test('a question that was just answered costs nothing', () => {
-  const answer = rememberingServiceStatuses();
-  const services = announced(['10.9.0.1/32', {}]);
-  const first = answer(services, neighbors, both);
-  expect(
-    answer(
-      services,
-      neighbors,
-      both.map((each) => ({ ...each, sent: 5 })),
-    ),
-  ).toBe(first);
-  expect(answer(services, neighbors, both.slice(1)).get('n/s')).toEqual({ peers: ['two'], down: ['one'] });
+describe('change by change', () => {
+  test('a question that was just answered costs nothing', () => {
+    const statuses = createServiceStatuses();
+    const services = announced(['10.9.0.1/32', {}]);
+    expect(statuses.update(services, neighbors, both).get('n/s')).toMatchObject({ down: [] });
+    const counted = both.map((each) => ({ ...each, sent: 5 }));
+    expect(statuses.update(new Map(), neighbors, counted).size).toBe(0);
+    expect(statuses.update(new Map(), neighbors, both.slice(1)).get('n/s')).toEqual({
+      peers: ['two'],
+      down: ['one'],
+    });
+  });
+
+  test('it is the same as all at once', () => {
+    const keys = ['n/a', 'n/b', 'n/c'];
+    const said = [undefined, ...[{}, { neighbors: ['BGPPeer/m/one'] }, { neighbors: [] }]];
+    const step = fc.record({
+      changes: fc.array(fc.tuple(fc.constantFrom(...keys), fc.constantFrom(...said)), { maxLength: 3 }),
+      neighbors: fc.constantFrom(neighbors, { 'BGPPeer/m/one': neighbors['BGPPeer/m/one'] }),
+      sessions: fc.constantFrom(both, both.slice(1), [session('BGPPeer/m/one', 'Active')]),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
+        const statuses = createServiceStatuses();
+        const all: ReturnType<typeof announced> = new Map();
+        const folded = new Map<string, unknown>();
+        for (const { changes, neighbors: between, sessions } of steps) {
+          const own = new Map(
+            changes.map(([key, each]) => [key, each && announced(['10.9.0.1/32', each]).get('n/s')]),
+          );
+          for (const [key, each] of own)
+            if (each === undefined) all.delete(key);
+            else all.set(key, each);
+          for (const [key, each] of statuses.update(own, between, sessions))
+            if (each === undefined) folded.delete(key);
+            else folded.set(key, each);
+          expect(folded).toEqual(serviceStatuses(all, between, sessions));
+        }
+      }),
+    );
+  });
 });

@@ -1,4 +1,5 @@
 /** To whom this node announces each Service, by the sessions that stand; pure. */
+import type { AnnouncedChanges } from '#compile/loadbalancer/bgp.ts';
 import type { BGPSession } from '#intent/handover.ts';
 import type { AnnouncementIntent } from '#intent/loadbalancer.ts';
 import type { NodeIntent } from '#intent/node.ts';
@@ -10,19 +11,40 @@ export type ServicePeers = {
   readonly down: readonly string[];
 };
 
-export type ServiceStatuses = typeof serviceStatuses;
+/** By `namespace/name` of the Service; undefined: nobody is to be told of it any more. */
+export type ServicePeersChanges = ReadonlyMap<string, ServicePeers | undefined>;
 
-/** The same answer for the same question, which is asked with every status of the datapath while Services are many. */
-export function rememberingServiceStatuses(): ServiceStatuses {
+export type ServiceStatuses = {
+  /** Services whose answer may be another one: those of `changes`, or all where neighbors or sessions are others than before. */
+  update(
+    changes: AnnouncedChanges,
+    neighbors: NodeIntent['bgpNeighbors'],
+    sessions: readonly BGPSession[],
+  ): ServicePeersChanges;
+};
+
+/** The same, change by change: it is asked with every change and every status of the datapath while Services are many. */
+export function createServiceStatuses(): ServiceStatuses {
+  const announced = new Map<string, ReadonlyMap<string, AnnouncementIntent>>();
   let asked: readonly unknown[] = [];
-  let answer: ReturnType<ServiceStatuses> = new Map();
-  return (announced, neighbors, sessions) => {
-    const now = [announced, neighbors, sessions.map(({ neighbor, state }) => `${neighbor} ${state}`).join()];
-    if (now.some((each, index) => each !== asked[index]))
-      answer = serviceStatuses(announced, neighbors, sessions);
-    asked = now;
-    return answer;
+  return {
+    update(changes, neighbors, sessions) {
+      for (const [key, prefixes] of changes)
+        if (prefixes === undefined) announced.delete(key);
+        else announced.set(key, prefixes);
+      const now = [neighbors, sessions.map(({ neighbor, state }) => `${neighbor} ${state}`).join()];
+      const isSame = now.every((each, index) => each === asked[index]);
+      asked = now;
+      if (isSame && changes.size === 0) return new Map();
+      const keys = isSame ? changes.keys() : new Set([...changes.keys(), ...announced.keys()]);
+      const answer = serviceStatuses(isSame ? given(changes) : announced, neighbors, sessions);
+      return new Map([...keys].map((key) => [key, answer.get(key)]));
+    },
   };
+}
+
+function given(changes: AnnouncedChanges): ReadonlyMap<string, ReadonlyMap<string, AnnouncementIntent>> {
+  return new Map([...changes].flatMap(([key, own]) => (own === undefined ? [] : [[key, own] as const])));
 }
 
 /** By `namespace/name` of the Service. One that nobody is to be told of is not here. */

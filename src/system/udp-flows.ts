@@ -1,0 +1,167 @@
+/** UDP flows in connection tracking, by netlink (linux/netfilter/nfnetlink_conntrack.h): looked through in slices, and deleted. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { addrBytes, type Family, parseAddr } from '#net/addr.ts';
+import { flowAddress } from './ctnetlink.ts';
+import { errnos, linux } from './libc.ts';
+import { bytes, nested, type Request, request, u8, u16be, u32 } from './netlink-codec.ts';
+import { openNetlinkSocket } from './rtnetlink.ts';
+
+/** Addresses are their bytes as a latin1 string (`flowAddress`): to look them up costs no text. */
+export type UdpFlow = {
+  /** Where it was sent to, before any translation. */
+  readonly destination: string;
+  readonly destinationPort: number;
+  /** Who answers. */
+  readonly target: string;
+  readonly targetPort: number;
+};
+
+export type SentTo = { readonly address: string; readonly port: number };
+
+export type UdpFlows = {
+  /**
+   * Looks through the flows (those to one address and port; absent: all) and deletes those of which `isStale` says so. Returns how
+   * many. The kernel walks its whole table each time, on a pool thread. One look at a time.
+   */
+  remove(sentTo: SentTo | undefined, isStale: (flow: UdpFlow) => boolean): Promise<number>;
+  close(): void;
+};
+
+const subsystem = 1 << 8;
+const message = { get: 1, delete: 2 } as const;
+const attribute = { tupleOrig: 1, tupleReply: 2, id: 12, zone: 18, filter: 25 } as const;
+const tupleAttribute = { ip: 1, proto: 2 } as const;
+const ipAttribute = { v4Source: 1, v4Destination: 2, v6Source: 3, v6Destination: 4 } as const;
+const protoAttribute = { number: 1, sourcePort: 2, destinationPort: 3 } as const;
+const filterAttribute = { origFlags: 1, replyFlags: 2 } as const;
+/** What of a tuple a filter compares. */
+const compared = { destination: 1 << 1, protocol: 1 << 3, destinationPort: 1 << 5 } as const;
+const familyNumbers = { 4: 2, 6: 10 } as const;
+const udp = 17;
+const headerLength = 4;
+const typeMask = 0x3fff;
+/** Milliseconds of reading after which the event loop gets a turn. */
+const sliceMs = 2;
+const deletesAtOnce = 256;
+
+/** Its socket stays open between looks: closing one of netfilter's waits for work that the kernel has put off. */
+export function openUdpFlows(namespace?: string): UdpFlows {
+  const socket = openNetlinkSocket(linux.NETLINK_NETFILTER, namespace);
+  return {
+    async remove(sentTo, isStale) {
+      let began = performance.now();
+      const pause = () =>
+        performance.now() - began < sliceMs
+          ? undefined
+          : nextTurn().then(() => {
+              began = performance.now();
+            });
+      const destination = sentTo === undefined ? undefined : flowAddress(sentTo.address);
+      const isMeant = (flow: UdpFlow) =>
+        (destination === undefined || flow.destination === destination) && isStale(flow);
+      const stale: Request[] = [];
+      for (const each of queries(sentTo))
+        stale.push(...(await socket.dumpPaced(each, ({ payload }) => deletion(payload, isMeant), pause)));
+      for (let from = 0; from < stale.length; from += deletesAtOnce) {
+        for (const { error } of socket.request(stale.slice(from, from + deletesAtOnce))) {
+          // A flow may end at any moment.
+          if (error !== undefined && error.errno !== errnos.ENOENT) throw error;
+        }
+        await nextTurn();
+      }
+      return stale.length;
+    },
+    close: () => socket.close(),
+  };
+}
+
+/** The kernel takes a filter for one family only. */
+function queries(sentTo: SentTo | undefined): readonly Request[] {
+  const protocol = u8(protoAttribute.number, udp);
+  if (sentTo === undefined) {
+    const tuple = nested(tupleAttribute.proto, protocol);
+    return ([4, 6] as const).map((family) => query(family, compared.protocol, tuple));
+  }
+  const addr = parseAddr(sentTo.address);
+  if (addr === undefined) throw new TypeError(`not an IP address: ${sentTo.address}`);
+  const numbers = nested(tupleAttribute.proto, protocol, u16be(protoAttribute.destinationPort, sentTo.port));
+  const flags = compared.protocol | compared.destinationPort;
+  // Linux, 6.18 too, takes an IPv6 address in a filter for one that is not wanted.
+  if (addr.family === 6) return [query(6, flags, numbers)];
+  const ip = nested(tupleAttribute.ip, bytes(ipAttribute.v4Destination, addrBytes(addr)));
+  return [query(4, flags | compared.destination, ip, numbers)];
+}
+
+function query(family: Family, flags: number, ...tuple: readonly Buffer[]): Request {
+  return request(
+    subsystem | message.get,
+    0,
+    header(familyNumbers[family]),
+    nested(attribute.tupleOrig, ...tuple),
+    nested(attribute.filter, u32(filterAttribute.origFlags, flags), u32(filterAttribute.replyFlags, 0)),
+  );
+}
+
+/** The request that deletes an entry, and no other one that came in its place; undefined: it stays. The payload lives no longer than its reading. */
+function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request | undefined {
+  const found = attributesIn(payload, headerLength, payload.length);
+  const orig = found.get(attribute.tupleOrig);
+  const reply = found.get(attribute.tupleReply);
+  // Another zone's connections are another network's.
+  if (orig === undefined || reply === undefined || (found.get(attribute.zone)?.readUInt16BE(0) ?? 0) !== 0)
+    return undefined;
+  const to = endOf(orig, 'destination');
+  const by = endOf(reply, 'source');
+  if (to === undefined || by === undefined) return undefined;
+  const flow = {
+    destination: to.address,
+    destinationPort: to.port,
+    target: by.address,
+    targetPort: by.port,
+  };
+  if (!isStale(flow)) return undefined;
+  const id = found.get(attribute.id);
+  return request(
+    subsystem | message.delete,
+    0,
+    header(payload[0]!),
+    nested(attribute.tupleOrig, Buffer.from(orig)),
+    ...(id === undefined ? [] : [bytes(attribute.id, Buffer.from(id))]),
+  );
+}
+
+/** One end of a UDP tuple. */
+function endOf(
+  tuple: Buffer,
+  end: 'source' | 'destination',
+): { readonly address: string; readonly port: number } | undefined {
+  const parts = attributesIn(tuple, 0, tuple.length);
+  const [ip, proto] = [parts.get(tupleAttribute.ip), parts.get(tupleAttribute.proto)];
+  if (ip === undefined || proto === undefined) return undefined;
+  const addresses = attributesIn(ip, 0, ip.length);
+  const numbers = attributesIn(proto, 0, proto.length);
+  const [four, six, port] =
+    end === 'source'
+      ? ([ipAttribute.v4Source, ipAttribute.v6Source, protoAttribute.sourcePort] as const)
+      : ([ipAttribute.v4Destination, ipAttribute.v6Destination, protoAttribute.destinationPort] as const);
+  const address = addresses.get(four) ?? addresses.get(six);
+  const number = numbers.get(port);
+  if (numbers.get(protoAttribute.number)?.[0] !== udp || address === undefined || number === undefined)
+    return undefined;
+  return { address: address.toString('latin1'), port: number.readUInt16BE(0) };
+}
+
+function attributesIn(data: Buffer, from: number, to: number): ReadonlyMap<number, Buffer> {
+  const found = new Map<number, Buffer>();
+  for (let at = from; at + 4 <= to; ) {
+    const length = data.readUInt16LE(at);
+    if (length < 4 || at + length > to) break;
+    found.set(data.readUInt16LE(at + 2) & typeMask, data.subarray(at + 4, at + length));
+    at += (length + 3) & ~3;
+  }
+  return found;
+}
+
+function header(family: number): Buffer {
+  return Buffer.from([family, 0, 0, 0]);
+}
