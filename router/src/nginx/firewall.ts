@@ -14,6 +14,7 @@ import { bodyIsRead, spoolUpTo } from './spool.ts';
 import { writeLine } from './standard-output.ts';
 import { visitOf } from './visits.ts';
 
+const ffi = require('ffi') as FFI;
 const json = require('cjson.safe') as { readonly encode: (this: void, value: unknown) => string };
 
 /** Bytes of a body that is looked at; client_max_body_size of `@firewall`, and in waf/base.conf. */
