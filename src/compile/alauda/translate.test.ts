@@ -137,6 +137,14 @@ describe('what protects and can not be honoured lets nobody in', () => {
     expect(routesOf(rule)[0]?.rules.map(({ closed }) => closed)).toEqual([true]);
   });
 
+  test('rules of ModSecurity in an annotation, as ALB takes them', () => {
+    const rule = ruleObject('r', ['URL STARTS_WITH /'], { config: { modsecurity: { enable: true } } });
+    const annotations = { 'nginx.ingress.kubernetes.io/modsecurity-snippet': 'SecRule ARGS "x" "deny"' };
+    const own = { ...rule, metadata: { ...rule.metadata, annotations } };
+    expect(problemsOf([own]).join()).toContain('rules are to be in a WAFPolicy');
+    expect(routesOf(own)[0]?.rules.map(({ closed }) => closed)).toEqual([true]);
+  });
+
   test('a Rule of which something can not be told is closed if it protects, and is not there if it does not', () => {
     const terms = ['URL STARTS_WITH /', 'HEADER:x RANGE a b'];
     const guarded = { config: { auth: { basic: { secret: 'shop/p' } } } };

@@ -29,7 +29,7 @@ export function readALB2(object: KubeObject): Read<ALB2Model> {
     tenants: readProjects(config['projects'], refuse),
     ingress: readIngress(config, refuse),
     ...(certificate === undefined ? {} : { certificate }),
-    settings: readSettings(config, 'spec.config', namespace, refuse),
+    settings: readSettings(config, 'spec.config', object, refuse),
   };
   return { value, problems };
 }

@@ -37,7 +37,9 @@ const settings: Fields = {
     "headers of the service's answer reach the client only if it lets nobody in",
   ),
   'auth.forward.signin_redirect_param': done('default `rd`'),
-  'modsecurity.enable': done('mode of a WAFPolicy: block, or off'),
+  'modsecurity.enable': translated(
+    'mode of a WAFPolicy: block, or off; beside the annotation `nginx.ingress.kubernetes.io/modsecurity-snippet` nobody is let in',
+  ),
   'modsecurity.useCoreRules': translated('the Core Rule Set is always in force where the firewall is on'),
   'modsecurity.useRecommend': translated('its settings are always in force where the firewall is on'),
   'modsecurity.transactionId': refused('audit events have X-Request-Id'),

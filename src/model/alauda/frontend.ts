@@ -41,7 +41,7 @@ export function readFrontend(object: KubeObject): Read<FrontendModel> {
     protocol,
     ...(certificate === undefined ? {} : { certificate }),
     ...(group === undefined ? {} : { group }),
-    settings: readSettings(spec['config'], 'spec.config', namespace, refuse),
+    settings: readSettings(spec['config'], 'spec.config', object, refuse),
   };
   return { value, problems };
 }

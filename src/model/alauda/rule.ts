@@ -38,7 +38,7 @@ export function readRule(object: KubeObject): Read<RuleModel> {
   const vhost = readHostname(spec['vhost'], 'spec.vhost', forms.preciseHostname, refuse);
   const cors = spec['enableCORS'] === true ? readCORS(spec, refuse) : undefined;
   const group = readGroup(spec, namespace, 'http', refuse);
-  const settings = readSettings(spec['config'], 'spec.config', namespace, refuse);
+  const settings = readSettings(spec['config'], 'spec.config', object, refuse);
   const redirect = readOwnRedirect(spec, refuse);
   const alb = labelOf(object, labelsOf.alb);
   const value: RuleModel = {

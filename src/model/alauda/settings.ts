@@ -1,4 +1,5 @@
 /** Reads `config` of ALB2, Frontend and Rule: redirects, timeouts, who is let in, the firewall. */
+import type { KubeObject } from '#api/object.ts';
 import {
   forms,
   readChoice,
@@ -11,7 +12,7 @@ import {
 } from '../gateway/fields.ts';
 import { readPathText } from '../gateway/matches.ts';
 import type { Refuse } from '../problem.ts';
-import { type Raw, shown } from '../raw.ts';
+import { type Raw, rawOf, shown } from '../raw.ts';
 import { readNamed } from './named.ts';
 import type { AlaudaAuth, AlaudaRedirect, AlaudaSettings } from './types.ts';
 
@@ -19,14 +20,15 @@ import type { AlaudaAuth, AlaudaRedirect, AlaudaSettings } from './types.ts';
 export function readSettings(
   value: unknown,
   field: string,
-  namespace: string,
+  object: KubeObject,
   refuse: Refuse,
 ): AlaudaSettings {
+  const { namespace = '' } = object.metadata;
   const raw = readRaw(value, field, refuse);
   const redirect = readRedirect(raw['redirect'], `${field}.redirect`, refuse);
   const timeouts = readTimeouts(raw['timeout'], `${field}.timeout`, refuse);
   const auth = readAuth(raw['auth'], `${field}.auth`, namespace, refuse);
-  const firewall = readFirewall(raw['modsecurity'], `${field}.modsecurity`, refuse);
+  const firewall = readFirewall(raw['modsecurity'], `${field}.modsecurity`, object, refuse);
   return {
     ...(redirect === undefined ? {} : { redirect }),
     ...(timeouts === undefined ? {} : { timeouts }),
@@ -203,7 +205,15 @@ function readSignIn(
 
 const headerName = { pattern: /^[A-Za-z0-9][-A-Za-z0-9]*$/, longest: 128, what: 'the name of a header' };
 
-function readFirewall(value: unknown, field: string, refuse: Refuse): AlaudaSettings['firewall'] {
+/** Beside `modsecurity`, of any of the three kinds. */
+const snippetAnnotation = 'nginx.ingress.kubernetes.io/modsecurity-snippet';
+
+function readFirewall(
+  value: unknown,
+  field: string,
+  object: KubeObject,
+  refuse: Refuse,
+): AlaudaSettings['firewall'] {
   if (value === undefined || value === null) return undefined;
   const { bad, first } = noting(refuse);
   const raw = readRaw(value, field, bad);
@@ -213,6 +223,9 @@ function readFirewall(value: unknown, field: string, refuse: Refuse): AlaudaSett
   const rules = enable === false ? undefined : readText(raw['cmRef'], `${field}.cmRef`, bad);
   if (rules !== undefined)
     bad(`${field}.cmRef`, 'NotSupported', `${shown(rules)}: rules are to be in a WAFPolicy`);
+  const snippet = rawOf(rawOf(object.metadata)?.['annotations'])?.[snippetAnnotation];
+  if (enable === true && snippet !== undefined && snippet !== '')
+    bad(`metadata.annotations[${snippetAnnotation}]`, 'NotSupported', 'rules are to be in a WAFPolicy');
   const unusable = first();
   return unusable === undefined ? { mode: enable === true ? 'block' : 'off' } : { unusable };
 }

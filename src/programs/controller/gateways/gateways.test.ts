@@ -543,7 +543,7 @@ describe('an ALB', () => {
         metadata: {
           name: 'shop',
           namespace: 'default',
-          annotations: { 'nginx.ingress.kubernetes.io/server-snippet': 'return 200;' },
+          annotations: { 'nginx.ingress.kubernetes.io/server-snippet': 'add_header X-A b;' },
         },
       },
     );
