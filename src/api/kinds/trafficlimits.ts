@@ -34,7 +34,7 @@ const counted = {
 export const trustedProxiesSchema = {
   ...addresses(
     'Proxies before the gateway, as addresses and prefixes: what X-Forwarded-For says of the client is believed of these. ' +
-      'For Gateways and ALBs only; of several the outermost has its way.',
+      'For ALBs, and Gateways that share none; of several the outermost has its way, enforced or not.',
   ),
   maxItems: 64,
 } as const;
