@@ -121,3 +121,14 @@ declare interface NgxLocation {
 declare interface NgxConfig {
   prefix(): string;
 }
+
+/** Of nginx itself. */
+declare type NginxVariable = { readonly length: number; readonly name: FFIPointer };
+
+declare type NginxValue = { bits: number; data: FFIPointer };
+
+/** @noSelf */
+declare interface NginxVariables extends NginxSymbols {
+  ngx_http_get_flushed_variable(request: FFIPointer, number: number): FFICells<NginxValue> | undefined;
+  ngx_http_get_indexed_variable(request: FFIPointer, number: number): FFICells<NginxValue> | undefined;
+}

@@ -26,20 +26,12 @@ import { identify } from './identity.ts';
 import { takeFirst } from './places.ts';
 import { type NginxRequest, reader } from './reader.ts';
 import { serveRelayed } from './relay.ts';
-import {
-  currentRequest,
-  hasVariable,
-  methodOf,
-  numericVariable,
-  requestKey,
-  setVariable,
-  variable,
-  variableLength,
-} from './request.ts';
+import { currentRequest, methodOf, numericVariable, requestKey, setVariable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { shapeOf } from './shape.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
 import { isMisdirected } from './tls.ts';
+import { hasNumbered, numberedLength, numberedText, numberedVariable, requestTarget } from './variables.ts';
 import { beginVisit, type Visit } from './visits.ts';
 import { currentTable, knowsNothing } from './worker.ts';
 
@@ -50,6 +42,12 @@ const request: NginxRequest = {
   path: '',
   method: '',
 };
+
+const hostHeader = numberedVariable('http_host');
+const connectionHeader = numberedVariable('http_connection');
+const upgradeHeader = numberedVariable('http_upgrade');
+const acceptHeader = numberedVariable('http_accept');
+const eventStream = 'text/event-stream';
 
 /** rewrite_by_lua of the one location that clients reach. */
 export function serve(): void {
@@ -63,7 +61,7 @@ export function serveLast(): void {
   const table = currentTable();
   const visit = beginVisit(requestKey(pointer));
   request.pointer = pointer;
-  const target = variable(pointer, 'request_uri');
+  const target = requestTarget(pointer);
   request.target = target === undefined ? '/' : target;
   const cameIn = portOf(pointer);
   const socket = socketOf(cameIn);
@@ -90,9 +88,9 @@ export function serveLast(): void {
   // Nothing: the name is somebody else's than whose rules would come next.
   if (action === undefined) answer(pointer, rule.action === '' ? 404 : 500);
   visit.action = action;
-  identify(pointer, table, port);
-  if (variableLength(pointer, 'http_connection') > 0) {
-    const said = variable(pointer, 'http_connection')!;
+  identify(pointer, visit, table, port);
+  if (numberedLength(pointer, connectionHeader) > 0) {
+    const said = numberedText(pointer, connectionHeader)!;
     // What there is to say, mostly.
     if (said !== 'keep-alive' && said !== 'close' && said !== 'Keep-Alive' && said !== 'Upgrade')
       dropNominated(said);
@@ -103,7 +101,7 @@ export function serveLast(): void {
     action.intent.timeouts === undefined &&
     path === written &&
     // Only these few need to be told what their connection becomes.
-    !hasVariable(pointer, 'http_upgrade') &&
+    !hasNumbered(pointer, upgradeHeader) &&
     !(isTls(socket!) && asksForEvents(pointer))
   ) {
     sendOn(pointer, table, action, visit);
@@ -114,8 +112,9 @@ export function serveLast(): void {
 
 /** Over TLS the common way gathers what has neither chunks nor a length that is reached soon, and holds headers until something follows. */
 function asksForEvents(pointer: FFIPointer): boolean {
-  const accept = variable(pointer, 'http_accept');
-  return accept !== undefined && accept.indexOf('text/event-stream') !== -1;
+  if (numberedLength(pointer, acceptHeader) < eventStream.length) return false;
+  const accept = numberedText(pointer, acceptHeader);
+  return accept !== undefined && accept.indexOf(eventStream) !== -1;
 }
 
 /** To a backend as the request is. */
@@ -199,7 +198,7 @@ const longestKept = longestName + 7;
 
 /** `undefined`: it isn't a name or an address with or without a port. */
 function hostOf(pointer: FFIPointer): string | undefined {
-  const written = variable(pointer, 'http_host');
+  const written = numberedText(pointer, hostHeader);
   if (written === undefined) return '';
   const known = hosts[written];
   if (known !== undefined) return known;
