@@ -28,6 +28,7 @@ declare interface NgxFunctions {
     offset: number,
   ): FFIPointer;
   chmod(path: string, mode: number): number;
+  strcspn(text: string, characters: string): number;
   readonly ngx_stat_accepted: FFICells<number>;
   ngx_http_lua_ffi_var_get(
     request: FFIPointer,

@@ -26,6 +26,7 @@ extern unsigned long *ngx_stat_accepted;
 extern struct { size_t ctx_index; } ngx_http_core_module;
 extern size_t ngx_http_max_module;
 int chmod(const char *path, unsigned int mode);
+size_t strcspn(const char *text, const char *characters);
 void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset);
 `);
 

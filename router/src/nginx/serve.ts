@@ -26,7 +26,7 @@ import { identify } from './identity.ts';
 import { takeFirst } from './places.ts';
 import { type NginxRequest, reader } from './reader.ts';
 import { serveRelayed } from './relay.ts';
-import { currentRequest, methodOf, numericVariable, requestKey, setVariable } from './request.ts';
+import { C, currentRequest, methodOf, numericVariable, requestKey, setVariable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { shapeOf } from './shape.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
@@ -77,8 +77,9 @@ export function serveLast(): void {
   visit.listener = listener;
   if (listener === undefined) answer(pointer, 404);
   if (isTls(socket!) && isMisdirected(table, port, pointer, listener!, host)) answer(pointer, 421);
-  const written = targetPath(request.target);
-  const path = normalisePath(written);
+  const plain = isPlain(request.target);
+  const written = plain ? request.target : targetPath(request.target);
+  const path = plain ? written : normalisePath(written);
   if (path === undefined) answer(pointer, 400);
   request.path = path;
   request.method = methodOf(pointer);
@@ -142,6 +143,16 @@ function sendWithCare(pointer: FFIPointer, backend: RouterBackend, visit: Visit)
   ngx.exec(proxyLocation(backend.intent.protocol === 'h2c', 0, false));
 }
 
+/** A path that is its own normal form, without a query: what others are known by is looked for at once. */
+function isPlain(target: string): boolean {
+  return (
+    target.charCodeAt(0) === slash &&
+    tonumber(C.strcspn(target, '?%#\\') as unknown as string) === target.length &&
+    target.indexOf('/.') === -1 &&
+    target.indexOf('//') === -1
+  );
+}
+
 function serving(
   pointer: FFIPointer,
   table: RouterTable,
@@ -156,6 +167,7 @@ function serving(
   return { pointer, table, listener, port, rule, action, visit, written, target, host, path, method };
 }
 
+const slash = 47;
 /** Of the sockets that take PROXY headers. */
 const firstBehindProxy = 11_000;
 
