@@ -19,6 +19,7 @@ import {
   targetQuery,
 } from '../main.ts';
 import { answer } from './answer.ts';
+import { portOf } from './came-in.ts';
 import { isClosing } from './closing.ts';
 import { hashedText } from './hashed.ts';
 import { dropNominated } from './headers.ts';
@@ -26,7 +27,7 @@ import { identify } from './identity.ts';
 import { takeFirst } from './places.ts';
 import { type NginxRequest, reader } from './reader.ts';
 import { serveRelayed } from './relay.ts';
-import { C, currentRequest, methodOf, numericVariable, requestKey, setVariable } from './request.ts';
+import { C, currentRequest, methodOf, requestKey, setVariable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { shapeOf } from './shape.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
@@ -170,12 +171,6 @@ function serving(
 const slash = 47;
 /** Of the sockets that take PROXY headers. */
 const firstBehindProxy = 11_000;
-
-function portOf(pointer: FFIPointer): number {
-  const port = numericVariable(pointer, 'server_port');
-  // What comes from the stream part by a unix socket says in its PROXY header where it came in.
-  return port === 0 ? numericVariable(pointer, 'proxy_protocol_server_port') : port;
-}
 
 function asksForProxy(table: RouterTable, port: string): boolean {
   const intent = table.ports[port];
