@@ -21,7 +21,7 @@ declare interface NginxSymbols {
 
 /** @noSelf */
 declare interface FFI {
-  copy(to: FFICells<number> | FFIPointer, from: FFICells<number> | FFIPointer, length: number): void;
+  copy(to: FFICells<number> | FFIPointer, from: FFICells<number> | FFIPointer | string, length: number): void;
   load(name: string): unknown;
 }
 

@@ -28,6 +28,7 @@ declare interface NgxFunctions {
     offset: number,
   ): FFIPointer;
   chmod(path: string, mode: number): number;
+  strspn(text: string, characters: string): number;
   readonly ngx_stat_accepted: FFICells<number>;
   ngx_http_lua_ffi_var_get(
     request: FFIPointer,
@@ -130,4 +131,15 @@ declare interface Scheduling {
 /** @noSelf */
 declare interface SchedulingFunctions {
   sched_setattr(pid: number, attributes: FFICells<Scheduling>, flags: number): number;
+}
+
+/** Of nginx itself. */
+declare type NginxVariable = { readonly length: number; readonly name: FFIPointer };
+
+declare type NginxValue = { bits: number; data: FFIPointer };
+
+/** @noSelf */
+declare interface NginxVariables extends NginxSymbols {
+  ngx_http_get_flushed_variable(request: FFIPointer, number: number): FFICells<NginxValue> | undefined;
+  ngx_http_get_indexed_variable(request: FFIPointer, number: number): FFICells<NginxValue> | undefined;
 }

@@ -11,10 +11,6 @@ import { type Visit, visitOf } from './visits.ts';
 
 const ffi = require('ffi') as FFI;
 
-ffi.cdef(`
-extern struct { size_t ctx_index; } ngx_http_core_module;
-extern size_t ngx_http_max_module;
-`);
 const C = ffi.C as unknown as NginxSymbols;
 
 /** `client_max_body_size 4611686018427387847` of nginx.conf, in halves. */

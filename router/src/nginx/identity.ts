@@ -1,6 +1,7 @@
 /** What backends are told beside the request: a number that is its own, for logs and traces, and the port that clients know. */
 import type { RouterTable } from '../main.ts';
-import { setBytes, setVariable } from './request.ts';
+import { numberedLength, numberedVariable, pointNumbered } from './variables.ts';
+import type { Visit } from './visits.ts';
 
 const ffi = require('ffi') as FFI;
 const bit = require('bit') as {
@@ -8,10 +9,32 @@ const bit = require('bit') as {
   readonly rshift: (this: void, value: number, by: number) => number;
 };
 
-/** 32 hexadecimal digits: the first half is this worker's, the other is drawn. Written over each time: no string is made of it. */
-const digits = ffi.new<number>('unsigned char[32]');
-/** The same memory, two digits a cell. */
-const pairs = ffi.cast('uint16_t *', digits) as unknown as FFICells<number>;
+/** A `traceparent` whose 32 digits are the number. */
+const trace = { before: '00-', after: '-6e65746c6f6f6d01-00', length: 55 } as const;
+const digitsInIt = 32;
+
+/** What a visit's request is known by, in memory that nginx reads as long as the request lasts. No string is made of it. */
+export type Identity = {
+  /** What the others point into: gone once nobody has it. */
+  readonly memory: FFICells<number>;
+  /** `00-DIGITS-…`. */
+  readonly trace: FFICells<number>;
+  readonly digits: FFICells<number>;
+  /** The digits, two a cell. */
+  readonly pairs: FFICells<number>;
+};
+
+const id = numberedVariable('netloom_id');
+const requestId = numberedVariable('netloom_request_id');
+const parent = numberedVariable('netloom_trace');
+const givenRequestId = numberedVariable('http_x_request_id');
+const givenParent = numberedVariable('http_traceparent');
+const portVariable = numberedVariable('netloom_port');
+/** Ports as text. */
+const ports: Record<number, { readonly bytes: FFICells<number>; readonly length: number } | undefined> = {};
+
+/** The first half of each number is this worker's, the other is drawn. */
+const first = ffi.new<number>('uint16_t[8]');
 /** Two digits, by the byte that they stand for. */
 const hexadecimal = ffi.new<number>('uint16_t[256]');
 const bytesOfPair = ffi.cast('unsigned char *', hexadecimal) as unknown as FFICells<number>;
@@ -31,26 +54,61 @@ export function seedIdentity(): void {
     for (let at = 0; at < 6; at++) seed = (seed * 256 + bytes.charCodeAt(at)) % 9_007_199_254_740_881;
   }
   math.randomseed(seed);
-  draw(0);
-  draw(4);
+  draw(first, 0);
+  draw(first, 4);
 }
 
 /**
- * Sets what nginx.conf makes X-Request-Id of, and the trace of a `traceparent` (W3C Trace Context) where the client began none; and the port,
- * if it isn't the usual one.
+ * Says what nginx.conf makes X-Request-Id of, and the trace of a `traceparent` (W3C Trace Context), or these themselves where the client began
+ * none: it would find out with a lookup each. And the port that clients know.
  */
-export function identify(pointer: FFIPointer, table: RouterTable, port: string): void {
-  draw(8);
-  draw(12);
-  setBytes(pointer, 'netloom_id', digits, 32);
-  const intent = table.ports[port];
-  if (intent !== undefined && intent.port !== 80 && intent.port !== 443) {
-    setVariable(pointer, 'netloom_port', tostring(intent.port));
+export function identify(pointer: FFIPointer, visit: Visit, table: RouterTable, port: string): void {
+  let own = visit.identity;
+  if (own === undefined) {
+    own = createIdentity();
+    visit.identity = own;
   }
+  draw(own.pairs, 8);
+  draw(own.pairs, 12);
+  pointNumbered(pointer, id, own.digits, digitsInIt);
+  if (numberedLength(pointer, givenRequestId) === 0)
+    pointNumbered(pointer, requestId, own.digits, digitsInIt);
+  if (numberedLength(pointer, givenParent) === 0) pointNumbered(pointer, parent, own.trace, trace.length);
+  const intent = table.ports[port];
+  if (intent === undefined) return;
+  let text = ports[intent.port];
+  if (text === undefined) {
+    text = textOfPort(intent.port);
+    ports[intent.port] = text;
+  }
+  pointNumbered(pointer, portVariable, text.bytes, text.length);
+}
+
+function createIdentity(): Identity {
+  // One byte to begin with, so that pairs of digits are where pairs of bytes are.
+  const memory = ffi.new<number>('unsigned char[56]');
+  const start = ffi.cast('unsigned char *', memory) as unknown as number;
+  const at = (place: number): FFICells<number> => (start + place) as unknown as FFICells<number>;
+  ffi.copy(at(1), trace.before, trace.before.length);
+  ffi.copy(at(4), first, digitsInIt / 2);
+  ffi.copy(at(4 + digitsInIt), trace.after, trace.after.length);
+  return {
+    memory,
+    trace: at(1),
+    digits: at(4),
+    pairs: ffi.cast('uint16_t *', at(4)) as unknown as FFICells<number>,
+  };
+}
+
+function textOfPort(port: number): { bytes: FFICells<number>; length: number } {
+  const text = tostring(port);
+  const bytes = ffi.new<number>('unsigned char[8]');
+  ffi.copy(bytes, text, text.length);
+  return { bytes, length: text.length };
 }
 
 /** Eight digits. By hand: a loop would be a trace of its own. */
-function draw(from: number): void {
+function draw(pairs: FFICells<number>, from: number): void {
   const number = math.random(0, 4_294_967_295);
   pairs[from] = hexadecimal[bit.band(number, 255)]!;
   pairs[from + 1] = hexadecimal[bit.band(bit.rshift(number, 8), 255)]!;

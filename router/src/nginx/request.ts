@@ -23,7 +23,10 @@ const errors = ffi.new<number>('unsigned char[256]');
 
 ffi.cdef(`
 extern unsigned long *ngx_stat_accepted;
+extern struct { size_t ctx_index; } ngx_http_core_module;
+extern size_t ngx_http_max_module;
 int chmod(const char *path, unsigned int mode);
+size_t strspn(const char *text, const char *characters);
 void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset);
 `);
 

@@ -19,6 +19,7 @@ import {
   targetQuery,
 } from '../main.ts';
 import { answer } from './answer.ts';
+import { portOf } from './came-in.ts';
 import { isClosing } from './closing.ts';
 import { hashedText } from './hashed.ts';
 import { dropNominated } from './headers.ts';
@@ -26,20 +27,12 @@ import { identify } from './identity.ts';
 import { takeFirst } from './places.ts';
 import { type NginxRequest, reader } from './reader.ts';
 import { serveRelayed } from './relay.ts';
-import {
-  currentRequest,
-  hasVariable,
-  methodOf,
-  numericVariable,
-  requestKey,
-  setVariable,
-  variable,
-  variableLength,
-} from './request.ts';
+import { C, currentRequest, methodOf, requestKey, setVariable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { shapeOf } from './shape.ts';
 import { proxyLocation, serveInSteps } from './steps.ts';
 import { isMisdirected } from './tls.ts';
+import { hasNumbered, numberedLength, numberedText, numberedVariable, requestTarget } from './variables.ts';
 import { beginVisit, type Visit } from './visits.ts';
 import { currentTable, knowsNothing } from './worker.ts';
 
@@ -50,6 +43,12 @@ const request: NginxRequest = {
   path: '',
   method: '',
 };
+
+const hostHeader = numberedVariable('http_host');
+const connectionHeader = numberedVariable('http_connection');
+const upgradeHeader = numberedVariable('http_upgrade');
+const acceptHeader = numberedVariable('http_accept');
+const eventStream = 'text/event-stream';
 
 /** rewrite_by_lua of the one location that clients reach. */
 export function serve(): void {
@@ -63,7 +62,7 @@ export function serveLast(): void {
   const table = currentTable();
   const visit = beginVisit(requestKey(pointer));
   request.pointer = pointer;
-  const target = variable(pointer, 'request_uri');
+  const target = requestTarget(pointer);
   request.target = target === undefined ? '/' : target;
   const cameIn = portOf(pointer);
   const socket = socketOf(cameIn);
@@ -79,8 +78,9 @@ export function serveLast(): void {
   visit.listener = listener;
   if (listener === undefined) answer(pointer, 404);
   if (isTls(socket!) && isMisdirected(table, port, pointer, listener!, host)) answer(pointer, 421);
-  const written = targetPath(request.target);
-  const path = normalisePath(variableLength(pointer, 'netloom_odd') === 0 ? written : escaped(written));
+  const plain = isPlain(request.target);
+  const written = plain ? request.target : targetPath(request.target);
+  const path = plain ? written : normalisePath(spans(written, pathBytes) ? written : escaped(written));
   if (path === undefined) answer(pointer, 400);
   request.path = path;
   request.method = methodOf(pointer);
@@ -90,9 +90,9 @@ export function serveLast(): void {
   // Nothing: the name is somebody else's than whose rules would come next.
   if (action === undefined) answer(pointer, rule.action === '' ? 404 : 500);
   visit.action = action;
-  identify(pointer, table, port);
-  if (variableLength(pointer, 'http_connection') > 0) {
-    const said = variable(pointer, 'http_connection')!;
+  identify(pointer, visit, table, port);
+  if (numberedLength(pointer, connectionHeader) > 0) {
+    const said = numberedText(pointer, connectionHeader)!;
     // What there is to say, mostly.
     if (said !== 'keep-alive' && said !== 'close' && said !== 'Keep-Alive' && said !== 'Upgrade')
       dropNominated(pointer, said);
@@ -103,7 +103,7 @@ export function serveLast(): void {
     action.intent.timeouts === undefined &&
     path === written &&
     // Only these few need to be told what their connection becomes.
-    !hasVariable(pointer, 'http_upgrade') &&
+    !hasNumbered(pointer, upgradeHeader) &&
     !(isTls(socket!) && asksForEvents(pointer))
   ) {
     sendOn(pointer, table, action, visit);
@@ -111,6 +111,10 @@ export function serveLast(): void {
     serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
   }
 }
+
+/** What may stand in a path as it is (RFC 3986 §3.3); nginx lets more through. */
+const plainBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._~!$&'()*+,;=:@-";
+const pathBytes = `${plainBytes}%`;
 
 /**
  * Routes can only say `/caf%C3%A9`, and to backends it is the same as what it stands for: whoever writes that mustn't get by. What is refused
@@ -125,8 +129,9 @@ function escaped(path: string): string {
 
 /** Over TLS the common way gathers what has neither chunks nor a length that is reached soon, and holds headers until something follows. */
 function asksForEvents(pointer: FFIPointer): boolean {
-  const accept = variable(pointer, 'http_accept');
-  return accept !== undefined && accept.indexOf('text/event-stream') !== -1;
+  if (numberedLength(pointer, acceptHeader) < eventStream.length) return false;
+  const accept = numberedText(pointer, acceptHeader);
+  return accept !== undefined && accept.indexOf(eventStream) !== -1;
 }
 
 /** To a backend as the request is. */
@@ -154,6 +159,21 @@ function sendWithCare(pointer: FFIPointer, backend: RouterBackend, visit: Visit)
   ngx.exec(proxyLocation(backend.intent.protocol === 'h2c', 0, false));
 }
 
+/** A path that is its own normal form, without a query: what others are known by is looked for at once. */
+function isPlain(target: string): boolean {
+  return (
+    target.charCodeAt(0) === slash &&
+    spans(target, plainBytes) &&
+    target.indexOf('/.') === -1 &&
+    target.indexOf('//') === -1
+  );
+}
+
+/** Whether there is nothing else in a text. */
+function spans(text: string, bytes: string): boolean {
+  return tonumber(C.strspn(text, bytes) as unknown as string) === text.length;
+}
+
 function serving(
   pointer: FFIPointer,
   table: RouterTable,
@@ -168,14 +188,9 @@ function serving(
   return { pointer, table, listener, port, rule, action, visit, written, target, host, path, method };
 }
 
+const slash = 47;
 /** Of the sockets that take PROXY headers. */
 const firstBehindProxy = 11_000;
-
-function portOf(pointer: FFIPointer): number {
-  const port = numericVariable(pointer, 'server_port');
-  // What comes from the stream part by a unix socket says in its PROXY header where it came in.
-  return port === 0 ? numericVariable(pointer, 'proxy_protocol_server_port') : port;
-}
 
 function asksForProxy(table: RouterTable, port: string): boolean {
   const intent = table.ports[port];
@@ -210,7 +225,7 @@ const longestKept = longestName + 7;
 
 /** `undefined`: it isn't a name or an address with or without a port. */
 function hostOf(pointer: FFIPointer): string | undefined {
-  const written = variable(pointer, 'http_host');
+  const written = numberedText(pointer, hostHeader);
   if (written === undefined) return '';
   const known = hosts[written];
   if (known !== undefined) return known;

@@ -6,6 +6,7 @@ import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
 import type { ConfigurationCopy } from './body-limit.ts';
 import type { Turn } from './firewall-turns.ts';
+import type { Identity } from './identity.ts';
 import { letGo } from './places.ts';
 import type { Serving } from './serving.ts';
 import type { Shape } from './shape.ts';
@@ -58,6 +59,8 @@ export type Visit = {
   afterSpool: string | undefined;
   /** What its policies want; undefined: nothing. */
   shape: Shape | undefined;
+  /** What it is known by, made over for each request that this is used for. */
+  identity: Identity | undefined;
 };
 
 export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
@@ -102,6 +105,7 @@ export function beginVisit(key: number): Visit {
           configurations: undefined,
           afterSpool: undefined,
           shape: undefined,
+          identity: undefined,
         }
       : used;
   visits.set(key, visit);
