@@ -78,7 +78,8 @@ const agentRules = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
-const controllerRules = [
+/** Of its ClusterRole. */
+export const controllerRules: readonly object[] = [
   ...policyRules,
   { apiGroups: [policyGroup], resources: adminPolicies.map((name) => `${name}/status`), verbs: ['patch'] },
   { apiGroups: [''], resources: ['nodes', 'namespaces', 'pods', 'services'], verbs: watch },

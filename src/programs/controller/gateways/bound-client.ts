@@ -1,7 +1,7 @@
 /** For tests: a client that may do what the controller's ClusterRole lets it do, and nothing else; the lab's API server asks no role. */
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { ApiError, type Client } from '#kube/client.ts';
-import { netloomManifests } from '../../cli/manifests.ts';
+import { controllerRules } from '../../cli/manifests.ts';
 
 type Rule = {
   readonly apiGroups: readonly string[];
@@ -10,7 +10,7 @@ type Rule = {
 };
 
 export function boundClient(client: Client): Client {
-  const rules = controllerRules();
+  const rules = controllerRules as readonly Rule[];
   const demand = (verb: string, { group, plural }: ResourceType, subresource?: string): void => {
     const resource = subresource === undefined ? plural : `${plural}/${subresource}`;
     const isAllowed = rules.some(
@@ -50,15 +50,4 @@ export function boundClient(client: Client): Client {
     updateStatus: () => Promise.reject(new Error('the controller patches')),
     request: () => Promise.reject(new Error('no role is known of it')),
   };
-}
-
-function controllerRules(): readonly Rule[] {
-  const role = netloomManifests({
-    podCidrs: ['10.0.0.0/16'],
-    mode: 'overlay',
-    serviceCidrs: ['10.96.0.0/16'],
-    apiServer: { host: '192.0.2.1', port: 6443 },
-    image: 'netloom/node',
-  }).find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === 'netloom-controller');
-  return role?.['rules'] as readonly Rule[];
 }
