@@ -28,8 +28,8 @@ const settings: Fields = {
   'auth.forward.url': translated('a Service of the cluster, without variables; with others nobody is let in'),
   'auth.forward.method': done('of the question'),
   'auth.forward.upstream_headers': done('headers of its answer that the backend gets'),
-  'auth.forward.auth_headers_cm_ref': translated(
-    'nobody is let in: the service is told the headers of the request',
+  'auth.forward.auth_headers_cm_ref': refused(
+    'the service is told the headers of the request; with it nobody is let in',
   ),
   'auth.forward.auth_request_redirect': refused("the service is told the request's own URL"),
   'auth.forward.signin': translated('without variables'),
