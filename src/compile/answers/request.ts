@@ -147,6 +147,13 @@ function capturesOf(path: string, rule: RouterRule): readonly string[] {
   return groups.map((group: string | undefined) => group ?? '');
 }
 
+/** As router/src/nginx/serve.ts does it. */
+function escaped(path: string): string {
+  return path
+    .toWellFormed()
+    .replaceAll(/[^A-Za-z0-9/._~!$&'()*+,;=:@%#\\-]/gu, (character) => encodeURIComponent(character));
+}
+
 function requestAnswer(
   intent: GatewayIntent,
   listener: RouterListener,
@@ -155,7 +162,7 @@ function requestAnswer(
 ): Omit<RequestAnswer, 'gateway' | 'missed' | 'backends'> & Partial<RequestAnswer> {
   const question = asked.target.indexOf('?');
   const search = question === -1 ? '' : asked.target.slice(question + 1);
-  const path = normalisePath(question === -1 ? asked.target : asked.target.slice(0, question));
+  const path = normalisePath(escaped(question === -1 ? asked.target : asked.target.slice(0, question)));
   const steps = [...before];
   if (path === undefined) {
     steps.push({ kind: 'route', text: 'its path leads out of the root, or is no path' });

@@ -27,8 +27,8 @@ const serve = (
   more: Site['backends'] = {},
 ) => gateway.hold(intentOf({ backends: { ...backends, ...more }, routes, policies }));
 
-/** First lines of the answers to what is sent over `count` connections that stay open for a moment. */
-async function openAll(text: string, count: number): Promise<string[]> {
+/** First lines of the answers to what is sent over `count` connections, which stay open until `awaited` of them have one. */
+async function openAll(text: string, count: number, awaited: number): Promise<string[]> {
   const script = `
     const net = require('node:net');
     const heard = Array.from({ length: ${count} }, () => '');
@@ -37,7 +37,12 @@ async function openAll(text: string, count: number): Promise<string[]> {
       socket.on('data', (data) => { heard[at] += data; });
       socket.on('error', () => {});
     });
-    setTimeout(() => { console.log(JSON.stringify(heard)); process.exit(); }, 2500);
+    const deadline = Date.now() + 10_000;
+    setInterval(() => {
+      if (heard.filter(Boolean).length < ${awaited} && Date.now() < deadline) return;
+      console.log(JSON.stringify(heard));
+      process.exit();
+    }, 20);
   `;
   const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script, text], { timeoutMs: 15_000 });
   return (JSON.parse(stdout) as string[]).map((answer) => answer.split('\r\n')[0] ?? '');
@@ -56,7 +61,7 @@ describe('a path', () => {
       ['/a#b', '400 Bad Request'],
       ['/a\\b', '400 Bad Request'],
     ])
-      expect(await openAll(`GET ${path} HTTP/1.1\r\nHost: any.test\r\n\r\n`, 1)).toEqual([
+      expect(await openAll(`GET ${path} HTTP/1.1\r\nHost: any.test\r\n\r\n`, 1, 1)).toEqual([
         `HTTP/1.1 ${status}`,
       ]);
   });
@@ -121,7 +126,7 @@ describe('what lies on disk', () => {
     expect([...new Set(pages.trim().split(' '))]).toEqual(['500']);
     // Half of the room is one tenant's: 16 bodies without a length.
     const upload = 'POST /up HTTP/1.1\r\nHost: any.test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n';
-    const answers = await openAll(upload, 18);
+    const answers = await openAll(upload, 18, 2);
     expect(answers.filter((line) => line.includes(' 503 '))).toHaveLength(2);
     expect((await gateway.ask('/up', { body: 'x' })).status).toBe(200);
   });
@@ -142,11 +147,19 @@ describe('what is counted of backends', () => {
 
 describe('metrics', () => {
   it('of more routes than are told apart are nobody’s in particular', async () => {
-    const routes = Object.fromEntries(Array.from({ length: 4200 }, (_, at) => [`any.test/r${at}`, 'a']));
-    await serve(routes);
-    await gateway.sh(
-      `curl -s -o /dev/null -H 'Host: any.test' 'http://127.0.0.1:10000/r[0-4199]' -Z --parallel-max 8`,
-    );
+    const refused = Array.from({ length: 4200 }, (_, at) => [`any.test/r${at}`, { refused: 503 }] as const);
+    await serve(Object.fromEntries(refused));
+    const script = `
+      let heard = '';
+      const socket = require('node:net').connect(10000, '127.0.0.1', () => {
+        for (let at = 0; at < 4200; at++) socket.write('GET /r' + at + ' HTTP/1.1\\r\\nHost: any.test\\r\\n\\r\\n');
+        socket.write('GET /end HTTP/1.1\\r\\nHost: any.test\\r\\nConnection: close\\r\\n\\r\\n');
+      });
+      socket.on('data', (data) => { heard += data; });
+      socket.on('close', () => console.log(heard.split('HTTP/1.1 503').length - 1));
+    `;
+    const { stdout } = await box.exec(['/opt/node/bin/node', '-e', script], { timeoutMs: 30_000 });
+    expect(stdout.trim()).toBe('4200');
     await eventually(async () => {
       const { routes: counted } = await gateway.engine.metrics();
       const all = counted.map(({ route, codes }) => ({
