@@ -37,7 +37,7 @@ async function left(): Promise<number[]> {
   const ports = lists.flatMap(({ stdout }) =>
     stdout.split('\n').flatMap((line) => /\bsport=(100\d)\b/.exec(line)?.[1] ?? []),
   );
-  return ports.map(Number).sort();
+  return ports.map(Number).sort((a, b) => a - b);
 }
 
 describe('UDP flows', () => {

@@ -81,7 +81,7 @@ describe('change by change', () => {
 
   test('it is the same as all at once', () => {
     const keys = ['n/a', 'n/b', 'n/c'];
-    const said = [undefined, ...[{}, { neighbors: ['BGPPeer/m/one'] }, { neighbors: [] }]];
+    const said = [undefined, {}, { neighbors: ['BGPPeer/m/one'] }, { neighbors: [] }];
     const step = fc.record({
       changes: fc.array(fc.tuple(fc.constantFrom(...keys), fc.constantFrom(...said)), { maxLength: 3 }),
       neighbors: fc.constantFrom(neighbors, { 'BGPPeer/m/one': neighbors['BGPPeer/m/one'] }),
