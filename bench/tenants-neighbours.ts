@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NginxEngine } from '#engines/nginx/driver.ts';
 import type { GatewayChange } from '#intent/gateway.ts';
-import { type BenchOptions, type Row, row } from '#programs/cli/bench/row.ts';
-import { median, pairedRatio } from '#programs/cli/bench/statistics.ts';
+import { type BenchOptions, type Measured, type Row, row } from '#programs/cli/bench/row.ts';
+import { percentile } from '#programs/cli/bench/statistics.ts';
 import { cpus, type Field, openField } from './gateway-field.ts';
 import type { Target } from './gateway-load.ts';
 import { gatewayRoutes, place } from './gateway-routes.ts';
@@ -14,6 +14,7 @@ const size = 1_000;
 const quietHost = 'quiet.bench.example';
 const listener = 'gateway/bench/bench/http';
 const churnedAMinute = 1_000;
+const roundSeconds = 1;
 /** Of the tenant that floods, where quotas hold. */
 const quota = { requestsPerSecond: 500, concurrency: 8 };
 
@@ -56,37 +57,47 @@ export async function measureNeighbours({ quick, progress }: BenchOptions): Prom
     const shared = createShared(field);
     await field.engine.apply(shared.withQuiet());
     await quietly(field, 1);
-    const samples = new Map<string, number[]>(cases.map(({ name }) => [name, []]));
-    const medians = new Map<string, number[]>(cases.map(({ name }) => [name, []]));
-    const seconds = quick ? 1 : 3;
-    for (let round = 0; round < (quick ? 2 : 9); round++) {
+    const samples = new Map<string, Latency[]>(cases.map(({ name }) => [name, []]));
+    for (let round = 0; round < (quick ? 3 : 20); round++) {
       // Who comes first changes, so that a machine that grows slower is nobody's fault.
       for (const each of round % 2 === 0 ? cases : cases.toReversed()) {
         await field.engine.apply(shared.withQuotas(each.quotas === true));
-        const stop = await neighbour(field, each, apart, shared, seconds);
-        const { p50, p99 } = await quietly(field, seconds);
-        samples.get(each.name)?.push(p99);
-        medians.get(each.name)?.push(p50);
+        const stop = await neighbour(field, each, apart, shared);
+        samples.get(each.name)?.push(await quietly(field, roundSeconds));
         await stop();
       }
     }
-    const alone = samples.get('alone') ?? [];
-    return cases.slice(1).map(({ name, most }) => {
-      const own = samples.get(name) ?? [];
-      const ratio = pairedRatio(own, alone);
-      const middle = median(medians.get(name) ?? []);
-      progress(
-        `a neighbour ${name}: p99 ${median(own).toFixed(2)} ms, alone ${median(alone).toFixed(2)} (${ratio.toFixed(2)} ×); median ${middle.toFixed(2)}, alone ${median(medians.get('alone') ?? []).toFixed(2)}`,
+    // What a busy machine adds is more in some rounds and less in others; what a neighbour costs is in all of them.
+    const lower = (name: string, which: keyof Latency) =>
+      percentile(
+        (samples.get(name) ?? []).map((each) => each[which]),
+        25,
       );
-      return row({
-        name: `p99 of a quiet tenant whose neighbour ${name}`,
-        size,
-        unit: 'ms',
-        value: median(own),
-        against: { what: 'alone', value: median(alone) },
-        ratio,
-        ...(most === undefined ? {} : { goal: { of: 'ratio', atMost: most } }),
-      });
+    const alone = { p50: lower('alone', 'p50'), p99: lower('alone', 'p99') };
+    return cases.slice(1).flatMap(({ name, most }) => {
+      const own = { p50: lower(name, 'p50'), p99: lower(name, 'p99') };
+      progress(
+        `a neighbour ${name}: p99 ${own.p99.toFixed(2)} ms, alone ${alone.p99.toFixed(2)}; median ${own.p50.toFixed(2)}, alone ${alone.p50.toFixed(2)}`,
+      );
+      const against = (which: keyof Latency) => ({ what: 'alone', value: alone[which] });
+      const goal: Pick<Measured, 'goal'> = most === undefined ? {} : { goal: { of: 'ratio', atMost: most } };
+      return [
+        row({
+          name: `p99 of a quiet tenant whose neighbour ${name}`,
+          size,
+          unit: 'ms',
+          value: own.p99,
+          against: against('p99'),
+          ...goal,
+        }),
+        row({
+          name: `median of a quiet tenant whose neighbour ${name}`,
+          size,
+          unit: 'ms',
+          value: own.p50,
+          against: against('p50'),
+        }),
+      ];
     });
   } finally {
     setAffinity(everywhere);
@@ -131,7 +142,6 @@ async function neighbour(
   { does, where }: Case,
   apart: Instance,
   shared: Shared,
-  seconds: number,
 ): Promise<() => Promise<void>> {
   const isShared = where !== 'apart';
   const engine: NginxEngine = isShared ? field.engine : apart.engine;
@@ -139,7 +149,7 @@ async function neighbour(
   if (does === 'computes')
     return begun(
       field.ground.run(
-        `taskset -c ${cpus.proxy} setsid -w timeout ${seconds + 1} sh -c 'while :; do :; done' || [ $? = 124 ]`,
+        `taskset -c ${cpus.proxy} setsid -w timeout ${roundSeconds + 1} sh -c 'while :; do :; done' || [ $? = 124 ]`,
       ),
     );
   if (does === 'churns') {
@@ -162,7 +172,7 @@ async function neighbour(
   const { host, path } = where === 'plain' ? { host: 'nobody.example', path: '' } : place(0);
   const stop = await begun(
     field.ground.run(
-      `taskset -c ${field.client.cpu} wrk -t1 -c64 -d${seconds + 1}s -H 'Host: ${host}' http://${target.address}:${target.port}${path}/item`,
+      `taskset -c ${field.client.cpu} wrk -t1 -c64 -d${roundSeconds + 1}s -H 'Host: ${host}' http://${target.address}:${target.port}${path}/item`,
       field.client.netns,
     ),
   );
