@@ -52,7 +52,7 @@ function world() {
   const said = new Map<string, GatewayStatus | undefined>();
   return {
     book,
-    seen() {
+    seen: () => {
       for (const [id, status] of book.settle().statuses) said.set(id, status);
       const whole = book.whole('infra/lb~alb');
       return {
