@@ -109,9 +109,11 @@ function numberAll(pointer: FFIPointer): void {
     const count = tonumber(words[at + 1]!)!;
     if (tonumber(words[at + 2]!) === variableSize && count > 0 && count < mostVariables) {
       takeNumbers((ffi.cast('void **', own) as unknown as FFICells<FFIPointer>)[at]!, count);
-      return;
+      break;
     }
   }
+  if (anchor.at === -1)
+    ngx.log(ngx.WARN, 'variables are asked for by name, which is slower: their list was not found');
 }
 
 function takeNumbers(list: FFIPointer, count: number): void {
