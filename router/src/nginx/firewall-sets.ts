@@ -40,9 +40,19 @@ type Held = {
   readonly own: readonly (string | undefined)[];
   readonly set: RuleSet | undefined;
   readonly size: number;
-  /** Of requests that are looked at by it: the thread sets each to 0, also when nobody waits for the answer any more. */
-  readonly busy: Busy[];
+  readonly uses: Uses;
 };
+
+/** What looks at requests by one set. */
+type Uses = {
+  /** Of each request: the thread sets it to 0, also when nobody waits for the answer any more. */
+  readonly busy: Busy[];
+  /** Somebody didn't wait: that a cell is 0 is not yet to know that the thread has let go. */
+  left: boolean;
+};
+
+/** To be given back by `endUse` when the thread's answer is there. */
+export type RuleUse = { readonly cell: Busy; readonly among: Busy[] };
 
 /** An int. */
 export type Busy = FFICells<number>;
@@ -71,20 +81,34 @@ export function ruleSetOf(key: string, firewall: GatewayFirewall, table: RouterT
   if (!made) ngx.log(ngx.ERR, 'rules of the firewall can not be used: ', key, ': ', tostring(value));
   const found = made ? (value as Made) : { set: undefined, size: 0 };
   if (count >= setLimit || size + found.size > textLimit) forgetAll();
-  held[key] = { firewall, own, set: found.set, size: found.size, busy: [] };
+  held[key] = { firewall, own, set: found.set, size: found.size, uses: { busy: [], left: false } };
   count += 1;
   size += found.size;
   return found.set;
 }
 
-/** What the thread is to be told of the set that `ruleSetOf` just gave: it stays until the thread is done. */
-export function useRuleSet(key: string): Busy {
-  const { busy } = held[key]!;
-  while (busy.length > 0 && busy[0]![0] === 0) busy.shift();
+/** Of the set that `ruleSetOf` just gave: it stays until the thread is done. */
+export function useRuleSet(key: string): RuleUse {
+  const { uses } = held[key]!;
+  const { busy } = uses;
+  while (busy.length > 0 && busy[0]![0] === 0) {
+    busy.shift();
+    uses.left = true;
+  }
   const cell = ffi.new<number>('int[1]');
   cell[0] = 1;
   busy.push(cell);
-  return cell;
+  return { cell, among: busy };
+}
+
+/** Who has the thread's answer knows that it has let go. */
+export function endUse({ cell, among }: RuleUse): void {
+  for (let at = 0; at < among.length; at++) {
+    if (among[at] !== cell) continue;
+    among[at] = among[among.length - 1]!;
+    among.pop();
+    return;
+  }
 }
 
 /** By a timer. */
@@ -109,8 +133,9 @@ type Made = { readonly set: RuleSet | undefined; readonly size: number };
 
 function forget(key: string, one: Held): void {
   if (one.set !== undefined) {
-    if (one.busy.length === 0) dropRuleSet(one.set);
-    else retired.push({ set: one.set, busy: one.busy, idle: false });
+    const { busy, left } = one.uses;
+    if (busy.length === 0 && !left) dropRuleSet(one.set);
+    else retired.push({ set: one.set, busy, idle: false });
   }
   delete held[key];
   count -= 1;

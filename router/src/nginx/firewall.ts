@@ -4,7 +4,7 @@ import { type FirewallFinding, findingOf, targetPath } from '../main.ts';
 import type { Finding, Question } from '../threads/firewall.ts';
 import { answer } from './answer.ts';
 import { clientOf } from './client.ts';
-import { ruleSetOf, useRuleSet } from './firewall-sets.ts';
+import { endUse, ruleSetOf, useRuleSet } from './firewall-sets.ts';
 import { leaveTurn, takeTurn } from './firewall-turns.ts';
 import { refuse } from './guard.ts';
 import { currentRequest, headerOf, requestKey, variable } from './request.ts';
@@ -141,10 +141,10 @@ function ask(
   const set = ruleSetOf(key, firewall, table);
   if (set === undefined) return undefined;
   const protocol = variable(pointer, 'server_protocol');
-  const busy = useRuleSet(key);
+  const use = useRuleSet(key);
   const question: Question = {
     rules: set.address,
-    busy: requestKey(ffi.cast('void *', busy)),
+    busy: requestKey(ffi.cast('void *', use.cell)),
     client: clientOf(serving).text,
     server: marker(),
     target,
@@ -155,8 +155,8 @@ function ask(
     path: body?.path,
   };
   const [done, found] = ngx.run_worker_thread('firewall', 'firewall', 'inspected', question);
+  endUse(use);
   if (done && typeof found === 'object') return found as Finding;
-  busy[0] = 0;
   return { status: 0, lines: [], failure: tostring(found) };
 }
 
