@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { sourceRoot } from '#lab/paths.ts';
 import { type RunResult, run } from '#system/process.ts';
+import { objectsIn } from './objects.ts';
 
 const shop = join(sourceRoot, 'examples/policy/shop.yaml');
 const isolate = join(sourceRoot, 'examples/policy/isolate.yaml');
@@ -32,6 +33,25 @@ async function file(name: string, content: string): Promise<string> {
   await writeFile(path, content);
   return path;
 }
+
+test('files are read as kubectl reads them, merge keys too', async () => {
+  const path = await file(
+    'merged.yaml',
+    `apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: shop, annotations: {netloom.dev/a: b}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: b
+  labels: &labels {app: web}
+  annotations: {<<: *labels, more: c}
+`,
+  );
+  const [, second] = await objectsIn(path);
+  expect(second?.metadata.annotations).toEqual({ app: 'web', more: 'c' });
+});
 
 test('why: the verdict in one line, then each step', async () => {
   const denied = await netloom('why', 'shop/web', 'svc/shop/db', '-f', examples);

@@ -76,7 +76,8 @@ function unreadable(path: string, error: unknown): never {
 }
 
 function documents(name: string, content: string): readonly KubeObject[] {
-  return parseAllDocuments(content).flatMap((document, index) => {
+  // As kubectl reads YAML.
+  return parseAllDocuments(content, { merge: true }).flatMap((document, index) => {
     const [error] = document.errors;
     if (error !== undefined) throw new UsageError(`${name} is no YAML: ${error.message}`);
     const value = document.toJS() as unknown;
