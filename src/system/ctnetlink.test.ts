@@ -1,7 +1,8 @@
 /** Marks of connections in a real kernel. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
-import { flowAddress, openTrackedFlows, type TrackedFlow, type TrackedFlows } from './ctnetlink.ts';
+import { flowAddress } from './conntrack.ts';
+import { openTrackedFlows, type TrackedFlow, type TrackedFlows } from './ctnetlink.ts';
 
 let box: Sandbox;
 let flows: TrackedFlows;

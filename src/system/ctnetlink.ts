@@ -1,7 +1,16 @@
 /** Connection tracking by netlink (linux/netfilter/nfnetlink_conntrack.h): entries looked through in slices, and bits of their marks. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addrBytes, parseAddr } from '#net/addr.ts';
-import { errnos, linux } from './libc.ts';
+import {
+  conntrack,
+  familyNumbers,
+  flowAddress,
+  header,
+  headerLength,
+  lookThrough,
+  typeMask,
+} from './conntrack.ts';
+import { linux } from './libc.ts';
 import { bytes, nested, type Request, request, u32, u32be } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
 
@@ -33,8 +42,6 @@ export type TrackedFlows = {
   close(): void;
 };
 
-const subsystem = 1 << 8;
-const message = { new: 0, get: 1, getStats: 5 } as const;
 const attribute = { tupleOrig: 1, tupleReply: 2, mark: 8, zone: 18, markMask: 21, filter: 25 } as const;
 const statsAttribute = { entries: 1 } as const;
 const tupleAttribute = { ip: 1, proto: 2 } as const;
@@ -42,64 +49,31 @@ const ipAttribute = { v4Source: 1, v6Source: 3 } as const;
 const protoAttribute = { number: 1, sourcePort: 2 } as const;
 const filterAttribute = { origFlags: 1, replyFlags: 2 } as const;
 const ipSourceFlag = 1;
-const familyNumbers = { 4: 2, 6: 10 } as const;
-const headerLength = 4;
-const typeMask = 0x3fff;
-/** Milliseconds of reading after which the event loop gets a turn. */
-const sliceMs = 2;
 /** A filtered look walks the whole table as an unfiltered one does, some 10 ms where it is empty: as long as it takes to read so many entries. */
 const entriesOfLook = 4_000;
-/** Marks between two turns: some 3 ms. */
-const updatesAtOnce = 256;
 
 type Entry = { readonly flow: TrackedFlow; readonly mark: number; readonly tupleAt: number };
-
-/** The key of an address in TrackedFlow. Throws TypeError when it is none. */
-export function flowAddress(text: string): string {
-  const addr = parseAddr(text);
-  if (addr === undefined) throw new TypeError(`not an IP address: ${text}`);
-  return Buffer.from(addrBytes(addr)).toString('latin1');
-}
 
 /** Its socket stays open between looks: closing one of netfilter's waits for work that the kernel has put off. */
 export function openTrackedFlows(namespace?: string): TrackedFlows {
   const socket = openNetlinkSocket(linux.NETLINK_NETFILTER, namespace);
 
-  async function look(
+  const look = (
     query: Request,
     bits: MarkBits,
     wanted: (flow: TrackedFlow) => boolean | undefined,
-  ): Promise<number> {
-    let began = performance.now();
-    const updates = await socket.dumpPaced(
-      query,
-      ({ payload }) => {
-        const found = readFlow(payload);
-        if (found === undefined) return undefined;
-        const want = wanted(found.flow);
-        if (want === undefined || want === ((found.mark & bits) === bits)) return undefined;
-        return markRequest(payload, found.tupleAt, bits, want);
-      },
-      () => {
-        if (performance.now() - began < sliceMs) return undefined;
-        return nextTurn().then(() => {
-          began = performance.now();
-        });
-      },
-    );
-    for (let from = 0; from < updates.length; from += updatesAtOnce) {
-      for (const { error } of socket.request(updates.slice(from, from + updatesAtOnce))) {
-        // A flow may end at any moment.
-        if (error !== undefined && error.errno !== errnos.ENOENT) throw error;
-      }
-      await nextTurn();
-    }
-    return updates.length;
-  }
+  ): Promise<number> =>
+    lookThrough(socket, query, (payload) => {
+      const found = readFlow(payload);
+      if (found === undefined) return undefined;
+      const want = wanted(found.flow);
+      if (want === undefined || want === ((found.mark & bits) === bits)) return undefined;
+      return markRequest(payload, found.tupleAt, bits, want);
+    });
 
   /** Of the whole table. */
   function entries(): number {
-    const [reply] = socket.one(request(subsystem | message.getStats, 0, header(0)));
+    const [reply] = socket.one(request(conntrack.getStats, 0, header(0)));
     const payload = reply?.payload;
     for (let at = headerLength; payload !== undefined && at + 8 <= payload.length; ) {
       if ((payload.readUInt16LE(at + 2) & typeMask) === statsAttribute.entries)
@@ -128,7 +102,7 @@ export function openTrackedFlows(namespace?: string): TrackedFlows {
   };
 }
 
-const everything = request(subsystem | message.get, 0, Buffer.from([0, 0, 0, 0]));
+const everything = request(conntrack.get, 0, Buffer.from([0, 0, 0, 0]));
 
 /** All of both families, or for each address those that it opened and those that it answers: the kernel looks through all of them. */
 function queries(addresses: readonly string[] | undefined): readonly Request[] {
@@ -142,7 +116,7 @@ function queries(addresses: readonly string[] | undefined): readonly Request[] {
     );
     const of = (tuple: number, orig: number, reply: number) =>
       request(
-        subsystem | message.get,
+        conntrack.get,
         0,
         header(familyNumbers[addr.family]),
         nested(tuple, source),
@@ -160,17 +134,13 @@ function queries(addresses: readonly string[] | undefined): readonly Request[] {
 function markRequest(payload: Buffer, tupleAt: number, bits: MarkBits, set: boolean): Request {
   const tuple = payload.subarray(tupleAt + 4, tupleAt + payload.readUInt16LE(tupleAt));
   return request(
-    subsystem | message.new,
+    conntrack.new,
     0,
     header(payload[0]!),
     nested(attribute.tupleOrig, tuple),
     u32be(attribute.mark, set ? bits : 0),
     u32be(attribute.markMask, bits),
   );
-}
-
-function header(family: number): Buffer {
-  return Buffer.from([family, 0, 0, 0]);
 }
 
 /** Read by hand and without objects in between, since there may be hundreds of thousands. */

@@ -1,7 +1,7 @@
 /** Deleting UDP flows in a real kernel. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '#lab/sandbox.ts';
-import { flowAddress } from './ctnetlink.ts';
+import { flowAddress } from './conntrack.ts';
 import { openUdpFlows, type UdpFlow, type UdpFlows } from './udp-flows.ts';
 
 let box: Sandbox;

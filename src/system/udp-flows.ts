@@ -1,8 +1,15 @@
 /** UDP flows in connection tracking, by netlink (linux/netfilter/nfnetlink_conntrack.h): looked through in slices, and deleted. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addrBytes, type Family, parseAddr } from '#net/addr.ts';
-import { flowAddress } from './ctnetlink.ts';
-import { errnos, linux } from './libc.ts';
+import {
+  conntrack,
+  familyNumbers,
+  flowAddress,
+  header,
+  headerLength,
+  lookThrough,
+  typeMask,
+} from './conntrack.ts';
+import { linux } from './libc.ts';
 import { bytes, nested, type Request, request, u8, u16be, u32 } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
 
@@ -27,8 +34,6 @@ export type UdpFlows = {
   close(): void;
 };
 
-const subsystem = 1 << 8;
-const message = { get: 1, delete: 2 } as const;
 const attribute = { tupleOrig: 1, tupleReply: 2, id: 12, zone: 18, filter: 25 } as const;
 const tupleAttribute = { ip: 1, proto: 2 } as const;
 const ipAttribute = { v4Source: 1, v4Destination: 2, v6Source: 3, v6Destination: 4 } as const;
@@ -36,40 +41,20 @@ const protoAttribute = { number: 1, sourcePort: 2, destinationPort: 3 } as const
 const filterAttribute = { origFlags: 1, replyFlags: 2 } as const;
 /** What of a tuple a filter compares. */
 const compared = { destination: 1 << 1, protocol: 1 << 3, destinationPort: 1 << 5 } as const;
-const familyNumbers = { 4: 2, 6: 10 } as const;
 const udp = 17;
-const headerLength = 4;
-const typeMask = 0x3fff;
-/** Milliseconds of reading after which the event loop gets a turn. */
-const sliceMs = 2;
-const deletesAtOnce = 256;
 
 /** Its socket stays open between looks: closing one of netfilter's waits for work that the kernel has put off. */
 export function openUdpFlows(namespace?: string): UdpFlows {
   const socket = openNetlinkSocket(linux.NETLINK_NETFILTER, namespace);
   return {
     async remove(sentTo, isStale) {
-      let began = performance.now();
-      const pause = () =>
-        performance.now() - began < sliceMs
-          ? undefined
-          : nextTurn().then(() => {
-              began = performance.now();
-            });
       const destination = sentTo === undefined ? undefined : flowAddress(sentTo.address);
       const isMeant = (flow: UdpFlow) =>
         (destination === undefined || flow.destination === destination) && isStale(flow);
-      const stale: Request[] = [];
+      let removed = 0;
       for (const each of queries(sentTo))
-        stale.push(...(await socket.dumpPaced(each, ({ payload }) => deletion(payload, isMeant), pause)));
-      for (let from = 0; from < stale.length; from += deletesAtOnce) {
-        for (const { error } of socket.request(stale.slice(from, from + deletesAtOnce))) {
-          // A flow may end at any moment.
-          if (error !== undefined && error.errno !== errnos.ENOENT) throw error;
-        }
-        await nextTurn();
-      }
-      return stale.length;
+        removed += await lookThrough(socket, each, (payload) => deletion(payload, isMeant));
+      return removed;
     },
     close: () => socket.close(),
   };
@@ -94,7 +79,7 @@ function queries(sentTo: SentTo | undefined): readonly Request[] {
 
 function query(family: Family, flags: number, ...tuple: readonly Buffer[]): Request {
   return request(
-    subsystem | message.get,
+    conntrack.get,
     0,
     header(familyNumbers[family]),
     nested(attribute.tupleOrig, ...tuple),
@@ -122,7 +107,7 @@ function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request
   if (!isStale(flow)) return undefined;
   const id = found.get(attribute.id);
   return request(
-    subsystem | message.delete,
+    conntrack.delete,
     0,
     header(payload[0]!),
     nested(attribute.tupleOrig, Buffer.from(orig)),
@@ -160,8 +145,4 @@ function attributesIn(data: Buffer, from: number, to: number): ReadonlyMap<numbe
     at += (length + 3) & ~3;
   }
   return found;
-}
-
-function header(family: number): Buffer {
-  return Buffer.from([family, 0, 0, 0]);
 }

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import type { ServiceIntent } from '#intent/node.ts';
 import { addrFromBytes, formatAddr } from '#net/addr.ts';
-import { flowAddress } from '#system/ctnetlink.ts';
+import { flowAddress } from '#system/conntrack.ts';
 import { openUdpFlows, type UdpFlow, type UdpFlows } from '#system/udp-flows.ts';
 import { frontendKey, placesOfService } from './lower-service.ts';
 

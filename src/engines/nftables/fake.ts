@@ -1,6 +1,7 @@
 /** A table in memory that refuses what the kernel refuses: dangling references, duplicates, overlaps of use. */
 import { isDeepStrictEqual } from 'node:util';
-import { flowAddress, type TrackedFlow, type TrackedFlows } from '#system/ctnetlink.ts';
+import { flowAddress } from '#system/conntrack.ts';
+import type { TrackedFlow, TrackedFlows } from '#system/ctnetlink.ts';
 import type { Conntrack, StaleFlow } from './conntrack.ts';
 import type { Chain, NamedSet, Operation } from './objects.ts';
 import { type Nft, NftError } from './session.ts';

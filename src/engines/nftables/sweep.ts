@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addrFromBytes, formatAddr } from '#net/addr.ts';
-import { flowAddress, type TrackedFlow, type TrackedFlows } from '#system/ctnetlink.ts';
+import { flowAddress } from '#system/conntrack.ts';
+import type { TrackedFlow, TrackedFlows } from '#system/ctnetlink.ts';
 import { connectionMarks } from '#system/registry.ts';
 import type { Affected } from './policy-index.ts';
 import { isLeftAlone, type PolicyTable, verdictOf } from './verdict.ts';
