@@ -1,16 +1,8 @@
 /** UDP flows in connection tracking, by netlink (linux/netfilter/nfnetlink_conntrack.h): looked through in slices, and deleted. */
 import { addrBytes, type Family, parseAddr } from '#net/addr.ts';
-import {
-  conntrack,
-  familyNumbers,
-  flowAddress,
-  header,
-  headerLength,
-  lookThrough,
-  typeMask,
-} from './conntrack.ts';
+import { conntrack, familyNumbers, flowAddress, header, headerLength, lookThrough } from './conntrack.ts';
 import { linux } from './libc.ts';
-import { bytes, nested, type Request, request, u8, u16be, u32 } from './netlink-codec.ts';
+import { bytes, nested, type Request, readAttributes, request, u8, u16be, u32 } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
 
 /** Addresses are their bytes as a latin1 string (`flowAddress`): to look them up costs no text. */
@@ -89,7 +81,7 @@ function query(family: Family, flags: number, ...tuple: readonly Buffer[]): Requ
 
 /** The request that deletes an entry, and no other one that came in its place; undefined: it stays. The payload lives no longer than its reading. */
 function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request | undefined {
-  const found = attributesIn(payload, headerLength, payload.length);
+  const found = readAttributes(payload, headerLength);
   const orig = found.get(attribute.tupleOrig);
   const reply = found.get(attribute.tupleReply);
   // Another zone's connections are another network's.
@@ -120,11 +112,11 @@ function endOf(
   tuple: Buffer,
   end: 'source' | 'destination',
 ): { readonly address: string; readonly port: number } | undefined {
-  const parts = attributesIn(tuple, 0, tuple.length);
+  const parts = readAttributes(tuple);
   const [ip, proto] = [parts.get(tupleAttribute.ip), parts.get(tupleAttribute.proto)];
   if (ip === undefined || proto === undefined) return undefined;
-  const addresses = attributesIn(ip, 0, ip.length);
-  const numbers = attributesIn(proto, 0, proto.length);
+  const addresses = readAttributes(ip);
+  const numbers = readAttributes(proto);
   const [four, six, port] =
     end === 'source'
       ? ([ipAttribute.v4Source, ipAttribute.v6Source, protoAttribute.sourcePort] as const)
@@ -134,15 +126,4 @@ function endOf(
   if (numbers.get(protoAttribute.number)?.[0] !== udp || address === undefined || number === undefined)
     return undefined;
   return { address: address.toString('latin1'), port: number.readUInt16BE(0) };
-}
-
-function attributesIn(data: Buffer, from: number, to: number): ReadonlyMap<number, Buffer> {
-  const found = new Map<number, Buffer>();
-  for (let at = from; at + 4 <= to; ) {
-    const length = data.readUInt16LE(at);
-    if (length < 4 || at + length > to) break;
-    found.set(data.readUInt16LE(at + 2) & typeMask, data.subarray(at + 4, at + length));
-    at += (length + 3) & ~3;
-  }
-  return found;
 }
