@@ -6,7 +6,7 @@
  * Where the number stands isn't assumed: nginx.conf says one that nothing else is, and it is looked for. If it isn't found, or nginx isn't
  * built as we know it, bodies without a length are refused where they are limited (411).
  */
-import { currentRequest, requestKey, requestName } from './request.ts';
+import { currentRequest, pointerAt, requestKey, requestName } from './request.ts';
 import { type Visit, visitOf } from './visits.ts';
 
 const ffi = require('ffi') as FFI;
@@ -89,7 +89,7 @@ export function dropRetired(): void {
 function copyOf(original: FFIPointer, most: number): ConfigurationCopy | undefined {
   const index = tonumber(C.ngx_http_core_module.ctx_index as unknown as string)!;
   const modules = tonumber(C.ngx_http_max_module as unknown as string)!;
-  const configuration = (ffi.cast('void **', original) as unknown as FFICells<FFIPointer>)[index]!;
+  const configuration = pointerAt(original, index);
   const numbers = ffi.cast('uint32_t *', configuration) as unknown as FFICells<number>;
   if (place === undefined) place = findMark(numbers);
   if (place === undefined) return undefined;

@@ -2,7 +2,7 @@
  * The port that a request came in at. nginx writes it as text for each that asks; but a listening socket has one port for good, so each is
  * asked for once. That the memory where the socket should stand is one isn't assumed: its address must have that port.
  */
-import { numericVariable, requestKey } from './request.ts';
+import { numericVariable, pointerAt, requestKey } from './request.ts';
 
 const ffi = require('ffi') as FFI;
 
@@ -32,8 +32,4 @@ function hasPort(socket: FFIPointer, port: number): boolean {
   const family = (ffi.cast('uint16_t *', address) as unknown as FFICells<number>)[0]!;
   const bytes = ffi.cast('unsigned char *', address) as unknown as FFICells<number>;
   return (family === families.ipv4 || family === families.ipv6) && bytes[2]! * 256 + bytes[3]! === port;
-}
-
-function pointerAt(memory: FFIPointer, place: number): FFIPointer {
-  return (ffi.cast('void **', memory) as unknown as FFICells<FFIPointer>)[place]!;
 }

@@ -63,6 +63,11 @@ export function requestName(request: FFIPointer): string {
   return string.format('%.0f', requestKey(request));
 }
 
+/** A pointer of those that stand in memory, by its place among them. */
+export function pointerAt(memory: FFIPointer, place: number): FFIPointer {
+  return (ffi.cast('void **', memory) as unknown as FFICells<FFIPointer>)[place]!;
+}
+
 /** One of nginx's variables. `name` is ours or made by `headerVariable`, never a stranger's. */
 export function variable(request: FFIPointer, name: string): string | undefined {
   const code = C.ngx_http_lua_ffi_var_get(request, name, name.length, lowCase, 0, value, size, message);

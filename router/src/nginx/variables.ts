@@ -5,7 +5,7 @@
  * Where their list stands isn't assumed: it is looked for in the configuration of the whole, by the size of what it lists. What isn't in it,
  * or all if it isn't found, is read and set by name.
  */
-import { hasVariable, setBytes, variable, variableLength } from './request.ts';
+import { hasVariable, pointerAt, setBytes, variable, variableLength } from './request.ts';
 
 const ffi = require('ffi') as FFI;
 const bit = require('bit') as { readonly band: (this: void, value: number, mask: number) => number };
@@ -101,14 +101,14 @@ export function pointNumbered(
 
 function numberAll(pointer: FFIPointer): void {
   numbered = true;
-  const configurations = (ffi.cast('void **', pointer) as unknown as FFICells<FFIPointer>)[configurationAt]!;
+  const configurations = pointerAt(pointer, configurationAt);
   const index = tonumber(C.ngx_http_core_module.ctx_index as unknown as string)!;
-  const own = (ffi.cast('void **', configurations) as unknown as FFICells<FFIPointer>)[index]!;
+  const own = pointerAt(configurations, index);
   const words = ffi.cast('size_t *', own) as unknown as FFICells<string>;
   for (let at = 0; at < searched; at++) {
     const count = tonumber(words[at + 1]!)!;
     if (tonumber(words[at + 2]!) === variableSize && count > 0 && count < mostVariables) {
-      takeNumbers((ffi.cast('void **', own) as unknown as FFICells<FFIPointer>)[at]!, count);
+      takeNumbers(pointerAt(own, at), count);
       break;
     }
   }
