@@ -7,11 +7,12 @@ import {
   flowAddress,
   header,
   headerLength,
+  isOneLookCheaper,
   lookThrough,
   typeMask,
 } from './conntrack.ts';
 import { linux } from './libc.ts';
-import { bytes, nested, type Request, request, u32, u32be } from './netlink-codec.ts';
+import { aligned, bytes, nested, type Request, request, u32, u32be } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
 
 /** An entry. Addresses are their bytes as a latin1 string: to look them up costs no text. */
@@ -43,15 +44,11 @@ export type TrackedFlows = {
 };
 
 const attribute = { tupleOrig: 1, tupleReply: 2, mark: 8, zone: 18, markMask: 21, filter: 25 } as const;
-const statsAttribute = { entries: 1 } as const;
 const tupleAttribute = { ip: 1, proto: 2 } as const;
 const ipAttribute = { v4Source: 1, v6Source: 3 } as const;
 const protoAttribute = { number: 1, sourcePort: 2 } as const;
 const filterAttribute = { origFlags: 1, replyFlags: 2 } as const;
 const ipSourceFlag = 1;
-/** A filtered look walks the whole table as an unfiltered one does, some 10 ms where it is empty: as long as it takes to read so many entries. */
-const entriesOfLook = 4_000;
-
 type Entry = { readonly flow: TrackedFlow; readonly mark: number; readonly tupleAt: number };
 
 /** Its socket stays open between looks: closing one of netfilter's waits for work that the kernel has put off. */
@@ -71,22 +68,10 @@ export function openTrackedFlows(namespace?: string): TrackedFlows {
       return markRequest(payload, found.tupleAt, bits, want);
     });
 
-  /** Of the whole table. */
-  function entries(): number {
-    const [reply] = socket.one(request(conntrack.getStats, 0, header(0)));
-    const payload = reply?.payload;
-    for (let at = headerLength; payload !== undefined && at + 8 <= payload.length; ) {
-      if ((payload.readUInt16LE(at + 2) & typeMask) === statsAttribute.entries)
-        return payload.readUInt32BE(at + 4);
-      at += aligned(Math.max(payload.readUInt16LE(at), 4));
-    }
-    return Number.POSITIVE_INFINITY;
-  }
-
   return {
     async mark(bits, addresses, wanted) {
       const filtered = queries(addresses);
-      if (filtered.length > 1 && entries() <= entriesOfLook * (filtered.length - 1)) {
+      if (isOneLookCheaper(socket, filtered.length)) {
         const keys = new Set(addresses?.map(flowAddress));
         const isMeant = ({ source, target }: TrackedFlow) => keys.has(source) || keys.has(target);
         return look(everything, bits, (flow) => (isMeant(flow) ? wanted(flow) : undefined));
@@ -196,8 +181,4 @@ function readEnd(
     }
   }
   return { address, protocol, port };
-}
-
-function aligned(length: number): number {
-  return (length + 3) & ~3;
 }

@@ -37,7 +37,8 @@ const headerLength = 16;
 const nestedFlag = 0x8000;
 const typeMask = 0x3fff;
 
-const aligned = (length: number) => (length + 3) & ~3;
+/** Messages and attributes begin at multiples of four bytes. */
+export const aligned = (length: number): number => (length + 3) & ~3;
 
 /** Host byte order is little-endian on every machine that Node runs on here (x86-64, arm64). */
 export function u8(type: number, value: number): Buffer {

@@ -56,7 +56,7 @@ describe('UDP flows', () => {
       targetPort: 5353,
     });
     seen.length = 0;
-    await flows.remove({ address: 'fd00:96::1', port: 53 }, look);
+    await flows.remove([{ address: 'fd00:96::1', port: 53 }], look);
     expect(seen).toEqual([
       {
         destination: flowAddress('fd00:96::1'),
@@ -68,12 +68,26 @@ describe('UDP flows', () => {
     expect(await left()).toEqual([1000, 1001, 1002, 1003, 1004]);
   });
 
+  it('of several frontends are seen by one look, and no others', async () => {
+    const ports: number[] = [];
+    const sentTo = [
+      { address: '10.96.0.1', port: 54 },
+      { address: '10.96.0.9', port: 53 },
+      { address: 'fd00:96::1', port: 53 },
+      { address: 'fd00:96::1', port: 54 },
+    ];
+    const look = ({ destinationPort }: UdpFlow) => ports.push(destinationPort) > 0;
+    expect(await flows.remove(sentTo, look)).toBe(2);
+    expect(ports).toEqual([54, 53]);
+    expect(await left()).toEqual([1000, 1001, 1004]);
+  });
+
   it('are deleted where it is said, and no others', async () => {
     const toPod = ({ target }: UdpFlow) => target === flowAddress('10.244.0.2');
-    expect(await flows.remove({ address: '10.96.0.1', port: 54 }, toPod)).toBe(0);
-    expect(await flows.remove({ address: '10.96.0.1', port: 53 }, toPod)).toBe(1);
+    expect(await flows.remove([{ address: '10.96.0.1', port: 54 }], toPod)).toBe(0);
+    expect(await flows.remove([{ address: '10.96.0.1', port: 53 }], toPod)).toBe(1);
     expect(await left()).toEqual([1001, 1002, 1003, 1004]);
-    expect(await flows.remove({ address: '10.96.0.1', port: 53 }, () => true)).toBe(1);
+    expect(await flows.remove([{ address: '10.96.0.1', port: 53 }], () => true)).toBe(1);
     expect(await left()).toEqual([1002, 1003, 1004]);
     expect(await flows.remove(undefined, () => true)).toBe(2);
     expect(await left()).toEqual([1004]);

@@ -1,6 +1,14 @@
 /** UDP flows in connection tracking, by netlink (linux/netfilter/nfnetlink_conntrack.h): looked through in slices, and deleted. */
-import { addrBytes, type Family, parseAddr } from '#net/addr.ts';
-import { conntrack, familyNumbers, flowAddress, header, headerLength, lookThrough } from './conntrack.ts';
+import { type Addr, addrBytes, type Family, parseAddr } from '#net/addr.ts';
+import {
+  conntrack,
+  familyNumbers,
+  flowAddress,
+  header,
+  headerLength,
+  isOneLookCheaper,
+  lookThrough,
+} from './conntrack.ts';
 import { linux } from './libc.ts';
 import { bytes, nested, type Request, readAttributes, request, u8, u16be, u32 } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
@@ -19,10 +27,10 @@ export type SentTo = { readonly address: string; readonly port: number };
 
 export type UdpFlows = {
   /**
-   * Looks through the flows (those to one address and port; absent: all) and deletes those of which `isStale` says so. Returns how
-   * many. The kernel walks its whole table each time, on a pool thread. One look at a time.
+   * Looks through the flows (those to these addresses and ports; absent: all) and deletes those of which `isStale` says so. Returns how
+   * many. The kernel walks its whole table, for each of `sentTo` or once a family, whichever is less; on a pool thread. One call at a time.
    */
-  remove(sentTo: SentTo | undefined, isStale: (flow: UdpFlow) => boolean): Promise<number>;
+  remove(sentTo: readonly SentTo[] | undefined, isStale: (flow: UdpFlow) => boolean): Promise<number>;
   close(): void;
 };
 
@@ -40,11 +48,11 @@ export function openUdpFlows(namespace?: string): UdpFlows {
   const socket = openNetlinkSocket(linux.NETLINK_NETFILTER, namespace);
   return {
     async remove(sentTo, isStale) {
-      const destination = sentTo === undefined ? undefined : flowAddress(sentTo.address);
+      const meant = sentTo && new Set(sentTo.map(({ address, port }) => `${flowAddress(address)} ${port}`));
       const isMeant = (flow: UdpFlow) =>
-        (destination === undefined || flow.destination === destination) && isStale(flow);
+        (meant === undefined || meant.has(`${flow.destination} ${flow.destinationPort}`)) && isStale(flow);
       let removed = 0;
-      for (const each of queries(sentTo))
+      for (const each of queries(sentTo, (looks) => isOneLookCheaper(socket, looks)))
         removed += await lookThrough(socket, each, (payload) => deletion(payload, isMeant));
       return removed;
     },
@@ -53,20 +61,39 @@ export function openUdpFlows(namespace?: string): UdpFlows {
 }
 
 /** The kernel takes a filter for one family only. */
-function queries(sentTo: SentTo | undefined): readonly Request[] {
-  const protocol = u8(protoAttribute.number, udp);
-  if (sentTo === undefined) {
-    const tuple = nested(tupleAttribute.proto, protocol);
-    return ([4, 6] as const).map((family) => query(family, compared.protocol, tuple));
+function queries(
+  sentTo: readonly SentTo[] | undefined,
+  isOneCheaper: (looks: number) => boolean,
+): readonly Request[] {
+  if (sentTo === undefined) return [everythingOf(4), everythingOf(6)];
+  const four: Request[] = [];
+  const six: Request[] = [];
+  for (const each of sentTo) {
+    const addr = parseAddr(each.address);
+    if (addr === undefined) throw new TypeError(`not an IP address: ${each.address}`);
+    (addr.family === 4 ? four : six).push(flowsTo(addr, each.port));
   }
-  const addr = parseAddr(sentTo.address);
-  if (addr === undefined) throw new TypeError(`not an IP address: ${sentTo.address}`);
-  const numbers = nested(tupleAttribute.proto, protocol, u16be(protoAttribute.destinationPort, sentTo.port));
+  return [
+    ...(isOneCheaper(four.length) ? [everythingOf(4)] : four),
+    ...(isOneCheaper(six.length) ? [everythingOf(6)] : six),
+  ];
+}
+
+function everythingOf(family: Family): Request {
+  return query(family, compared.protocol, nested(tupleAttribute.proto, u8(protoAttribute.number, udp)));
+}
+
+function flowsTo(addr: Addr, port: number): Request {
+  const numbers = nested(
+    tupleAttribute.proto,
+    u8(protoAttribute.number, udp),
+    u16be(protoAttribute.destinationPort, port),
+  );
   const flags = compared.protocol | compared.destinationPort;
   // Linux, 6.18 too, takes an IPv6 address in a filter for one that is not wanted.
-  if (addr.family === 6) return [query(6, flags, numbers)];
+  if (addr.family === 6) return query(6, flags, numbers);
   const ip = nested(tupleAttribute.ip, bytes(ipAttribute.v4Destination, addrBytes(addr)));
-  return [query(4, flags | compared.destination, ip, numbers)];
+  return query(4, flags | compared.destination, ip, numbers);
 }
 
 function query(family: Family, flags: number, ...tuple: readonly Buffer[]): Request {

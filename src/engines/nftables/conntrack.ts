@@ -15,19 +15,24 @@ export type StaleFlow = {
 };
 
 export interface Conntrack {
-  /** Deletes these flows. Cost: a walk of the kernel's table for each of a few frontends, or one for all of them. One call at a time. */
+  /** Deletes these flows. Cost: a walk of the kernel's table for each frontend, or one for all of them. One call at a time. */
   forget(flows: readonly StaleFlow[]): Promise<void>;
   /** Deletes the UDP flows to a frontend whose backend is none of the service's; `serviceAt` takes a `frontendKey`. */
   prune(serviceAt: (frontend: string) => ServiceIntent | undefined): Promise<void>;
   close(): void;
 }
 
-/** Which flows a change of a service makes stale. Empty for all but UDP. */
-export function staleFlows(
-  before: ServiceIntent | undefined,
-  after: ServiceIntent | undefined,
-): readonly StaleFlow[] {
-  const flows: StaleFlow[] = [];
+export type StaleFlows = {
+  /** To a backend that is gone of a frontend that stays: its client is on a dead address. */
+  readonly now: readonly StaleFlow[];
+  /** Of a frontend that came or went. */
+  readonly later: readonly StaleFlow[];
+};
+
+/** Which flows a change of a service makes stale. None for all but UDP. */
+export function staleFlows(before: ServiceIntent | undefined, after: ServiceIntent | undefined): StaleFlows {
+  const now: StaleFlow[] = [];
+  const later: StaleFlow[] = [];
   const has = (
     list: readonly { address: string; port: number }[] | undefined,
     one: { address: string; port: number },
@@ -36,7 +41,8 @@ export function staleFlows(
     for (const frontend of before.frontends) {
       const stays = after?.protocol === 'udp' && has(after.frontends, frontend);
       for (const backend of placesOfService(before)) {
-        if (!stays || !has(placesOfService(after), backend)) flows.push({ ...frontend, backend });
+        if (!stays) later.push({ ...frontend, backend });
+        else if (!has(placesOfService(after), backend)) now.push({ ...frontend, backend });
       }
     }
   }
@@ -44,14 +50,11 @@ export function staleFlows(
     for (const frontend of after.frontends) {
       const wasServed =
         before?.protocol === 'udp' && placesOfService(before).length > 0 && has(before.frontends, frontend);
-      if (!wasServed) flows.push({ ...frontend, backend: undefined });
+      if (!wasServed) later.push({ ...frontend, backend: undefined });
     }
   }
-  return flows;
+  return { now, later };
 }
-
-/** More frontends than this, and all UDP flows are read instead of walking the kernel's table for each. */
-const few = 2;
 
 /** Over the kernel's table of flows in a namespace, which is opened at the first need. */
 export function createConntrack(namespace?: string): Conntrack {
@@ -71,9 +74,7 @@ export function createConntrack(namespace?: string): Conntrack {
       const frontends = new Map(
         plain.map(({ address, port }) => [`${flowAddress(address)} ${port}`, { address, port }]),
       );
-      // A thousand new Services are as many frontends, and hardly any of them has a flow.
-      const looks = frontends.size > few ? [undefined] : frontends.values();
-      for (const sentTo of looks) await flows().remove(sentTo, isStale);
+      await flows().remove([...frontends.values()], isStale);
     },
     async prune(serviceAt) {
       const texts = new Map<string, string>();

@@ -7,6 +7,7 @@ import { inNamespace } from '#system/namespace.ts';
 import { inSlices } from '#system/steps.ts';
 import { type Conntrack, createConntrack, staleFlows } from './conntrack.ts';
 import { renewDnsPorts } from './dns-answers.ts';
+import { createForgetter } from './forgetter.ts';
 import { guardsFirst } from './guards-first.ts';
 import { createLedger, type Difference, type Ledger } from './ledger.ts';
 import { claimsOfService, placesOfService } from './lower-service.ts';
@@ -90,6 +91,7 @@ export function createNftablesEngine(
   let healing: ForeignEvent | undefined;
   let closed = false;
   let sweeper: Sweeper | undefined;
+  const forgetter = createForgetter(conntrack, (error) => options.onError?.(error));
 
   /** Opened when first needed: most nodes have policy, but none before its pods. */
   function judgeStanding({ now, later }: Concerned): void {
@@ -132,7 +134,7 @@ export function createNftablesEngine(
     known = true;
     // Whoever changed the table may have let connections in, and so may a predecessor.
     if (whole && operations.length > 0 && ledger.context().policy) judgeStanding(everybody);
-    if (whole) await tolerate(conntrack.prune(ledger.serviceAt));
+    if (whole) await forgetter.prune(ledger.serviceAt);
     return {
       report: { operations: operations.map(printOperation), problems },
       opened: operations.length === 0 ? [] : openings(actual, wanted),
@@ -149,7 +151,7 @@ export function createNftablesEngine(
     // What was learnt between the reading and the commit.
     const late = await staleLearnt(forgetful);
     await nft.commit(forgetLearnt(late));
-    await forgetFlows(difference);
+    forgetFlows(difference);
     return {
       operations: [...operations, ...forgetLearnt(late)].map(printOperation),
       problems: difference.problems,
@@ -168,13 +170,8 @@ export function createNftablesEngine(
     return stale;
   }
 
-  async function forgetFlows(difference: Difference): Promise<void> {
-    const flows = [...difference.services.values()].flatMap(({ before, after }) => staleFlows(before, after));
-    if (flows.length > 0) await tolerate(conntrack.forget(flows));
-  }
-
-  async function tolerate(work: Promise<void>): Promise<void> {
-    await work.catch((error: Error) => options.onError?.(error));
+  function forgetFlows(difference: Difference): void {
+    for (const { before, after } of difference.services.values()) forgetter.ask(staleFlows(before, after));
   }
 
   return {
@@ -190,7 +187,7 @@ export function createNftablesEngine(
         if (!known || first) {
           const { report } = await repair();
           judgeStanding(first ? everybody : difference.concerned);
-          await forgetFlows(difference);
+          forgetFlows(difference);
           return report;
         }
         const chains = difference.staticChanged ? staticChains(contextBefore) : [];
@@ -208,7 +205,7 @@ export function createNftablesEngine(
           if (wasGone)
             options.onForeignChange?.({ by: 'found when a change was refused', events: [], opened, report });
           judgeStanding(difference.concerned);
-          await forgetFlows(difference);
+          forgetFlows(difference);
           return report;
         }
       }),
@@ -242,7 +239,7 @@ export function createNftablesEngine(
       closed = true;
       await queue;
       await sweeper?.close();
-      conntrack.close();
+      await forgetter.close();
       monitor?.close();
       await nft.close();
     },
