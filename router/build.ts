@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
+import { fixedLocals } from './fixed-locals.ts';
 
 /** `nginx`: with the hooks of nginx. `pure`: all that needs no nginx, as a module: what vectors and benches run in LuaJIT. */
 export type RouterPart = 'nginx' | 'pure';
@@ -64,7 +65,7 @@ async function hashOfSources(): Promise<string> {
   const sources = [
     ...(await filesBelow(join(here, 'src'))),
     ...(await filesBelow(join(here, 'types'))),
-    ...['tsconfig.json', 'package.json', 'build.ts'].map((file) => join(here, file)),
+    ...['tsconfig.json', 'package.json', 'build.ts', 'fixed-locals.ts'].map((file) => join(here, file)),
     ...['gateway.ts', 'gateway-policy.ts', 'origin.ts'].map((file) => join(intent, file)),
   ];
   for (const file of sources.toSorted()) {
@@ -86,6 +87,7 @@ async function compile(entry: string, bundle?: string): Promise<Map<string, stri
   const config = lua.parseConfigFileWithSystem(join(here, 'tsconfig.json'), {
     ...(bundle === undefined ? {} : { luaBundle: bundle, luaBundleEntry: entry }),
     sourceMap: true,
+    luaPlugins: [{ plugin: fixedLocals({ ts, lua }) }],
     // With type errors it would write Lua that fails only when it runs.
     noEmitOnError: true,
   });
