@@ -14,7 +14,10 @@ import type {
   TableIndexExpression,
 } from 'typescript-to-lua';
 
-type Compiler = { readonly ts: typeof import('typescript'); readonly lua: typeof import('typescript-to-lua') };
+type Compiler = {
+  readonly ts: typeof import('typescript');
+  readonly lua: typeof import('typescript-to-lua');
+};
 
 /** A plugin of typescript-to-lua. */
 export function fixedLocals({ ts, lua }: Compiler): Plugin {
@@ -86,7 +89,9 @@ function partOf(lua: Lua, statement: Statement): Part {
 
 function nameOf(lua: Lua, node: Node): string | undefined {
   if (lua.isIdentifier(node)) return node.text;
-  return isField(lua, node) && node.table.text === '____exports' ? `____exports.${node.index.value}` : undefined;
+  return isField(lua, node) && node.table.text === '____exports'
+    ? `____exports.${node.index.value}`
+    : undefined;
 }
 
 type Field = TableIndexExpression & {
@@ -174,7 +179,10 @@ function named(lua: Lua, statements: readonly Statement[]): Statement[] {
     lua.createVariableDeclarationStatement(lua.createIdentifier(name), value);
   const of = (library: string): Statement[] =>
     [...(fields.get(library) ?? [])].map(([field, name]) =>
-      local(name, lua.createTableIndexExpression(lua.createIdentifier(library), lua.createStringLiteral(field))),
+      local(
+        name,
+        lua.createTableIndexExpression(lua.createIdentifier(library), lua.createStringLiteral(field)),
+      ),
     );
   const asked = (statement: Statement): string[] =>
     lua.isVariableDeclarationStatement(statement) && statement.right !== undefined
@@ -207,5 +215,7 @@ function walk(node: Node, see: (node: Node) => void, replace?: (node: Node) => N
 }
 
 function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && typeof (value as { kind?: unknown }).kind === 'number';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { kind?: unknown }).kind === 'number'
+  );
 }

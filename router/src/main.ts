@@ -25,3 +25,4 @@ export * from './rules.ts';
 export * from './spread.ts';
 export * from './table.ts';
 export * from './turnstiles.ts';
+export * from './ways.ts';

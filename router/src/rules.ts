@@ -3,6 +3,7 @@ import type { GatewayRuleIntent, GatewayValueMatch } from '../../src/intent/gate
 import { type AddressSet, prepareAddresses } from './addresses.ts';
 import { createDictionary, type Dictionary } from './dictionary.ts';
 import { depthOf, normalisePrefix, normaliseRoutePath } from './paths.ts';
+import { createWay, type RouterWay } from './ways.ts';
 
 export type RouterRule = {
   /** Key in GatewayIntent.rules. */
@@ -23,6 +24,7 @@ export type RouterRule = {
   readonly clients: AddressSet | undefined;
   /** Of a pattern: in whatever letters, and with anything behind. */
   readonly loose: boolean;
+  readonly way: RouterWay;
 };
 
 export type HostRules = {
@@ -71,6 +73,7 @@ export function routerRule(key: string, intent: GatewayRuleIntent): RouterRule {
     query,
     clients: intent.clients === undefined ? undefined : prepareAddresses(intent.clients),
     loose: intent.path.loose === true,
+    way: createWay(),
   };
 }
 

@@ -1,5 +1,11 @@
 /** Requests, counted by listener and route: in each worker's own tables first, and once a second in memory that all share. */
-import { type RouterAction, type RouterListener, refusals } from '../main.ts';
+import {
+  type RouterAction,
+  type RouterCount,
+  type RouterListener,
+  type RouterWay,
+  refusals,
+} from '../main.ts';
 import { logRequest, unloggedLines } from './access-log.ts';
 import { retireConfigurations } from './body-limit.ts';
 import { failuresByBackend } from './failures.ts';
@@ -22,23 +28,19 @@ const others = 'other';
 /** Pairs that are told before others get their turn. */
 const tellBatch = 100;
 
-type Count = {
-  readonly name: string;
-  readonly codes: number[];
-  readonly durations: number[];
-  /** By place in `refusals`. */
-  readonly refused: number[];
-  seconds: number;
-  /** Something was counted since it was last written. */
-  dirty: boolean;
-};
+/** In `numbers` of a count: answers by hundreds, durations by bucket, their sum in seconds, refusals by place in `refusals`. */
+const firstDuration = 5;
+const secondsAt = firstDuration + bounds.length + 1;
+const firstRefusal = secondsAt + 1;
 
-/** As many as there are reasons, written out: neither a loop nor a closure can be compiled into whoever calls it. */
+type Five = [number, number, number, number, number];
+type Seven = [...Five, number, number];
 type NumberOfEach<T extends readonly string[]> = { -readonly [At in keyof T]: number };
+type Numbers = [...Five, ...Seven, number, ...NumberOfEach<typeof refusals>];
 
-/** By key of the listener ('' without one), then by key of the action. */
-let byListener: Record<string, Record<string, Count>> = {};
-const dirty: Count[] = [];
+/** By key of the listener ('' without one), then by key of the action: of what no rule keeps. */
+let byListener: Record<string, Record<string, RouterCount>> = {};
+const dirty: RouterCount[] = [];
 
 /** log_by_lua: the last that happens to a request. */
 export function countRequest(): void {
@@ -49,20 +51,22 @@ export function countRequest(): void {
   // First of all: whatever else goes wrong, nobody is counted who isn't there any more.
   if (visit.inside !== undefined) leaveAll(visit);
   if (visit.turn !== undefined) leaveTurn(visit);
-  const count = countOf(visit.listener, visit.action);
+  const way = visit.way;
+  const count = way === undefined ? countOf(visit.listener, visit.action) : countAtRule(visit, way);
+  const numbers = count.numbers;
   const status = C.ngx_http_lua_ffi_get_resp_status(pointer);
   const seconds = C.ngx_http_lua_ffi_now() - C.ngx_http_lua_ffi_req_start_time(pointer);
   const place = status >= 500 ? 4 : status >= 400 ? 3 : status >= 300 ? 2 : status >= 200 ? 1 : 0;
-  count.codes[place] = count.codes[place]! + 1;
-  const bucket = bucketOf(seconds);
-  count.durations[bucket] = count.durations[bucket]! + 1;
-  count.seconds += seconds;
+  numbers[place] = numbers[place]! + 1;
+  const bucket = firstDuration + bucketOf(seconds);
+  numbers[bucket] = numbers[bucket]! + 1;
+  numbers[secondsAt] = numbers[secondsAt]! + seconds;
   if (!count.dirty) {
     count.dirty = true;
     dirty.push(count);
   }
   if (visit.configurations !== undefined) retireConfigurations(visit);
-  if (visit.action !== undefined && !visit.action.plain) settleLimits(visit, count, status);
+  if (visit.action !== undefined && !visit.action.plain) settleLimits(visit, numbers, status);
   if (visit.shape !== undefined) {
     settle(pointer, visit.backend, visit.shape);
     logRequest(pointer, visit, status, seconds);
@@ -71,22 +75,25 @@ export function countRequest(): void {
 }
 
 /** What a policy left to do, whatever became of the request. */
-function settleLimits(visit: Visit, count: Count, status: number): void {
+function settleLimits(visit: Visit, numbers: number[], status: number): void {
   // nginx itself found it too long while it came in.
   if (visit.refusal === 0 && visit.mostBody > 0 && status === 413)
     visit.refusal = refusals.indexOf('body') + 1;
-  if (visit.refusal > 0) count.refused[visit.refusal - 1] = count.refused[visit.refusal - 1]! + 1;
+  if (visit.refusal === 0) return;
+  const place = firstRefusal + visit.refusal - 1;
+  numbers[place] = numbers[place]! + 1;
 }
 
 /** Writes what was counted. By a timer, and when a worker ends. */
 export function writeCounts(): void {
   for (const count of dirty) {
     const place = placeOf(count.name);
-    for (let at = 0; at < 5; at++) add(place, 'c', count.codes, at);
-    for (let at = 0; at <= bounds.length; at++) add(place, 'd', count.durations, at);
-    for (let at = 0; at < refusals.length; at++) add(place, 'r', count.refused, at);
-    counts.incr(`${place}\ts`, count.seconds, 0);
-    count.seconds = 0;
+    const numbers = count.numbers;
+    for (let at = 0; at < 5; at++) add(place, 'c', at, numbers, 0);
+    for (let at = 0; at <= bounds.length; at++) add(place, 'd', at, numbers, firstDuration);
+    for (let at = 0; at < refusals.length; at++) add(place, 'r', at, numbers, firstRefusal);
+    counts.incr(`${place}\ts`, numbers[secondsAt]!, 0);
+    numbers[secondsAt] = 0;
     count.dirty = false;
   }
   while (dirty.length > 0) dirty.pop();
@@ -125,7 +132,16 @@ function listOf(this: void, values: readonly unknown[]): string {
   return values.length === 0 ? '[]' : json.encode(values);
 }
 
-function countOf(listener: RouterListener | undefined, action: RouterAction | undefined): Count {
+/** Found again at its rule. */
+function countAtRule(visit: Visit, way: RouterWay): RouterCount {
+  const known = way.count;
+  if (known !== undefined) return known;
+  const made = createCount(visit.listener, visit.action);
+  way.count = made;
+  return made;
+}
+
+function countOf(listener: RouterListener | undefined, action: RouterAction | undefined): RouterCount {
   const listenerKey = listener === undefined ? '' : listener.key;
   let byAction = byListener[listenerKey];
   if (byAction === undefined) {
@@ -135,17 +151,18 @@ function countOf(listener: RouterListener | undefined, action: RouterAction | un
   const actionKey = action === undefined ? '' : action.key;
   const known = byAction[actionKey];
   if (known !== undefined) return known;
-  const bar = actionKey.indexOf('|');
-  const made: Count = {
-    name: `${listenerKey}\t${bar === -1 ? actionKey : actionKey.slice(0, bar)}`,
-    codes: [0, 0, 0, 0, 0],
-    durations: [0, 0, 0, 0, 0, 0, 0],
-    refused: [0, 0, 0, 0, 0, 0, 0, 0] satisfies NumberOfEach<typeof refusals>,
-    seconds: 0,
-    dirty: false,
-  };
+  const made = createCount(listener, action);
   byAction[actionKey] = made;
   return made;
+}
+
+function createCount(listener: RouterListener | undefined, action: RouterAction | undefined): RouterCount {
+  const actionKey = action === undefined ? '' : action.key;
+  const bar = actionKey.indexOf('|');
+  const route = bar === -1 ? actionKey : actionKey.slice(0, bar);
+  // Written out: neither a loop nor a closure can be compiled into whoever calls it.
+  const numbers = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] satisfies Numbers;
+  return { name: `${listener === undefined ? '' : listener.key}\t${route}`, numbers, dirty: false };
 }
 
 /** By hand: a loop would keep LuaJIT from compiling what calls it. */
@@ -177,11 +194,11 @@ function placeOf(name: string): number {
 }
 
 /** Most are 0: no key is made for those. */
-function add(this: void, place: number, letter: string, values: number[], at: number): void {
-  const value = values[at]!;
+function add(this: void, place: number, letter: string, at: number, numbers: number[], first: number): void {
+  const value = numbers[first + at]!;
   if (value === 0) return;
   counts.incr(`${place}\t${letter}${at}`, value, 0);
-  values[at] = 0;
+  numbers[first + at] = 0;
 }
 
 function routeAt(place: number): unknown {

@@ -1,6 +1,6 @@
 /** What backends are told beside the request: a number that is its own, for logs and traces, and the port that clients know. */
 import type { RouterTable } from '../main.ts';
-import { numberedLength, numberedVariable, pointNumbered } from './variables.ts';
+import { numberedLength, numberedVariable, pointNumbered, valuesOf } from './variables.ts';
 import type { Visit } from './visits.ts';
 
 const ffi = require('ffi') as FFI;
@@ -70,10 +70,12 @@ export function identify(pointer: FFIPointer, visit: Visit, table: RouterTable, 
   }
   draw(own.pairs, 8);
   draw(own.pairs, 12);
-  pointNumbered(pointer, id, own.digits, digitsInIt);
+  const values = valuesOf(pointer);
+  pointNumbered(pointer, values, id, own.digits, digitsInIt);
   if (numberedLength(pointer, givenRequestId) === 0)
-    pointNumbered(pointer, requestId, own.digits, digitsInIt);
-  if (numberedLength(pointer, givenParent) === 0) pointNumbered(pointer, parent, own.trace, trace.length);
+    pointNumbered(pointer, values, requestId, own.digits, digitsInIt);
+  if (numberedLength(pointer, givenParent) === 0)
+    pointNumbered(pointer, values, parent, own.trace, trace.length);
   const intent = table.ports[port];
   if (intent === undefined) return;
   let text = ports[intent.port];
@@ -81,7 +83,7 @@ export function identify(pointer: FFIPointer, visit: Visit, table: RouterTable, 
     text = textOfPort(intent.port);
     ports[intent.port] = text;
   }
-  pointNumbered(pointer, portVariable, text.bytes, text.length);
+  pointNumbered(pointer, values, portVariable, text.bytes, text.length);
 }
 
 function createIdentity(): Identity {

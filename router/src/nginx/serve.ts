@@ -17,6 +17,7 @@ import {
   type RouterTable,
   targetPath,
   targetQuery,
+  wayOf,
 } from '../main.ts';
 import { answer } from './answer.ts';
 import { portOf } from './came-in.ts';
@@ -86,10 +87,12 @@ export function serveLast(): void {
   request.method = methodOf(pointer);
   const rule = findRule(listener, request, reader);
   if (rule === undefined) answer(pointer, 404);
-  const action = table.actions[rule.action];
+  const way = wayOf(table, rule);
+  const action = way.action;
   // Nothing: the name is somebody else's than whose rules would come next.
   if (action === undefined) answer(pointer, rule.action === '' ? 404 : 500);
   visit.action = action;
+  visit.way = way;
   identify(pointer, visit, table, port);
   if (numberedLength(pointer, connectionHeader) > 0) {
     const said = numberedText(pointer, connectionHeader)!;
@@ -97,19 +100,23 @@ export function serveLast(): void {
     if (said !== 'keep-alive' && said !== 'close' && said !== 'Keep-Alive' && said !== 'Upgrade')
       dropNominated(pointer, said);
   }
+  const backend = way.backend;
   if (
-    action.plain &&
-    action.intent.retry === undefined &&
-    action.intent.timeouts === undefined &&
     path === written &&
+    (backend !== undefined || isQuick(action)) &&
     // Only these few need to be told what their connection becomes.
     !hasNumbered(pointer, upgradeHeader) &&
     !(isTls(socket!) && asksForEvents(pointer))
   ) {
-    sendOn(pointer, table, action, visit);
+    if (backend === undefined) drawAndSend(pointer, table, action, visit);
+    else sendOn(backend, visit);
   } else {
     serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
   }
+}
+
+function isQuick(action: RouterAction): boolean {
+  return action.plain && action.intent.retry === undefined && action.intent.timeouts === undefined;
 }
 
 /** What may stand in a path as it is (RFC 3986 §3.3); nginx lets more through. */
@@ -134,16 +141,20 @@ function asksForEvents(pointer: FFIPointer): boolean {
   return accept !== undefined && accept.indexOf(eventStream) !== -1;
 }
 
-/** To a backend as the request is. */
-function sendOn(pointer: FFIPointer, table: RouterTable, action: RouterAction, visit: Visit): void {
+function sendOn(backend: RouterBackend, visit: Visit): void {
+  visit.backend = backend;
+  visit.moreTries = backend.endpoints.length > 1 ? 1 : 0;
+}
+
+/** To one of several backends, as the request is. */
+function drawAndSend(pointer: FFIPointer, table: RouterTable, action: RouterAction, visit: Visit): void {
   const choice = chooseBackend(action, action.backends.length > 1 ? math.random() : 0);
   const key = choice === undefined ? undefined : choice.backend;
   const backend = key === undefined ? undefined : table.backends[key];
   if (backend === undefined)
     answer(pointer, action.intent.refused === undefined ? 500 : action.intent.refused);
   if (backend.endpoints.length === 0) answer(pointer, 503);
-  visit.backend = backend;
-  visit.moreTries = backend.endpoints.length > 1 ? 1 : 0;
+  sendOn(backend, visit);
   if (backend.spread !== undefined) sendWithCare(pointer, backend, visit);
   if (backend.intent.protocol === 'h2c') ngx.exec(proxyLocation(true, 0, false));
 }

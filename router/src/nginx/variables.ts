@@ -81,20 +81,25 @@ export function numberedLength(pointer: FFIPointer, one: Numbered): number {
   return bit.band(bits, absentBit) === 0 ? bit.band(bits, lengthBits) : 0;
 }
 
+/** Where the request's values stand, for `pointNumbered`; undefined: they are set by name. */
+export function valuesOf(pointer: FFIPointer): FFICells<NginxValue> | undefined {
+  // Of one that is known already: to ask for another would make what it is otherwise.
+  return anchor.at === -1 ? undefined : C.ngx_http_get_indexed_variable(pointer, anchor.at);
+}
+
 /** Sets one to bytes that nobody writes to or frees before the request is over. */
 export function pointNumbered(
   pointer: FFIPointer,
+  values: FFICells<NginxValue> | undefined,
   one: Numbered,
   bytes: FFICells<number>,
   length: number,
 ): void {
-  const known = one.at === -1 ? undefined : C.ngx_http_get_indexed_variable(pointer, anchor.at);
-  if (known === undefined) {
+  if (values === undefined || one.at === -1) {
     setBytes(pointer, one.name, bytes, length);
     return;
   }
-  // By way of its neighbour: to ask for it would make what it is otherwise.
-  const value = known[one.at - anchor.at]!;
+  const value = values[one.at - anchor.at]!;
   value.bits = validBit + length;
   value.data = bytes as unknown as FFIPointer;
 }

@@ -3,7 +3,14 @@
  * `ngx.exec` ends and which costs a table a request: these are used again and again.
  */
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
-import type { RouterAction, RouterBackend, RouterClient, RouterEndpoint, RouterListener } from '../main.ts';
+import type {
+  RouterAction,
+  RouterBackend,
+  RouterClient,
+  RouterEndpoint,
+  RouterListener,
+  RouterWay,
+} from '../main.ts';
 import type { ConfigurationCopy } from './body-limit.ts';
 import type { Turn } from './firewall-turns.ts';
 import type { Identity } from './identity.ts';
@@ -15,6 +22,8 @@ export type Visit = {
   /** What names it in metrics; undefined: no rule took it. */
   action: RouterAction | undefined;
   listener: RouterListener | undefined;
+  /** Of the rule that took it. */
+  way: RouterWay | undefined;
   /** Where it goes; set before anything is sent on. */
   backend: RouterBackend | undefined;
   /** The first try goes there, since its session is there. */
@@ -83,6 +92,7 @@ export function beginVisit(key: number): Visit {
       ? {
           action: undefined,
           listener: undefined,
+          way: undefined,
           backend: undefined,
           endpoint: undefined,
           tries: 0,
@@ -148,6 +158,7 @@ export function endVisit(key: number, visit: Visit): void {
   }
   visit.action = undefined;
   visit.listener = undefined;
+  visit.way = undefined;
   visit.backend = undefined;
   visit.endpoint = undefined;
   visit.tries = 0;
