@@ -15,7 +15,7 @@ export type ContenderPlan = {
   readonly privateKey: string;
 };
 
-/** A server a host with a location a route, as one would write it by hand; keepalive to the backend as ours, and what it tells it of clients. */
+/** A server a host with a location a route, as one would write it by hand; keepalive to the backend as ours, and what it tells it of clients and traces. */
 export function plainNginx(plan: ContenderPlan, workers: number): string {
   const hosts = new Map<string, string[]>();
   for (let index = 0; index < plan.routes; index++) {
@@ -47,6 +47,7 @@ http {
   http2 on;
   keepalive_requests 1000000;
   server_names_hash_max_size 65536;
+  map $http_traceparent $trace { "" "00-$request_id-6e65746c6f6f6d01-00"; default $http_traceparent; }
   server_names_hash_bucket_size 128;
   ssl_certificate ${plan.certificate};
   ssl_certificate_key ${plan.privateKey};
@@ -61,6 +62,7 @@ http {
   proxy_set_header X-Forwarded-Proto $scheme;
   proxy_set_header X-Real-IP $remote_addr;
   proxy_set_header X-Request-Id $request_id;
+  proxy_set_header traceparent $trace;
   server { listen ${plan.ports.http} default_server; listen ${plan.ports.https} ssl default_server; return 404; }
 ${servers.join('')}
 }
@@ -98,6 +100,7 @@ frontend all
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header X-Real-IP %[src]
   http-request set-header X-Request-Id %[unique-id]
+  http-request set-header traceparent 00-%[unique-id]-6e65746c6f6f6d01-00 if !{ req.hdr(traceparent) -m found }
   use_backend %[base,map_beg(${map},nowhere)]
 backend backend
   server one ${plan.endpoint}

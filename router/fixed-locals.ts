@@ -56,7 +56,7 @@ function ordered(lua: Lua, statements: readonly Statement[]): Statement[] {
   }
   const byName = new Map(parts.flatMap((part) => part.defines.map((name) => [name, part] as const)));
   const { order, early } = sort(parts, byName);
-  if (!isSound(order, byName)) return [...statements];
+  if (!isSound(order, parts, byName)) return [...statements];
   const defined = new Set<string>();
   const body = order.map(({ statement, defines }) => {
     for (const name of defines) defined.add(name);
@@ -130,8 +130,10 @@ function sort(
   return { order, early };
 }
 
-/** Whether each function that may be called when the module is loaded is there by then. */
-function isSound(order: readonly Part[], byName: ReadonlyMap<string, Part>): boolean {
+/** Whether what runs when the module is loaded does so in its old order, and each function that it may call is there by then. */
+function isSound(order: readonly Part[], parts: readonly Part[], byName: ReadonlyMap<string, Part>): boolean {
+  const running = parts.filter(({ runs }) => runs);
+  if (order.filter(({ runs }) => runs).some((part, at) => part !== running[at])) return false;
   const there = new Set<Part>();
   const isThere = (part: Part, seen: Set<Part>): boolean =>
     [...part.uses].every((name) => {

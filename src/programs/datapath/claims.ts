@@ -8,6 +8,8 @@ export type AddressClaims = {
   heard(from: string, message: Message): void;
   /** An agent listens, until the result is called. */
   listened(): () => void;
+  /** Whether one lives. */
+  informed(): boolean;
   /** By address: who has the better claim. */
   yielded(): ReadonlyMap<string, string>;
   close(): void;
@@ -33,9 +35,10 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
+  const informed = (): boolean => listening > 0 || performance.now() - heardAt < informedMs;
   const look = (): void => {
     const now = performance.now();
-    claims.setInformed(listening > 0 || now - heardAt < informedMs);
+    claims.setAgent(informed() ? undefined : heardAt);
     const next = claims.yielded(now);
     if (JSON.stringify([...next]) !== JSON.stringify([...known])) {
       for (const [address, other] of next)
@@ -77,6 +80,7 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
         heardAt = performance.now();
       };
     },
+    informed,
     yielded: () => known,
     close() {
       closed = true;

@@ -82,6 +82,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     node,
     onChange: () => livenessChanged(),
     onMessage: (from, message) => claims.heard(from, message),
+    informed: () => claims.informed(),
   });
   const claims = createAddressClaims({
     node,

@@ -16,7 +16,9 @@ export type DatapathOptions = {
   /** Where an address of an underlay Subnet is on the wire. */
   readonly placeOf: PlaceOf;
   /** Finds out which nodes live; absent: all do. */
-  readonly detect?: (options: Pick<DetectorOptions, 'node' | 'onChange' | 'onMessage'>) => Detector;
+  readonly detect?: (
+    options: Pick<DetectorOptions, 'node' | 'onChange' | 'onMessage' | 'informed'>,
+  ) => Detector;
   /** Sessions with BGP neighbors as they are now. */
   readonly bgpSessions?: () => readonly BGPSession[];
   /** Virtual addresses that are answered for now. */

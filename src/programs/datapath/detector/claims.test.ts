@@ -40,6 +40,7 @@ const run = (made: World, milliseconds: number, loses?: () => boolean): void => 
 test('who took over later goes on, and who was before takes it back when it is let go', () => {
   const made = world('a', 'b');
   const [a, b] = made.nodes as [Node, Node];
+  for (const { claims } of made.nodes) claims.setAgent(undefined);
   a.wants = true;
   run(made, 60_000);
   b.wants = true;
@@ -56,7 +57,7 @@ test('who took over later goes on, and who was before takes it back when it is l
 test('whose agent lives goes on before one without, in whichever order they took over', () => {
   for (const first of [0, 1]) {
     const made = world('a', 'b');
-    made.nodes[1]!.claims.setInformed(true);
+    made.nodes[1]!.claims.setAgent(undefined);
     made.nodes[first]!.wants = true;
     run(made, 5_000);
     made.nodes[1 - first]!.wants = true;
@@ -64,6 +65,26 @@ test('whose agent lives goes on before one without, in whichever order they took
     expect(holders(made)).toEqual(['b']);
     run(made, 60_000);
     expect(holders(made)).toEqual(['b']);
+  }
+});
+
+test('of two without an agent goes on whose agent was heard later, in whichever order they took over', () => {
+  for (const first of [0, 1]) {
+    const made = world('a', 'b');
+    made.nodes[1]!.claims.setAgent(-1_000);
+    made.nodes[first]!.wants = true;
+    run(made, 5_000);
+    made.nodes[1 - first]!.wants = true;
+    run(made, 300);
+    expect(holders(made)).toEqual(['b']);
+    made.nodes[0]!.claims.setAgent(made.now);
+    run(made, 300);
+    expect(holders(made)).toEqual(['b']);
+    made.nodes[1]!.wants = false;
+    run(made, 300);
+    made.nodes[1]!.wants = true;
+    run(made, 300);
+    expect(holders(made)).toEqual(['a']);
   }
 });
 
@@ -79,6 +100,7 @@ test('at the same moment the lesser name goes on', () => {
 test('of whom nothing is heard any more holds nothing', () => {
   const made = world('a', 'b');
   const [a, b] = made.nodes as [Node, Node];
+  for (const { claims } of made.nodes) claims.setAgent(undefined);
   a.wants = true;
   run(made, 1_000);
   b.wants = true;
@@ -99,7 +121,8 @@ test('with every other datagram lost there is exactly one in the end', () => {
       fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
       (deeds, losses, informed) => {
         const made = world('a', 'b', 'c');
-        for (const [index, node] of made.nodes.entries()) node.claims.setInformed(informed[index]!);
+        for (const [index, node] of made.nodes.entries())
+          node.claims.setAgent(informed[index] === true ? undefined : index * -1_000);
         let at = 0;
         for (const [index, wants, steps] of deeds) {
           made.nodes[index]!.wants = wants;

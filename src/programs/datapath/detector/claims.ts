@@ -2,15 +2,16 @@
  * Which of two nodes goes on that both take an address for theirs, since one of them was not told of a change: its agent is dead, or
  * the API server away. Pure.
  *
- * The one with a living agent; of two alike the one that took over later, since it knows more; at the same moment the lesser name.
+ * The one with a living agent; of two with one the one that took over later, since it knows more; of two without, the one whose agent was heard
+ * later; at the same moment the lesser name.
  */
 import type { Message } from './messages.ts';
 
 export type Claims = {
   /** What this node answers for now. */
   setHeld(addresses: ReadonlySet<string>, now: number): void;
-  /** `informed`: this node's agent lives. */
-  setInformed(informed: boolean): void;
+  /** When this node's agent was heard; undefined: it lives. */
+  setAgent(heardAt: number | undefined): void;
   heard(from: string, message: Message, now: number): void;
   /** By address that this node gives way for: to whom. Nothing is left of one that wasn't heard of for long. */
   yielded(now: number): ReadonlyMap<string, string>;
@@ -31,6 +32,8 @@ export const claimTimes = {
   forgotten: 25_000,
 } as const;
 
+/** Milliseconds: longer than any agent was away that a process has heard. */
+const ages = 1e12;
 /** Addresses in one datagram: 39 characters each, with an age. */
 const atOnce = 14;
 
@@ -41,7 +44,11 @@ export function createClaims(self: string): Claims {
   const held = new Map<string, Held>();
   const released = new Map<string, { tellAt: number; step: number }>();
   const yields = new Map<string, Yield>();
-  let informed = false;
+  let agentAt: number | undefined = Number.NEGATIVE_INFINITY;
+
+  /** Of what this node knows: since the takeover, or without an agent since that was heard. */
+  const ageOf = ({ since }: Held, now: number): number =>
+    Math.round(agentAt === undefined ? now - since : Math.min(now - agentAt, ages));
 
   const heardClaim = (
     from: string,
@@ -54,12 +61,12 @@ export function createClaims(self: string): Claims {
     // Without having it, this node has no age to compare: it waits while the other one holds on, unless it knows more.
     if (mine === undefined) {
       if (before?.node !== from) return;
-      if (informed && !theirs.informed) yields.delete(address);
+      if (agentAt === undefined && !theirs.informed) yields.delete(address);
       else before.heardAt = now;
       return;
     }
-    if (beats({ ...theirs, node: from }, { informed, age: now - mine.since, node: self }))
-      yields.set(address, { node: from, heardAt: now });
+    const own = { informed: agentAt === undefined, age: ageOf(mine, now), node: self };
+    if (beats({ ...theirs, node: from }, own)) yields.set(address, { node: from, heardAt: now });
     // The other one is to hear of it at once.
     else mine.tellAt = Math.min(mine.tellAt, now);
   };
@@ -76,8 +83,8 @@ export function createClaims(self: string): Claims {
         if (!held.has(address)) held.set(address, { since: now, tellAt: now, step: 0 });
       }
     },
-    setInformed(next) {
-      informed = next;
+    setAgent(heardAt) {
+      agentAt = heardAt;
     },
     heard(from, message, now) {
       if (message.kind === 'release') {
@@ -97,7 +104,7 @@ export function createClaims(self: string): Claims {
       const claims: [string, number][] = [];
       for (const [address, each] of held) {
         if (each.tellAt > now) continue;
-        claims.push([address, Math.round(now - each.since)]);
+        claims.push([address, ageOf(each, now)]);
         each.tellAt = now + pauseAfter(each.step, claimTimes.every);
         each.step += 1;
       }
@@ -109,6 +116,7 @@ export function createClaims(self: string): Claims {
         each.step += 1;
         if (each.tellAt === Number.POSITIVE_INFINITY) released.delete(address);
       }
+      const informed = agentAt === undefined;
       return [
         ...slices(claims).map((part): Message => ({ kind: 'claim', informed, held: part })),
         ...slices(ends).map((part): Message => ({ kind: 'release', addresses: part })),

@@ -41,6 +41,8 @@ export type DetectorOptions = {
   readonly onChange: () => void;
   /** Another node said this. */
   readonly onMessage?: ((from: string, message: Message) => void) | undefined;
+  /** Whether this node's agent lives; default: it does. */
+  readonly informed?: (() => boolean) | undefined;
   /** Of the node's network; default: this process's own. */
   readonly namespace?: string | undefined;
   readonly log: Log;
@@ -169,6 +171,7 @@ export function createDetector(options: DetectorOptions): Detector {
       for (const number of socket.receive()) watch.echoed(number, performance.now());
     const now = performance.now();
     if (now >= retryAt) openAll();
+    watch.setInformed(options.informed?.() ?? true);
     if (links.size > 0) send(watch.tick(now));
     news();
   };

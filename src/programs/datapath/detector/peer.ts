@@ -67,6 +67,8 @@ export const times = {
   reportHolds: 25_000,
   /** A node that is back answers for virtual addresses after this. */
   addressRest: 5_000,
+  /** Without an agent a node that was away doesn't know what changed: it waits as long as any other may answer without a word. */
+  ignorant: 25_000,
   longestPause: 30_000,
   /** Without a word of the others a node that starts takes it that they don't miss it. */
   confirm: 1_000,

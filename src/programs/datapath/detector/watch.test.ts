@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { heldHere } from '#compile/loadbalancer/leader.ts';
+import { times } from './peer.ts';
 import { ringOf, targetsOf, watchersOf } from './ring.ts';
 import { createWorld, type World } from './simulation.ts';
 import { createWatch } from './watch.ts';
@@ -89,6 +90,28 @@ describe.each([2, 3, 4, 7, 20])('of %i nodes', (count) => {
         silent: new Set(),
         isolated: false,
       });
+    }
+  });
+
+  test('who was away and has no agent answers for nothing until all that it may have missed was said, or its agent is back', () => {
+    if (count === 2) return;
+    for (const [wait, informed] of [
+      [times.ignorant - 1_000, true],
+      [times.ignorant, false],
+    ] as const) {
+      const world = createWorld(count);
+      world.run(3_000);
+      world.watch('node2').setInformed(false);
+      world.run(30_000);
+      expect(world.watch('node2').addressLiveness().isolated).toBe(false);
+      world.cut('node2');
+      world.run(10_000);
+      world.cut('node2', false);
+      world.run(times.addressRest + times.missed);
+      world.run(wait - 1_000, () => expect(world.watch('node2').addressLiveness().isolated).toBe(true));
+      world.watch('node2').setInformed(informed);
+      world.run(5_000);
+      expect(world.watch('node2').addressLiveness().isolated).toBe(false);
     }
   });
 

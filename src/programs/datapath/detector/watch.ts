@@ -36,6 +36,8 @@ export type Change = {
 export type Watch = {
   /** The others; again with the same ones it does nothing. */
   setNodes(names: Iterable<string>, now: number): void;
+  /** Whether this node's agent lives. */
+  setInformed(informed: boolean): void;
   /** Every `times.tick`, after what has come was told. */
   tick(now: number): Outgoing[];
   echoed(number: number, now: number): void;
@@ -81,6 +83,10 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
   let heardAt = never;
   /** Until when this node waits to hear whether the others miss it. */
   let confirmBy = never;
+  let informed = true;
+  /** Others may have taken over: cut off, or missed by them. */
+  let away = false;
+  let ignorantUntil = never;
   let heldBack = 0;
   let lost = 0;
   let revision = 1;
@@ -194,8 +200,12 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
     const answering = all.filter(({ hasAnswered, answeredAt }) => hasAnswered && lately(answeredAt));
     const missed = answering.filter(({ missesUsAt }) => lately(missesUsAt)).length * 2 > answering.length;
     const unsure = now < confirmBy && peers.size > 0;
+    if (away && !isolated && !missed) ignorantUntil = now + times.ignorant;
+    away = isolated || missed;
+    if (informed) ignorantUntil = never;
+    const ignorant = now < ignorantUntil;
     const value = [names('dead'), names('silent'), resting.map(({ name }) => name)] as const;
-    const text = JSON.stringify([value, isolated, missed, unsure]);
+    const text = JSON.stringify([value, isolated, missed, unsure, ignorant]);
     if (text === summary) return;
     summary = text;
     revision++;
@@ -204,12 +214,15 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
     forAddresses = {
       dead: new Set([...dead, ...back]),
       silent: live.silent,
-      isolated: isolated || missed || unsure,
+      isolated: isolated || missed || unsure || ignorant,
     };
   };
 
   return {
     setNodes,
+    setInformed(next) {
+      informed = next;
+    },
     tick(now) {
       const gap = now - (lastTick ?? now);
       lastTick = now;
