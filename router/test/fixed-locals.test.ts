@@ -7,7 +7,7 @@ const sample = `
 /** Further down: a number, a table, functions that call each other, a variable that changes. */
 export function main(): string {
   count += 1;
-  return [limit, upper('a'), even(5), names.first, count, exported(2)].map(String).join(' ');
+  return limit + ' ' + upper('a') + ' ' + even(5) + ' ' + names.first + ' ' + count + ' ' + exported(2);
 }
 function upper(text: string): string {
   return text === '' ? '' : text.toUpperCase() + suffix;
