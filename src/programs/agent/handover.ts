@@ -104,6 +104,8 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
       } catch (error) {
         if (closed) return;
         revision = undefined;
+        // Whoever was out of reach takes what it holds for old.
+        sendWhole = true;
         log.debug('no status from the datapath', { error });
         await sleep(wait, closing.signal);
         wait = Math.min(2 * wait, retry.lastMs);

@@ -8,7 +8,9 @@ export type AddressClaims = {
   heard(from: string, message: Message): void;
   /** An agent listens, until the result is called. */
   listened(): () => void;
-  /** Whether one lives. */
+  /** It handed over an intent. */
+  told(): void;
+  /** Whether one lives, and has told what it knows. */
   informed(): boolean;
   /** By address: who has the better claim. */
   yielded(): ReadonlyMap<string, string>;
@@ -35,7 +37,14 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
-  const informed = (): boolean => listening > 0 || performance.now() - heardAt < informedMs;
+  /** By this agent, or one before it that was gone for a moment only. */
+  let hasTold = false;
+
+  const informed = (): boolean => {
+    const lives = listening > 0 || performance.now() - heardAt < informedMs;
+    hasTold &&= lives;
+    return hasTold;
+  };
   const look = (): void => {
     const now = performance.now();
     claims.setAgent(informed() ? undefined : heardAt);
@@ -79,6 +88,10 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
         listening -= 1;
         heardAt = performance.now();
       };
+    },
+    told() {
+      hasTold = true;
+      heardAt = performance.now();
     },
     informed,
     yielded: () => known,

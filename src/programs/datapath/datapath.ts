@@ -160,6 +160,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
     const isFirst = holder.generation === 0;
     const refusal = holder.take(change);
     if (refusal !== undefined) return refusal;
+    claims.told();
     const complete = withTunnelAddresses(change);
     if (isFirst) nameSubnets();
     audit.take(change);
