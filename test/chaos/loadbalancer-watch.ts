@@ -4,6 +4,7 @@ import type { KubeObject } from '#api/object.ts';
 import { startInformer } from '#kube/informer.ts';
 import type { Neighbors } from '#lab/neighbors.ts';
 import type { Cluster } from '../lab/cluster.ts';
+import { lastWords } from './loadbalancer-evidence.ts';
 
 export type BalancedService = KubeObject & {
   readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
@@ -15,20 +16,25 @@ export const addressesOf = ({ status }: BalancedService): readonly string[] =>
 export type Watch = {
   readonly services: () => readonly BalancedService[];
   faults(): readonly string[];
+  /** Of the first faults: what the nodes said then. */
+  evidence(): Promise<readonly string[]>;
   stop(): void;
 };
 
 /** As long as an element lives that nobody renews, and what a busy machine adds. */
 const longestDouble = 3_000 + 1_500;
 const askEach = 250;
+/** Faults come in groups, and one says as much as all. */
+const mostEvidence = 3;
 
 /** `segment`: addresses that are asked for on the segment. */
 export async function startWatch(
-  { client }: Cluster,
+  { client, lab }: Cluster,
   neighbors: Neighbors,
   segment: readonly string[],
 ): Promise<Watch> {
   const faults = new Set<string>();
+  const evidence: Promise<readonly string[]>[] = [];
   const informer = startInformer<BalancedService>(client, serviceType);
   const look = (): void => {
     for (const fault of doubled(informer.list())) faults.add(fault);
@@ -50,6 +56,8 @@ export async function startWatch(
       !told.has(`${address} ${now.sort().join()}`)
     ) {
       told.add(`${address} ${now.join()}`);
+      if (evidence.length < mostEvidence)
+        evidence.push(lastWords(lab, now).catch((error: unknown) => [String(error)]));
       faults.add(
         `${address} is answered by ${now.join(' and ')} for more than ${longestDouble} ms, until after ${clock(at)}`,
       );
@@ -58,6 +66,7 @@ export async function startWatch(
   return {
     services: () => informer.list(),
     faults: () => [...faults],
+    evidence: async () => (await Promise.all(evidence)).flat(),
     stop: () => {
       asking.stop();
       informer.stop();

@@ -17,6 +17,7 @@ export type ChaosResult = {
   readonly deeds: number;
   /** Empty: all is as it must be. */
   readonly wrong: readonly string[];
+  readonly evidence: readonly string[];
   readonly history: readonly string[];
 };
 
@@ -51,7 +52,8 @@ export async function chaosOfBalancers(
       tell('all is mended');
       await eventually(() => expectReady(cluster), settleMs, 500);
       const wrong = await settled(() => wrongAtTheEnd(cluster, neighbors, world));
-      return { deeds: history.length - 1, wrong: [...watch.faults(), ...wrong], history };
+      const faults = [...watch.faults(), ...wrong];
+      return { deeds: history.length - 1, wrong: faults, evidence: await watch.evidence(), history };
     } finally {
       watch.stop();
     }
@@ -141,6 +143,6 @@ if (import.meta.main) {
       ? `${found.deeds} deeds, all is as it must be`
       : `WRONG after ${found.deeds} deeds:`,
   );
-  for (const line of found.wrong) print(line);
+  for (const line of [...found.wrong, ...found.evidence]) print(line);
   process.exit(found.wrong.length > 0 ? 1 : 0);
 }

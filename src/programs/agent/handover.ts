@@ -103,9 +103,9 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
         for (const handler of statusHandlers) handler(status);
       } catch (error) {
         if (closed) return;
-        revision = undefined;
         // Whoever was out of reach takes what it holds for old.
-        sendWhole = true;
+        if (revision !== undefined) sendWhole = true;
+        revision = undefined;
         log.debug('no status from the datapath', { error });
         await sleep(wait, closing.signal);
         wait = Math.min(2 * wait, retry.lastMs);
