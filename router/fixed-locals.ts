@@ -59,8 +59,10 @@ function ordered(lua: Lua, statements: readonly Statement[]): Statement[] {
   if (!isSound(order, parts, byName)) return [...statements];
   const defined = new Set<string>();
   const body = order.map(({ statement, defines }) => {
+    const isFirst =
+      defines.length > 0 &&
+      defines.every((name) => declared.has(name) && !early.has(name) && !defined.has(name));
     for (const name of defines) defined.add(name);
-    const isFirst = defines.length > 0 && defines.every((name) => declared.has(name) && !early.has(name));
     return isFirst ? declaration(lua, statement) : statement;
   });
   // Of functions that call each other one is declared first; of what is given a value only later, all.

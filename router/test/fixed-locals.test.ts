@@ -7,13 +7,15 @@ const sample = `
 /** Further down: a number, a table, functions that call each other, a variable that changes. */
 export function main(): string {
   count += 1;
-  return limit + ' ' + upper('a') + ' ' + even(5) + ' ' + names.first + ' ' + count + ' ' + exported(2);
+  return limit + ' ' + upper('a') + ' ' + even(5) + ' ' + names.first + ' ' + count + ' ' + exported(2) + ' ' + changed;
 }
 function upper(text: string): string {
   return text === '' ? '' : text.toUpperCase() + suffix;
 }
 const limit = 47;
 const suffix = '!';
+let changed = 1;
+changed = changed + 1;
 const names = { first: make('x') };
 let count = 0;
 let unset: string | undefined;
@@ -59,8 +61,8 @@ describe('locals of a module', () => {
   it('are assigned where they are declared, but for one of two functions that call each other and what has no value yet', async () => {
     const lua = await compileText(sample, true);
     expect(lua.match(/^local [\w, ]+$/gm)).toEqual(['local even, unset']);
-    expect(await run(lua)).toBe('47 A! false xy 1 47');
-    expect(await run(await compileText(sample, false))).toBe('47 A! false xy 1 47');
+    expect(await run(lua)).toBe('47 A! false xy 1 47 2');
+    expect(await run(await compileText(sample, false))).toBe('47 A! false xy 1 47 2');
   });
 
   it('have names for functions of libraries, which are looked up once', async () => {
