@@ -6,7 +6,7 @@ import { type AddressClaims, createAddressClaims } from './claims.ts';
 let claims: AddressClaims;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
-  const options = { node: 'node1', broadcast: () => {}, onChange: () => {}, log: silentLog };
+  const options = { node: 'node1', broadcast: () => {}, tell: () => {}, onChange: () => {}, log: silentLog };
   claims = createAddressClaims(options);
 });
 afterEach(() => {

@@ -12,7 +12,9 @@ export type AddressClaims = {
   told(): void;
   /** Whether one lives, and has told what it knows. */
   informed(): boolean;
-  /** By address: who has the better claim. */
+  /** All who are dead now: what they claimed before is nobody's. */
+  setDead(nodes: ReadonlySet<string>): void;
+  /** By address: who has the better claim, or answers still. */
   yielded(): ReadonlyMap<string, string>;
   close(): void;
 };
@@ -20,6 +22,7 @@ export type AddressClaims = {
 export type AddressClaimsOptions = {
   readonly node: string;
   readonly broadcast: (message: Message) => void;
+  readonly tell: (node: string, message: Message) => void;
   /** What is given way for is another. */
   readonly onChange: () => void;
   readonly log: Log;
@@ -29,13 +32,15 @@ export type AddressClaimsOptions = {
 const informedMs = 5_000;
 const lookMs = 100;
 
-export function createAddressClaims({ node, broadcast, onChange, log }: AddressClaimsOptions): AddressClaims {
+export function createAddressClaims(options: AddressClaimsOptions): AddressClaims {
+  const { node, broadcast, tell, onChange, log } = options;
   const claims = createClaims(node);
   let listening = 0;
   let heardAt = Number.NEGATIVE_INFINITY;
   let known: ReadonlyMap<string, string> = new Map();
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let dead: ReadonlySet<string> = new Set();
 
   /** By this agent, or one before it that was gone for a moment only. */
   let hasTold = false;
@@ -48,9 +53,10 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
   const look = (): void => {
     const now = performance.now();
     claims.setAgent(informed() ? undefined : heardAt);
-    const next = claims.yielded(now);
-    if (JSON.stringify([...next]) !== JSON.stringify([...known])) {
-      for (const [address, other] of next)
+    const yielded = claims.yielded(now);
+    const next = new Map([...claims.kept(now), ...yielded]);
+    if (!isSame(next, known)) {
+      for (const [address, other] of yielded)
         if (known.get(address) !== other)
           log.info('another node has the better claim to a virtual address', { address, node: other });
       known = next;
@@ -75,8 +81,10 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
       settle();
     },
     heard(from, message) {
-      if (message.kind !== 'claim' && message.kind !== 'release') return;
-      claims.heard(from, message, performance.now());
+      const now = performance.now();
+      if (message.kind === 'hello') for (const each of claims.everything(now)) tell(from, each);
+      if (message.kind !== 'claim' && message.kind !== 'release' && message.kind !== 'pause') return;
+      claims.heard(from, message, now);
       look();
     },
     listened() {
@@ -90,8 +98,15 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
       };
     },
     told() {
+      const knew = informed();
       hasTold = true;
       heardAt = performance.now();
+      if (!knew) look();
+    },
+    setDead(nodes) {
+      // Whoever claims something since then lives, whatever is found of it yet.
+      claims.buried([...nodes].filter((name) => !dead.has(name)));
+      dead = nodes;
     },
     informed,
     yielded: () => known,
@@ -100,4 +115,8 @@ export function createAddressClaims({ node, broadcast, onChange, log }: AddressC
       settle();
     },
   };
+}
+
+function isSame(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([address, node]) => b.get(address) === node);
 }

@@ -87,6 +87,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   const claims = createAddressClaims({
     node,
     broadcast: (message) => detector.broadcast(message),
+    tell: (to, message) => detector.tell(to, message),
     onChange: () => livenessChanged(),
     log,
   });
@@ -99,6 +100,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   let accepting = false;
   const livenessChanged = (): void => {
     signal.notify();
+    claims.setDead(detector.liveness().dead);
     if (accepting) return;
     const delta = effective.live(holder.intent, holder.generation, lives());
     if (delta === undefined) return;

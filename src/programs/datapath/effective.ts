@@ -39,7 +39,8 @@ export function createEffective(self: string, first: Lives): Effective {
     const entry = virtualAddresses[address];
     if (entry === undefined || !heldHere(entry, lives.addresses, self)) return false;
     const other = lives.yielded?.get(address);
-    const { dead, silent } = lives.addresses;
+    // One that rests since it was away rests for those who ask who is next: what it claims itself it answers for.
+    const { dead, silent } = lives.nodes;
     return other === undefined || dead.has(other) || silent.has(other);
   };
   /** Services of the intent in which a backend became another one than before. */

@@ -14,7 +14,8 @@ function world(...names: readonly string[]): World {
   const nodes = names.map((name): Node => ({ name, claims: createClaims(name), wants: false, holds: false }));
   const settle = (now: number): void => {
     for (const node of nodes) {
-      node.holds = node.wants && !node.claims.yielded(now).has(address);
+      const others = new Map([...node.claims.kept(now), ...node.claims.yielded(now)]);
+      node.holds = node.wants && !others.has(address);
       node.claims.setHeld(node.holds ? one : none, now);
     }
   };
@@ -108,6 +109,51 @@ test('of whom nothing is heard any more holds nothing', () => {
   expect(holders(made)).toEqual(['b']);
   run(made, claimTimes.forgotten + claimTimes.every, () => true);
   expect(holders(made)).toContain('a');
+});
+
+test('nobody begins to answer for what a node claimed whose datapath is away, until its agent is heard again or its time is over', () => {
+  for (const returns of [true, false]) {
+    const made = world('a', 'b');
+    const [a, b] = made.nodes as [Node, Node];
+    b.wants = true;
+    run(made, 1_000);
+    a.claims.heard('b', { kind: 'pause', for: 20_000 }, made.now);
+    // Nothing of it comes or is heard.
+    b.wants = false;
+    const silently = (milliseconds: number) => {
+      made.nodes[0]!.wants = true;
+      run(made, milliseconds, () => true);
+    };
+    silently(10_000);
+    expect(holders(made)).toEqual([]);
+    if (returns) a.claims.heard('b', { kind: 'claim', informed: true, held: [] }, made.now);
+    else silently(10_000);
+    run(made, 200, () => true);
+    expect(holders(made)).toEqual(['a']);
+  }
+});
+
+test('what the dead claimed is free', () => {
+  const made = world('a', 'b');
+  const [a, b] = made.nodes as [Node, Node];
+  for (const { claims } of made.nodes) claims.setAgent(undefined);
+  a.wants = true;
+  run(made, 1_000);
+  b.wants = true;
+  run(made, 1_000);
+  expect(holders(made)).toEqual(['b']);
+  a.claims.buried(['b']);
+  run(made, 100, () => true);
+  expect(holders(made)).toContain('a');
+});
+
+test('an agent that is back is told of, also where nothing is held', () => {
+  const made = world('a', 'b');
+  const [a] = made.nodes as [Node];
+  expect(a.claims.due(0)).toEqual([]);
+  a.claims.setAgent(undefined);
+  expect(a.claims.due(0)).toEqual([{ kind: 'claim', informed: true, held: [] }]);
+  expect(a.claims.due(50)).toEqual([]);
 });
 
 test('with every other datagram lost there is exactly one in the end', () => {

@@ -3,9 +3,11 @@
  * the API server away. Pure.
  *
  * The one with a living agent; of two with one the one that took over later, since it knows more; of two without, the one whose agent was heard
- * later; at the same moment the lesser name.
+ * later; at the same moment the lesser name. And nobody begins to answer for what a node claimed whose datapath is away for a while: that one's
+ * kernel goes on answering, and hears nothing.
  */
 import type { Message } from './messages.ts';
+import { times } from './peer.ts';
 
 export type Claims = {
   /** What this node answers for now. */
@@ -13,11 +15,17 @@ export type Claims = {
   /** When this node's agent was heard; undefined: it lives. */
   setAgent(heardAt: number | undefined): void;
   heard(from: string, message: Message, now: number): void;
+  /** These answer for nothing, whatever they claimed. */
+  buried(nodes: Iterable<string>): void;
   /** By address that this node gives way for: to whom. Nothing is left of one that wasn't heard of for long. */
   yielded(now: number): ReadonlyMap<string, string>;
+  /** By address that a node's kernel goes on answering for while its datapath is away: which one's. This node must not begin to. */
+  kept(now: number): ReadonlyMap<string, string>;
   /** What is to be told to all, now. */
   due(now: number): readonly Message[];
-  /** Whether time has to be told to this (`due`, `yielded`). */
+  /** What somebody is to be told who has only begun to listen. */
+  everything(now: number): readonly Message[];
+  /** Whether time has to be told to this (`due`, `yielded`, `kept`). */
   isAwake(): boolean;
 };
 
@@ -44,12 +52,22 @@ export function createClaims(self: string): Claims {
   const held = new Map<string, Held>();
   const released = new Map<string, { tellAt: number; step: number }>();
   const yields = new Map<string, Yield>();
+  /** By address: who said last that it answers. */
+  const claimed = new Map<string, Yield>();
+  /** Nodes whose datapath is away, and until when their kernels may answer. */
+  const paused = new Map<string, number>();
+  /** That this node's agent is back, for those who wait for it. */
+  let word: { tellAt: number; step: number } | undefined;
   let agentAt: number | undefined = Number.NEGATIVE_INFINITY;
 
   /** Of what this node knows: since the takeover, or without an agent since that was heard. */
   const ageOf = ({ since }: Held, now: number): number =>
     Math.round(agentAt === undefined ? now - since : Math.min(now - agentAt, ages));
 
+  const forget = (all: Map<string, Yield>, now: number): void => {
+    for (const [address, { node, heardAt }] of all)
+      if (now - heardAt >= claimTimes.forgotten && !paused.has(node)) all.delete(address);
+  };
   const heardClaim = (
     from: string,
     address: string,
@@ -84,21 +102,43 @@ export function createClaims(self: string): Claims {
       }
     },
     setAgent(heardAt) {
+      if (heardAt === undefined && agentAt !== undefined)
+        word = { tellAt: Number.NEGATIVE_INFINITY, step: 0 };
       agentAt = heardAt;
     },
     heard(from, message, now) {
       if (message.kind === 'release') {
-        for (const address of message.addresses)
-          if (yields.get(address)?.node === from) yields.delete(address);
+        for (const all of [yields, claimed])
+          for (const address of message.addresses) if (all.get(address)?.node === from) all.delete(address);
       } else if (message.kind === 'claim') {
-        for (const [address, age] of message.held)
+        if (message.informed) paused.delete(from);
+        for (const [address, age] of message.held) {
+          claimed.set(address, { node: from, heardAt: now });
           heardClaim(from, address, { informed: message.informed, age }, now);
+        }
+      } else if (message.kind === 'pause') {
+        paused.set(from, now + Math.min(message.for, times.longestPause));
+      }
+    },
+    buried(nodes) {
+      for (const name of nodes) {
+        paused.delete(name);
+        for (const all of [yields, claimed])
+          for (const [address, { node }] of all) if (node === name) all.delete(address);
       }
     },
     yielded(now) {
-      for (const [address, { heardAt }] of yields)
-        if (now - heardAt >= claimTimes.forgotten) yields.delete(address);
+      forget(yields, now);
       return new Map([...yields].map(([address, { node }]) => [address, node]));
+    },
+    kept(now) {
+      for (const [name, until] of paused) if (now >= until) paused.delete(name);
+      forget(claimed, now);
+      const found = new Map<string, string>();
+      if (paused.size === 0) return found;
+      for (const [address, { node }] of claimed)
+        if (paused.has(node) && !held.has(address)) found.set(address, node);
+      return found;
     },
     due(now) {
       const claims: [string, number][] = [];
@@ -117,12 +157,23 @@ export function createClaims(self: string): Claims {
         if (each.tellAt === Number.POSITIVE_INFINITY) released.delete(address);
       }
       const informed = agentAt === undefined;
+      const empty: Message[] = [];
+      if (word !== undefined && word.tellAt <= now) {
+        if (claims.length === 0) empty.push({ kind: 'claim', informed, held: [] });
+        const pause = pauseAfter(word.step, Number.POSITIVE_INFINITY);
+        word = Number.isFinite(pause) ? { tellAt: now + pause, step: word.step + 1 } : undefined;
+      }
       return [
+        ...empty,
         ...slices(claims).map((part): Message => ({ kind: 'claim', informed, held: part })),
         ...slices(ends).map((part): Message => ({ kind: 'release', addresses: part })),
       ];
     },
-    isAwake: () => held.size + released.size + yields.size > 0,
+    everything: (now) =>
+      slices([...held].map(([address, each]) => [address, ageOf(each, now)] as const)).map(
+        (part): Message => ({ kind: 'claim', informed: agentAt === undefined, held: part }),
+      ),
+    isAwake: () => held.size + released.size + yields.size + paused.size > 0 || word !== undefined,
   };
 }
 

@@ -28,6 +28,8 @@ export type Detector = {
   absent(): readonly AbsentNode[];
   /** To all other nodes. */
   broadcast(message: Message): void;
+  /** To one. */
+  tell(node: string, message: Message): void;
   /** The datapath ends, and is back within so many milliseconds. Resolves when the others were told. */
   pause(milliseconds: number): Promise<void>;
   close(): void;
@@ -57,6 +59,7 @@ export function noDetector(): Detector {
     addressLiveness: () => everybodyLives,
     absent: () => [],
     broadcast: () => {},
+    tell: () => {},
     pause: () => Promise.resolve(),
     close: () => {},
   };
@@ -197,6 +200,7 @@ export function createDetector(options: DetectorOptions): Detector {
     addressLiveness: () => watch.addressLiveness(),
     absent: () => told.absent(),
     broadcast: (message) => void broadcast(message),
+    tell: (to, message) => sendMessage(to, encodeMessage(node, message)),
     async pause(milliseconds) {
       writeMemory(memoryFile, watch.liveness(), Date.now() + milliseconds);
       // Twice, since a datagram may be lost.
