@@ -133,6 +133,13 @@ test('nobody begins to answer for what a node claimed whose datapath is away, un
   }
 });
 
+test('what was claimed long ago is nobody’s, whoever is away now', () => {
+  const [node] = world('a').nodes as [Node];
+  node.claims.heard('b', { kind: 'claim', informed: true, held: [[address, 0]] }, 0);
+  node.claims.heard('b', { kind: 'pause', for: 20_000 }, claimTimes.forgotten);
+  expect(node.claims.kept(claimTimes.forgotten)).toEqual(new Map());
+});
+
 test('what the dead claimed is free', () => {
   const made = world('a', 'b');
   const [a, b] = made.nodes as [Node, Node];

@@ -117,6 +117,7 @@ export function createClaims(self: string): Claims {
           heardClaim(from, address, { informed: message.informed, age }, now);
         }
       } else if (message.kind === 'pause') {
+        forget(claimed, now);
         paused.set(from, now + Math.min(message.for, times.longestPause));
       }
     },
