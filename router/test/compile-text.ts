@@ -13,6 +13,7 @@ export async function compileText(text: string, fixed: boolean): Promise<string>
     removeComments: true,
     luaPlugins: fixed ? [{ plugin: fixedLocals({ ts, lua }) }] : [],
   });
-  if (file?.lua === undefined) throw new Error(diagnostics.map(({ messageText }) => messageText).join('\n'));
+  if (file?.lua === undefined)
+    throw new Error(JSON.stringify(diagnostics.map(({ messageText }) => messageText)));
   return file.lua;
 }

@@ -23,9 +23,10 @@ function fresh(refuse = false) {
     atOnce -= 1;
     if (refuse) throw new Error('no memory');
   };
-  const conntrack: Conntrack = { forget: look, prune: () => look('prune'), close: vi.fn() };
+  const close = vi.fn();
+  const conntrack: Conntrack = { forget: look, prune: () => look('prune'), close };
   const forgetter = createForgetter(conntrack, (error) => errors.push(error));
-  return { looks, held, errors, conntrack, forgetter };
+  return { looks, held, errors, close, forgetter };
 }
 
 describe('what is stale', () => {
@@ -68,15 +69,15 @@ describe('what is stale', () => {
   });
 
   it('is dropped at the end, once the look under way is over', async () => {
-    const { looks, held, conntrack, forgetter } = fresh();
+    const { looks, held, close, forgetter } = fresh();
     forgetter.ask({ now: [flow(1)], later: [flow(2)] });
     await vi.waitFor(() => expect(looks).toHaveLength(1));
     const closed = forgetter.close();
-    expect(conntrack.close).not.toHaveBeenCalled();
+    expect(close).not.toHaveBeenCalled();
     held.shift()?.();
     await closed;
     forgetter.ask({ now: [flow(3)], later: [] });
-    expect(conntrack.close).toHaveBeenCalledOnce();
+    expect(close).toHaveBeenCalledOnce();
     expect(looks).toEqual([[flow(1)]]);
   });
 });
