@@ -151,14 +151,19 @@ describe('a Service of type LoadBalancer', () => {
 describe('moving', () => {
   test('by a label that excludes a node loses no request, and back at the announcer nothing moves by itself', async () => {
     const before = await leaderOf(web4);
-    const lost = await requestsWhile(async () => {
-      await kubectl('label', 'node', before, `${excluded}=`);
-      await eventually(async () => expect(await leaderOf(web4)).not.toBe(before), 30_000);
-    });
+    let lost: readonly string[] = [];
+    let after: string;
+    try {
+      lost = await requestsWhile(async () => {
+        await kubectl('label', 'node', before, `${excluded}=`);
+        await eventually(async () => expect(await leaderOf(web4)).not.toBe(before), 30_000);
+      });
+      after = await leaderOf(web4);
+      expect(await leaderOf(web6)).toBe(after);
+    } finally {
+      await kubectl('label', 'node', before, `${excluded}-`);
+    }
     expect(lost).toEqual([]);
-    const after = await leaderOf(web4);
-    expect(await leaderOf(web6)).toBe(after);
-    await kubectl('label', 'node', before, `${excluded}-`);
     await eventually(async () => expect(await announcer('web')).toBe(after));
     expect(await leaderOf(web4)).toBe(after);
   });

@@ -13,8 +13,8 @@ import type { IntentChange } from '#intent/node.ts';
 export type DatapathClient = {
   /** `refused` when the change does not follow what the datapath holds. Throws when it can't be reached. */
   send(change: IntentChange): Promise<{ answer: IntentAnswer } | { refused: Refusal }>;
-  /** With `after`, waits until the revision differs, at most `waitSeconds`. */
-  status(after?: number, waitSeconds?: number): Promise<DatapathStatus>;
+  /** With `after`, waits until the revision differs, at most `waitSeconds`. `told`: the generation that was handed over last; 0: none was. */
+  status(after?: number, waitSeconds?: number, told?: number): Promise<DatapathStatus>;
   /** Everything that engines can't hold now. */
   problems(): Promise<readonly EngineProblem[]>;
   /** What pods were told of names. With `known`, waits until there is more, at most `waitSeconds`; undefined: it learns none. */
@@ -61,8 +61,8 @@ export function createDatapathClient(socketPath: string): DatapathClient {
       if (code === 409) return { refused: JSON.parse(text) as Refusal };
       throw new Error(`datapath answered ${code}: ${text.slice(0, 500)}`);
     },
-    status(after, waitSeconds = 20) {
-      const query = after === undefined ? '' : `?after=${after}&wait=${waitSeconds}`;
+    status(after, waitSeconds = 20, told = 0) {
+      const query = after === undefined ? '' : `?after=${after}&wait=${waitSeconds}&told=${told}`;
       return get(`/v1/status${query}`);
     },
     async names(known, waitSeconds = 20) {

@@ -93,7 +93,8 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
     let wait: number = retry.firstMs;
     while (!closed) {
       try {
-        const status = await client.status(revision, resting ? restingPollSeconds : undefined);
+        const seconds = resting ? restingPollSeconds : undefined;
+        const status = await client.status(revision, seconds, generation);
         resting = status.strays.length > status.held.length;
         revision = status.revision;
         wait = retry.firstMs;
@@ -103,8 +104,6 @@ export function startHandover(client: DatapathClient, log: Log): Handover {
         for (const handler of statusHandlers) handler(status);
       } catch (error) {
         if (closed) return;
-        // Whoever was out of reach takes what it holds for old.
-        if (revision !== undefined) sendWhole = true;
         revision = undefined;
         log.debug('no status from the datapath', { error });
         await sleep(wait, closing.signal);

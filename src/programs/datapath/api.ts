@@ -19,8 +19,8 @@ import type { Signal } from './signal.ts';
 export type Api = {
   accept(change: IntentChange): Promise<IntentAnswer | { readonly refused: string }>;
   generation(): number;
-  /** Somebody waits for news of the status, as an agent does all its life; the result is called when it ends. */
-  onWaiting(): () => void;
+  /** Somebody waits for news of the status, as an agent does all its life, and may have told an intent; the result is called when it ends. */
+  onWaiting(hasTold: boolean): () => void;
   status(): DatapathStatus;
   endpoints(): readonly EndpointStatus[];
   problems(): readonly EngineProblem[];
@@ -70,7 +70,8 @@ async function route(
     case 'GET /v1/status': {
       const after = url.searchParams.get('after');
       if (after !== null) {
-        response.once('close', api.onWaiting());
+        const told = url.searchParams.get('told');
+        response.once('close', api.onWaiting(told === null || Number(told) > 0));
         await signal.wait(Number(after), waitOf(url));
         await new Promise((resolve) => setTimeout(resolve, gather));
       }

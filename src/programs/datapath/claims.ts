@@ -6,9 +6,9 @@ import type { Message } from './detector/messages.ts';
 export type AddressClaims = {
   setHeld(addresses: ReadonlySet<string>): void;
   heard(from: string, message: Message): void;
-  /** An agent listens, until the result is called. */
-  listened(): () => void;
-  /** It handed over an intent. */
+  /** An agent listens, until the result is called. `hasTold`: it handed over an intent before, so it knows. */
+  listened(hasTold: boolean): () => void;
+  /** One hands over an intent. */
   told(): void;
   /** Whether one lives, and has told what it knows. */
   informed(): boolean;
@@ -42,14 +42,7 @@ export function createAddressClaims(options: AddressClaimsOptions): AddressClaim
   let closed = false;
   let dead: ReadonlySet<string> = new Set();
 
-  /** By this agent, or one before it that was gone for a moment only. */
-  let hasTold = false;
-
-  const informed = (): boolean => {
-    const lives = listening > 0 || performance.now() - heardAt < informedMs;
-    hasTold &&= lives;
-    return hasTold;
-  };
+  const informed = (): boolean => listening > 0 || performance.now() - heardAt < informedMs;
   const look = (): void => {
     const now = performance.now();
     claims.setAgent(informed() ? undefined : heardAt);
@@ -87,7 +80,8 @@ export function createAddressClaims(options: AddressClaimsOptions): AddressClaim
       claims.heard(from, message, now);
       look();
     },
-    listened() {
+    listened(hasTold) {
+      if (!hasTold) return () => {};
       listening += 1;
       let over = false;
       return () => {
@@ -99,7 +93,6 @@ export function createAddressClaims(options: AddressClaimsOptions): AddressClaim
     },
     told() {
       const knew = informed();
-      hasTold = true;
       heardAt = performance.now();
       if (!knew) look();
     },

@@ -232,7 +232,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   const api: Api = {
     accept,
     generation: () => holder.generation,
-    onWaiting: () => claims.listened(),
+    onWaiting: (hasTold) => claims.listened(hasTold),
     status: () => ({
       node,
       instance,
