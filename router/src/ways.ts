@@ -36,6 +36,11 @@ export function wayOf(table: RouterTable, rule: RouterRule): RouterWay {
   return way;
 }
 
+/** Of such an action a request is sent on as it is, to whichever backend is drawn. */
+export function isQuick(action: RouterAction): boolean {
+  return action.plain && action.intent.retry === undefined && action.intent.timeouts === undefined;
+}
+
 function lookUp(table: RouterTable, rule: RouterRule, way: RouterWay): void {
   const action = table.actions[rule.action];
   way.generation = table.generation;
@@ -44,8 +49,7 @@ function lookUp(table: RouterTable, rule: RouterRule, way: RouterWay): void {
 }
 
 function onlyBackend(table: RouterTable, action: RouterAction): RouterBackend | undefined {
-  if (!action.plain || action.backends.length !== 1) return undefined;
-  if (action.intent.retry !== undefined || action.intent.timeouts !== undefined) return undefined;
+  if (!isQuick(action) || action.backends.length !== 1) return undefined;
   const choice = chooseBackend(action, 0);
   const key = choice === undefined ? undefined : choice.backend;
   const backend = key === undefined ? undefined : table.backends[key];

@@ -7,6 +7,7 @@ import {
   findListener,
   findRule,
   hashValue,
+  isQuick,
   longestName,
   normaliseHost,
   normalisePath,
@@ -113,10 +114,6 @@ export function serveLast(): void {
   } else {
     serveInSteps(serving(pointer, table, listener, port, rule, action, visit, written));
   }
-}
-
-function isQuick(action: RouterAction): boolean {
-  return action.plain && action.intent.retry === undefined && action.intent.timeouts === undefined;
 }
 
 /** What may stand in a path as it is (RFC 3986 §3.3); nginx lets more through. */

@@ -38,6 +38,19 @@ const run = (made: World, milliseconds: number, loses?: () => boolean): void => 
   for (let i = 0; i < milliseconds / 100; i++) made.step(loses);
 };
 
+/** `b` has it since `a` gave way, both with an agent. */
+function takenOver(): World {
+  const made = world('a', 'b');
+  const [a, b] = made.nodes as [Node, Node];
+  for (const { claims } of made.nodes) claims.setAgent(undefined);
+  a.wants = true;
+  run(made, 1_000);
+  b.wants = true;
+  run(made, 1_000);
+  expect(holders(made)).toEqual(['b']);
+  return made;
+}
+
 test('who took over later goes on, and who was before takes it back when it is let go', () => {
   const made = world('a', 'b');
   const [a, b] = made.nodes as [Node, Node];
@@ -99,14 +112,7 @@ test('at the same moment the lesser name goes on', () => {
 });
 
 test('of whom nothing is heard any more holds nothing', () => {
-  const made = world('a', 'b');
-  const [a, b] = made.nodes as [Node, Node];
-  for (const { claims } of made.nodes) claims.setAgent(undefined);
-  a.wants = true;
-  run(made, 1_000);
-  b.wants = true;
-  run(made, 1_000);
-  expect(holders(made)).toEqual(['b']);
+  const made = takenOver();
   run(made, claimTimes.forgotten + claimTimes.every, () => true);
   expect(holders(made)).toContain('a');
 });
@@ -141,15 +147,8 @@ test('what was claimed long ago is nobody’s, whoever is away now', () => {
 });
 
 test('what the dead claimed is free', () => {
-  const made = world('a', 'b');
-  const [a, b] = made.nodes as [Node, Node];
-  for (const { claims } of made.nodes) claims.setAgent(undefined);
-  a.wants = true;
-  run(made, 1_000);
-  b.wants = true;
-  run(made, 1_000);
-  expect(holders(made)).toEqual(['b']);
-  a.claims.buried(['b']);
+  const made = takenOver();
+  made.nodes[0]!.claims.buried(['b']);
   run(made, 100, () => true);
   expect(holders(made)).toContain('a');
 });
