@@ -31,6 +31,7 @@ export type AddressClaimsOptions = {
 /** An agent asks again within this. */
 const informedMs = 5_000;
 const lookMs = 100;
+const kinds: ReadonlySet<Message['kind']> = new Set(['claim', 'release', 'pause', 'kept']);
 
 export function createAddressClaims(options: AddressClaimsOptions): AddressClaims {
   const { node, broadcast, tell, onChange, log } = options;
@@ -76,7 +77,7 @@ export function createAddressClaims(options: AddressClaimsOptions): AddressClaim
     heard(from, message) {
       const now = performance.now();
       if (message.kind === 'hello') for (const each of claims.everything(now)) tell(from, each);
-      if (message.kind !== 'claim' && message.kind !== 'release' && message.kind !== 'pause') return;
+      if (!kinds.has(message.kind)) return;
       claims.heard(from, message, now);
       look();
     },

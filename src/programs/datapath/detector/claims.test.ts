@@ -139,6 +139,28 @@ test('nobody begins to answer for what a node claimed whose datapath is away, un
   }
 });
 
+test('who begins while another is away is told what that one claimed, unless it has heard from it since', () => {
+  const [witness, late] = world('a', 'c').nodes as [Node, Node];
+  witness.claims.heard('b', { kind: 'claim', informed: true, held: [[address, 0]] }, 0);
+  witness.claims.heard('b', { kind: 'pause', for: 20_000 }, 1_000);
+  const told = witness.claims.everything(6_000);
+  expect(told).toEqual([{ kind: 'kept', node: 'b', for: 15_000, addresses: [address] }]);
+  for (const message of told) late.claims.heard('a', message, 6_000);
+  expect(late.claims.kept(20_900)).toEqual(new Map([[address, 'b']]));
+  expect(late.claims.kept(21_000)).toEqual(new Map());
+
+  late.claims.heard('b', { kind: 'claim', informed: true, held: [] }, 22_000);
+  for (const message of told) late.claims.heard('a', message, 22_100);
+  expect(late.claims.kept(22_200)).toEqual(new Map());
+  expect(witness.claims.everything(21_000)).toEqual([]);
+});
+
+test('nobody is told what it keeps itself', () => {
+  const [node] = world('b').nodes as [Node];
+  node.claims.heard('a', { kind: 'kept', node: 'b', for: 15_000, addresses: [address] }, 0);
+  expect(node.claims.kept(100)).toEqual(new Map());
+});
+
 test('what was claimed long ago is nobody’s, whoever is away now', () => {
   const [node] = world('a').nodes as [Node];
   node.claims.heard('b', { kind: 'claim', informed: true, held: [[address, 0]] }, 0);

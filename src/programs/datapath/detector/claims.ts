@@ -23,7 +23,7 @@ export type Claims = {
   kept(now: number): ReadonlyMap<string, string>;
   /** What is to be told to all, now. */
   due(now: number): readonly Message[];
-  /** What somebody is to be told who has only begun to listen. */
+  /** What somebody is to be told who has only begun to listen: also what others claimed who can't tell it now. */
   everything(now: number): readonly Message[];
   /** Whether time has to be told to this (`due`, `yielded`, `kept`). */
   isAwake(): boolean;
@@ -42,8 +42,8 @@ export const claimTimes = {
 
 /** Milliseconds: longer than any agent was away that a process has heard. */
 const ages = 1e12;
-/** Addresses in one datagram: 39 characters each, with an age. */
-const atOnce = 14;
+/** Addresses in one datagram (`longestMessage`): 39 characters each, with an age or beside a second name. */
+const atOnce = 10;
 
 type Held = { readonly since: number; tellAt: number; step: number };
 type Yield = { readonly node: string; heardAt: number };
@@ -56,6 +56,8 @@ export function createClaims(self: string): Claims {
   const claimed = new Map<string, Yield>();
   /** Nodes whose datapath is away, and until when their kernels may answer. */
   const paused = new Map<string, number>();
+  /** Who told something of itself: nobody's word counts for those. */
+  const known = new Set<string>();
   /** That this node's agent is back, for those who wait for it. */
   let word: { tellAt: number; step: number } | undefined;
   let agentAt: number | undefined = Number.NEGATIVE_INFINITY;
@@ -107,6 +109,13 @@ export function createClaims(self: string): Claims {
       agentAt = heardAt;
     },
     heard(from, message, now) {
+      if (message.kind === 'kept') {
+        if (message.node === self || known.has(message.node)) return;
+        paused.set(message.node, now + Math.min(message.for, times.longestPause));
+        for (const address of message.addresses) claimed.set(address, { node: message.node, heardAt: now });
+        return;
+      }
+      if (message.kind === 'claim' || message.kind === 'pause') known.add(from);
       if (message.kind === 'release') {
         for (const all of [yields, claimed])
           for (const address of message.addresses) if (all.get(address)?.node === from) all.delete(address);
@@ -170,10 +179,18 @@ export function createClaims(self: string): Claims {
         ...slices(ends).map((part): Message => ({ kind: 'release', addresses: part })),
       ];
     },
-    everything: (now) =>
-      slices([...held].map(([address, each]) => [address, ageOf(each, now)] as const)).map(
+    everything: (now) => [
+      ...slices([...held].map(([address, each]) => [address, ageOf(each, now)] as const)).map(
         (part): Message => ({ kind: 'claim', informed: agentAt === undefined, held: part }),
       ),
+      ...[...paused]
+        .filter(([, until]) => until > now)
+        .flatMap(([node, until]) =>
+          slices([...claimed].flatMap(([address, by]) => (by.node === node ? [address] : []))).map(
+            (addresses): Message => ({ kind: 'kept', node, for: until - now, addresses }),
+          ),
+        ),
+    ],
     isAwake: () => held.size + released.size + yields.size + paused.size > 0 || word !== undefined,
   };
 }

@@ -22,6 +22,13 @@ export type Message =
       readonly informed: boolean;
       readonly held: readonly (readonly [address: string, age: number])[];
     }
+  /** Virtual addresses that `node` claimed before it paused, for so many milliseconds yet: for who wasn't there to hear of either. */
+  | {
+      readonly kind: 'kept';
+      readonly node: string;
+      readonly for: number;
+      readonly addresses: readonly string[];
+    }
   /** Those that it answers for no longer. */
   | { readonly kind: 'release'; readonly addresses: readonly string[] };
 
@@ -76,14 +83,23 @@ function readMessage(body: Readonly<Record<string, unknown>>): Message | undefin
       if (!Array.isArray(held) || !held.every(isHeld)) return undefined;
       return { kind: 'claim', informed: body['informed'] === true, held };
     }
+    case 'kept': {
+      const { node } = body;
+      const addresses = stringsOf(body['addresses']);
+      if (typeof node !== 'string' || milliseconds === undefined || addresses === undefined) return undefined;
+      return { kind: 'kept', node, for: milliseconds, addresses };
+    }
     case 'release': {
-      const { addresses } = body;
-      if (!Array.isArray(addresses) || !addresses.every((each) => typeof each === 'string')) return undefined;
-      return { kind: 'release', addresses };
+      const addresses = stringsOf(body['addresses']);
+      return addresses === undefined ? undefined : { kind: 'release', addresses };
     }
     default:
       return undefined;
   }
+}
+
+function stringsOf(all: unknown): readonly string[] | undefined {
+  return Array.isArray(all) && all.every((each) => typeof each === 'string') ? all : undefined;
 }
 
 function isHeld(each: unknown): each is [string, number] {
