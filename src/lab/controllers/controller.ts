@@ -1,5 +1,6 @@
 /** The frame of every small controller: keys from informers, one at a time to a reconcile, retried ever later. */
 import type { KubeObject } from '#api/object.ts';
+import { isOlder } from '#kube/cache.ts';
 import type { Client } from '#kube/client.ts';
 import { createRecorder, type Recorder } from '#kube/events.ts';
 import type { Informer } from '#kube/informer.ts';
@@ -90,11 +91,15 @@ export function eventFor(
 }
 
 /**
- * Waits until the cache shows what was just written, so that the next decision isn't made on what was before it. Gives up after
- * five seconds: then the object was changed again meanwhile, and the watch will tell.
+ * Waits until the cache shows what was just written, so that the next decision isn't made on what was before it; `version`: of the
+ * write. A cache that is past it showed it, whatever became of the object since. Gives up after five seconds: the watch will tell.
  */
-export async function untilSeen<T>(informer: Informer<T>, seen: () => boolean): Promise<void> {
-  if (seen()) return;
+export async function untilSeen<T>(
+  informer: Pick<Informer<T>, 'position' | 'onChange'>,
+  seen: () => boolean,
+  version?: string,
+): Promise<void> {
+  if (seen() || isPast(informer.position(), version)) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, 5000);
   const stop = informer.onChange(() => {
@@ -103,6 +108,10 @@ export async function untilSeen<T>(informer: Informer<T>, seen: () => boolean): 
   await promise;
   stop();
   clearTimeout(timer);
+}
+
+function isPast(position: string | undefined, version: string | undefined): boolean {
+  return position !== undefined && version !== undefined && !isOlder(position, version);
 }
 
 export function keyOfObject({ metadata }: KubeObject): string {

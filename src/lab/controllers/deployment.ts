@@ -61,7 +61,8 @@ export function deploymentController(context: ControllerContext, informers: Info
         return other;
       });
       eventFor(context, deployment, 'Normal', 'ScalingReplicaSet', `Created ReplicaSet ${name}`);
-      await untilSeen(replicaSets, () => replicaSets.get(made.metadata.namespace, name) !== undefined);
+      const { namespace, resourceVersion } = made.metadata;
+      await untilSeen(replicaSets, () => replicaSets.get(namespace, name) !== undefined, resourceVersion);
       await annotate(deployment, latest + 1);
       return made;
     }

@@ -1,5 +1,6 @@
 /** EndpointSlice: the backends of every Service, from its pods or from the Endpoints object that a user wrote. */
 import { endpointSliceType } from '#api/core.ts';
+import { isOlder } from '#kube/cache.ts';
 import { isNotFound } from '#kube/client.ts';
 import { selects } from '#model/selector.ts';
 import type { Pod } from '../objects/pod.ts';
@@ -76,11 +77,12 @@ export function endpointSliceController(context: ControllerContext, informers: I
     }
   };
   const seen = ({ metadata }: EndpointSlice): Promise<void> => {
-    const version = Number(metadata.resourceVersion);
-    return untilSeen(slices, () => {
-      const held = slices.get(metadata.namespace, metadata.name);
-      return held !== undefined && Number(held.metadata.resourceVersion) >= version;
-    });
+    const { namespace, name, resourceVersion = '' } = metadata;
+    const isHeld = () => {
+      const held = slices.get(namespace, name)?.metadata.resourceVersion;
+      return held !== undefined && !isOlder(held, resourceVersion);
+    };
+    return untilSeen(slices, isHeld, resourceVersion);
   };
   return startController(context, {
     name: 'endpointslice',

@@ -15,8 +15,8 @@ export async function createPod(
   pod: Pod,
 ): Promise<void> {
   try {
-    const { namespace, name, uid } = (await context.client.create(podType, pod)).metadata;
-    await untilSeen(pods, () => pods.get(namespace, name)?.metadata.uid === uid);
+    const { namespace, name, uid, resourceVersion } = (await context.client.create(podType, pod)).metadata;
+    await untilSeen(pods, () => pods.get(namespace, name)?.metadata.uid === uid, resourceVersion);
   } catch (error) {
     const note =
       isAlreadyExists(error) && pod.metadata.name !== ''
