@@ -14,7 +14,9 @@ export function probe(peer: Peer, now: number, sendEcho: (peer: Peer, now: numbe
   const { name, verdict, echoes } = peer;
   if (now >= peer.nextEcho) {
     const rests = verdict === 'dead' && echoes.answered === 0;
-    const step = rests ? times.deadEcho : peer.watched ? times.echo : times.checkEcho;
+    // With a doubt the rest is found out twice as fast.
+    const calm = peer.watched && (echoes.lost === 0 || verdict === 'dead');
+    const step = rests ? times.deadEcho : calm ? times.echo : times.checkEcho;
     // Steps of the clock, not of our ticks: else each echo comes a little later.
     peer.nextEcho = Math.max(peer.nextEcho + step, now + step - times.tick / 2);
     out.push(sendEcho(peer, now));

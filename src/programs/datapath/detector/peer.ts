@@ -41,7 +41,7 @@ export const times = {
   /** All in milliseconds. */
   tick: 50,
   echo: 100,
-  /** While somebody says that it doesn't answer. */
+  /** While one is missing, or somebody says that it doesn't answer. */
   checkEcho: 50,
   deadEcho: 500,
   ask: 500,

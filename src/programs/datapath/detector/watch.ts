@@ -167,12 +167,12 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
       for (const peer of watched) Object.assign(peer, { told: 'well', tellAt: [] });
     isolated = reachesNone;
   };
-  const judge = (peer: Peer, now: number): void => {
+  /** Whether it would be dead if not too many were already. */
+  const judge = (peer: Peer, now: number): boolean => {
     const watchers = watchersOf(ring, peer.name, isDead);
     const room = deadCount() < mostDead(ring.order.length);
-    const { verdict, held } = verdictOf(peer, { self, watchers, isolated, room }, now);
-    if (held) heldBack++;
-    if (verdict === peer.verdict) return;
+    const { verdict, held = false } = verdictOf(peer, { self, watchers, isolated, room }, now);
+    if (verdict === peer.verdict) return held;
     const by = watchers.filter((watcher) => watcher === self || peer.reports.has(watcher));
     const said = [...peer.reports.values()].map((report) => report.for + now - report.heardAt);
     const own = peer.watched ? [now - (verdict === 'silent' ? peer.answeredAt : peer.echoes.aliveAt)] : [];
@@ -183,6 +183,7 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
     peer.verdict = verdict;
     peer.absentAt = now;
     if (moved) setTargets(now, true);
+    return held;
   };
 
   /** Two that missed each other (a cluster of two was parted) would both fall silent: one of them goes on. */
@@ -245,7 +246,7 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
         if (peer.watched && !isolated) out.push(...tell(peer, now));
       }
       heldBack = 0;
-      for (const peer of active) judge(peer, now);
+      for (const peer of active) if (judge(peer, now)) heldBack++;
       for (const [number, name] of sentTo) {
         if (peers.get(name)?.echoes.pending.has(number) === true) break;
         sentTo.delete(number);
@@ -289,6 +290,8 @@ export function createWatch(self: string, memory: Memory = noMemory): Watch {
           about.reports.set(from, { state: message.state, heardAt: now, for: message.for });
           if (message.state === 'well') forgetIfWell(about);
           else look(about, now);
+          // It may be what was missing to a majority.
+          judge(about, now);
         }
       }
       refresh(now);
