@@ -1,18 +1,18 @@
 /** Connection tracking by netlink (linux/netfilter/nfnetlink_conntrack.h): entries looked through in slices, and bits of their marks. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addrBytes, parseAddr } from '#net/addr.ts';
+import { conntrack, familyNumbers, flowAddress, header, isOneLookCheaper, lookThrough } from './conntrack.ts';
 import {
-  conntrack,
-  familyNumbers,
-  flowAddress,
-  header,
-  headerLength,
-  isOneLookCheaper,
-  lookThrough,
-  typeMask,
-} from './conntrack.ts';
+  attribute,
+  copiedTuple,
+  filterAttribute,
+  ipAttribute,
+  readEnd,
+  readPlaces,
+  tupleAttribute,
+} from './conntrack-entry.ts';
 import { linux } from './libc.ts';
-import { aligned, bytes, nested, type Request, request, u32, u32be } from './netlink-codec.ts';
+import { bytes, nested, type Request, request, u32, u32be } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
 
 /** An entry. Addresses are their bytes as a latin1 string: to look them up costs no text. */
@@ -43,11 +43,6 @@ export type TrackedFlows = {
   close(): void;
 };
 
-const attribute = { tupleOrig: 1, tupleReply: 2, mark: 8, zone: 18, markMask: 21, filter: 25 } as const;
-const tupleAttribute = { ip: 1, proto: 2 } as const;
-const ipAttribute = { v4Source: 1, v6Source: 3 } as const;
-const protoAttribute = { number: 1, sourcePort: 2 } as const;
-const filterAttribute = { origFlags: 1, replyFlags: 2 } as const;
 const ipSourceFlag = 1;
 type Entry = { readonly flow: TrackedFlow; readonly mark: number; readonly tupleAt: number };
 
@@ -115,70 +110,28 @@ function queries(addresses: readonly string[] | undefined): readonly Request[] {
   });
 }
 
-/** `tupleAt`: the original tuple, by which the kernel finds the entry; copied, since the payload lives no longer than its reading. */
+/** `tupleAt`: the original tuple, by which the kernel finds the entry. */
 function markRequest(payload: Buffer, tupleAt: number, bits: MarkBits, set: boolean): Request {
-  const tuple = payload.subarray(tupleAt + 4, tupleAt + payload.readUInt16LE(tupleAt));
   return request(
     conntrack.new,
     0,
     header(payload[0]!),
-    nested(attribute.tupleOrig, tuple),
+    copiedTuple(payload, tupleAt),
     u32be(attribute.mark, set ? bits : 0),
     u32be(attribute.markMask, bits),
   );
 }
 
-/** Read by hand and without objects in between, since there may be hundreds of thousands. */
 function readFlow(payload: Buffer): Entry | undefined {
-  let orig = 0;
-  let reply = 0;
-  let mark = 0;
-  for (let at = headerLength; at + 4 <= payload.length; at += aligned(payload.readUInt16LE(at))) {
-    if (payload.readUInt16LE(at) < 4) return undefined;
-    const type = payload.readUInt16LE(at + 2) & typeMask;
-    if (type === attribute.tupleOrig) orig = at;
-    else if (type === attribute.tupleReply) reply = at;
-    else if (type === attribute.mark) mark = payload.readUInt32BE(at + 4);
-    // Another zone's connections are another network's.
-    else if (type === attribute.zone && payload.readUInt16BE(at + 4) !== 0) return undefined;
-  }
-  if (orig === 0 || reply === 0) return undefined;
-  const source = readEnd(payload, orig);
-  const target = readEnd(payload, reply);
+  const places = readPlaces(payload);
+  if (places === undefined) return undefined;
+  const source = readEnd(payload, places.orig, 'source');
+  const target = readEnd(payload, places.reply, 'source');
   if (source.address === '' || target.address === '') return undefined;
   const { protocol, port: targetPort } = target;
   return {
     flow: { protocol, source: source.address, target: target.address, targetPort },
-    mark,
-    tupleAt: orig,
+    mark: places.mark === 0 ? 0 : payload.readUInt32BE(places.mark + 4),
+    tupleAt: places.orig,
   };
-}
-
-/** The source of the tuple at an offset; without an address it is none. */
-function readEnd(
-  data: Buffer,
-  tupleAt: number,
-): { readonly address: string; readonly protocol: number; readonly port: number } {
-  let address = '';
-  let protocol = 0;
-  let port = 0;
-  const end = tupleAt + data.readUInt16LE(tupleAt);
-  for (let at = tupleAt + 4; at + 4 <= end; at += aligned(data.readUInt16LE(at))) {
-    const type = data.readUInt16LE(at + 2) & typeMask;
-    const innerEnd = at + data.readUInt16LE(at);
-    if (innerEnd < at + 4) break;
-    for (let inner = at + 4; inner + 4 <= innerEnd; inner += aligned(data.readUInt16LE(inner))) {
-      const length = data.readUInt16LE(inner);
-      if (length < 4) break;
-      const kind = data.readUInt16LE(inner + 2) & typeMask;
-      if (type === tupleAttribute.ip && (kind === ipAttribute.v4Source || kind === ipAttribute.v6Source)) {
-        address = data.toString('latin1', inner + 4, inner + length);
-      } else if (type === tupleAttribute.proto && kind === protoAttribute.number) {
-        protocol = data[inner + 4]!;
-      } else if (type === tupleAttribute.proto && kind === protoAttribute.sourcePort) {
-        port = data.readUInt16BE(inner + 4);
-      }
-    }
-  }
-  return { address, protocol, port };
 }

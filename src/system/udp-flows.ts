@@ -1,16 +1,19 @@
 /** UDP flows in connection tracking, by netlink (linux/netfilter/nfnetlink_conntrack.h): looked through in slices, and deleted. */
 import { type Addr, addrBytes, type Family, parseAddr } from '#net/addr.ts';
+import { conntrack, familyNumbers, flowAddress, header, isOneLookCheaper, lookThrough } from './conntrack.ts';
 import {
-  conntrack,
-  familyNumbers,
-  flowAddress,
-  header,
-  headerLength,
-  isOneLookCheaper,
-  lookThrough,
-} from './conntrack.ts';
+  attribute,
+  copiedId,
+  copiedTuple,
+  filterAttribute,
+  ipAttribute,
+  protoAttribute,
+  readEnd,
+  readPlaces,
+  tupleAttribute,
+} from './conntrack-entry.ts';
 import { linux } from './libc.ts';
-import { bytes, nested, type Request, readAttributes, request, u8, u16be, u32 } from './netlink-codec.ts';
+import { bytes, nested, type Request, request, u8, u16be, u32 } from './netlink-codec.ts';
 import { openNetlinkSocket } from './rtnetlink.ts';
 
 /** Addresses are their bytes as a latin1 string (`flowAddress`): to look them up costs no text. */
@@ -34,11 +37,6 @@ export type UdpFlows = {
   close(): void;
 };
 
-const attribute = { tupleOrig: 1, tupleReply: 2, id: 12, zone: 18, filter: 25 } as const;
-const tupleAttribute = { ip: 1, proto: 2 } as const;
-const ipAttribute = { v4Source: 1, v4Destination: 2, v6Source: 3, v6Destination: 4 } as const;
-const protoAttribute = { number: 1, sourcePort: 2, destinationPort: 3 } as const;
-const filterAttribute = { origFlags: 1, replyFlags: 2 } as const;
 /** What of a tuple a filter compares. */
 const compared = { destination: 1 << 1, protocol: 1 << 3, destinationPort: 1 << 5 } as const;
 const udp = 17;
@@ -106,17 +104,13 @@ function query(family: Family, flags: number, ...tuple: readonly Buffer[]): Requ
   );
 }
 
-/** The request that deletes an entry, and no other one that came in its place; undefined: it stays. The payload lives no longer than its reading. */
+/** The request that deletes an entry, and no other one that came in its place; undefined: it stays. */
 function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request | undefined {
-  const found = readAttributes(payload, headerLength);
-  const orig = found.get(attribute.tupleOrig);
-  const reply = found.get(attribute.tupleReply);
-  // Another zone's connections are another network's.
-  if (orig === undefined || reply === undefined || (found.get(attribute.zone)?.readUInt16BE(0) ?? 0) !== 0)
-    return undefined;
-  const to = endOf(orig, 'destination');
-  const by = endOf(reply, 'source');
-  if (to === undefined || by === undefined) return undefined;
+  const places = readPlaces(payload);
+  if (places === undefined) return undefined;
+  const to = readEnd(payload, places.orig, 'destination');
+  const by = readEnd(payload, places.reply, 'source');
+  if (to.protocol !== udp || to.address === '' || by.address === '') return undefined;
   const flow = {
     destination: to.address,
     destinationPort: to.port,
@@ -124,33 +118,12 @@ function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request
     targetPort: by.port,
   };
   if (!isStale(flow)) return undefined;
-  const id = found.get(attribute.id);
+  const { orig, id } = places;
   return request(
     conntrack.delete,
     0,
     header(payload[0]!),
-    nested(attribute.tupleOrig, Buffer.from(orig)),
-    ...(id === undefined ? [] : [bytes(attribute.id, Buffer.from(id))]),
+    copiedTuple(payload, orig),
+    ...copiedId(payload, id),
   );
-}
-
-/** One end of a UDP tuple. */
-function endOf(
-  tuple: Buffer,
-  end: 'source' | 'destination',
-): { readonly address: string; readonly port: number } | undefined {
-  const parts = readAttributes(tuple);
-  const [ip, proto] = [parts.get(tupleAttribute.ip), parts.get(tupleAttribute.proto)];
-  if (ip === undefined || proto === undefined) return undefined;
-  const addresses = readAttributes(ip);
-  const numbers = readAttributes(proto);
-  const [four, six, port] =
-    end === 'source'
-      ? ([ipAttribute.v4Source, ipAttribute.v6Source, protoAttribute.sourcePort] as const)
-      : ([ipAttribute.v4Destination, ipAttribute.v6Destination, protoAttribute.destinationPort] as const);
-  const address = addresses.get(four) ?? addresses.get(six);
-  const number = numbers.get(port);
-  if (numbers.get(protoAttribute.number)?.[0] !== udp || address === undefined || number === undefined)
-    return undefined;
-  return { address: address.toString('latin1'), port: number.readUInt16BE(0) };
 }
