@@ -54,8 +54,8 @@ export const times = {
   check: 5_000,
   /** Our own loop came so late that what we counted is worth nothing. */
   late: 250,
-  /** A datagram of it that came so lately speaks for it, whatever became of echoes. */
-  heard: 300,
+  /** A datagram of it that came so lately speaks for it, whatever became of echoes: with a doubt it is asked every 50 ms. */
+  heard: 200,
   heardUnseen: 1_200,
   /** Whoever hears nobody for so long, though three ask it all the time, may be cut off. */
   deaf: 700,

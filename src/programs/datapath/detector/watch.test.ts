@@ -9,7 +9,7 @@ import { createWatch } from './watch.ts';
 
 const origin = { kind: 'Test', name: 'address' };
 /** Milliseconds in which a node that answers nobody is dead for all. */
-const bound = 900;
+const bound = 600;
 
 const others = (world: World, ...but: readonly string[]) => world.names.filter((name) => !but.includes(name));
 
