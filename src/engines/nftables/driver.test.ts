@@ -263,6 +263,29 @@ describe('the engine', () => {
     await engine.close();
   });
 
+  it('forgets what a node’s death made stale of all services by one look', async () => {
+    const { conntrack, engine } = fresh();
+    const services = (...backends: Service['backends']) =>
+      Object.fromEntries(
+        ['a', 'b', 'c'].map((name, index) => [
+          `default/${name}/dns/4`,
+          service({ protocol: 'udp', frontends: [{ address: `10.96.0.${index + 1}`, port: 53 }], backends }),
+        ]),
+      );
+    const put = (generation: number, ...backends: Service['backends']) =>
+      engine.apply({
+        generation,
+        replace: generation === 1,
+        put: { services: services(...backends) },
+        remove: {},
+      });
+    await put(1, backend(1), backend(2));
+    await vi.waitFor(() => expect(conntrack.looks).toEqual([3]));
+    await put(2, backend(2));
+    await vi.waitFor(() => expect(conntrack.looks).toEqual([3, 3]));
+    await engine.close();
+  });
+
   it('reports what it cannot hold and holds the rest', async () => {
     const { nft, engine } = fresh();
     const report = await engine.apply(

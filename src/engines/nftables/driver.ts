@@ -171,7 +171,12 @@ export function createNftablesEngine(
   }
 
   function forgetFlows(difference: Difference): void {
-    for (const { before, after } of difference.services.values()) forgetter.ask(staleFlows(before, after));
+    // In one question: what is asked for second waits until the kernel has rested from the first.
+    const stale = [...difference.services.values()].map(({ before, after }) => staleFlows(before, after));
+    forgetter.ask({
+      now: stale.flatMap(({ now }) => now),
+      later: stale.flatMap(({ later }) => later),
+    });
   }
 
   return {

@@ -67,11 +67,18 @@ export function createFakeNft(): FakeNft {
 }
 
 /** Remembers what it was asked to forget. */
-export function createFakeConntrack(): Conntrack & { readonly forgotten: StaleFlow[] } {
+export function createFakeConntrack(): Conntrack & {
+  readonly forgotten: StaleFlow[];
+  /** How many flows each look was for. */
+  readonly looks: number[];
+} {
   const forgotten: StaleFlow[] = [];
+  const looks: number[] = [];
   return {
     forgotten,
+    looks,
     async forget(flows) {
+      looks.push(flows.length);
       forgotten.push(...flows);
     },
     async prune() {},
