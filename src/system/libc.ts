@@ -24,6 +24,7 @@ export const linux = {
   IPV6_V6ONLY: 26,
   MSG_DONTWAIT: 0x40,
   MSG_TRUNC: 0x20,
+  MFD_CLOEXEC: 1,
   CLONE_NEWNS: 0x0002_0000,
   CLONE_NEWNET: 0x4000_0000,
   LOCK_EX: 2,
@@ -99,6 +100,14 @@ export function setns(fd: number, kind: number): void {
 /** unshare(2) on the calling thread. */
 export function unshare(flags: number): void {
   checked('unshare', call('int unshare(int)')(flags));
+}
+
+/** memfd_create(2), close-on-exec. Returns the file descriptor. */
+export function memoryFile(name: string): number {
+  return checked(
+    'memfd_create',
+    call('int memfd_create(const char *, unsigned int)')(name, linux.MFD_CLOEXEC),
+  );
 }
 
 /** socket(2); close-on-exec is always set. Returns the file descriptor. */

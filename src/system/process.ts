@@ -1,5 +1,5 @@
 /** Child processes with a deadline and bounded output, and one kind that stays open and speaks in lines. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, type StdioOptions, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { inNamespace } from './namespace.ts';
 
@@ -97,6 +97,8 @@ export type LineProcessOptions = ProcessOptions & {
   }) => void;
   /** Bytes in one line until it is killed; default 16 MiB. */
   readonly lineLimit?: number;
+  /** What the child has as file descriptor 3. */
+  readonly third?: number | undefined;
 };
 
 /** A child that stays open, reads text and answers in lines. */
@@ -113,7 +115,7 @@ export type LineProcess = {
 
 /** Starts a child that stays open. A program that can't be started ends with `onStderr` saying why and `onExit`. */
 export function openLineProcess(argv: readonly string[], options: LineProcessOptions = {}): LineProcess {
-  const child = start(argv, options);
+  const child = start(argv, options, false, options.third);
   const limit = options.lineLimit ?? 16 * 1024 * 1024;
   let alive = true;
   let ended: () => void = () => {};
@@ -180,8 +182,11 @@ function start(
   [file = '', ...args]: readonly string[],
   { namespace, env, cwd }: ProcessOptions,
   detached = false,
+  third?: number,
 ): ChildProcessWithoutNullStreams {
-  return inNamespace(namespace, () => spawn(file, args, { stdio: 'pipe', env, cwd, detached }));
+  const stdio: StdioOptions = ['pipe', 'pipe', 'pipe', ...(third === undefined ? [] : [third])];
+  const child = inNamespace(namespace, () => spawn(file, args, { stdio, env, cwd, detached }));
+  return child as ChildProcessWithoutNullStreams;
 }
 
 function killGroup(child: ChildProcessWithoutNullStreams): void {

@@ -1,4 +1,5 @@
 /** nft as a child process: one that stays open for small transactions, one that ends for large ones and for listings. */
+import { type MemoryFile, openMemoryFile } from '#system/memory-file.ts';
 import { type LineProcess, openLineProcess, run } from '#system/process.ts';
 import { takeAlong } from '#system/realtime.ts';
 import { paths } from '#system/registry.ts';
@@ -28,6 +29,9 @@ export class NftError extends Error {
 /** Longer transactions go to a child that ends, so that the memory they need goes with it. */
 const interactiveLimit = 16 * 1024;
 const timeoutMs = 60_000;
+/** nft -i reads its input byte by byte; what is longer it includes, and reads at once. */
+const inlineLimit = 512;
+const included = '/proc/self/fd/3';
 /** With a blank before it: nft 1.1.3 doesn't take `10:0;`. */
 const separator = ' ; ';
 /** nft -i remembers every line that it was told, some 200 bytes each: after so many a new one takes over. */
@@ -43,6 +47,7 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
   let waiting: Waiting | undefined;
   let counter = 0;
   let linked: Promise<void> | undefined;
+  let text: MemoryFile | undefined;
 
   const link = () => {
     linked ??= makeLink(command, nft);
@@ -53,7 +58,9 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
   };
 
   function open(): LineProcess {
+    text ??= openMemoryFile('nft');
     const opened = openLineProcess(argv('-i'), {
+      third: text.fd,
       onStderr: (line) => {
         if (waiting === undefined || child !== opened) return;
         if (line === waiting.sentinel) settle();
@@ -73,7 +80,7 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
     return opened;
   }
 
-  /** nft -i buffers stdout and says nothing on success, so the end of a transaction is an error that is meant to happen. */
+  /** nft -i buffers stdout and says nothing on success, so the end of a transaction is an error that is meant to happen: no word of its language. */
   function settle(): void {
     const done = waiting!;
     waiting = undefined;
@@ -83,7 +90,22 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
     else done.reject(new NftError('refused', errors.join('; ')));
   }
 
-  async function commitInteractive(text: string): Promise<void> {
+  /** Whether nft finds what it is to include: not where its /proc is another one. */
+  let includes = true;
+  async function commitShort(statements: string): Promise<void> {
+    if (statements.length <= inlineLimit || !includes) return commitLine(statements);
+    text ??= openMemoryFile('nft');
+    text.replace(`${statements}\n`);
+    try {
+      await commitLine(`include "${included}"`);
+    } catch (error) {
+      if (!(error as Error).message.includes(`File not found: ${included}`)) throw error;
+      includes = false;
+      await commitLine(statements);
+    }
+  }
+
+  async function commitLine(line: string): Promise<void> {
     if (counter > 0 && counter % transactionsPerProcess === 0) {
       const worn = child;
       child = undefined;
@@ -91,12 +113,12 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
     }
     child ??= open();
     const current = child;
-    const sentinel = `list table inet ${nftSentinel}-${++counter}`;
+    const sentinel = `${nftSentinel}-${++counter}`;
     const timer = setTimeout(() => current.kill(), timeoutMs);
     try {
       await new Promise<void>((resolve, reject) => {
         waiting = { sentinel, lines: [], resolve, reject };
-        current.write(`${text}\n${sentinel}\n`).catch((error: Error) => {
+        current.write(`${line}\n${sentinel}\n`).catch((error: Error) => {
           if (waiting?.sentinel !== sentinel) return;
           waiting = undefined;
           reject(new NftError('unknown', error.message));
@@ -131,7 +153,7 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
       if (statements.length === 0) return;
       await link();
       const length = statements.reduce((sum, each) => sum + each.length + separator.length, 0);
-      if (length <= interactiveLimit) return commitInteractive(statements.join(separator));
+      if (length <= interactiveLimit) return commitShort(statements.join(separator));
       const finished = await run(argv('-f', '-'), { input: `${statements.join('\n')}\n`, timeoutMs });
       if (finished.code === 0) return;
       // nft itself ends with 1; killed, it may have been before or after its commit.
@@ -142,6 +164,8 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
       const current = child;
       child = undefined;
       await current?.close();
+      text?.close();
+      text = undefined;
     },
   };
 }
