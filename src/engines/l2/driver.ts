@@ -147,6 +147,8 @@ export function createEngine(kernel: Kernel, options: L2EngineOptions = {}): L2E
     if (change.replace) whole = true;
     if (!whole) return { operations: [], problems: [] };
     if (!known || change.replace || refused !== undefined) return repairNow();
+    // Most changes are of other things; what renewals owe they do by themselves.
+    if (touched.size === 0) return { operations: [], problems: [] };
     const before = new Map(lowered);
     // While nothing is held nobody watches the interfaces.
     if (watching === undefined) links = kernel.links();
@@ -158,19 +160,23 @@ export function createEngine(kernel: Kernel, options: L2EngineOptions = {}): L2E
       if (!(error instanceof NftError)) throw error;
       return repairNow(before);
     }
-    settle(before, new Set());
+    settle(before, new Set(), touched);
     return { operations, problems: problemsOf(touched) };
   };
 
-  /** `found`: what was answered for before this process. */
-  const settle = (before: ReadonlyMap<string, Lowered>, found: ReadonlySet<string>): void => {
+  /** `found`: what was answered for before this process; `touched`: what may be elsewhere now. */
+  const settle = (
+    before: ReadonlyMap<string, Lowered>,
+    found: ReadonlySet<string>,
+    touched: Iterable<string>,
+  ): void => {
     renewal.settle();
     kernel.listen([...lowered.keys()].flatMap(sayingsOf));
     const places = (from: ReadonlyMap<string, Lowered>, address: string) =>
       JSON.stringify(from.get(address)?.responders);
     // An address that is on other interfaces now is told of anew.
-    for (const address of since.keys()) {
-      if (places(before, address) !== places(lowered, address)) forget(address);
+    for (const address of touched) {
+      if (since.has(address) && places(before, address) !== places(lowered, address)) forget(address);
     }
     settleSayings(found);
     watchIfNeeded();
@@ -201,7 +207,7 @@ export function createEngine(kernel: Kernel, options: L2EngineOptions = {}): L2E
     } catch (error) {
       operations = await rebuild(error);
     }
-    settle(before, found);
+    settle(before, found, [...since.keys()]);
     return { operations, problems: problemsOf(entries.keys()) };
   };
 
