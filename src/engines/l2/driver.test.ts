@@ -56,6 +56,23 @@ describe('the engine on a kernel that refuses what dangles', () => {
     );
   });
 
+  it('asks the kernel nothing because of changes of other things', async () => {
+    const kernel = machine();
+    let asked = 0;
+    const links = () => {
+      asked += 1;
+      return kernel.links();
+    };
+    const engine = createEngine({ ...kernel, links }, { times });
+    await engine.apply(whole({}));
+    asked = 0;
+    await engine.apply(delta({}));
+    expect(asked).toBe(0);
+    await engine.apply(delta({ '10.0.0.60': entry() }));
+    expect(asked).toBe(1);
+    await engine.close();
+  });
+
   it('does nothing the second time, nor after a restart', async () => {
     await fc.assert(
       fc.asyncProperty(changes, async (list) => {
