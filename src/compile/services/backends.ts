@@ -12,6 +12,8 @@ export type Backends = {
   readonly cluster: readonly Place[];
   /** For connections that must stay on this node. */
   readonly local: readonly Place[];
+  /** Terminating ones that serve on, beside ready ones: for the flows that they have. */
+  readonly leaving: readonly Place[];
 };
 
 /** An endpoint of the port that is asked for, once, although a controller may list it in two slices while it moves it. */
@@ -44,7 +46,8 @@ export function chooseBackends(
   // Hints judge the ready ones; when none is ready, any that still serves is better than nothing.
   const cluster = usable(ready.length === 0 ? candidates : near);
   const local = usable(candidates.filter(({ endpoint }) => endpoint.node === node));
-  return { cluster: sorted(cluster), local: sorted(local) };
+  const leaving = ready.length === 0 ? [] : candidates.filter((each) => rank(each) === 1);
+  return { cluster: sorted(cluster), local: sorted(local), leaving: sorted(leaving) };
 }
 
 /** Ready endpoints of a Service on this node, each address once, of the family that has more: what a load balancer is told. */

@@ -189,6 +189,23 @@ describe('endpoints', () => {
     expect(backends(service({}), slice({ endpoints }))).toEqual(['10.244.1.1 8080']);
   });
 
+  it('that end and serve on keep their UDP flows while others are ready', () => {
+    const ends = endpoint(1, { ready: false, serving: true, terminating: true });
+    const over = endpoint(2, { ready: false, serving: false, terminating: true });
+    const ready = endpoint(3, { ready: true });
+    const entry = (protocol: string, endpoints: readonly unknown[]) => {
+      const spec = { ports: [{ port: 80, protocol }] };
+      const ports = [{ name: '', port: 8080, protocol }];
+      return compile(service(spec), slice({ ports, endpoints })).value['default/web//4'];
+    };
+    expect(entry('UDP', [ends, over, ready])).toMatchObject({
+      backends: [{ address: '10.244.1.3', port: 8080 }],
+      leaving: [{ address: '10.244.1.1', port: 8080 }],
+    });
+    expect(entry('TCP', [ends, over, ready])).not.toHaveProperty('leaving');
+    expect(entry('UDP', [ends, over])).not.toHaveProperty('leaving');
+  });
+
   it('are those that end, where nothing better is, of a Service whose pods say so before they do', () => {
     const annotations = { 'netloom.dev/announce-while': 'serving' };
     const ends = endpoint(1, { ready: false, serving: false, terminating: true });

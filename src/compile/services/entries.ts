@@ -86,6 +86,8 @@ function entryOf(
     protocol: port.protocol,
     frontends,
     backends: chosen,
+    // Connections of other protocols end by themselves.
+    ...(port.protocol === 'udp' && backends.leaving.length > 0 ? { leaving: backends.leaving } : {}),
     ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
     ...(dropped ? { unserved: 'dropped' as const } : {}),
     ...(kind === 'cluster'

@@ -73,6 +73,7 @@ const service = fc.boolean().chain((six) => {
       protocol: fc.constantFrom('tcp' as const, 'udp' as const, 'sctp' as const),
       frontends: fc.array(place(virtual, [53, 80]), { maxLength: 3 }),
       backends: fc.array(place(six ? address6 : address4, [53, 8080]), { maxLength: 4 }),
+      leaving: fc.array(place(six ? address6 : address4, [53, 8080]), { maxLength: 2 }),
       affinitySeconds: fc.constantFrom(1, 10_800),
       unserved: fc.constant('dropped' as const),
       published: fc.record(

@@ -1,7 +1,7 @@
 /** Makes UDP flows forget backends that are gone: UDP has no end, so a stale entry would keep a client on a dead address. */
 
 import { isIP } from 'node:net';
-import type { ServiceIntent } from '#intent/node.ts';
+import type { Place, ServiceIntent } from '#intent/node.ts';
 import { addrFromBytes, formatAddr } from '#net/addr.ts';
 import { flowAddress } from '#system/conntrack.ts';
 import { openUdpFlows, type UdpFlow, type UdpFlows } from '#system/udp-flows.ts';
@@ -40,9 +40,9 @@ export function staleFlows(before: ServiceIntent | undefined, after: ServiceInte
   if (before?.protocol === 'udp') {
     for (const frontend of before.frontends) {
       const stays = after?.protocol === 'udp' && has(after.frontends, frontend);
-      for (const backend of placesOfService(before)) {
+      for (const backend of keptPlaces(before)) {
         if (!stays) later.push({ ...frontend, backend });
-        else if (!has(placesOfService(after), backend)) now.push({ ...frontend, backend });
+        else if (!has(keptPlaces(after), backend)) now.push({ ...frontend, backend });
       }
     }
   }
@@ -85,7 +85,7 @@ export function createConntrack(namespace?: string): Conntrack {
       };
       await flows().remove(undefined, ({ destination, destinationPort, target, targetPort }) => {
         const service = serviceAt(frontendKey(textOf(destination), 'udp', destinationPort));
-        const places = service === undefined ? [] : placesOfService(service);
+        const places = service === undefined ? [] : keptPlaces(service);
         if (places.length === 0) return false;
         const backend = textOf(target);
         return !places.some(({ address, port }) => address === backend && port === targetPort);
@@ -96,6 +96,11 @@ export function createConntrack(namespace?: string): Conntrack {
       opened?.close();
     },
   };
+}
+
+/** Where flows may stay. */
+function keptPlaces(service: ServiceIntent): readonly Place[] {
+  return [...placesOfService(service), ...(service.leaving ?? [])];
 }
 
 function isPlain({ address, port, backend }: StaleFlow): boolean {

@@ -263,6 +263,20 @@ describe('the engine', () => {
     await engine.close();
   });
 
+  it('leaves UDP flows to a backend that ends until it is gone', async () => {
+    const { conntrack, engine } = fresh();
+    await engine.apply(whole({ protocol: 'udp', backends: [backend(1), backend(2)] }));
+    await vi.waitFor(() => expect(conntrack.looks).toEqual([1]));
+    await engine.apply(delta({ protocol: 'udp', backends: [backend(2)], leaving: [backend(1)] }));
+    await engine.apply(delta({ protocol: 'udp', backends: [backend(2)] }));
+    await vi.waitFor(() =>
+      expect(conntrack.forgotten.slice(1)).toEqual([
+        { address: '10.96.0.10', port: 80, backend: { address: '10.244.1.1', port: 8080 } },
+      ]),
+    );
+    await engine.close();
+  });
+
   it('forgets what a node’s death made stale of all services by one look', async () => {
     const { conntrack, engine } = fresh();
     const services = (...backends: Service['backends']) =>

@@ -55,7 +55,7 @@ export function createBackendIndex(): BackendIndex {
   };
 }
 
-function placesOf({ backends, published }: ServiceIntent): readonly Place[] {
-  const local = published?.localBackends;
-  return local === undefined || local.length === 0 ? backends : [...backends, ...local];
+function placesOf({ backends, leaving = [], published }: ServiceIntent): readonly Place[] {
+  const local = published?.localBackends ?? [];
+  return local.length + leaving.length === 0 ? backends : [...backends, ...leaving, ...local];
 }

@@ -20,12 +20,17 @@ const place = fc
   }));
 const places = fc.uniqueArray(place, { maxLength: 4, selector: ({ address }) => address });
 const service: fc.Arbitrary<ServiceIntent> = fc
-  .record({ backends: places, local: fc.option(places, { nil: undefined }) })
-  .map(({ backends, local }) => ({
+  .record({
+    backends: places,
+    leaving: fc.option(places, { nil: undefined }),
+    local: fc.option(places, { nil: undefined }),
+  })
+  .map(({ backends, leaving, local }) => ({
     origin,
     protocol: 'tcp',
     frontends: [{ address: '10.96.0.1', port: 80 }],
     backends,
+    ...(leaving === undefined ? {} : { leaving }),
     ...(local === undefined ? {} : { published: { localBackends: local } }),
   }));
 const peer = fc
@@ -111,6 +116,40 @@ const dead = (...nodes: readonly string[]): Lives => ({
 function intentOf(part: Partial<NodeIntent>): NodeIntent {
   return { ...emptyIntent, ...part };
 }
+
+test('flows of UDP leave a backend that ends with its node', () => {
+  const holder = createIntentHolder();
+  const ends = { address: '10.244.1.2', port: 53 };
+  const stays = { address: '10.244.2.2', port: 53 };
+  const change: IntentChange = {
+    generation: 1,
+    replace: true,
+    put: {
+      services: {
+        dns: {
+          origin,
+          protocol: 'udp',
+          frontends: [{ address: '10.96.0.1', port: 53 }],
+          backends: [stays],
+          leaving: [ends],
+        },
+      },
+      peers: {
+        b: {
+          origin,
+          addresses: ['192.168.66.1'],
+          blocks: [{ cidr: '10.244.1.0/26', subnet: 'x', mode: 'overlay' }],
+        },
+      },
+    },
+    remove: {},
+  };
+  holder.take(change);
+  const effective = createEffective('a', everywhere);
+  effective.take(change, holder.intent);
+  const gone = effective.live(holder.intent, 1, dead('b'));
+  expect(gone?.put.services?.['dns']).toMatchObject({ backends: [stays], leaving: [] });
+});
 
 test('backends on a dead node leave, and come back with it; a Service keeps what it has where all are dead', () => {
   const at = (...addresses: readonly string[]): ServiceIntent => ({

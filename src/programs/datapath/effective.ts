@@ -131,10 +131,13 @@ export function withoutDead(service: ServiceIntent, dead: Addresses): ServiceInt
   const { published } = service;
   const local = published?.localBackends;
   const localBackends = local === undefined ? undefined : living(local, dead);
-  if (backends === service.backends && localBackends === local) return service;
+  const leaving = service.leaving?.filter(({ address }) => !dead.has(address));
+  const stays = leaving?.length === service.leaving?.length;
+  if (backends === service.backends && localBackends === local && stays) return service;
   return {
     ...service,
     backends,
+    ...(leaving === undefined ? {} : { leaving }),
     ...(published === undefined || localBackends === undefined
       ? {}
       : { published: { ...published, localBackends } }),
