@@ -174,7 +174,7 @@ export type ServiceIntent = {
   readonly frontends: readonly Place[];
   /** Sorted; of the frontends' family. Empty: see `unserved`. */
   readonly backends: readonly Place[];
-  /** UDP: backends that end and serve on. Nothing new is sent there; the flows that they have stay with them. */
+  /** UDP: backends that end and serve on. Nothing new is sent there; flows in which both ends go on sending stay with them. */
   readonly leaving?: readonly Place[];
   /** ClientIP affinity: seconds a client stays with its backend after its last new connection. */
   readonly affinitySeconds?: number;

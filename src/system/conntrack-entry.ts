@@ -6,6 +6,7 @@ import { aligned, bytes, nested } from './netlink-codec.ts';
 export type Places = {
   readonly orig: number;
   readonly reply: number;
+  readonly status: number;
   readonly mark: number;
   readonly id: number;
 };
@@ -16,6 +17,7 @@ export type End = { readonly address: string; readonly protocol: number; readonl
 export const attribute = {
   tupleOrig: 1,
   tupleReply: 2,
+  status: 3,
   mark: 8,
   id: 12,
   zone: 18,
@@ -38,17 +40,18 @@ const ends = {
 
 /** Undefined for another zone's connections, which are another network's, and for what lacks a tuple. */
 export function readPlaces(payload: Buffer): Places | undefined {
-  let [orig, reply, mark, id] = [0, 0, 0, 0];
+  let [orig, reply, status, mark, id] = [0, 0, 0, 0, 0];
   for (let at = headerLength; at + 4 <= payload.length; at += aligned(payload.readUInt16LE(at))) {
     if (payload.readUInt16LE(at) < 4) return undefined;
     const type = payload.readUInt16LE(at + 2) & typeMask;
     if (type === attribute.tupleOrig) orig = at;
     else if (type === attribute.tupleReply) reply = at;
+    else if (type === attribute.status) status = at;
     else if (type === attribute.mark) mark = at;
     else if (type === attribute.id) id = at;
     else if (type === attribute.zone && payload.readUInt16BE(at + 4) !== 0) return undefined;
   }
-  return orig === 0 || reply === 0 ? undefined : { orig, reply, mark, id };
+  return orig === 0 || reply === 0 ? undefined : { orig, reply, status, mark, id };
 }
 
 /** Of the tuple at `tupleAt`. */

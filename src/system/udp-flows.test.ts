@@ -16,10 +16,10 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   const entries = [
-    '-s 10.0.0.1 -d 10.96.0.1 -r 10.244.0.2 -q 10.0.0.1 -p udp --sport 1000 --dport 53 --reply-port-src 5353 --reply-port-dst 1000 -t 600',
+    '-s 10.0.0.1 -d 10.96.0.1 -r 10.244.0.2 -q 10.0.0.1 -p udp --sport 1000 --dport 53 --reply-port-src 5353 --reply-port-dst 1000 -t 600 -u SEEN_REPLY',
     '-s 10.0.0.1 -d 10.96.0.1 -p udp --sport 1001 --dport 53 -t 600',
     '-s 10.0.0.1 -d 10.96.0.1 -p udp --sport 1002 --dport 54 -t 600',
-    '-s fd00::1 -d fd00:96::1 -r fd00:244::2 -q fd00::1 -p udp --sport 1003 --dport 53 --reply-port-src 5353 --reply-port-dst 1003 -t 600',
+    '-s fd00::1 -d fd00:96::1 -r fd00:244::2 -q fd00::1 -p udp --sport 1003 --dport 53 --reply-port-src 5353 --reply-port-dst 1003 -t 600 -u SEEN_REPLY,ASSURED',
     '-s 10.0.0.1 -d 10.96.0.1 -p tcp --sport 1004 --dport 53 --state ESTABLISHED -t 600',
   ];
   await box.exec(['conntrack', '-F']);
@@ -54,7 +54,9 @@ describe('UDP flows', () => {
       destinationPort: 53,
       target: flowAddress('10.244.0.2'),
       targetPort: 5353,
+      state: 'answered',
     });
+    expect(seen.map(({ state }) => state).toSorted()).toEqual(['answered', 'asked', 'asked', 'stream']);
     seen.length = 0;
     await flows.remove([{ address: 'fd00:96::1', port: 53 }], look);
     expect(seen).toEqual([
@@ -63,6 +65,7 @@ describe('UDP flows', () => {
         destinationPort: 53,
         target: flowAddress('fd00:244::2'),
         targetPort: 5353,
+        state: 'stream',
       },
     ]);
     expect(await left()).toEqual([1000, 1001, 1002, 1003, 1004]);

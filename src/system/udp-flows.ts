@@ -24,6 +24,8 @@ export type UdpFlow = {
   /** Who answers. */
   readonly target: string;
   readonly targetPort: number;
+  /** `asked`: not answered yet; `stream`: both ends still send after two seconds, as the kernel tells. */
+  readonly state: 'asked' | 'answered' | 'stream';
 };
 
 export type SentTo = { readonly address: string; readonly port: number };
@@ -40,6 +42,8 @@ export type UdpFlows = {
 /** What of a tuple a filter compares. */
 const compared = { destination: 1 << 1, protocol: 1 << 3, destinationPort: 1 << 5 } as const;
 const udp = 17;
+/** linux/netfilter/nf_conntrack_common.h. */
+const status = { seenReply: 1 << 1, assured: 1 << 2 } as const;
 
 /** Its socket stays open between looks: closing one of netfilter's waits for work that the kernel has put off. */
 export function openUdpFlows(namespace?: string): UdpFlows {
@@ -116,6 +120,7 @@ function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request
     destinationPort: to.port,
     target: by.address,
     targetPort: by.port,
+    state: stateOf(places.status === 0 ? 0 : payload.readUInt32BE(places.status + 4)),
   };
   if (!isStale(flow)) return undefined;
   const { orig, id } = places;
@@ -126,4 +131,9 @@ function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request
     copiedTuple(payload, orig),
     ...copiedId(payload, id),
   );
+}
+
+function stateOf(bits: number): UdpFlow['state'] {
+  if ((bits & status.assured) !== 0) return 'stream';
+  return (bits & status.seenReply) === 0 ? 'asked' : 'answered';
 }

@@ -12,6 +12,8 @@ export type StaleFlow = {
   readonly address: string;
   readonly port: number;
   readonly backend: { readonly address: string; readonly port: number } | undefined;
+  /** The backend ends and serves on: no answer that is under way is lost, and no stream is broken. */
+  readonly only?: 'answered';
 };
 
 export interface Conntrack {
@@ -43,6 +45,8 @@ export function staleFlows(before: ServiceIntent | undefined, after: ServiceInte
       for (const backend of keptPlaces(before)) {
         if (!stays) later.push({ ...frontend, backend });
         else if (!has(keptPlaces(after), backend)) now.push({ ...frontend, backend });
+        else if (has(after.leaving, backend) && !has(before.leaving, backend))
+          now.push({ ...frontend, backend, only: 'answered' });
       }
     }
   }
@@ -69,8 +73,12 @@ export function createConntrack(namespace?: string): Conntrack {
     async forget(stale) {
       // What is no address never became a flow.
       const plain = stale.filter(isPlain);
-      const keys = new Set(plain.map(keyOf));
-      const isStale = (flow: UdpFlow) => keys.has(keyOfFlow(flow));
+      const keys = new Set(plain.filter(({ only }) => only === undefined).map(keyOf));
+      const answered = new Set(plain.filter(({ only }) => only !== undefined).map(keyOf));
+      const isStale = (flow: UdpFlow) => {
+        const key = keyOfFlow(flow);
+        return keys.has(key) || (flow.state === 'answered' && answered.has(key));
+      };
       const frontends = new Map(
         plain.map(({ address, port }) => [`${flowAddress(address)} ${port}`, { address, port }]),
       );

@@ -263,17 +263,15 @@ describe('the engine', () => {
     await engine.close();
   });
 
-  it('leaves UDP flows to a backend that ends until it is gone', async () => {
+  it('leaves UDP streams to a backend that ends until it is gone', async () => {
     const { conntrack, engine } = fresh();
     await engine.apply(whole({ protocol: 'udp', backends: [backend(1), backend(2)] }));
     await vi.waitFor(() => expect(conntrack.looks).toEqual([1]));
     await engine.apply(delta({ protocol: 'udp', backends: [backend(2)], leaving: [backend(1)] }));
+    const gone = { address: '10.96.0.10', port: 80, backend: { address: '10.244.1.1', port: 8080 } };
+    await vi.waitFor(() => expect(conntrack.forgotten.slice(1)).toEqual([{ ...gone, only: 'answered' }]));
     await engine.apply(delta({ protocol: 'udp', backends: [backend(2)] }));
-    await vi.waitFor(() =>
-      expect(conntrack.forgotten.slice(1)).toEqual([
-        { address: '10.96.0.10', port: 80, backend: { address: '10.244.1.1', port: 8080 } },
-      ]),
-    );
+    await vi.waitFor(() => expect(conntrack.forgotten.slice(2)).toEqual([gone]));
     await engine.close();
   });
 
