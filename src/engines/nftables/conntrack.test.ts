@@ -14,7 +14,9 @@ const states = { 1001: [], 1002: ['-u', 'SEEN_REPLY'], 1003: ['-u', 'SEEN_REPLY,
 /** Source ports of what is there. */
 const left = async () => {
   const { stdout } = await box.exec(['conntrack', '-L', '-p', 'udp']);
-  return [...stdout.matchAll(/ sport=(100\d) dport=53 /g)].map(([, port]) => Number(port)).sort((a, b) => a - b);
+  return [...stdout.matchAll(/ sport=(100\d) dport=53 /g)]
+    .map(([, port]) => Number(port))
+    .sort((a, b) => a - b);
 };
 
 it('of a backend that ends only questions that were answered, of one that is gone all', async () => {
