@@ -2,13 +2,13 @@
 import { headerLength, typeMask } from './conntrack.ts';
 import { aligned, bytes, nested } from './netlink-codec.ts';
 
-/** Where the attributes of an entry begin in its message; 0: it has none. */
-export type Places = {
+/** Where the tuples and the id of an entry begin in its message (0: it has no id); status and mark themselves. */
+export type TrackedEntry = {
   readonly orig: number;
   readonly reply: number;
+  readonly id: number;
   readonly status: number;
   readonly mark: number;
-  readonly id: number;
 };
 
 /** One end of a tuple. An address is its bytes as a latin1 string; '': the tuple has none. */
@@ -39,19 +39,19 @@ const ends = {
 } as const;
 
 /** Undefined for another zone's connections, which are another network's, and for what lacks a tuple. */
-export function readPlaces(payload: Buffer): Places | undefined {
-  let [orig, reply, status, mark, id] = [0, 0, 0, 0, 0];
+export function readEntry(payload: Buffer): TrackedEntry | undefined {
+  let [orig, reply, id, status, mark] = [0, 0, 0, 0, 0];
   for (let at = headerLength; at + 4 <= payload.length; at += aligned(payload.readUInt16LE(at))) {
     if (payload.readUInt16LE(at) < 4) return undefined;
     const type = payload.readUInt16LE(at + 2) & typeMask;
     if (type === attribute.tupleOrig) orig = at;
     else if (type === attribute.tupleReply) reply = at;
-    else if (type === attribute.status) status = at;
-    else if (type === attribute.mark) mark = at;
+    else if (type === attribute.status) status = payload.readUInt32BE(at + 4);
+    else if (type === attribute.mark) mark = payload.readUInt32BE(at + 4);
     else if (type === attribute.id) id = at;
     else if (type === attribute.zone && payload.readUInt16BE(at + 4) !== 0) return undefined;
   }
-  return orig === 0 || reply === 0 ? undefined : { orig, reply, status, mark, id };
+  return orig === 0 || reply === 0 ? undefined : { orig, reply, id, status, mark };
 }
 
 /** Of the tuple at `tupleAt`. */
@@ -83,12 +83,12 @@ export function readEnd(data: Buffer, tupleAt: number, which: keyof typeof ends)
 
 /** The original tuple for a request: copied, since a message lives no longer than its reading. */
 export function copiedTuple(payload: Buffer, tupleAt: number): Buffer {
-  return nested(attribute.tupleOrig, Buffer.from(valueAt(payload, tupleAt)));
+  return nested(attribute.tupleOrig, valueAt(payload, tupleAt));
 }
 
 /** The id for a request, copied; nothing where the entry has none. */
 export function copiedId(payload: Buffer, idAt: number): readonly Buffer[] {
-  return idAt === 0 ? [] : [bytes(attribute.id, Buffer.from(valueAt(payload, idAt)))];
+  return idAt === 0 ? [] : [bytes(attribute.id, valueAt(payload, idAt))];
 }
 
 function valueAt(payload: Buffer, at: number): Buffer {

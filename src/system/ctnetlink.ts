@@ -8,7 +8,7 @@ import {
   filterAttribute,
   ipAttribute,
   readEnd,
-  readPlaces,
+  readEntry,
   tupleAttribute,
 } from './conntrack-entry.ts';
 import { linux } from './libc.ts';
@@ -123,15 +123,15 @@ function markRequest(payload: Buffer, tupleAt: number, bits: MarkBits, set: bool
 }
 
 function readFlow(payload: Buffer): Entry | undefined {
-  const places = readPlaces(payload);
-  if (places === undefined) return undefined;
-  const source = readEnd(payload, places.orig, 'source');
-  const target = readEnd(payload, places.reply, 'source');
+  const entry = readEntry(payload);
+  if (entry === undefined) return undefined;
+  const source = readEnd(payload, entry.orig, 'source');
+  const target = readEnd(payload, entry.reply, 'source');
   if (source.address === '' || target.address === '') return undefined;
   const { protocol, port: targetPort } = target;
   return {
     flow: { protocol, source: source.address, target: target.address, targetPort },
-    mark: places.mark === 0 ? 0 : payload.readUInt32BE(places.mark + 4),
-    tupleAt: places.orig,
+    mark: entry.mark,
+    tupleAt: entry.orig,
   };
 }

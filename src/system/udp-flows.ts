@@ -9,7 +9,7 @@ import {
   ipAttribute,
   protoAttribute,
   readEnd,
-  readPlaces,
+  readEntry,
   tupleAttribute,
 } from './conntrack-entry.ts';
 import { linux } from './libc.ts';
@@ -110,26 +110,25 @@ function query(family: Family, flags: number, ...tuple: readonly Buffer[]): Requ
 
 /** The request that deletes an entry, and no other one that came in its place; undefined: it stays. */
 function deletion(payload: Buffer, isStale: (flow: UdpFlow) => boolean): Request | undefined {
-  const places = readPlaces(payload);
-  if (places === undefined) return undefined;
-  const to = readEnd(payload, places.orig, 'destination');
-  const by = readEnd(payload, places.reply, 'source');
+  const entry = readEntry(payload);
+  if (entry === undefined) return undefined;
+  const to = readEnd(payload, entry.orig, 'destination');
+  const by = readEnd(payload, entry.reply, 'source');
   if (to.protocol !== udp || to.address === '' || by.address === '') return undefined;
   const flow = {
     destination: to.address,
     destinationPort: to.port,
     target: by.address,
     targetPort: by.port,
-    state: stateOf(places.status === 0 ? 0 : payload.readUInt32BE(places.status + 4)),
+    state: stateOf(entry.status),
   };
   if (!isStale(flow)) return undefined;
-  const { orig, id } = places;
   return request(
     conntrack.delete,
     0,
     header(payload[0]!),
-    copiedTuple(payload, orig),
-    ...copiedId(payload, id),
+    copiedTuple(payload, entry.orig),
+    ...copiedId(payload, entry.id),
   );
 }
 
