@@ -207,7 +207,7 @@ export function createEngine(kernel: Kernel, options: L2EngineOptions = {}): L2E
     } catch (error) {
       operations = await rebuild(error);
     }
-    settle(before, found, [...since.keys()]);
+    settle(before, found, since.keys());
     return { operations, problems: problemsOf(entries.keys()) };
   };
 

@@ -47,7 +47,11 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
   let waiting: Waiting | undefined;
   let counter = 0;
   let linked: Promise<void> | undefined;
-  let text: MemoryFile | undefined;
+  /** What nft is to include. */
+  let file: MemoryFile | undefined;
+  const text = () => (file ??= openMemoryFile('nft'));
+  /** Whether nft finds it: not where its /proc is another one. */
+  let includes = true;
 
   const link = () => {
     linked ??= makeLink(command, nft);
@@ -58,9 +62,8 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
   };
 
   function open(): LineProcess {
-    text ??= openMemoryFile('nft');
     const opened = openLineProcess(argv('-i'), {
-      third: text.fd,
+      third: text().fd,
       onStderr: (line) => {
         if (waiting === undefined || child !== opened) return;
         if (line === waiting.sentinel) settle();
@@ -90,12 +93,9 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
     else done.reject(new NftError('refused', errors.join('; ')));
   }
 
-  /** Whether nft finds what it is to include: not where its /proc is another one. */
-  let includes = true;
   async function commitShort(statements: string): Promise<void> {
     if (statements.length <= inlineLimit || !includes) return commitLine(statements);
-    text ??= openMemoryFile('nft');
-    text.replace(`${statements}\n`);
+    text().replace(`${statements}\n`);
     try {
       await commitLine(`include "${included}"`);
     } catch (error) {
@@ -164,8 +164,8 @@ export function openNftCommands(command: readonly string[] = []): NftCommands {
       const current = child;
       child = undefined;
       await current?.close();
-      text?.close();
-      text = undefined;
+      file?.close();
+      file = undefined;
     },
   };
 }
