@@ -1,11 +1,12 @@
 /** Makes UDP flows forget backends that are gone: UDP has no end, so a stale entry would keep a client on a dead address. */
 
 import { isIP } from 'node:net';
-import type { Place, ServiceIntent } from '#intent/node.ts';
+import type { ServiceIntent } from '#intent/node.ts';
+import { placesKept, placesOfService } from '#intent/places.ts';
 import { addrFromBytes, formatAddr } from '#net/addr.ts';
 import { flowAddress } from '#system/conntrack.ts';
 import { openUdpFlows, type UdpFlow, type UdpFlows } from '#system/udp-flows.ts';
-import { frontendKey, placesOfService } from './lower-service.ts';
+import { frontendKey } from './lower-service.ts';
 
 /** One UDP frontend and where its flows must not go any more; `backend` undefined: flows that were never translated. */
 export type StaleFlow = {
@@ -42,9 +43,9 @@ export function staleFlows(before: ServiceIntent | undefined, after: ServiceInte
   if (before?.protocol === 'udp') {
     for (const frontend of before.frontends) {
       const stays = after?.protocol === 'udp' && has(after.frontends, frontend);
-      for (const backend of keptPlaces(before)) {
+      for (const backend of placesKept(before)) {
         if (!stays) later.push({ ...frontend, backend });
-        else if (!has(keptPlaces(after), backend)) now.push({ ...frontend, backend });
+        else if (!has(placesKept(after), backend)) now.push({ ...frontend, backend });
         else if (has(after.leaving, backend) && !has(before.leaving, backend))
           now.push({ ...frontend, backend, only: 'answered' });
       }
@@ -93,7 +94,7 @@ export function createConntrack(namespace?: string): Conntrack {
       };
       await flows().remove(undefined, ({ destination, destinationPort, target, targetPort }) => {
         const service = serviceAt(frontendKey(textOf(destination), 'udp', destinationPort));
-        const places = service === undefined ? [] : keptPlaces(service);
+        const places = service === undefined ? [] : placesKept(service);
         if (places.length === 0) return false;
         const backend = textOf(target);
         return !places.some(({ address, port }) => address === backend && port === targetPort);
@@ -104,11 +105,6 @@ export function createConntrack(namespace?: string): Conntrack {
       opened?.close();
     },
   };
-}
-
-/** Where flows may stay. */
-function keptPlaces(service: ServiceIntent): readonly Place[] {
-  return [...placesOfService(service), ...(service.leaving ?? [])];
 }
 
 function isPlain({ address, port, backend }: StaleFlow): boolean {

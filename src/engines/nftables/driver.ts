@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Engine, Report } from '#engines/engine.ts';
 import type { IntentChange, ServiceIntent } from '#intent/node.ts';
+import { placesOfService } from '#intent/places.ts';
 import { openTrackedFlows, type TrackedFlows } from '#system/ctnetlink.ts';
 import { inNamespace } from '#system/namespace.ts';
 import { inSlices } from '#system/steps.ts';
@@ -10,7 +11,7 @@ import { renewDnsPorts } from './dns-answers.ts';
 import { createForgetter } from './forgetter.ts';
 import { guardsFirst } from './guards-first.ts';
 import { createLedger, type Difference, type Ledger } from './ledger.ts';
-import { claimsOfService, placesOfService } from './lower-service.ts';
+import { claimsOfService } from './lower-service.ts';
 import { type ForeignEvent, type Monitor, openMonitor } from './monitor.ts';
 import { type Element, type Operation, printOperation } from './objects.ts';
 import { forgetLearnt, openings, plan, planChange } from './plan.ts';

@@ -30,11 +30,6 @@ export function frontendKey(address: string, protocol: Protocol, port: number): 
   return `${address} . ${protocolNumbers[protocol]} . ${port}`;
 }
 
-/** All places that a connection to the service may be sent to. */
-export function placesOfService({ backends, published }: ServiceIntent): readonly Place[] {
-  return published?.localBackends === undefined ? backends : [...published.localBackends, ...backends];
-}
-
 export function lowerService(service: ServiceIntent, owns: Owns): Lowered {
   const sticky = service.affinitySeconds;
   if (sticky !== undefined && !(Number.isInteger(sticky) && sticky > 0)) {

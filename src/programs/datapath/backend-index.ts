@@ -1,5 +1,6 @@
 /** Which Services have a backend at an address: what a node's death costs is its own Services, not all of them. Pure. */
-import type { Place, ServiceIntent } from '#intent/node.ts';
+import type { ServiceIntent } from '#intent/node.ts';
+import { placesKept } from '#intent/places.ts';
 
 export type BackendIndex = {
   /** The Service as it is now; undefined: it is gone. */
@@ -31,11 +32,11 @@ export function createBackendIndex(): BackendIndex {
   return {
     set(key, service) {
       const before = services.get(key);
-      if (before !== undefined) for (const { address } of placesOf(before)) drop(address, key);
+      if (before !== undefined) for (const { address } of placesKept(before)) drop(address, key);
       if (service === undefined) services.delete(key);
       else {
         services.set(key, service);
-        for (const { address } of placesOf(service)) add(address, key);
+        for (const { address } of placesKept(service)) add(address, key);
       }
     },
     clear() {
@@ -53,9 +54,4 @@ export function createBackendIndex(): BackendIndex {
       return found;
     },
   };
-}
-
-function placesOf({ backends, leaving = [], published }: ServiceIntent): readonly Place[] {
-  const local = published?.localBackends ?? [];
-  return local.length + leaving.length === 0 ? backends : [...backends, ...leaving, ...local];
 }
