@@ -12,6 +12,8 @@ let client: PodAt;
 let servers: readonly PodAt[];
 const known = 'near.default.svc.cluster.local';
 const unknown = 'far.default.svc.cluster.local';
+/** Its addresses fill two packets. */
+const many = 'many.default.svc.cluster.local';
 
 beforeAll(async () => {
   cluster = await startCluster('policy-names');
@@ -38,7 +40,7 @@ beforeAll(async () => {
       subject: { pods: { podSelector: { matchLabels: { app: 'client' } } } },
       egress: [
         { name: 'dns', action: 'Accept', to: [dns] },
-        { name: 'near', action: 'Accept', to: [{ domainNames: [known] }] },
+        { name: 'near', action: 'Accept', to: [{ domainNames: [known, many] }] },
         { name: 'rest', action: 'Deny', to: [{ networks: ['0.0.0.0/0', '::/0'] }] },
       ],
     },
@@ -48,6 +50,28 @@ beforeAll(async () => {
     { name: 'near', node: 'node1', image: 'netloom/echo' },
     { name: 'far', node: 'node2', image: 'netloom/echo' },
   ])) as [PodAt, ...PodAt[]];
+  await cluster.apply(
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'many', namespace: 'default' },
+      spec: { clusterIP: 'None', ports: [{ name: 'http', port: 8080 }] },
+    } as KubeObject,
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: {
+        name: 'many',
+        namespace: 'default',
+        labels: { 'kubernetes.io/service-name': 'many' },
+      },
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+      endpoints: [servers[0]!.ipv4, ...Array.from({ length: 150 }, (_, i) => `203.0.113.${i + 50}`)].map(
+        (address) => ({ addresses: [address], conditions: { ready: true } }),
+      ),
+    } as KubeObject,
+  );
 });
 afterAll(() => cluster?.down());
 
@@ -88,6 +112,55 @@ test('the first connection after the cluster DNS has told passes at once, to tha
   expect(await why({ ...asked, operands, out: (line) => lines.push(line) })).toBe(0);
   expect(lines.join('\n')).toContain(`its node was told ${near.ipv4} for ${known}`);
 }, 60_000);
+
+/** Asks by TCP, and connects to `address` as soon as the answer is there: milliseconds that took, or why not; and bytes of the answer. */
+async function visitByTcp(name: string, type: 'A' | 'AAAA', address: string) {
+  const script = `
+    const { connect } = require('node:net');
+    const labels = '${name}'.split('.').flatMap((label) => [label.length, ...Buffer.from(label)]);
+    const query = [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, ${type === 'A' ? 1 : 28}, 0, 1];
+    const dns = connect(53, '10.96.0.10', () => dns.write(Buffer.from([0, query.length, ...query])));
+    let answer = Buffer.alloc(0);
+    const end = (result) => { console.log(JSON.stringify({ bytes: answer.length, result })); process.exit(0); };
+    dns.on('error', (error) => end(error.message));
+    dns.on('data', (data) => {
+      answer = Buffer.concat([answer, data]);
+      if (answer.length < 2 || answer.length < 2 + answer.readUInt16BE(0)) return;
+      const begun = performance.now();
+      const socket = connect(8080, '${address}', () => end(performance.now() - begun));
+      socket.on('error', (error) => end(error.message));
+    });
+    setTimeout(() => end('silence'), 3000);`;
+  const argv = ['ip', 'netns', 'exec', client.netns, 'node', '-e', script];
+  const { stdout, stderr } = await cluster.lab.exec(client.node, argv);
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout) as { bytes: number; result: number | string };
+}
+
+/** Learnt names are gone, as after their time. */
+const forget = (): Promise<void> =>
+  eventually(async () => {
+    const { names } = await askDatapath<NamesAnswer>(cluster.lab, client.node, '/v1/names?wait=0');
+    expect(Object.values(names).flatMap(({ addresses }) => addresses)).toEqual([]);
+  }, 30_000);
+
+test('answers by TCP teach as those by UDP do, long ones too, before the first connection', async () => {
+  const near = servers[0]!;
+  await forget();
+  expect(await visitByTcp(known, 'A', near.ipv4)).toMatchObject({ result: expect.any(Number) });
+  const six = await visitByTcp(known, 'AAAA', near.ipv6);
+  expect(six.result).toBeLessThan(300);
+  await forget();
+  await eventually(
+    async () => expect((await visitByTcp(many, 'A', near.ipv4)).bytes).toBeGreaterThan(2_000),
+    30_000,
+  );
+  await forget();
+  const { bytes, result } = await visitByTcp(many, 'A', near.ipv4);
+  expect(bytes).toBeGreaterThan(2_000);
+  expect(result).toBeLessThan(300);
+  expect(await visitByTcp(unknown, 'A', servers[1]!.ipv4)).toMatchObject({ result: 'silence' });
+}, 120_000);
 
 /** Speaks once in a while for seven seconds: longer than the cluster DNS's answers are good for (5 s). Whether each word came back. */
 async function standing(address: string): Promise<boolean> {

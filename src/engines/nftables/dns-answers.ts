@@ -9,7 +9,7 @@ import type { Chain, Operation } from './objects.ts';
 const dnsPort = 53;
 /** The listener says again each second that it is there. */
 const timeout = '3s';
-/** A frame of so many bytes fits each pod's device. A longer answer passes at once, and what it tells is held a moment later. */
+/** A packet of so many bytes fits each pod's device. A longer datagram passes at once, and what it tells is held a moment later. */
 export const heldBytes = 1280;
 /** What is more than that passes: a flood must not keep the answers of others. */
 const limit = 'limit rate 1000/second burst 500 packets';
@@ -21,9 +21,15 @@ export function dnsAnswerChains(): Chain[] {
       rule(`meta length > ${heldBytes} ${limit} ${log} accept`),
       rule(`meta length <= ${heldBytes} ${limit} ${log} drop`, 'the listener sends it on'),
     ]),
+    chain('dnsStreams', [
+      rule(`tcp flags syn,rst ${limit} ${log} accept`, 'where the stream begins'),
+      rule(`${limit} ${log} drop`, 'the listener sends it on, in pieces that fit'),
+    ]),
     base('dnsAnswersOut', 'filter', 'postrouting', hookPriorities.dnsAnswers.value, [
       rule('udp sport @dnsPorts ct direction reply ip daddr @nameLearners4 goto dnsAnswers'),
       rule('udp sport @dnsPorts ct direction reply ip6 daddr @nameLearners6 goto dnsAnswers'),
+      rule('tcp sport @dnsPorts ct direction reply ip daddr @nameLearners4 goto dnsStreams'),
+      rule('tcp sport @dnsPorts ct direction reply ip6 daddr @nameLearners6 goto dnsStreams'),
     ]),
   ];
 }

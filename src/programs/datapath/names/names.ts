@@ -3,6 +3,9 @@
 import { heldBytes } from '#engines/nftables/dns-answers.ts';
 import type { EngineProblem, NamesAnswer } from '#intent/handover.ts';
 import type { EndpointIntent, NodeIntent } from '#intent/node.ts';
+import { ipProtocols, readPacketStart } from '#net/packet.ts';
+import { readTcpSegment } from '#net/tcp.ts';
+import { readUdpPacket } from '#net/udp.ts';
 import { createNflogReader, type NflogRecord } from '#system/nflog.ts';
 import { nflogGroups } from '#system/registry.ts';
 import type { Log } from '#telemetry/log.ts';
@@ -12,6 +15,7 @@ import { createSignal } from '../signal.ts';
 import { readNames, writeNames } from './file.ts';
 import { createLearnt } from './learnt.ts';
 import { createSenders } from './senders.ts';
+import { createDnsStreams, type DnsStream, type DnsStreams } from './streams.ts';
 import { toldBy } from './told.ts';
 
 export type PolicyNames = {
@@ -52,6 +56,7 @@ export function createPolicyNames(options: PolicyNamesOptions): PolicyNames {
   const learnt = createLearnt(() => performance.timeOrigin + performance.now());
   const news = createSignal();
   const senders = createSenders();
+  const streams = createDnsStreams();
   const failures = createThinned(lineEveryMs);
   const waiting = new Set<Waiting>();
   const { answers, late } = registerMetrics(options.metrics);
@@ -93,14 +98,16 @@ export function createPolicyNames(options: PolicyNamesOptions): PolicyNames {
     waiting.add(each);
   };
   const take = ({ packet }: NflogRecord): void => {
-    answers.inc();
-    const { endpoint, names } = toldBy(packet, intent);
+    const read = readPacket(packet, streams);
+    answers.inc({}, read.messages.length);
+    const { endpoint, names } = toldBy(read, intent);
     if (endpoint === undefined) return;
     const before = learnt.revision;
-    const revision = names === undefined ? 0 : learnt.learn(names.pod, names.name, names.addresses);
+    const revisions = names.map(({ pod, name, addresses }) => learnt.learn(pod, name, addresses));
     if (learnt.revision !== before) news.notify();
-    // The longer ones have gone on already.
-    if (packet.length > heldBytes) return;
+    const revision = Math.max(read.stream?.revision ?? 0, ...revisions);
+    if (read.stream !== undefined) read.stream.revision = revision;
+    if (!read.isHeld) return;
     if (revision <= heldRevision || waiting.size >= waitingAtMost) sendOn(endpoint, packet);
     else {
       const kept = Buffer.from(packet);
@@ -186,6 +193,31 @@ export function createPolicyNames(options: PolicyNamesOptions): PolicyNames {
       reader.close();
       senders.close();
     },
+  };
+}
+
+type Read = {
+  readonly destination: string;
+  readonly messages: readonly Uint8Array[];
+  readonly stream?: DnsStream;
+  /** Whether the kernel kept it back: what has gone on must not go twice. */
+  readonly isHeld: boolean;
+};
+
+function readPacket(packet: Buffer, streams: DnsStreams): Read {
+  const segment = readTcpSegment(packet);
+  if (segment !== undefined)
+    return {
+      destination: segment.destination,
+      ...streams.read(segment),
+      isHeld: !segment.isSyn && !segment.isReset,
+    };
+  const datagram = readUdpPacket(packet);
+  const start = readPacketStart(packet);
+  return {
+    destination: start?.destination ?? '',
+    messages: datagram === undefined ? [] : [datagram.payload],
+    isHeld: packet.length <= heldBytes || start?.protocol === ipProtocols.tcp,
   };
 }
 

@@ -1,5 +1,8 @@
 /** Sends packets on to pods, past the filter that held them back: as frames on their devices. */
+import { heldBytes } from '#engines/nftables/dns-answers.ts';
 import type { EndpointIntent } from '#intent/node.ts';
+import { ipProtocols, readPacketStart } from '#net/packet.ts';
+import { tcpFrames } from '#net/tcp.ts';
 import { udpFrame } from '#net/udp.ts';
 import { openPacketSocket, type PacketSocket } from '#system/packet-socket.ts';
 import { links } from '#system/registry.ts';
@@ -19,7 +22,10 @@ export function createSenders(): Senders {
     send({ ifindex, mac }, packet) {
       const socket = sockets.get(ifindex) ?? openPacketSocket({ ifindex });
       sockets.set(ifindex, socket);
-      socket.send(udpFrame(packet, { from: links.podMac.value, to: mac }));
+      const macs = { from: links.podMac.value, to: mac };
+      const isTcp = readPacketStart(packet)?.protocol === ipProtocols.tcp;
+      const frames = isTcp ? tcpFrames(packet, { ...macs, atMost: heldBytes }) : [udpFrame(packet, macs)];
+      for (const frame of frames) socket.send(frame);
     },
     keep(endpoints) {
       const kept = new Set([...endpoints].map(({ ifindex }) => ifindex));

@@ -21,50 +21,47 @@ const intent: NodeIntent = {
 };
 const bytes = (text: string) => addrBytes(parseAddr(text)!);
 
-function packet(name: string, addresses: readonly string[], to = '10.244.1.5'): Uint8Array {
+function message(name: string, addresses: readonly string[]): Uint8Array {
   const question = [...name.split('.').flatMap((label) => [label.length, ...Buffer.from(label)]), 0];
   const records = addresses.flatMap((each) => [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...bytes(each)]);
-  const dns = [0, 1, 0x81, 0x80, 0, 1, 0, addresses.length, 0, 0, 0, 0, ...question, 0, 1, 0, 1, ...records];
-  const udp = [0, 53, 0x90, 0, 0, 8 + dns.length, 0, 0, ...dns];
-  return Uint8Array.of(
-    0x45,
-    0,
-    0,
-    20 + udp.length,
-    0,
-    0,
-    0,
-    0,
-    63,
-    17,
-    0,
-    0,
-    ...bytes('10.96.0.10'),
-    ...bytes(to),
-    ...udp,
-  );
+  const head = [0, 1, 0x81, 0x80, 0, 1, 0, addresses.length, 0, 0, 0, 0];
+  return Uint8Array.of(...head, ...question, 0, 1, 0, 1, ...records);
 }
+const told = (...messages: readonly Uint8Array[]) => ({ destination: '10.244.1.5', messages });
+const learnt = (name: string) => ({
+  pod: 'shop/web',
+  name,
+  addresses: [{ address: '192.0.2.1', ttl: 60 }],
+});
 
 test('what a rule of the pod has is learnt for it', () => {
-  expect(toldBy(packet('a.example.org', ['192.0.2.1']), intent)).toEqual({
+  const names = ['a.example.org', 'example.org', 'b.example.org'];
+  const messages = names.map((name) => message(name, ['192.0.2.1']));
+  expect(toldBy(told(messages[0]!), intent)).toEqual({ endpoint, names: [learnt('a.example.org')] });
+  expect(toldBy(told(...messages), intent)).toEqual({
     endpoint,
-    names: { pod: 'shop/web', name: 'a.example.org', addresses: [{ address: '192.0.2.1', ttl: 60 }] },
+    names: [learnt('a.example.org'), learnt('b.example.org')],
   });
 });
 
 test('anything else only goes on to the pod', () => {
   const others = [
-    packet('example.org', ['192.0.2.1']),
-    packet('a.example.org', []),
-    packet('a.example.org', ['127.0.0.1', '0.0.0.0', '169.254.169.254', '224.0.0.1', '255.255.255.255']),
-    packet('a.example.org', ['192.0.2.1']).subarray(0, 40),
+    message('example.org', ['192.0.2.1']),
+    message('a.example.org', []),
+    message('a.example.org', ['127.0.0.1', '0.0.0.0', '169.254.169.254', '224.0.0.1', '255.255.255.255']),
+    message('a.example.org', ['192.0.2.1']).subarray(0, 20),
   ];
-  for (const each of others) expect(toldBy(each, intent)).toEqual({ endpoint });
+  for (const each of others) expect(toldBy(told(each), intent)).toEqual({ endpoint, names: [] });
+  expect(toldBy(told(), intent)).toEqual({ endpoint, names: [] });
   const unrestricted = { ...intent, policySubjects: {} };
-  expect(toldBy(packet('a.example.org', ['192.0.2.1']), unrestricted)).toEqual({ endpoint });
+  expect(toldBy(told(message('a.example.org', ['192.0.2.1'])), unrestricted)).toEqual({
+    endpoint,
+    names: [],
+  });
 });
 
 test('what is nobody’s goes nowhere', () => {
-  expect(toldBy(packet('a.example.org', ['192.0.2.1'], '10.244.1.6'), intent)).toEqual({});
-  expect(toldBy(Uint8Array.of(0x45), intent)).toEqual({});
+  const messages = [message('a.example.org', ['192.0.2.1'])];
+  expect(toldBy({ destination: '10.244.1.6', messages }, intent)).toEqual({ names: [] });
+  expect(toldBy({ destination: '', messages }, intent)).toEqual({ names: [] });
 });

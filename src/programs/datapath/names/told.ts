@@ -1,22 +1,20 @@
-/** What a DNS answer on its way to a pod of this node tells of names that rules of the pod have. Pure. */
+/** What DNS messages on their way to a pod of this node tell of names that rules of the pod have. Pure. */
 import type { EndpointIntent, NodeIntent } from '#intent/node.ts';
 import { parseAddr } from '#net/addr.ts';
 import { readDnsAnswer } from '#net/dns.ts';
 import { nameMatches } from '#net/domain.ts';
-import { readPacketStart } from '#net/packet.ts';
 import { parsePrefix, prefixHas } from '#net/prefix.ts';
-import { readUdpPacket } from '#net/udp.ts';
 import type { ToldAddress } from './learnt.ts';
 
 export type Told = {
-  /** Whose answer it is; undefined: nobody's that is wired here. */
+  /** Whose messages they are; undefined: nobody's that is wired here. */
   readonly endpoint?: EndpointIntent;
-  /** Undefined: it tells nothing that a rule of the pod has. */
-  readonly names?: {
+  /** Of each message that tells something that a rule of the pod has. */
+  readonly names: readonly {
     readonly pod: string;
     readonly name: string;
     readonly addresses: readonly ToldAddress[];
-  };
+  }[];
 };
 
 /** Addresses that are never anybody's elsewhere: the pod's own loopback, its link, groups. */
@@ -32,20 +30,20 @@ const nobodys = [
 ].map((text) => parsePrefix(text)!);
 
 export function toldBy(
-  packet: Uint8Array,
+  { destination, messages }: { readonly destination: string; readonly messages: readonly Uint8Array[] },
   { endpoints, policySubjects }: Pick<NodeIntent, 'endpoints' | 'policySubjects'>,
 ): Told {
-  const destination = readPacketStart(packet)?.destination ?? '';
   const endpoint = Object.values(endpoints).find(({ addresses }) => addresses.includes(destination));
-  if (endpoint === undefined) return {};
+  if (endpoint === undefined) return { names: [] };
   const pod = `${endpoint.origin.namespace ?? ''}/${endpoint.origin.name}`;
   const patterns = policySubjects[pod]?.names ?? [];
-  const datagram = readUdpPacket(packet);
-  const answer = datagram && readDnsAnswer(datagram.payload);
-  if (answer === undefined || !patterns.some((pattern) => nameMatches(pattern, answer.name)))
-    return { endpoint };
-  const addresses = answer.addresses.filter(({ address }) => isSomebodys(address));
-  return addresses.length === 0 ? { endpoint } : { endpoint, names: { pod, name: answer.name, addresses } };
+  const names = messages.flatMap((message) => {
+    const answer = readDnsAnswer(message);
+    if (answer === undefined || !patterns.some((pattern) => nameMatches(pattern, answer.name))) return [];
+    const addresses = answer.addresses.filter(({ address }) => isSomebodys(address));
+    return addresses.length === 0 ? [] : [{ pod, name: answer.name, addresses }];
+  });
+  return { endpoint, names };
 }
 
 function isSomebodys(address: string): boolean {
