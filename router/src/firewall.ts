@@ -7,19 +7,26 @@ export type FirewallFinding = {
   readonly message: string;
   /** Of syslog: 2 is critical. */
   readonly severity: number;
-  readonly tags: readonly string[];
+  /** Undefined: none. */
+  readonly tags: readonly string[] | undefined;
   /** Where, and what there, shortened; of what may be a secret only where. */
   readonly matched: string;
 };
+
+/** A rule that is there, whoever wrote it. */
+export type KnownRule = { readonly id: number; readonly tags: readonly string[] };
 
 /** Directives of one policy: each takes memory for as long as its set is held. */
 const mostDirectives = 2_000;
 
 /**
- * Directives, to stand before the rules. `known`: ids of all rules, in order: a target is left out of rules by their ids only. `undefined`: what
- * is asked for can't be said, and nothing may be served by it.
+ * Directives, to stand before the rules. `known`: all rules, in order: a target is left out of rules by their ids only, and a rule by its own id,
+ * since those that decide have tags, too. `undefined`: what is asked for can't be said, and nothing may be served by it.
  */
-export function firewallDirectives(firewall: GatewayFirewall, known: readonly number[]): string | undefined {
+export function firewallDirectives(
+  firewall: GatewayFirewall,
+  known: readonly KnownRule[],
+): string | undefined {
   const level = firewall.paranoia;
   const threshold = firewall.threshold;
   if (!isWhole(level, 1, 4) || !isWhole(threshold, 1, 1_000_000)) return undefined;
@@ -39,7 +46,7 @@ export function firewallDirectives(firewall: GatewayFirewall, known: readonly nu
     for (const range of ranges) {
       const ends = rangeOf(range);
       if (ends === undefined) return undefined;
-      for (const id of known) {
+      for (const { id } of known) {
         if (id < ends.from || id > ends.to || isMachinery(id) || said[id] === true) continue;
         said[id] = true;
         lines.push(
@@ -49,31 +56,33 @@ export function firewallDirectives(firewall: GatewayFirewall, known: readonly nu
     }
     for (const tag of names) {
       if (!isMadeOf(tag, tagCharacters, 64)) return undefined;
-      lines.push(
-        target === undefined
-          ? `SecRuleRemoveByTag "${tag}"`
-          : `SecRuleUpdateTargetByTag "${tag}" "!${target}"`,
-      );
+      // Rules that decide look at no part of a request, so they lose nothing by it.
+      if (target !== undefined) lines.push(`SecRuleUpdateTargetByTag "${tag}" "!${target}"`);
+      else
+        for (const { id, tags } of known) {
+          if (isMachinery(id) || said[id] === true || !tags.includes(tag)) continue;
+          said[id] = true;
+          lines.push(`SecRuleRemoveById ${id}`);
+        }
     }
   }
   if (lines.length > mostDirectives) return undefined;
   return `${lines.join('\n')}\n`;
 }
 
-/** Ids of the rules in a file of rules, as they stand there. */
-export function ruleIds(text: string): readonly number[] {
-  const ids: number[] = [];
-  let at = text.indexOf('id:');
+/** The rules in a file of rules, as they stand there: what is behind an id and before the next one is of that rule. */
+export function knownRules(text: string): readonly KnownRule[] {
+  const rules: KnownRule[] = [];
+  let at = nextRule(text, 0);
   while (at !== -1) {
     let end = at + 3;
     while (isDigit(text.charCodeAt(end))) end += 1;
-    const before = at === 0 ? 0 : text.charCodeAt(at - 1);
-    // `"id:942100,` and ` id:942100,`; not `uuid:1`.
-    if (end > at + 3 && (before === 34 || before === 32 || before === 44))
-      ids.push(Number(text.slice(at + 3, end)));
-    at = text.indexOf('id:', end);
+    const next = nextRule(text, end);
+    const tags = tagsIn(text.slice(end, next === -1 ? text.length : next));
+    rules.push({ id: Number(text.slice(at + 3, end)), tags });
+    at = next;
   }
-  return ids;
+  return rules;
 }
 
 /**
@@ -109,7 +118,8 @@ export function findingOf(line: string, server: string): FirewallFinding | undef
     id,
     message: fieldOf(details, 'msg').slice(0, 120),
     severity: isMadeOf(severity, digits, 1) ? Number(severity) : 5,
-    tags,
+    // JSON in Lua can't tell an empty list from an empty object.
+    tags: tags.length === 0 ? undefined : tags,
     matched: data === '' ? placeOf(said) : shortened(data),
   };
 }
@@ -122,6 +132,37 @@ function isMachinery(id: number): boolean {
     (id >= 901_000 && id < 902_000) ||
     (id >= 949_000 && id < 950_000)
   );
+}
+
+/** Where `id:` and a number stand next; -1: nowhere. */
+function nextRule(text: string, from: number): number {
+  let at = nextAction(text, 'id:', from);
+  while (at !== -1 && !isDigit(text.charCodeAt(at + 3))) at = nextAction(text, 'id:', at + 1);
+  return at;
+}
+
+/** `"id:942100,` and ` id:942100,`; not `uuid:1`. */
+function nextAction(text: string, name: string, from: number): number {
+  let at = text.indexOf(name, from);
+  while (at > 0) {
+    const before = text.charCodeAt(at - 1);
+    if (before === 34 || before === 32 || before === 44) return at;
+    at = text.indexOf(name, at + 1);
+  }
+  return at;
+}
+
+function tagsIn(actions: string): readonly string[] {
+  const tags: string[] = [];
+  let at = nextAction(actions, 'tag:', 0);
+  while (at !== -1) {
+    const begin = actions.charAt(at + 4) === "'" ? at + 5 : at + 4;
+    let end = begin;
+    while (end < actions.length && tagCharacters.indexOf(actions.charAt(end)) !== -1) end += 1;
+    if (end > begin) tags.push(actions.slice(begin, end));
+    at = nextAction(actions, 'tag:', end);
+  }
+  return tags;
 }
 
 const file = ' [file "';

@@ -13,6 +13,7 @@ export * from './cors.ts';
 export * from './firewall.ts';
 export * from './match.ts';
 export * from './names.ts';
+export * from './origins.ts';
 export * from './pages.ts';
 export * from './passwords.ts';
 export * from './paths.ts';

@@ -29,7 +29,7 @@ import {
 import { routerRule } from './rules.ts';
 import type { RouterTable } from './table.ts';
 import { chosen, hashed, sessions, tableOf, tokens, turns } from './vectors-backends.ts';
-import { directives, type FirewallQuestions, finding } from './vectors-firewall.ts';
+import { directives, type FirewallQuestions, finding, known } from './vectors-firewall.ts';
 import { addressesIn, clientText, countedBy, passages, waits } from './vectors-limits.ts';
 import { answerShaping, type ShapingQuestions } from './vectors-shaping.ts';
 
@@ -188,6 +188,7 @@ export function answer(question: Question): string {
   }
   if (call === 'grpcStatus') return `${grpcStatus(question.input)}`;
   if (call === 'firewall') return directives(question.input);
+  if (call === 'known') return known(question.input);
   if (call === 'finding') return finding(question.input);
   if (call === 'isGRPC') return `${isGRPC(question.input)}`;
   if (call === 'mirrored') return `${isMirrored(question.input.share, question.input.dice)}`;

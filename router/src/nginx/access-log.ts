@@ -1,5 +1,5 @@
 /** The access log of requests whose policy asks for it: a line to nginx's standard output each. What there is no room for is left out, and counted. */
-import { type LogField, logLine, targetPath, targetQuery } from '../main.ts';
+import { type LogField, logLine, objectOf, targetPath, targetQuery } from '../main.ts';
 import { headerOf, variable } from './request.ts';
 import { writeLine } from './standard-output.ts';
 import type { Visit } from './visits.ts';
@@ -51,9 +51,8 @@ const told: Record<LogField, (this: void) => string | number | undefined> = {
   duration: () => rounded(current!.seconds),
   listener: () => current!.visit.listener?.key,
   route: () => {
-    const key = current!.visit.action?.key;
-    const bar = key === undefined ? -1 : key.indexOf('|');
-    return key === undefined || bar === -1 ? key : key.slice(0, bar);
+    const action = current!.visit.action;
+    return action === undefined ? undefined : objectOf(action);
   },
   rule: () => current!.visit.action?.intent.origin.rule,
   policy: () => current!.visit.action?.intent.policy,

@@ -1,5 +1,6 @@
 /** Requests, counted by listener and route: in each worker's own tables first, and once a second in memory that all share. */
 import {
+  objectOf,
   type RouterAction,
   type RouterCount,
   type RouterListener,
@@ -157,9 +158,7 @@ function countOf(listener: RouterListener | undefined, action: RouterAction | un
 }
 
 function createCount(listener: RouterListener | undefined, action: RouterAction | undefined): RouterCount {
-  const actionKey = action === undefined ? '' : action.key;
-  const bar = actionKey.indexOf('|');
-  const route = bar === -1 ? actionKey : actionKey.slice(0, bar);
+  const route = action === undefined ? '' : objectOf(action);
   // Written out: neither a loop nor a closure can be compiled into whoever calls it.
   const numbers = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] satisfies Numbers;
   return { name: `${listener === undefined ? '' : listener.key}\t${route}`, numbers, dirty: false };

@@ -3,7 +3,7 @@
  * policies say a set of its own that refers to it (some 30 kB). So a policy changes without a reload, and nobody's rules are in another's set.
  */
 import type { GatewayFirewall } from '../../../src/intent/gateway-policy.ts';
-import { firewallDirectives, type RouterTable, ruleIds } from '../main.ts';
+import { firewallDirectives, type KnownRule, knownRules, type RouterTable } from '../main.ts';
 import { dropRuleSet, makeRuleSet, type RuleSet } from './modsecurity.ts';
 
 const base = '/opt/netloom/src/engines/nginx/waf/base.conf';
@@ -59,7 +59,8 @@ export type Busy = FFICells<number>;
 
 const ffi = require('ffi') as FFI;
 
-let core: { readonly set: RuleSet; readonly ids: readonly number[] } | undefined;
+type CoreRules = { readonly set: RuleSet; readonly rules: readonly KnownRule[] };
+let core: CoreRules | undefined;
 /** By key of the policy. */
 const held: Record<string, Held | undefined> = {};
 /** Nobody's any more, but a thread may be at work by them. `idle`: nothing was when it was last looked. */
@@ -161,35 +162,35 @@ function namesOf(firewall: GatewayFirewall): readonly string[] {
 }
 
 function make(this: void, firewall: GatewayFirewall, names: readonly string[], table: RouterTable): Made {
-  const { set, ids } = coreRules();
+  const core = coreRules();
   const own: string[] = [];
-  const known = [...ids];
+  const known = [...core.rules];
   for (const name of names) {
     const rules = table.firewallRules[name];
     if (rules === undefined) error(`${name} is not there`);
     own.push(rules.rules);
-    for (const id of ruleIds(rules.rules)) known.push(id);
+    for (const rule of knownRules(rules.rules)) known.push(rule);
   }
   const directives = firewallDirectives(firewall, known);
   if (directives === undefined) error('its settings can not be said');
   const text = `${directives}${own.join('\n')}\n`;
-  return { set: makeRuleSet([{ text }, { set }]), size: text.length };
+  return { set: makeRuleSet([{ text }, { set: core.set }]), size: text.length };
 }
 
-function coreRules(): { readonly set: RuleSet; readonly ids: readonly number[] } {
+function coreRules(): CoreRules {
   if (core !== undefined) return core;
   const paths = [base];
   for (const file of files) paths.push(`${directory}/${file}.conf`);
   paths.push(last);
   const parts: { readonly path: string }[] = [];
-  const ids: number[] = [];
+  const rules: KnownRule[] = [];
   for (const path of paths) {
     parts.push({ path });
     const [file] = io.open(path, 'r');
     const text = file === undefined ? undefined : file.read('*a');
     if (file !== undefined) file.close();
-    if (text !== undefined) for (const id of ruleIds(text)) ids.push(id);
+    if (text !== undefined) for (const rule of knownRules(text)) rules.push(rule);
   }
-  core = { set: makeRuleSet(parts), ids };
+  core = { set: makeRuleSet(parts), rules };
   return core;
 }

@@ -1,6 +1,6 @@
 /** The web application firewall: whether a request may go on, by ModSecurity; and what is told of those that it takes. */
 import type { GatewayFirewall } from '../../../src/intent/gateway-policy.ts';
-import { type FirewallFinding, findingOf, targetPath } from '../main.ts';
+import { type FirewallFinding, findingOf, objectOf, targetPath } from '../main.ts';
 import type { Finding, Question } from '../threads/firewall.ts';
 import { answer } from './answer.ts';
 import { clientOf } from './client.ts';
@@ -204,12 +204,11 @@ function tell(
   }
   told += 1;
   const { pointer, action, method, host, target } = serving;
-  const bar = action.key.indexOf('|');
   const event = {
     time: textOf(variable(pointer, 'time_iso8601')),
     event: 'firewall',
-    route: bar === -1 ? action.key : action.key.slice(0, bar),
-    rule: bar === -1 ? '' : action.key.slice(bar + 1),
+    route: objectOf(action),
+    rule: action.intent.origin.rule,
     mode: firewall.mode,
     result:
       status !== 0 && firewall.mode === 'block' ? 'blocked' : cause === undefined ? 'detected' : 'failed',

@@ -6,6 +6,7 @@ import {
   enter,
   keyedDigest,
   leave,
+  objectOf,
   type RouterConcurrency,
   type RouterRate,
   returnTokens,
@@ -99,17 +100,11 @@ function nameOf(serving: Serving, by: readonly GatewayCountedBy[]): string {
     if (one === 'client') {
       const { address, text } = clientOf(serving);
       part = address === undefined ? text : clientName(address);
-    } else if (one === 'route') part = routeOf(serving.action.key);
+    } else if (one === 'route') part = objectOf(serving.action);
     else if (one === 'tenant') part = serving.action.intent.origin.namespace;
     else part = headerOf(serving.pointer, one.header.toLowerCase());
     // Its length in front: two values can't be shifted into one another.
     name = part === undefined ? `${name}-;` : `${name}${part.length}:${part};`;
   }
   return name;
-}
-
-/** All rules of it together. */
-function routeOf(action: string): string {
-  const bar = action.indexOf('|');
-  return bar === -1 ? action : action.slice(0, bar);
 }

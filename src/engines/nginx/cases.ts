@@ -45,7 +45,7 @@ export function intentOf(site: Site): GatewayIntent {
       ...rule,
     };
     actions[key] = {
-      origin,
+      origin: { ...origin, name: `web${at}`, rule: 'spec.rules[0]' },
       kind: 'http',
       backends: to === undefined ? [] : [{ backend: to, weight: 1 }],
       ...action,

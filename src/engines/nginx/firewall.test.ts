@@ -62,13 +62,14 @@ const status = async (path: string, ask: Ask = {}) =>
 
 type Event = {
   readonly route: string;
+  readonly rule?: string;
   readonly result: string;
   readonly status?: number;
   readonly cause?: string;
   readonly path: string;
   readonly findings?: readonly {
     readonly id: number;
-    readonly tags: readonly string[];
+    readonly tags?: readonly string[];
     readonly matched: string;
   }[];
 };
@@ -219,6 +220,8 @@ describe('what a policy says', () => {
       'other-target.test': [{ exclusions: [{ target: 'ARGS:other' }] }, 403],
       'other-rule.test': [{ exclusions: [{ rules: ['941000-941999'] }] }, 403],
       'machinery.test': [{ exclusions: [{ rules: ['1-200999', '900000-901999', '949000-949999'] }] }, 403],
+      // What decides has this tag, too.
+      'machinery-tag.test': [{ exclusions: [{ tags: ['attack-generic'] }] }, 403],
     };
     await protect(
       Object.fromEntries(Object.entries(cases).map(([host, [more]]) => [host, { ...block, ...more }])),
@@ -287,7 +290,8 @@ describe('what is told', () => {
   it('is one line of JSON with the route, rules, tags and what matched', async () => {
     await status('/told-1?q=<script>alert(1)</script>');
     const event = await eventOf('/told-1');
-    expect(event).toMatchObject({ route: 'HTTPRoute/shop/web1', result: 'blocked', status: 403 });
+    expect(event).toMatchObject({ route: 'HTTPRoute/shop/web1', rule: 'spec.rules[0]' });
+    expect(event).toMatchObject({ result: 'blocked', status: 403 });
     const xss = event.findings?.find(({ id }) => id === 941110);
     expect(xss?.tags).toContain('attack-xss');
     expect(xss?.matched).toBe('ARGS:q: <script>');

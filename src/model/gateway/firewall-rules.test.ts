@@ -39,7 +39,7 @@ describe('what is let through', () => {
         `SecRule &ARGS:item "!@eq 1" "id:101,phase:2,deny,status:422,nolog,chain"`,
         `SecRule REQUEST_METHOD "@streq POST" "t:none"`,
         `SecAction "id:102,phase:2,pass,nolog,setvar:'tx.anomaly_score_pl1=+3'"`,
-        `SecRule ARGS "@rx (?i)\\bfoo\\x22bar\\b" "id:103,phase:2,pass,log,auditlog"`,
+        `SecRule ARGS "@rx (?i)\\bfoo\\x22bar\\b" "id:103,phase:2,pass,log,auditlog,severity:5"`,
         '',
       ].join('\n'),
     );

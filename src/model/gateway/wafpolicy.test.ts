@@ -52,6 +52,8 @@ describe('a WAFPolicy', () => {
     ['exclusions', { exclusions: [{ tags: ['a"\nSecRuleEngine Off'] }] }, undefined],
     ['exclusions', { exclusions: [{ rules: ['942100'], target: 'TX:anomaly_score' }] }, undefined],
     ['exclusions', { exclusions: [{}] }, undefined],
+    ['exclusions', { exclusions: [{ rules: ['949110'] }] }, undefined],
+    ['exclusions', { exclusions: [{ rules: ['901000-901999'] }] }, undefined],
   ])('%s that can not be used: said, and never an open door', (field, spec, protects) => {
     const { value, problems } = read({ targetRefs, ...spec });
     expect(problems.map(({ field }) => field).join()).toContain(`spec.${field}`);

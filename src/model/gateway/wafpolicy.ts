@@ -52,7 +52,11 @@ function readExclusion({ raw, field }: Entry, refuse: Refuse): Exclusion | undef
       if (typeof each === 'string' && form.test(each)) return [each];
       return refuse(`${field}.${name}[${at}]`, 'InvalidValue', `${shown(each)} is no ${what}`) ?? [];
     });
-  const rules = texts('rules', 'id or range of ids', /^\d{1,7}(-\d{1,7})?$/);
+  const rules = texts('rules', 'id or range of ids', /^\d{1,7}(-\d{1,7})?$/).filter((range, at) => {
+    if (!decides(range)) return true;
+    refuse(`${field}.rules[${at}]`, 'InvalidValue', `${range} begins or decides, and can't be excluded`);
+    return false;
+  });
   const tags = texts('tags', 'tag', /^[A-Za-z0-9_./:-]{1,64}$/);
   const target = readForm(raw['target'], `${field}.target`, targetForm, refuse);
   if (rules.length + tags.length === 0 && target === undefined)
@@ -63,6 +67,19 @@ function readExclusion({ raw, field }: Entry, refuse: Refuse): Exclusion | undef
     ...(target === undefined ? {} : { target }),
   };
 }
+
+/** Whether nothing but rules that begin or decide is in it; as router/src/firewall.ts has them. */
+function decides(range: string): boolean {
+  const [first = 0, last = first] = range.split('-').map(Number);
+  return machinery.some(([from, to]) => first >= from && last <= to);
+}
+
+const machinery = [
+  [200_000, 200_099],
+  [200_900, 200_999],
+  [901_000, 901_999],
+  [949_000, 949_999],
+] as const;
 
 /** As router/src/firewall.ts has it. */
 const targetForm = {

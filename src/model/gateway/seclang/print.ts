@@ -27,15 +27,20 @@ function printVariable({ form, name, part }: RuleVariable, prefix: string): stri
   return `${sign}${name}:${name === 'TX' && !/^\d$/.test(part) ? `${prefix}${part}` : part}`;
 }
 
+/** Of syslog (RFC 5424 §6.2.1). */
+const notice = 5;
+
 function actionsOf(rule: OwnRule, prefix: string): readonly string[] {
   const first = rule.id !== 0;
+  // Unsaid it would be told as 0, an emergency.
+  const severity = rule.severity ?? (first && rule.log ? notice : undefined);
   return [
     ...(first ? [`id:${rule.id}`, `phase:${rule.phase}`] : []),
     ...(first ? (rule.status === undefined ? ['pass'] : ['deny', `status:${rule.status}`]) : []),
     ...(first ? (rule.log ? ['log', 'auditlog'] : ['nolog']) : []),
     ...(rule.message === undefined ? [] : [`msg:'${rule.message}'`]),
     ...(rule.data === undefined ? [] : [`logdata:'${rule.data}'`]),
-    ...(rule.severity === undefined ? [] : [`severity:${rule.severity}`]),
+    ...(severity === undefined ? [] : [`severity:${severity}`]),
     ...rule.tags.map((tag) => `tag:'${tag}'`),
     ...rule.transformations.map((each) => `t:${each}`),
     ...rule.flags,
