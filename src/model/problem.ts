@@ -54,6 +54,7 @@ export const problemCodes = [
   'NotSupported',
   'OutsideSubnet',
   'Overlap',
+  'OverlappingKinds',
   'PasswordMissing',
   'PasswordUnusable',
   'PortNotFound',

@@ -201,6 +201,10 @@ export const catalogue = {
     "Correct the Subnet's prefixes, or delete the claim.",
   ),
   Overlap: refused('Two objects claim the same addresses.', 'Change or delete one; the older one stays.'),
+  OverlappingKinds: doubtful(
+    'Policies of another kind are asked before this one in the same tier.',
+    'Nothing, if that is what you want; else say all of it in one kind.',
+  ),
   PasswordMissing: unmet(
     'A Secret or its key is not there, or agents may not read it.',
     'Create it in netloom-system, or give the service account netloom-agent the right to get it.',

@@ -92,7 +92,19 @@ describe('findPolicyProblems', () => {
 
   test('of equal priorities it says who is asked first', () => {
     expect(found(anp('a', {}), cnp('z', {}), anp('c', { priority: 1 }))).toEqual([
-      'AdminNetworkPolicy a spec.priority: EqualPriority: ClusterNetworkPolicy z has priority 0, too, and is asked before; give each its own',
+      'ClusterNetworkPolicy z spec.priority: EqualPriority: of those with priority 0 AdminNetworkPolicy a is asked after; give each its own',
+      'AdminNetworkPolicy a spec.priority: EqualPriority: of those with priority 0 ClusterNetworkPolicy z is asked before; give each its own',
+    ]);
+    const many = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => anp(name, {}));
+    expect(found(...many)[1]).toContain(
+      'AdminNetworkPolicy a is asked before, AdminNetworkPolicy c, AdminNetworkPolicy d, AdminNetworkPolicy e and 1 more are asked after;',
+    );
+  });
+
+  test('of both kinds of a baseline it says which is asked first', () => {
+    const first = policy('ClusterNetworkPolicy', 'z', 'baseline', {});
+    expect(found(policy('BaselineAdminNetworkPolicy', 'default', 'baseline', {}), first)).toEqual([
+      'BaselineAdminNetworkPolicy default spec: OverlappingKinds: ClusterNetworkPolicy z is asked before, and what is accepted or denied there is not asked here',
     ]);
   });
 

@@ -34,10 +34,12 @@ export function surveyPolicies(snapshot: PolicySnapshot): {
   const policies = inOrder(snapshot.policies.values());
   const selection = selectPods(snapshot, [everyPod, ...policies.flatMap(selectorsOf)]);
   const stronger = createStronger();
-  const firstOf = new Map<string, PolicyModel>();
+  const equals = Map.groupBy(policies.filter(isOrdered), placeOf);
+  const baseline = policies.filter((each) => each.tier === 'baseline' && isOrdered(each));
   const problems = policies.flatMap((policy) => {
     const found = [
-      ...equalPriority(policy, firstOf),
+      ...equalPriority(policy, equals.get(placeOf(policy)) ?? []),
+      ...overlappingKinds(policy, baseline),
       ...withoutPods(policy, selection),
       ...directions.flatMap((direction) =>
         (policy[direction] ?? []).flatMap((rule) => [
@@ -59,18 +61,39 @@ function problem(policy: PolicyModel, field: string, code: ProblemCode, message:
   return { object: policy.origin, field, code, message };
 }
 
-/** Told at those that are asked later. */
-function equalPriority(policy: PolicyModel, firstOf: Map<string, PolicyModel>): Problem[] {
-  const { tier, priority, origin } = policy;
-  const isOrdered = tier === 'admin' || (tier === 'baseline' && origin.kind === 'ClusterNetworkPolicy');
-  if (!isOrdered) return [];
-  const first = firstOf.get(`${tier} ${priority}`);
-  if (first === undefined) {
-    firstOf.set(`${tier} ${priority}`, policy);
-    return [];
-  }
-  const message = `${formatOrigin(first.origin)} has priority ${priority}, too, and is asked before; give each its own`;
+/** Told at all of them: whoever wrote one may not know of the others. */
+function equalPriority(policy: PolicyModel, equal: readonly PolicyModel[]): Problem[] {
+  const at = equal.indexOf(policy);
+  if (at === -1 || equal.length < 2) return [];
+  const parts = [
+    at === 0 ? [] : [`${named(equal.slice(0, at))} asked before`],
+    at === equal.length - 1 ? [] : [`${named(equal.slice(at + 1))} asked after`],
+  ];
+  const message = `of those with priority ${policy.priority} ${parts.flat().join(', ')}; give each its own`;
   return [problem(policy, 'spec.priority', 'EqualPriority', message)];
+}
+
+const placeOf = ({ tier, priority }: PolicyModel): string => `${tier} ${priority}`;
+
+function isOrdered({ tier, origin }: PolicyModel): boolean {
+  return tier === 'admin' || (tier === 'baseline' && origin.kind === 'ClusterNetworkPolicy');
+}
+
+/** Of two kinds that may say different things of the same pods, the one that is asked later. */
+function overlappingKinds(policy: PolicyModel, before: readonly PolicyModel[]): Problem[] {
+  if (policy.origin.kind !== 'BaselineAdminNetworkPolicy' || before.length === 0) return [];
+  const message = `${named(before)} asked before, and what is accepted or denied there is not asked here`;
+  return [problem(policy, 'spec', 'OverlappingKinds', message)];
+}
+
+const mostNamed = 3;
+
+/** `A is`, `A and B are`, `A, B, C and 4 more are`. */
+function named(policies: readonly PolicyModel[]): string {
+  const names = policies.slice(0, mostNamed).map(({ origin }) => formatOrigin(origin));
+  if (policies.length > mostNamed) names.push(`${policies.length - mostNamed} more`);
+  const last = names.pop() ?? '';
+  return names.length === 0 ? `${last} is` : `${names.join(', ')} and ${last} are`;
 }
 
 function withoutPods(policy: PolicyModel, selection: Selection): Problem[] {

@@ -180,7 +180,7 @@ test('a change is in force when it has arrived anew; a deleted pod’s node need
   );
 });
 
-test('of two that ask for one turn the later one says who is first', async () => {
+test('of two that ask for one turn it is said who is first', async () => {
   const spec = {
     priority: 11,
     subject: { namespaces: {} },
@@ -188,7 +188,7 @@ test('of two that ask for one turn the later one says who is first', async () =>
   };
   await create(adminNetworkPolicyType, { metadata: { name: 'also' }, spec });
   const tie =
-    'spec.priority: AdminNetworkPolicy also has priority 11, too, and is asked before; give each its own';
+    'spec.priority: of those with priority 11 AdminNetworkPolicy also is asked before; give each its own';
   await eventually(async () => expect(await condition('Ready')).toBe(`True EqualPriority 2: ${tie}`));
 });
 
