@@ -39,6 +39,7 @@ beforeEach(() => {
   tell = tellOfAudit(
     { event },
     () => Promise.resolve(gone ? undefined : { uid: 'u1' }),
+    (address) => (address === '10.244.2.9' ? 'shop/stranger' : undefined),
     () => now,
   );
 });
@@ -60,6 +61,19 @@ it('tells of a policy once a minute at most, and of the same thing every five', 
   }
   await settled();
   expect(events).toEqual([told(80), told(82), told(82)]);
+});
+
+it('names the pod of an address that the datapath has no name for', async () => {
+  const other = { kind: 'NetworkPolicy', namespace: 'shop', name: 'other' };
+  tell({
+    wouldDrop: [
+      flow(80, { peer: { address: '10.244.2.9' } }),
+      flow(80, { policy: other, peer: { address: '192.0.2.1' } }),
+    ],
+  });
+  await settled();
+  expect(events.join()).toContain('tcp shop/stranger → shop/web:80');
+  expect(events.join()).toContain('tcp 192.0.2.1 → shop/web:80');
 });
 
 it('tells of each policy, with its rule, on the object of its kind', async () => {
@@ -104,11 +118,12 @@ it('is found by its reason, and by the UID of a policy that is there', async () 
     const recorder = createRecorder(client, { controller: 'netloom.dev/agent', instance: 'n1' });
     const looks: Promise<unknown>[] = [];
     const look = lookAt(client, silentLog);
-    const tellAPI = tellOfAudit(recorder, (type, origin) => {
+    const seen: typeof look = (type, origin) => {
       const found = look(type, origin);
       looks.push(found);
       return found;
-    });
+    };
+    const tellAPI = tellOfAudit(recorder, seen, () => undefined);
     const at = new Date().toISOString();
     const gonePolicy = { kind: 'NetworkPolicy', namespace: 'shop', name: 'gone' };
     tellAPI({ wouldDrop: [flow(80, { at }), flow(80, { at, policy: gonePolicy })] });

@@ -7,7 +7,7 @@ import {
   clusterNetworkPolicyType,
   networkPolicyType,
 } from '#api/policies.ts';
-import type { DatapathStatus, WouldDrop } from '#intent/handover.ts';
+import type { DatapathStatus, FlowEnd, WouldDrop } from '#intent/handover.ts';
 import type { Origin } from '#intent/origin.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import type { Recorder } from '#kube/events.ts';
@@ -30,10 +30,14 @@ const sameEveryMs = 5 * 60_000;
 /** What the datapath saw longer ago a former agent has told. */
 const staleMs = 2 * 60_000;
 
-/** For `Handover.onStatus`. `look` gives the object that a policy is, or undefined where there is none any more. */
+/**
+ * For `Handover.onStatus`. `look` gives the object that a policy is, or undefined where there is none any more; `podAt` the pod of an
+ * address that the datapath has no name for, since no rule speaks of it.
+ */
 export function tellOfAudit(
   recorder: Pick<Recorder, 'event'>,
   look: (type: ResourceType, policy: Origin) => Promise<{ readonly uid: string | undefined } | undefined>,
+  podAt: (address: string) => string | undefined,
   now: () => number = Date.now,
 ): (status: Pick<DatapathStatus, 'wouldDrop'>) => void {
   const told = new Map<string, { readonly at: number; readonly note: string }>();
@@ -60,10 +64,14 @@ export function tellOfAudit(
       const type = types.find(({ kind }) => kind === policy?.kind);
       if (policy === undefined || type === undefined || now() - Date.parse(one.at) > staleMs) continue;
       const key = formatPolicy(policy);
-      const note = noteOf(one, policy);
       const before = told.get(key);
-      const wait = before?.note === note ? sameEveryMs : everyMs;
-      if (before !== undefined && now() - before.at < wait) continue;
+      if (before !== undefined && now() - before.at < everyMs) continue;
+      const named = (end: FlowEnd): FlowEnd => {
+        const name = end.name ?? podAt(end.address);
+        return name === undefined ? end : { ...end, name };
+      };
+      const note = noteOf({ ...one, pod: named(one.pod), peer: named(one.peer) }, policy);
+      if (before?.note === note && now() - before.at < sameEveryMs) continue;
       told.set(key, { at: now(), note });
       void tell(type, policy, note);
     }

@@ -63,7 +63,7 @@ export type Feed = {
   readonly pods: OwnPods;
   readonly policies: Pick<
     PolicyFeed,
-    'counts' | 'peers' | 'position' | 'problems' | 'setStatus' | 'setNames'
+    'counts' | 'peers' | 'podAt' | 'position' | 'problems' | 'setStatus' | 'setNames'
   >;
   /** What gathered goes out now. */
   settle(): void;

@@ -211,7 +211,7 @@ const tellOfBGP = (): void => {
 const serviceStatus = startServiceBGPStatus(client, () => feed.self(), node, log);
 handover.onStatus(tellOfKubeProxy(recorder, () => feed.self()));
 handover.onStatus(tellOfAbsentNodes(recorder, lookAtNode(client)));
-handover.onStatus(tellOfAudit(recorder, lookAt(client, log)));
+handover.onStatus(tellOfAudit(recorder, lookAt(client, log), feed.policies.podAt));
 /** What the datapath's probes of the physical network found; told with the next renewal of the lease, once there is anything. */
 let wire: DatapathStatus['wire'] | undefined;
 handover.onStatus((status) => {

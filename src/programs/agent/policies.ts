@@ -9,6 +9,7 @@ import {
   networkPolicyType,
 } from '#api/policies.ts';
 import { createPolicyCompiler } from '#compile/policy/incremental.ts';
+import { isPolicyPod } from '#compile/policy/order.ts';
 import type { EndpointStatus, NamesAnswer } from '#intent/handover.ts';
 import { formatOrigin } from '#intent/origin.ts';
 import type { Client } from '#kube/client.ts';
@@ -79,6 +80,8 @@ export type PolicyFeed = {
   counts(): ReadonlyMap<string, number>;
   /** How many pods of other nodes it knows. */
   peers(): number;
+  /** `namespace/name` of the pod that has this address; looks through all of them. */
+  podAt(address: string): string | undefined;
   stop(): void;
 };
 
@@ -265,6 +268,11 @@ export function startPolicyFeed(
     problems: compiler.problems,
     counts: () => new Map([...kinds].map(([kind, informer]) => [kind, informer.list().length])),
     peers: () => others.size,
+    podAt(address) {
+      for (const pods of [own, others])
+        for (const [key, pod] of pods) if (isPolicyPod(pod) && pod.addresses.includes(address)) return key;
+      return undefined;
+    },
     stop() {
       for (const informer of kinds.values()) informer.stop();
       pods.stop();
