@@ -111,6 +111,42 @@ test('netloom policy tells what each rule decided', async () => {
   await expect(rows('node9')).rejects.toThrow('--node: Netloom runs on no node node9');
 });
 
+test('netloom policy NAMESPACE/NAME tells the state of a NetworkPolicy, too', async () => {
+  const state = async (operand: string) => {
+    const lines: string[] = [];
+    const values = { name: cluster.name, output: 'text' };
+    const asked = {
+      values,
+      operands: [operand],
+      out: (line: string) => lines.push(line),
+      progress: () => {},
+    };
+    expect(await policyCommand(asked)).toBe(0);
+    return lines.map((line) => line.split(/ {2,}/));
+  };
+  await eventually(async () => {
+    const told = await state('default/server');
+    expect(told).toContainEqual([
+      'InForce',
+      'True',
+      'InForce',
+      'on 1 of 1 node that needs it, since generation 1; selects 1 pod: default/server',
+    ]);
+    expect(told).toContainEqual(['Accepted', 'True', 'Accepted', 'all of it is used']);
+    expect(told).toContainEqual(expect.arrayContaining(['NetworkPolicy default/server', 'spec.ingress[0]']));
+  }, 30_000);
+  await cluster.apply({
+    ...policy,
+    metadata: { name: 'idle', namespace: 'default' },
+    spec: { podSelector: { matchLabels: { app: 'nobody' } } },
+  } as KubeObject);
+  await eventually(async () =>
+    expect((await state('default/idle')).flat().join()).toContain('SelectsNobody'),
+  );
+  await expect(state('default/none')).rejects.toThrow('there is no NetworkPolicy default/none');
+  await expect(state('none')).rejects.toThrow('is no NAMESPACE/NAME of a NetworkPolicy');
+});
+
 test('without a lab nothing is sent', async () => {
   const { KUBECONFIG } = process.env;
   process.env.KUBECONFIG = cluster.lab.kubeconfigPath;

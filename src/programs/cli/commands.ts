@@ -193,13 +193,16 @@ export const commands: readonly Command[] = [
   },
   {
     name: ['policy'],
-    summary: 'tell how many connections each rule of each policy decided, and which rules nothing met',
+    summary:
+      'tell how many connections each rule of each policy decided, and which rules nothing met; of one NetworkPolicy also on how many nodes it is in force, whom it selects and what in it can not work',
+    operands: '[NAMESPACE/NAME]',
+    operandCount: [0, 1],
     options: {
       name: clusterOption,
       node: { type: 'string', value: 'NAME', summary: 'of this node only' },
       output: outputOption('text', 'json'),
     },
-    examples: ['./netloom policy', './netloom policy --node node1 -o json'],
+    examples: ['./netloom policy', './netloom policy shop/web', './netloom policy --node node1 -o json'],
     load: () => import('./policy.ts'),
   },
   {

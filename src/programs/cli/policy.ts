@@ -1,10 +1,18 @@
-/** `netloom policy`: what each rule of each policy decided, summed over the nodes. */
+/** `netloom policy`: what each rule of each policy decided, summed over the nodes; of one NetworkPolicy its state, too. */
+import { leaseType } from '#api/core.ts';
 import type { PolicyCount } from '#intent/handover.ts';
 import { formatOrigin } from '#intent/origin.ts';
+import { createClient } from '#kube/client.ts';
+import type { NewCondition } from '#kube/conditions.ts';
+import { loadKubeconfig } from '#kube/kubeconfig.ts';
+import type { Lab } from '#lab/client.ts';
+import { systemNamespace } from '../node-lease.ts';
 import { askDatapath, nodePodsOf } from './answers/datapaths.ts';
+import { objectsOf } from './answers/objects.ts';
 import { labAsked } from './answers/source.ts';
 import { columns } from './columns.ts';
 import { exitCodes, type Invocation, UsageError } from './command.ts';
+import { networkPolicyState } from './policy-state.ts';
 
 /** A rule over all nodes where it is in force. */
 export type RuleSum = PolicyCount & { readonly nodes: number };
@@ -16,6 +24,7 @@ export async function run(invocation: Invocation): Promise<number> {
     throw new UsageError(
       'netloom policy: needs root for a lab: it enters namespaces of it; run it with sudo',
     );
+  const one = await stateOf(lab, invocation.operands[0]);
   const all = await nodePodsOf(lab);
   const wanted = all.filter(({ node }) => values.node === undefined || node === values.node);
   if (wanted.length === 0)
@@ -36,10 +45,48 @@ export async function run(invocation: Invocation): Promise<number> {
       }
     }),
   );
-  const sums = sumsOf(counts);
-  if (values.output === 'json') out(JSON.stringify(sums));
-  else for (const line of policyLines(sums)) out(line);
+  const sums = sumsOf(counts).filter(({ policy }) => one === undefined || isOf(policy, one));
+  if (values.output === 'json')
+    out(JSON.stringify(one === undefined ? sums : { conditions: one.conditions, rules: sums }));
+  else {
+    if (one !== undefined) for (const line of stateLines(one)) out(line);
+    for (const line of policyLines(sums)) out(line);
+  }
   return failed ? exitCodes.failed : exitCodes.ok;
+}
+
+type State = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly conditions: readonly NewCondition[];
+};
+
+async function stateOf(lab: Lab | undefined, operand: string | undefined): Promise<State | undefined> {
+  if (operand === undefined) return undefined;
+  const [namespace = '', name = '', ...more] = operand.split('/');
+  if (namespace === '' || name === '' || more.length > 0)
+    throw new UsageError(
+      `netloom policy: ${operand} is no NAMESPACE/NAME of a NetworkPolicy; other kinds have a status (kubectl describe)`,
+    );
+  const client = createClient(await loadKubeconfig(lab === undefined ? {} : { path: lab.kubeconfigPath }));
+  try {
+    const { items: leases } = await client.list(leaseType, { namespace: systemNamespace });
+    const conditions = networkPolicyState({ namespace, name }, await objectsOf(client), leases, Date.now());
+    if (conditions === undefined)
+      throw new UsageError(`netloom policy: there is no NetworkPolicy ${operand}`);
+    return { namespace, name, conditions };
+  } finally {
+    client.close();
+  }
+}
+
+function isOf(policy: RuleSum['policy'], { namespace, name }: State): boolean {
+  return policy?.kind === 'NetworkPolicy' && policy.namespace === namespace && policy.name === name;
+}
+
+function stateLines({ conditions }: State): string[] {
+  const rows = conditions.map(({ type, status, reason, message }) => [type, status, reason, message]);
+  return [...columns([['CONDITION', 'STATUS', 'REASON', 'MESSAGE'], ...rows]), ''];
 }
 
 /** By policy and rule; what no policy decides comes last. */
