@@ -105,6 +105,11 @@ export function createInputs(lookups: Lookups): Inputs {
       attachedTo.set(target, found);
       return found;
     },
+    entranceAt(alb, port) {
+      const { http, https } = get('alb', alb) ?? {};
+      if (https?.port === port) return 'https';
+      return http?.port === port ? 'http' : undefined;
+    },
     ofService: (service) => members('backendPolicy', `Service/${service}`),
   };
   /** By index: what `members` answered, until one of them is another one. */

@@ -279,6 +279,7 @@ export function contextOf(world: World = {}): EntryContext {
     certificate: () => undefined,
     policies: {
       at: () => ({ traffic: [], firewall: [] }),
+      entranceAt: () => undefined,
       ofService: () => [],
       ...world.attached,
     },

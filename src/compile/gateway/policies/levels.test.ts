@@ -1,15 +1,19 @@
 /** Which of several policies has its way with requests, wherever they are attached. */
 import { expect, test } from 'vitest';
 import type { TrafficPolicyModel } from '#model/gateway/policy-types.ts';
+import { ingressOf } from '../../ingress/testing.ts';
 import { backend, httpRoute, httpRule, service, trafficPolicy } from '../samples.ts';
 import {
   alb,
+  certificate,
   compiled,
   gateway,
   listener,
   listenerSet,
   objectOf,
+  openALB,
   parent,
+  reference,
   said,
   sharing,
 } from '../testing.ts';
@@ -108,6 +112,79 @@ test.each<[string, readonly TrafficPolicyModel[], readonly unknown[]]>([
 ])('%s has its way', (_, policies, expected) => {
   const at = bodies(policies);
   expect([at['web 0'], at['web 1'], at['set 0'], at['set 1']]).toEqual(expected);
+});
+
+/** Tenants of an ALB whose HTTPS port has no certificate of its own: an Ingress with one, a ListenerSet, and a Gateway that shares it. */
+function tenants(policies: readonly TrafficPolicyModel[]) {
+  return compiled({
+    alb: [
+      openALB('infra/lb', {
+        http: { port: 8080 },
+        https: { port: 8443 },
+        ingressClass: { name: 'main', isDefault: false },
+      }),
+    ],
+    gateway: [
+      gateway('shop/edge', [listener('tls HTTPS/8443 edge.x'), listener('plain HTTP/81')], {
+        ...sharing('infra/lb'),
+      }),
+    ],
+    listenerSet: [
+      {
+        ...listenerSet('shop/more', '', [listener('set HTTPS/8443 set.x')]),
+        parent: reference('netloom.dev', 'ALB', 'infra/lb'),
+      },
+    ],
+    ingress: [
+      {
+        ...ingressOf({
+          name: 'own',
+          namespace: 'shop',
+          tls: { 'own.x': 'cert' },
+          paths: { 'own.x/': 'web' },
+        }),
+        className: 'main',
+      },
+    ],
+    certificate: [certificate('shop/cert', ['own.x'])],
+    service: [service('shop/web', ['http 80'])],
+    route: [
+      httpRoute([httpRule({ backends: [backend('shop/web')] })], {
+        ...objectOf('HTTPRoute', 'shop/web'),
+        parents: [parent('Gateway shop/edge'), parent('ListenerSet shop/more')],
+      }),
+    ],
+    policy: policies,
+  });
+}
+
+test.each([
+  ['https', ['edge.x tcp/8443', 'own.x tcp/8443', 'set.x tcp/8443']],
+  ['http', [' tcp/8080']],
+])('%s of an ALB is all that comes in at that port, whoever has the listener', (section, expected) => {
+  const policies = [trafficPolicy('infra/p', `ALB lb ${section}`, { maxBody: 1 }, insists)];
+  const { intents, statuses } = tenants(policies);
+  const { rules = {}, actions = {}, listeners = {} } = intents.get('infra/lb~alb') ?? {};
+  const policed = Object.values(rules).flatMap(({ listener: key, action }) => {
+    const { hostname = '', port = '' } = listeners[key] ?? {};
+    return actions[action]?.policy === undefined ? [] : [`${hostname} ${port}`];
+  });
+  expect([...new Set(policed)].toSorted()).toEqual(expected);
+  const status = statuses.get('TrafficPolicy/infra/p');
+  expect(status?.kind === 'TrafficPolicy' && said(status.ancestors[0]?.conditions)).toEqual([
+    'Accepted True Accepted',
+    'ResolvedRefs True ResolvedRefs',
+  ]);
+});
+
+test('a port that an ALB does not have is no section of it', () => {
+  const { statuses } = compiled({
+    alb: [alb('shop/lb', { http: { port: 8080 } })],
+    policy: [policy('p', 'ALB lb https', 1)],
+  });
+  expect(statuses.get('TrafficPolicy/shop/p')).toMatchObject({
+    ancestors: [{ conditions: [{ reason: 'TargetNotFound', message: expect.stringContaining('"https"') }] }],
+  });
 });
 
 test('a policy of an Ingress holds for all routes that are made of it, and those nearer come first', () => {

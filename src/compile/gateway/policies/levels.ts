@@ -49,7 +49,7 @@ export function hasPolicies(
   policies: AttachedPolicies,
 ): boolean {
   let found = false;
-  for (const { target } of targetsOf({ listener, route, rule: undefined })) {
+  for (const { target } of targetsOf({ listener, route, rule: undefined }, policies)) {
     const { traffic, firewall } = policies.at(target);
     if (traffic.length + firewall.length > 0) found = true;
   }
@@ -58,7 +58,7 @@ export function hasPolicies(
 
 /** Rule, route, Ingress, listener, ListenerSet, Gateway, ALB; undefined where there is none at all, as almost everywhere. */
 export function levelsAt(place: Place, policies: AttachedPolicies): PlacePolicies | undefined {
-  const found = targetsOf(place).flatMap((each) => {
+  const found = targetsOf(place, policies).flatMap((each) => {
     const { traffic, firewall } = policies.at(each.target);
     if (traffic.length + firewall.length === 0) return [];
     const { target, section, part } = each;
@@ -138,8 +138,8 @@ export function ingressSection(port: number): string {
   return `~ingress~${port}`;
 }
 
-function targetsOf({ listener, route, rule }: Place): readonly Target[] {
-  return [...ownTargets(route, rule), ...listenerTargets(listener, route)];
+function targetsOf({ listener, route, rule }: Place, policies: AttachedPolicies): readonly Target[] {
+  return [...ownTargets(route, rule), ...listenerTargets(listener, policies, route)];
 }
 
 /** Of a route and its rule. */
@@ -157,11 +157,14 @@ export function ownTargets(route: Place['route'], rule: string | undefined): rea
 /** Of all that comes in at a listener; with a route, of what that route takes there. */
 export function listenerTargets(
   { owner, gateway, instance = gateway, model }: ListenerPlace,
+  policies: AttachedPolicies,
   route?: Place['route'],
 ): readonly Target[] {
   const port = route !== undefined && ingressOf(route) !== undefined ? model.port : undefined;
   const alb = albOf(instance);
   const shares = alb !== undefined && gateway !== instance;
+  const isOfALB = alb !== undefined && !shares && owner.kind !== 'ListenerSet';
+  const entrance = alb === undefined || isOfALB ? undefined : entranceOf(alb, model.port, policies);
   const between = (target: string, section?: string): Target => ({ target, section, part: 'between' });
   const edge = (target: string, section?: string): Target => ({ target, section, part: 'edge' });
   // Who shares an ALB has no address of his own: to whom clients come is the ALB's owner's to say.
@@ -170,9 +173,26 @@ export function listenerTargets(
     ...(owner.kind === 'ListenerSet'
       ? [between(`ListenerSet/${owner.key}`, model.name), between(`ListenerSet/${owner.key}`)]
       : // The listeners of an ALB are those of the Gateway that is made of it.
-        [ofGateway(alb !== undefined && !shares ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
+        [ofGateway(isOfALB ? `ALB/${alb}` : `Gateway/${gateway}`, model.name)]),
     ...(alb !== undefined && !shares ? [] : [ofGateway(`Gateway/${gateway}`)]),
     ...(alb === undefined || port === undefined ? [] : [edge(`ALB/${alb}`, ingressSection(port))]),
+    ...(entrance === undefined ? [] : [edge(`ALB/${alb}`, entrance)]),
     ...(alb === undefined ? [] : [edge(`ALB/${alb}`)]),
   ];
+}
+
+/**
+ * By which of the ALB's two ports a listener of somebody else is reached: nobody leaves what holds there by a listener of his own. Asked only where
+ * something is said of a port, so that not all routes hear of each change of an ALB.
+ */
+function entranceOf(
+  alb: string,
+  port: number | undefined,
+  { at, entranceAt }: AttachedPolicies,
+): string | undefined {
+  const { traffic, firewall } = at(`ALB/${alb}`);
+  const isAsked = [...traffic, ...firewall].some(({ targets }) =>
+    targets.some(({ kind, section }) => kind === 'ALB' && section !== undefined),
+  );
+  return isAsked && port !== undefined ? entranceAt(alb, port) : undefined;
 }

@@ -73,6 +73,24 @@ test('is told by whom, and what of it: objects of another namespace are not name
   expect(overriddenOf(statuses.get('TrafficPolicy/infra/all'))).toEqual({ 'infra/lb~alb': undefined });
 });
 
+test('by who insists at the port of the ALB that a listener is reached by', () => {
+  const { statuses } = compiled({
+    ...world({
+      policy: [
+        trafficPolicy('infra/port', 'ALB lb http', { maxBody: 1 }, insists),
+        trafficPolicy('shop/edge', 'Gateway edge', { maxBody: 2 }),
+        trafficPolicy('shop/set', 'ListenerSet more', { maxBody: 3 }),
+      ],
+    }),
+    alb: [openALB('infra/lb', { http: { port: 80 }, hostnames: 'Shared' })],
+  });
+  const by = 'is overridden by a TrafficPolicy of ALB infra/lb http, which is enforced';
+  expect(overriddenOf(statuses.get('TrafficPolicy/shop/edge'))).toEqual({
+    'shop/edge': `maxBodySize of Gateway edge ${by}`,
+  });
+  expect(overriddenOf(statuses.get('TrafficPolicy/shop/set'))).toEqual({ 'shop/edge': undefined });
+});
+
 test('of a rule, a listener, a ListenerSet and a port of a Service', () => {
   const { statuses } = compiled(
     world({

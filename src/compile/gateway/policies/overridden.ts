@@ -54,18 +54,29 @@ function chainsOf(
   };
   const name = `${policy.namespace}/${own.name}`;
   const instance = reach.instanceOf(gateway);
-  const listenerOf = (owner: ListenerPlace['owner']): ListenerPlace => ({
-    owner,
-    model: { name: section ?? '' },
-    gateway,
-    ...(instance === undefined ? {} : { instance }),
-  });
+  const placesOf = (
+    owner: ListenerPlace['owner'],
+    listeners: readonly ListenerPlace['model'][] = [],
+  ): readonly ListenerPlace[] => {
+    const own = listeners.filter(({ name }) => section === undefined || name === section);
+    const models = own.length === 0 ? [{ name: section ?? '' }] : own;
+    return models.map((model) => ({
+      owner,
+      model,
+      gateway,
+      ...(instance === undefined ? {} : { instance }),
+    }));
+  };
+  const beyondListeners = (...place: Parameters<typeof placesOf>): readonly (readonly Target[])[] =>
+    placesOf(...place).flatMap((each) => beyond(listenerTargets(each, ask.attached)));
   const ofRoute = (id: string) => {
     const route = ask.get('route', id);
     const listeners = reach.listenersOfRoute(id).filter((each) => each.gateway === gateway);
     return route === undefined
       ? []
-      : listeners.flatMap((each) => beyond([...ownTargets(route, section), ...listenerTargets(each, route)]));
+      : listeners.flatMap((each) =>
+          beyond([...ownTargets(route, section), ...listenerTargets(each, ask.attached, route)]),
+        );
   };
   switch (kind) {
     case 'Service':
@@ -74,17 +85,18 @@ function chainsOf(
         { target: key, section: undefined, part: 'own' },
       ]);
     case 'Gateway':
-      return name === gateway ? beyond(listenerTargets(listenerOf({ kind: 'Gateway', key: name }))) : [];
+      return name === gateway
+        ? beyondListeners({ kind: 'Gateway', key: name }, ask.get('gateway', name)?.listeners)
+        : [];
     case 'ALB': {
       const derived = albInstance(name);
-      return derived === gateway
-        ? beyond(listenerTargets(listenerOf({ kind: 'Gateway', key: derived })))
-        : [];
+      return derived === gateway ? beyondListeners({ kind: 'Gateway', key: derived }) : [];
     }
     case 'ListenerSet': {
-      const parent = ask.get('listenerSet', name)?.parent;
-      const isHere = parent !== undefined && gatewayNamed(parent) === gateway;
-      return isHere ? beyond(listenerTargets(listenerOf({ kind: 'ListenerSet', key: name }))) : [];
+      const set = ask.get('listenerSet', name);
+      return set !== undefined && gatewayNamed(set.parent) === gateway
+        ? beyondListeners({ kind: 'ListenerSet', key: name }, set.listeners)
+        : [];
     }
     case 'Ingress':
       return ask.routesOf(`Ingress/${name}`).flatMap(ofRoute);

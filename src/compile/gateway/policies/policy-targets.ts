@@ -68,8 +68,11 @@ function sectionsOf(kind: string, key: string, ask: Asking): readonly string[] |
       return names(ask.get('gateway', key)?.listeners);
     case 'ListenerSet':
       return names(ask.get('listenerSet', key)?.listeners);
-    case 'ALB':
-      return ask.get('alb', key) && (names(ask.get('gateway', albInstance(key))?.listeners) ?? []);
+    case 'ALB': {
+      // Its ports, also that which has no certificate of its own: others bring theirs.
+      const alb = ask.get('alb', key);
+      return alb && (['http', 'https'] as const).filter((name) => alb[name] !== undefined);
+    }
     case 'Ingress':
       return ask.get('ingress', key) && [];
     default:

@@ -7,6 +7,8 @@ import type { GatewayCondition } from '../types.ts';
 export type AttachedPolicies = {
   /** By `KIND/namespace/name` of the target, in any order. */
   readonly at: (target: string) => TargetPolicies;
+  /** The section of an ALB (`namespace/name`) that is its port of that number. */
+  readonly entranceAt: (alb: string, port: number) => 'http' | 'https' | undefined;
   /** BackendPolicies by `namespace/name` of the Service, in any order. */
   readonly ofService: (service: string) => readonly BackendPolicyModel[];
 };
