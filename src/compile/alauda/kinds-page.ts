@@ -91,6 +91,8 @@ with it is told as an event, also that there is no Frontend as it names it, if t
 | HEADER, PARAM, COOKIE | EQ, IN, STARTS_WITH, ENDS_WITH, REGEX, EXIST |
 | SRC_IP | EQ, IN, RANGE |
 
+A Rule without \`dslx\` takes what \`domain\` and \`url\` say, as older ALBs had it: that host, paths that begin so. \`dsl\` alone isn't read.
+
 Regular expressions are those that the gateway lets through: no lookaround, no references to groups. A Rule of which a condition can't be
 told isn't served, and if it protects, what the other conditions take gets 503. Two terms of one type (or for one header, parameter or cookie) are
 such a condition.

@@ -57,10 +57,25 @@ test.each([
   ['Frontend', { port: 80, protocol: 'http', config: { otel: { enable: true } } }, ['spec.config.otel']],
   ['Frontend', { port: 80, protocol: 'smtp' }, ['spec.protocol']],
   ['Rule', { dslx: [] }, ['spec.dslx']],
+  ['Rule', { dsl: '(EQ HOST a.example)', domain: 'a.example' }, ['spec.dslx']],
+  ['Rule', { domain: 'a.example', url: '^/a' }, ['spec.url']],
+  ['Rule', { domain: 'a.example', url: '/a' }, []],
   ['Rule', { dslx: [{ type: 'URL', values: [['REGEX', '(']] }] }, ['spec.dslx[0].values[0]']],
   ['Rule', { source: { type: 'ingress' }, dslx: 7 }, []],
 ] as const)('%s %j: %j', (kind, spec, fields) => {
   expect(readers[kind](objectOf(kind, spec)).problems.map(({ field }) => field)).toEqual(fields);
+});
+
+test('domain and url of older Rules are what dslx would say', () => {
+  const of = (spec: object) => readRule(objectOf('Rule', spec)).value;
+  const said = (host: readonly string[]) => ({
+    dslx: [
+      { type: 'HOST', values: [host] },
+      { type: 'URL', values: [['STARTS_WITH', '/p']] },
+    ],
+  });
+  expect(of({ domain: 'a.example', url: '/p' })).toEqual(of(said(['EQ', 'a.example'])));
+  expect(of({ domain: '*.example', url: '/p' })).toEqual(of(said(['ENDS_WITH', '*.example'])));
 });
 
 test('weight and length are those that ALB sorts by', () => {

@@ -27,7 +27,8 @@ export function readRule(object: KubeObject): Read<RuleModel> {
   const frontend = labelOf(object, labelsOf.frontend);
   if (frontend === undefined)
     refuse(`metadata.labels[${labelsOf.frontend}]`, 'Required', "names no Frontend: the Rule is nobody's");
-  const { terms, isVague, hasHosts, weight, length } = readTerms(spec['dslx'], 'spec.dslx', refuse);
+  const dslx = isNothing(spec['dslx']) ? olderTerms(spec, refuse) : spec['dslx'];
+  const { terms, isVague, hasHosts, weight, length } = readTerms(dslx, 'spec.dslx', refuse);
   if (problems.length === 0 && terms.length === 0) refuse('spec.dslx', 'Required', 'takes nothing');
   // For which host it is must be known: it would take those of all.
   if (frontend === undefined || terms.length === 0 || !hasHosts) return { value: undefined, problems };
@@ -64,6 +65,30 @@ export const headerAnnotations = {
   request: 'alb.rule.cpaas.io/rewrite-request',
   response: 'alb.rule.cpaas.io/rewrite-response',
 } as const;
+
+function isNothing(dslx: unknown): boolean {
+  return dslx === undefined || dslx === null || (Array.isArray(dslx) && dslx.length === 0);
+}
+
+/** What Rules said before there was `dslx`: `domain` and `url`, unless `dsl` said it. */
+function olderTerms(spec: Raw, refuse: Refuse): readonly Raw[] {
+  const dsl = readText(spec['dsl'], 'spec.dsl', refuse);
+  if (dsl !== undefined) {
+    refuse('spec.dslx', 'Required', 'says nothing, and dsl alone is not read: the Rule is not served');
+    return [];
+  }
+  const domain = readText(spec['domain'], 'spec.domain', refuse);
+  const url = readText(spec['url'], 'spec.url', refuse);
+  if (url !== undefined && !url.startsWith('/')) {
+    refuse('spec.url', 'NotSupported', `${shown(url)} does not begin with /: write it as dslx`);
+    return [];
+  }
+  const operator = domain?.startsWith('*') === true ? 'ENDS_WITH' : 'EQ';
+  return [
+    ...(domain === undefined ? [] : [{ type: 'HOST', values: [[operator, domain]] }]),
+    ...(url === undefined ? [] : [{ type: 'URL', values: [['STARTS_WITH', url]] }]),
+  ];
+}
 
 function readHeaders(object: KubeObject, refuse: Refuse): RuleModel['headers'] {
   const annotations = rawOf(rawOf(object.metadata)?.['annotations']) ?? {};

@@ -10,6 +10,7 @@ import { gatewayClassKind } from '#api/kinds/gatewayclass.ts';
 import { gatewayGroup } from '#api/kinds/gatewayparts.ts';
 import { httpRouteKind } from '#api/kinds/httproute.ts';
 import { referenceGrantKind } from '#api/kinds/referencegrant.ts';
+import { ruleKind } from '#api/kinds/rule.ts';
 import { kinds } from '#api/kinds.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '#api/object.ts';
 import { controllerName } from '#compile/gateway/types.ts';
@@ -513,8 +514,26 @@ describe('an ALB', () => {
       () => stage.read(types.alb2, 'old'),
       (alb2) => expect(JSON.stringify(alb2['status'])).toContain('192.0.2.79'),
     );
+    const labelled = (name: string, labels: Readonly<Record<string, string>>) => ({
+      metadata: { name, namespace: 'default', labels },
+    });
+    const ofRule = { 'alb2.cpaas.io/frontend': 'old-00080' };
+    const ofOther = { 'alb2.cpaas.io/name': 'another' };
+    const bogus = { port: 8090, protocol: 'bogus' };
+    await stage.make(types.rule, 'by-dsl', { dsl: '(EQ HOST a.example)' }, labelled('by-dsl', ofRule));
+    await stage.make(types.rule, 'empty', { dslx: [] }, labelled('empty', ofRule));
+    await stage.make(types.frontend, 'bogus', bogus, labelled('bogus', { 'alb2.cpaas.io/name': 'old' }));
+    await stage.make(types.frontend, 'foreign', bogus, labelled('foreign', ofOther));
+    await eventually(() =>
+      expect(leader.problems()).toMatchObject([
+        { object: { kind: 'Rule', name: 'by-dsl' }, field: 'spec.dslx', code: 'Required' },
+        { object: { kind: 'Rule', name: 'empty' }, field: 'spec.dslx', code: 'Required' },
+        { object: { kind: 'Frontend', name: 'bogus' }, field: 'spec.protocol' },
+      ]),
+    );
     await stage.client.delete(types.alb2, 'old', { namespace: 'default' });
     await isGone(types.deployment, 'old-alb2');
+    await eventually(() => expect(leader.problems()).toEqual([]));
   });
 
   test('serves the Ingresses of its class, which hear of it', async () => {
@@ -920,6 +939,7 @@ async function openStage(): Promise<Stage> {
 
 const types = {
   alb2: alb2Kind,
+  rule: ruleKind,
   frontend: frontendKind,
   alb: albKind,
   ingress: ingressType,

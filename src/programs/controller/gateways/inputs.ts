@@ -23,7 +23,7 @@ import type { GatewayInput, GatewayInputs } from '#compile/gateway/types.ts';
 import type { Client } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { readALB2 } from '#model/alauda/alb2.ts';
-import { readFrontend } from '#model/alauda/frontend.ts';
+import { labelOf, labelsOf, readFrontend } from '#model/alauda/frontend.ts';
 import { readRule } from '#model/alauda/rule.ts';
 import { readALB } from '#model/gateway/alb.ts';
 import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
@@ -53,6 +53,8 @@ export type SeenObject<M = unknown> = {
   readonly problems: readonly Problem[];
   /** Of kinds that have one that we write. */
   readonly status?: StatusObject;
+  /** By `KIND/namespace/name`: where one of these is ours, so is it, also if it can't be read. */
+  readonly owners?: readonly string[];
 };
 
 export type InputsOptions = {
@@ -135,6 +137,7 @@ export function startInputs({ client, log, set, touched }: InputsOptions): Input
         ref: { ...referenceTo(object), ...generationOf(object) },
         ...read(object),
         ...(hasStatus ? { status: statusOf(type, object) } : {}),
+        ...ownersOf(type, object),
       }),
     });
     informers.set(type.kind, informer);
@@ -168,6 +171,16 @@ export function startInputs({ client, log, set, touched }: InputsOptions): Input
 /** Labels that grants of namespaces are decided by. */
 function readLabels({ metadata }: KubeObject): Read<GatewayInputs['namespace']> {
   return { value: metadata.labels ?? {}, problems: [] };
+}
+
+/** Of ALB's kinds: what their labels name. */
+function ownersOf(type: ResourceType, object: KubeObject): Pick<SeenObject, 'owners'> {
+  if (type !== frontendKind && type !== ruleKind) return {};
+  const named = { ALB2: labelOf(object, labelsOf.alb), Frontend: labelOf(object, labelsOf.frontend) };
+  const owners = Object.entries(named).flatMap(([kind, name]) =>
+    name === undefined || kind === type.kind ? [] : [`${kind}/${object.metadata.namespace}/${name}`],
+  );
+  return { owners };
 }
 
 /** The spec of an object, its annotations and what is wrong with it: not its status. */

@@ -251,6 +251,9 @@ export function startSession(options: SessionOptions): GatewaySession {
     told = Promise.all([before, ...served]).then(() => tell(changes, generations));
   };
 
+  const isOurs = (key: string): boolean =>
+    statuses.speaksOf(key) || inputs.object(key)?.owners?.some(isOurs) === true;
+
   const notHeld = (instance: string): readonly Problem[] => {
     const object = instanceObject(instance);
     return feeds.problems(instance).map(({ entry, reason }) => ({
@@ -282,10 +285,9 @@ export function startSession(options: SessionOptions): GatewaySession {
     },
     problems: () => [
       // What is wrong with objects of other controllers is theirs to say.
-      ...faults.problems((object) => {
-        const key = keyOf(object);
-        return inputs.object(key)?.status === undefined || statuses.speaksOf(key);
-      }),
+      ...faults.problems(
+        (object) => inputs.object(keyOf(object))?.status === undefined || isOurs(keyOf(object)),
+      ),
       ...statuses.problems(),
       ...wishes.served().flatMap(notHeld),
     ],
