@@ -12,7 +12,7 @@ import type { Problem } from '#model/problem.ts';
 import type { Report } from './fields.ts';
 import { asPrefix } from './manifests/paths.ts';
 import { printModels } from './manifests/print.ts';
-import { placed, titleOf } from './metadata.ts';
+import { isService, placed, titleOf } from './metadata.ts';
 
 export function translateALB(objects: readonly KubeObject[], report: Report): readonly KubeObject[] {
   const of = (kind: string) =>
@@ -64,7 +64,9 @@ export function translateALB(objects: readonly KubeObject[], report: Report): re
     tellOrder(made.routes, report);
     return printModels({ albs: [alb], ...made }, report, numbered(made.routes));
   });
-  const others = objects.filter(({ apiVersion }) => !apiVersion.startsWith('crd.alauda.io/'));
+  const others = objects.filter(
+    (object) => !object.apiVersion.startsWith('crd.alauda.io/') && !isService(object),
+  );
   return [...ours, ...others];
 }
 

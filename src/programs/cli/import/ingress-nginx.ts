@@ -12,7 +12,7 @@ import { tellBehaviours } from './behaviours.ts';
 import type { Report } from './fields.ts';
 import { validName } from './manifests/names.ts';
 import { printModels } from './manifests/print.ts';
-import { placed, titleOf } from './metadata.ts';
+import { isService, placed, titleOf } from './metadata.ts';
 import { tellOvertaken, tellTaken } from './overtaken.ts';
 
 /** Where ingress-nginx itself is, mostly; the Gateways that stand in its place are put there. */
@@ -40,7 +40,7 @@ export function translateIngressNginx(objects: readonly KubeObject[], report: Re
   });
   const services = new Map(
     objects
-      .filter(({ kind, apiVersion }) => kind === 'Service' && apiVersion === 'v1')
+      .filter(isService)
       .flatMap((object) => readBackendService(placed(object)).value ?? [])
       .map((service) => [service.key, service] as const),
   );
@@ -56,7 +56,7 @@ export function translateIngressNginx(objects: readonly KubeObject[], report: Re
   const classes = Map.groupBy(ingresses, ({ className = usualClass }) => className);
   const made = [...classes].flatMap(([name, own]) => classObjects(name, own, services, report));
   const others = objects.filter(
-    (object) => !isIngress(object) && !isOld(object) && object.kind !== 'IngressClass',
+    (object) => !isIngress(object) && !isOld(object) && !isService(object) && object.kind !== 'IngressClass',
   );
   return [...made, ...others];
 }

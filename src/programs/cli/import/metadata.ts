@@ -26,6 +26,11 @@ export function titleOf({ kind, metadata }: KubeObject): string {
   return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
+/** Services are read, never printed: they are whoever's they were, and a file that has them takes them along when it is deleted. */
+export function isService({ kind, apiVersion }: KubeObject): boolean {
+  return kind === 'Service' && apiVersion === 'v1';
+}
+
 /** Files may leave the namespace out: then it is the one that `kubectl apply` would take. */
 export function placed(object: KubeObject): KubeObject {
   const { metadata } = object;

@@ -1,6 +1,9 @@
 /** Filters and backends of rules as manifests. */
+import { pathPattern } from '#api/kinds/httpfilters.ts';
 import type { BackendReference, FilterModel, HeaderChange, PathChange } from '#model/gateway/types.ts';
 import { referenceTo } from './printing.ts';
+
+const pathForm = new RegExp(pathPattern);
 
 /** `undefined` in `value`: Gateway API has no words for it. */
 export type PrintedFilter = { readonly value?: object; readonly lost?: string; readonly note?: string };
@@ -42,7 +45,9 @@ export function filterManifest(filter: FilterModel, own: string): PrintedFilter 
     case 'CORS':
       return { value: { type: filter.type, cors: corsManifest(filter) } };
     case 'ExternalAuth': {
-      const { asIngress } = filter;
+      const { asIngress, path } = filter;
+      if (path !== '' && !(pathForm.test(path) && path.length <= 1024))
+        return { lost: `Gateway API has no words for the path ${JSON.stringify(path)} of who is asked` };
       const value = { type: filter.type, externalAuth: authManifest(filter, own) };
       if (asIngress?.signIn !== undefined)
         return { value, lost: 'nobody is sent to a page to sign in: let the service redirect' };
