@@ -176,7 +176,7 @@ test('with HostNetwork it is at the addresses of its nodes; of two for one port 
   await eventually(async () => {
     const { status } = await cluster.client.get(albKind, 'late', 'infra');
     expect(condition(status, 'Programmed')?.message).toContain(
-      `tcp/80 of node ${addressOf(first)} is an older instance's`,
+      `tcp/80 of node ${addressOf(first)} is ALB infra/one's, which is older`,
     );
   }, 60_000);
   await named('one', addressOf(first));

@@ -689,7 +689,7 @@ describe('an ALB', () => {
     );
     await running('third', 80, '10.0.1.4', '198.51.100.1');
     await seen(address('third'), (alb) =>
-      expect(messageOf(alb, 'Programmed')).toContain("tcp/80 of node 198.51.100.1 is an older instance's"),
+      expect(messageOf(alb, 'Programmed')).toContain("tcp/80 of node 198.51.100.1 is ALB default/first's"),
     );
     await stage.addPod('third-alb', 'third-more', '10.0.1.5', '198.51.100.2');
     await seen(address('third'), (alb) =>

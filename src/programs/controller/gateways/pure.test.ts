@@ -4,6 +4,7 @@ import type { GatewayStatus } from '#compile/gateway/types.ts';
 import { covers } from './covers.ts';
 import { type Delta, foldDeltas } from './fold.ts';
 import { instanceLabels, instanceNames } from './names.ts';
+import { nodeAddresses } from './node-addresses.ts';
 import { readParameters } from './parameters.ts';
 import { servicePorts, slotsOf } from './slots.ts';
 import { statusFields, withoutOurs } from './status.ts';
@@ -68,6 +69,25 @@ test('ports lead to sockets and back', () => {
       { port: 53, protocol: 'TCP', targetPort: 10_400 },
     ]).size,
   ).toBe(0);
+});
+
+test('a node whose port two instances want goes to the older, then to the first by name; the other hears of it', () => {
+  const at = (key: string, created: string) => ({ key, created, ports: ['tcp/80'], nodes: ['192.0.2.1'] });
+  const [early, late] = ['2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z'];
+  const taken = (...instances: Parameters<typeof nodeAddresses>[0]) =>
+    Array.from(nodeAddresses(instances), ([key, { addresses, taken: text }]) => [key, text ?? addresses]);
+  expect(taken(at('x/hn2~alb', early), at('x/hn~alb', early), at('a/hn~alb', late))).toEqual([
+    ['x/hn~alb', ['192.0.2.1']],
+    [
+      'x/hn2~alb',
+      "tcp/80 of node 192.0.2.1 is ALB x/hn's: both were made in the same second, and it comes first by its name",
+    ],
+    ['a/hn~alb', "tcp/80 of node 192.0.2.1 is an older instance's, of another namespace"],
+  ]);
+  expect(taken(at('x/a~alb', late), at('x/b~alb', early))).toEqual([
+    ['x/b~alb', ['192.0.2.1']],
+    ['x/a~alb', "tcp/80 of node 192.0.2.1 is ALB x/b's, which is older"],
+  ]);
 });
 
 test('changes that wait for a pod become one that does the same', () => {
