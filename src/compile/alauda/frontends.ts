@@ -41,8 +41,7 @@ export function frontendParts(
     const backends = backendsOf(frontend, group && { ...group, protocol: 'http' });
     const route: L4RouteModel = { ...head, kind, parents: [parent], hostnames: [], rules: [{ backends }] };
     const routes = backends.length === 0 ? [] : [route];
-    const traffic = policiesOf(head, routes, {}, frontend.group).policies;
-    const affinity = traffic.length === 0 ? [] : [notHashed(frontend)];
+    const affinity = group?.affinity === undefined ? [] : [byTurns(frontend)];
     return { ...none, listenerSets, routes, problems: affinity };
   }
   const redirect = frontend.settings.redirect ?? ingressRedirect(alb2, frontend);
@@ -161,7 +160,7 @@ function distinct<T extends { readonly namespace: string; readonly name: string 
   return [...new Map(list.map((each) => [`${each.namespace}/${each.name}`, each])).values()];
 }
 
-function notHashed({ origin }: FrontendModel): Problem {
+function byTurns({ origin }: FrontendModel): Problem {
   const message = 'connections go by turns: affinity is for http and https';
   return {
     object: origin,

@@ -335,6 +335,21 @@ test('headers that an annotation of a Rule changes', () => {
   ]);
 });
 
+test.each(['sip-hash', 'cookie'])(
+  'affinity of a tcp Frontend by %s is told: its connections go by turns',
+  (policy) => {
+    const front = frontendObject('web', {
+      port: 5000,
+      protocol: 'tcp',
+      serviceGroup: { services: [{ name: 'web', port: 80, weight: 1 }], session_affinity_policy: policy },
+    });
+    const { statuses } = compiled(clusterOf([alb2Object(), front]));
+    expect(statuses.get('Frontend/shop/web')).toMatchObject({
+      problems: [{ field: 'spec.serviceGroup.session_affinity_policy', code: 'NotSupported' }],
+    });
+  },
+);
+
 test('what a Rule says of passwords, addresses and the firewall is in force', () => {
   const group = { services: [{ name: 'web', port: 80, weight: 1 }], session_affinity_policy: 'sip-hash' };
   const config = {

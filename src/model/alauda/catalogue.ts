@@ -57,15 +57,16 @@ const settings: Fields = {
   otel: refused('there are no traces yet; metrics and access logs are'),
 };
 
+const affinity =
+  '`sip-hash`: by the address of the connection, whatever headers say; `cookie`: a cookie of ours; `header`: by its value';
+
 const serviceGroup: Fields = {
   'serviceGroup.services': done('backendRefs'),
   'serviceGroup.services[].name': done('backendRefs'),
   'serviceGroup.services[].namespace': translated(grant),
   'serviceGroup.services[].port': done('backendRefs'),
   'serviceGroup.services[].weight': done('backendRefs; 0: none'),
-  'serviceGroup.session_affinity_policy': translated(
-    '`sip-hash`: by the address of the connection, whatever headers say; `cookie`: a cookie of ours; `header`: by its value',
-  ),
+  'serviceGroup.session_affinity_policy': translated(affinity),
   'serviceGroup.session_affinity_attribute': done('name of the cookie (default: JSESSIONID) or the header'),
 };
 
@@ -148,6 +149,9 @@ const own: Readonly<Record<AlaudaKind, Fields>> = {
       'all that comes to the port is redirected; its Rules are not asked, as in ALB',
     ),
     ...serviceGroup,
+    'serviceGroup.session_affinity_policy': translated(
+      `${affinity}; of \`tcp\` and \`udp\` refused, whichever it is: connections go by turns`,
+    ),
     ...source,
   },
   Rule: {
