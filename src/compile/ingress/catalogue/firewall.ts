@@ -15,7 +15,7 @@ import { protectorIn } from './snippets.ts';
 const snippet = (name: string): AnnotationRow => ({
   name,
   state: 'refused',
-  text: 'No snippets: use the other annotations, or an HTTPRoute with filters. Unless all that is in it is known to keep nobody out (answers’ headers, timeouts, buffers, logs), all requests get 503.',
+  text: 'No snippets: use the other annotations (for headers of answers `alb.ingress.cpaas.io/rewrite-response`), or an HTTPRoute with filters. Unless all that is in it is known to keep nobody out (answers’ headers, timeouts, buffers, logs), all requests get 503.',
   read(value) {
     const directive = protectorIn(value);
     return directive === undefined

@@ -34,7 +34,7 @@ export const proxyingRows: readonly AnnotationRow[] = [
   {
     name: 'custom-headers',
     state: 'refused',
-    text: 'Use an HTTPRoute with a ResponseHeaderModifier.',
+    text: 'Use the annotation `alb.ingress.cpaas.io/rewrite-response` beside it, or an HTTPRoute with a ResponseHeaderModifier.',
   },
   {
     name: 'custom-http-errors',
