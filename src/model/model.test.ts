@@ -169,6 +169,25 @@ describe('readNode', () => {
       ),
     );
     expect(value?.addresses).toEqual(['192.168.66.11', 'fd66::b']);
+    expect(value?.moreInternal).toEqual(['fd66::c']);
+    expect(value?.external).toBeUndefined();
+  });
+
+  test('knows its other addresses, each once', () => {
+    const { value } = readNode(
+      node(
+        ['ExternalIP', '192.168.66.11'],
+        ['InternalIP', '192.168.66.11'],
+        ['ExternalIP', '203.0.113.9'],
+        ['InternalIP', '192.168.66.12'],
+        ['ExternalIP', '203.0.113.9'],
+      ),
+    );
+    expect(value).toMatchObject({
+      addresses: ['192.168.66.11'],
+      moreInternal: ['192.168.66.12'],
+      external: ['203.0.113.9'],
+    });
   });
 
   test('without an InternalIP it can not be reached', () => {

@@ -11,6 +11,9 @@ export type NodeModel = {
   readonly uid: string;
   /** InternalIP addresses, the first of each family, IPv4 first. */
   readonly addresses: readonly string[];
+  /** The other InternalIP addresses, and the ExternalIP ones: policy counts them, and nothing is sent there. Absent: none. */
+  readonly moreInternal?: readonly string[];
+  readonly external?: readonly string[];
   /** Label topology.kubernetes.io/zone. */
   readonly zone?: string;
   /** What BGPNeighbors select nodes by. */
@@ -32,9 +35,12 @@ export function readNode(object: Node): Read<NodeModel> {
   const origin = originOf(object);
   const problems: Problem[] = [];
   const byFamily = new Map<Family, string>();
+  const moreInternal = new Set<string>();
+  const external = new Set<string>();
   for (const [index, entry] of (object.status?.addresses ?? []).entries()) {
-    if (entry.type !== 'InternalIP') continue;
+    if (entry.type !== 'InternalIP' && entry.type !== 'ExternalIP') continue;
     const addr = parseAddr(entry.address);
+    const address = canonicalAddr(entry.address) ?? entry.address;
     if (addr === undefined) {
       problems.push({
         object: origin,
@@ -42,9 +48,9 @@ export function readNode(object: Node): Read<NodeModel> {
         code: 'InvalidAddress',
         message: `"${entry.address}" is not an IP address`,
       });
-    } else if (!byFamily.has(addr.family)) {
-      byFamily.set(addr.family, canonicalAddr(entry.address) ?? entry.address);
-    }
+    } else if (entry.type === 'ExternalIP') external.add(address);
+    else if (!byFamily.has(addr.family)) byFamily.set(addr.family, address);
+    else moreInternal.add(address);
   }
   const addresses = [byFamily.get(4), byFamily.get(6)].filter((address) => address !== undefined);
   if (addresses.length === 0) {
@@ -56,6 +62,8 @@ export function readNode(object: Node): Read<NodeModel> {
     });
     return { value: undefined, problems };
   }
+  for (const address of addresses) moreInternal.delete(address);
+  for (const address of [...addresses, ...moreInternal]) external.delete(address);
   const zone = object.metadata.labels?.[zoneLabel];
   const isOut = hasTaint(object, 'node.kubernetes.io/out-of-service');
   const isLeaving = object.metadata.deletionTimestamp !== undefined || hasTaint(object, autoscalerTaint);
@@ -68,6 +76,8 @@ export function readNode(object: Node): Read<NodeModel> {
     uid: object.metadata.uid ?? '',
     addresses,
     labels: object.metadata.labels ?? {},
+    ...(moreInternal.size === 0 ? {} : { moreInternal: [...moreInternal] }),
+    ...(external.size === 0 ? {} : { external: [...external] }),
     ...(zone === undefined || zone === '' ? {} : { zone }),
     ...(isLeaving ? { leaving: true } : {}),
     ...(isOut ? { outOfService: true } : {}),

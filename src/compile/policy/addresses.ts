@@ -7,9 +7,10 @@ import { facts } from './features.ts';
 export type AddressFacts = {
   /** What its holder is by who he is: selectors of pods and nodes, named ports, `own`. Absent: nobody holds it. */
   readonly holder?: readonly string[];
-  /** CIDRs that have the address itself; and those that count for it besides, since it stands for a node. */
+  /** CIDRs that have the address. */
   readonly cidrs: readonly string[];
-  readonly aliasCidrs?: readonly string[];
+  /** What counts in their place: of a tunnel address. */
+  readonly nodeCidrs?: readonly string[];
   /** Name patterns under which pods were told it. */
   readonly names: readonly string[];
   readonly inPodPrefixes: boolean;
@@ -20,10 +21,10 @@ export type AddressFacts = {
  * of pod Subnets that nobody holds are treated otherwise than those that somebody does.
  */
 export function ownFeatures(known: AddressFacts, strict: boolean): readonly string[] | undefined {
-  const { holder, cidrs, aliasCidrs = [], names, inPodPrefixes } = known;
+  const { holder, cidrs, nodeCidrs = cidrs, names, inPodPrefixes } = known;
   const around = prefixFeatures(cidrs, strict && inPodPrefixes);
   const isUnknown = holder === undefined && strict && inPodPrefixes;
-  const found = new Set([...(holder ?? []), ...cidrs, ...aliasCidrs, ...names]);
+  const found = new Set([...(holder ?? []), ...nodeCidrs, ...names]);
   if (found.size > 0 && isUnknown) found.add(facts.unknown);
   if (found.size === 0 && holder !== undefined && strict) found.add(facts.known);
   const own = [...found].sort();

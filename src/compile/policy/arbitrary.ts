@@ -17,6 +17,12 @@ export const podAddresses: readonly string[] = [
   ...Array.from({ length: 8 }, (_, index) => `fd00::${index + 1}`),
 ];
 export const tunnelAddresses: readonly string[] = ['10.0.0.14', '10.0.0.15', 'fd00::e', 'fd00::f'];
+/** Of nodes, on their devices or in their Nodes beside the first InternalIP. */
+export const localAddresses: readonly string[] = ['169.254.20.10', '10.0.0.13', 'fd02::a'];
+export const moreNodeAddresses: readonly string[] = [
+  ...nodeNames.flatMap((name) => [`192.168.1.${name.slice(1)}`, `fd01::1${name.slice(1)}`]),
+  ...nodeNames.map((name) => `203.0.113.${name.slice(1)}`),
+];
 /** In a pod Subnet and nobody's; told under a name; anybody's. */
 export const otherAddresses: readonly string[] = [
   '10.0.0.12',
@@ -83,6 +89,10 @@ const cidrs = [
   '192.168.0.1/32',
   '192.168.0.2/32',
   '10.0.0.14/31',
+  '192.168.0.0/23',
+  '192.168.1.2/32',
+  '203.0.113.0/30',
+  '169.254.20.10/32',
   '::/0',
   'fd00::/16',
   'fd00::/124',
@@ -228,14 +238,26 @@ export const pod: fc.Arbitrary<PodModel> = fc
 export const namespace: fc.Arbitrary<NamespaceModel> = fc.record({ name: byName, labels });
 
 export const node: fc.Arbitrary<NodeModel> = fc
-  .record({ name: fc.constantFrom(...nodeNames), labels, dual: fc.boolean() })
-  .map(({ name, labels: own, dual }) => ({
+  .record({
+    name: fc.constantFrom(...nodeNames),
+    labels,
+    dual: fc.boolean(),
+    more: fc.constantFrom(0, 0, 0, 1, 2),
+    isOutside: fc.boolean(),
+  })
+  .map(({ name, labels: own, dual, more, isOutside }) => ({
     origin: { kind: 'Node', name },
     name,
     uid: `uid-${name}`,
     addresses: [`192.168.0.${name.slice(1)}`, ...(dual ? [`fd01::${name.slice(1)}`] : [])],
     labels: own,
+    ...(more === 0
+      ? {}
+      : { moreInternal: [`192.168.1.${name.slice(1)}`, `fd01::1${name.slice(1)}`].slice(0, more) }),
+    ...(isOutside ? { external: [`203.0.113.${name.slice(1)}`] } : {}),
   }));
+
+export const locals: fc.Arbitrary<readonly string[]> = fc.subarray([...localAddresses]);
 
 export const tunnels: fc.Arbitrary<readonly string[]> = fc.subarray([...tunnelAddresses], { maxLength: 2 });
 
@@ -262,6 +284,7 @@ export const cluster: fc.Arbitrary<PolicySnapshot> = fc
     namespaces: fc.array(namespace, { maxLength: 3 }),
     nodes: fc.array(node, { maxLength: 3 }),
     tunnelAddresses: fc.array(fc.tuple(fc.constantFrom(...nodeNames), tunnels), { maxLength: 2 }),
+    localAddresses: fc.array(fc.tuple(fc.constantFrom(...nodeNames), locals), { maxLength: 1 }),
     names: fc.array(fc.tuple(names, toldAddresses), { maxLength: 2 }),
     podPrefixes: fc.array(fc.tuple(fc.constant('default'), subnetPrefixes), { maxLength: 1 }),
   })
@@ -271,6 +294,7 @@ export const cluster: fc.Arbitrary<PolicySnapshot> = fc
     namespaces: byOwnName(given.namespaces),
     nodes: byOwnName(given.nodes),
     tunnelAddresses: new Map(given.tunnelAddresses),
+    localAddresses: new Map(given.localAddresses),
     names: new Map(given.names),
     podPrefixes: new Map(given.podPrefixes),
   }));
@@ -282,6 +306,8 @@ export const meeting = fc.record({
     ...podAddresses,
     ...tunnelAddresses,
     ...otherAddresses,
+    ...localAddresses,
+    ...moreNodeAddresses,
     ...nodeNames.flatMap((name) => [`192.168.0.${name.slice(1)}`, `fd01::${name.slice(1)}`]),
   ),
   hairpin: fc.boolean(),

@@ -9,6 +9,7 @@ import {
   facts,
   featureView,
   peerText,
+  peerTextOf,
   portFeature,
   selfView,
   subjectPorts,
@@ -64,7 +65,7 @@ export function openBook(
     about(features) {
       const places = [...open];
       for (const feature of features)
-        for (const place of feature === facts.unknown ? strict : (pages.get(feature) ?? []))
+        for (const place of feature === facts.unknown ? strict : (pages.get(peerTextOf(feature)) ?? []))
           places.push(place);
       const rules = new Map<number, Set<number>>(standing.map((index) => [index, new Set()]));
       for (const { policy, rule } of places) rules.set(policy, (rules.get(policy) ?? new Set()).add(rule));

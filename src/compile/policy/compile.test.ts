@@ -9,7 +9,7 @@ import { parsePrefix } from '#net/prefix.ts';
 import { cluster, meeting } from './arbitrary.ts';
 import { compilePolicy, type PolicyIntent } from './compile.ts';
 import { judge } from './decide.ts';
-import { holderOf } from './holders.ts';
+import { extrasOf, holderOf, nodeAddresses } from './holders.ts';
 import { type PolicyView, verdictOf } from './lookup.ts';
 import { isPolicyPod } from './order.ts';
 import type { PolicySnapshot } from './snapshot.ts';
@@ -18,12 +18,12 @@ const self = 'n1';
 
 /** With what the agent knows besides policy. */
 function view(snapshot: PolicySnapshot, intent: PolicyIntent): PolicyView {
-  const addresses = snapshot.nodes.get(self)?.addresses ?? [];
-  const own = addresses.length === 0 ? [] : (snapshot.tunnelAddresses?.get(self) ?? []);
+  const node = snapshot.nodes.get(self);
+  const addresses = node === undefined ? [] : nodeAddresses(node, extrasOf(snapshot, node));
   const cidrs = [...(snapshot.podPrefixes?.values() ?? [])].flat();
   return {
     ...intent,
-    self: { [self]: { addresses, tunnelAddresses: own } as unknown as SelfIntent },
+    self: { [self]: { addresses, tunnelAddresses: [] } as unknown as SelfIntent },
     subnets: { default: { cidrs } as unknown as SubnetIntent },
   };
 }

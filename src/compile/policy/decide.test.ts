@@ -1,6 +1,7 @@
 /** The corner cases of what the APIs say, one flow each. */
 import { describe, expect, test } from 'vitest';
 import type { SelfIntent, SubnetIntent } from '#intent/node.ts';
+import type { NodeModel } from '#model/node.ts';
 import type { PodModel } from '#model/pod.ts';
 import type { PolicyModel, PolicyPeer, PolicyPort, PolicyRule } from '#model/policy.ts';
 import { parsePrefix } from '#net/prefix.ts';
@@ -74,6 +75,11 @@ const banp = (more: Partial<PolicyModel>) =>
 const node = (name: string, ...addresses: string[]) =>
   [name, { origin: { kind: 'Node', name }, name, uid: name, addresses, labels: { rack: name } }] as const;
 
+const manyNode: readonly [string, NodeModel] = [
+  'n3',
+  { ...node('n3', '192.168.0.3')[1], moreInternal: ['192.168.1.3'], external: ['203.0.113.3'] },
+];
+
 const cluster = (policies: readonly PolicyModel[], more: Partial<PolicySnapshot> = {}): PolicySnapshot => ({
   policies: new Map(policies.map((each) => [each.key, each])),
   pods: new Map([
@@ -84,11 +90,17 @@ const cluster = (policies: readonly PolicyModel[], more: Partial<PolicySnapshot>
     pod('bank/done', ['10.1.1.9'], { node: 'n2', ended: true }),
   ]),
   namespaces: new Map(['shop', 'bank'].map((name) => [name, { name, labels: { team: name } }] as const)),
-  nodes: new Map([node('n1', '192.168.0.1', 'fd01::1'), node('n2', '192.168.0.2')]),
+  nodes: new Map<string, NodeModel>([
+    node('n1', '192.168.0.1', 'fd01::1'),
+    node('n2', '192.168.0.2'),
+    manyNode,
+  ]),
   tunnelAddresses: new Map([
     ['n1', ['10.1.0.0']],
-    ['n2', ['10.1.1.0']],
+    ['n2', ['10.1.1.0', 'fd00:1::']],
+    ['n3', ['10.1.2.0']],
   ]),
+  localAddresses: new Map([['n1', ['169.254.20.10']]]),
   podPrefixes: new Map([['default', ['10.1.0.0/16', 'fd00::/32']]]),
   ...more,
 });
@@ -230,6 +242,54 @@ const ingress: readonly Row[] = [
     [np('a', { ingress: [rule('accept', [cidr('192.168.0.2/32')])] })],
     flow('10.1.1.0', 'shop/web'),
     'allow',
+  ],
+  [
+    'an exception keeps a node out that comes through the tunnel',
+    [np('a', { ingress: [rule('accept', [cidr('0.0.0.0/0', '192.168.0.0/24')])] })],
+    flow('10.1.1.0', 'shop/web'),
+    'deny',
+  ],
+  [
+    'and its other ways in don’t let it in',
+    [np('a', { ingress: [rule('accept', [cidr('0.0.0.0/0', '192.168.0.0/24')])] })],
+    flow('192.168.0.2', 'shop/web'),
+    'deny',
+  ],
+  [
+    'a block of pods has no node, though its tunnel address lies there',
+    [np('a', { ingress: [rule('accept', [cidr('10.1.0.0/16')])] })],
+    flow('10.1.1.0', 'shop/web'),
+    'deny',
+  ],
+  [
+    'everybody’s block has a node without an address of the family',
+    [np('a', { ingress: [rule('accept', [cidr('::/0')])] })],
+    flow('fd00:1::', 'shop/web'),
+    'allow',
+  ],
+  [
+    'and no other has it',
+    [np('a', { ingress: [rule('accept', [cidr('fd00::/32')])] })],
+    flow('fd00:1::', 'shop/web'),
+    'deny',
+  ],
+  [
+    'one of a node’s InternalIPs is not enough through the tunnel',
+    [np('a', { ingress: [rule('accept', [cidr('192.168.0.0/24')])] })],
+    flow('10.1.2.0', 'shop/web'),
+    'deny',
+  ],
+  [
+    'all of them are, whatever its ExternalIP',
+    [np('a', { ingress: [rule('accept', [cidr('192.168.0.0/23')])] })],
+    flow('10.1.2.0', 'shop/web'),
+    'allow',
+  ],
+  [
+    'an ExternalIP can be excepted',
+    [np('a', { ingress: [rule('accept', [cidr('0.0.0.0/0', '203.0.113.3/32')])] })],
+    flow('10.1.2.0', 'shop/web'),
+    'deny',
   ],
   [
     'its own node is never judged',
@@ -431,6 +491,58 @@ const egress: readonly Row[] = [
     'deny',
   ],
   ['another node', [np('a', { egress: [] })], flow('shop/web', '192.168.0.2'), 'deny'],
+  [
+    'nodes by a second InternalIP',
+    [anp('a', { egress: [rule('deny', [{ kind: 'nodes', select: {} }])] })],
+    flow('shop/web', '192.168.1.3'),
+    'deny',
+  ],
+  [
+    'nodes by an ExternalIP',
+    [anp('a', { egress: [rule('deny', [{ kind: 'nodes', select: {} }])] })],
+    flow('shop/web', '203.0.113.3'),
+    'deny',
+  ],
+  [
+    'a block has a node’s address, whatever else it has',
+    [np('a', { egress: [rule('accept', [cidr('203.0.113.3/32')])] })],
+    flow('shop/web', '203.0.113.3'),
+    'allow',
+  ],
+  [
+    'a denied block has a node that is dialled at its tunnel address',
+    [anp('a', { egress: [rule('deny', [cidr('192.168.1.3/32')])] })],
+    flow('shop/web', '10.1.2.0'),
+    'deny',
+  ],
+  [
+    'a denied block of pods has the tunnel addresses in it',
+    [anp('a', { egress: [rule('deny', [cidr('10.1.0.0/16')])] })],
+    flow('shop/web', '10.1.2.0'),
+    'deny',
+  ],
+  [
+    'its own node by an address that only a device has',
+    [np('a', { egress: [] })],
+    flow('shop/web', '169.254.20.10'),
+    'allow',
+  ],
+  [
+    'which is a node to admins',
+    [anp('a', { egress: [rule('deny', [{ kind: 'nodes', select: {} }])] })],
+    flow('shop/web', '169.254.20.10'),
+    'deny',
+  ],
+  [
+    'and in blocks',
+    [
+      anp('a', {
+        egress: [rule('accept', [cidr('169.254.20.10/32')]), rule('deny', [cidr('0.0.0.0/0')])],
+      }),
+    ],
+    flow('shop/web', '169.254.20.10'),
+    'allow',
+  ],
   [
     'nodes by label',
     [anp('a', { egress: [rule('deny', [{ kind: 'nodes', select: { matchLabels: { rack: 'n1' } } }])] })],

@@ -1,10 +1,11 @@
 /** What tells one peer from another: the selectors, ports and facts that the policies of a node ask of it. */
+import type { NodeModel } from '#model/node.ts';
 import type { NamedPort, PodModel } from '#model/pod.ts';
 import type { PodsSelector, PolicyDirection, PolicyModel, PolicyPeer, PolicyRule } from '#model/policy.ts';
-import { parseAddr } from '#net/addr.ts';
+import { type Addr, parseAddr } from '#net/addr.ts';
 import { formatPrefix } from '#net/prefix.ts';
 import { rulesOf } from './order.ts';
-import { inCidr } from './peer.ts';
+import { hasNode, inCidr } from './peer.ts';
 import type { PeerView } from './rows.ts';
 
 type LabelSelector = Exclude<PodsSelector['namespaces'], string>;
@@ -45,6 +46,26 @@ function writePeer(peer: PolicyPeer): string | undefined {
       return `cidr ${[formatPrefix(peer.prefix), ...except].join(' -')}`;
     }
   }
+}
+
+/** What only rules that deny take: of a block that may have a node, see `hasNode`. */
+export function denyFeature(text: string): string {
+  return `deny ${text}`;
+}
+
+/** The text of the peer that a feature is of. */
+export function peerTextOf(feature: string): string {
+  return feature.startsWith('deny ') ? feature.slice('deny '.length) : feature;
+}
+
+/** Of a block, for a tunnel address of a node. */
+export function nodeCidrFeatures(
+  [text, peer]: readonly [string, PolicyPeer & { readonly kind: 'cidr' }],
+  node: NodeModel,
+  address: Addr,
+): readonly string[] {
+  if (hasNode(peer, node, address, false)) return [text];
+  return hasNode(peer, node, address, true) ? [denyFeature(text)] : [];
 }
 
 export function podsText({ namespaces, pods }: PodsSelector): string {
@@ -127,11 +148,13 @@ export function featureView(
 ): PeerView {
   const isUnknown = features.has(facts.unknown);
   const own = direction === 'egress' ? portsIn(features) : ports;
+  const has = (text: string, denies: boolean) =>
+    features.has(text) || (denies && features.has(denyFeature(text)));
   return {
     takes: (peer, denies) =>
       peer.kind === 'everybody' ||
       (isUnknown && denies && peer.kind === 'pods') ||
-      features.has(idOf(peer) ?? ''),
+      has(idOf(peer) ?? '', denies),
     named: (name) =>
       isUnknown && direction === 'egress' ? 'unknown' : own.filter((each) => each.name === name),
     exempt: direction === 'egress' && features.has(facts.own),

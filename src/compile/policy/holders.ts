@@ -7,7 +7,12 @@ import { isPolicyPod } from './order.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 
 export type Holder =
-  | { readonly kind: 'node'; readonly node: NodeModel }
+  | {
+      readonly kind: 'node';
+      readonly node: NodeModel;
+      /** It is a tunnel address, which nobody who writes prefixes means: the addresses of its Node count for it. */
+      readonly tunnel?: true;
+    }
   | { readonly kind: 'pod'; readonly key: string; readonly pod: PodModel };
 
 /**
@@ -16,10 +21,10 @@ export type Holder =
  */
 export function holderOf(snapshot: PolicySnapshot, address: string): Holder | undefined {
   const nodes = [...snapshot.nodes.values()].filter((node) =>
-    nodeAddresses(node, snapshot.tunnelAddresses?.get(node.name)).includes(address),
+    nodeAddresses(node, extrasOf(snapshot, node)).includes(address),
   );
   const node = nodes.sort((a, b) => (a.name < b.name ? -1 : 1))[0];
-  if (node !== undefined) return { kind: 'node', node };
+  if (node !== undefined) return nodeHolder(node, address, extrasOf(snapshot, node));
   const claims = [...snapshot.pods].filter(([, pod]) => isPolicyPod(pod) && pod.addresses.includes(address));
   const [key, pod] = claims.sort(compareClaims).at(-1) ?? [];
   return key === undefined || pod === undefined ? undefined : { kind: 'pod', key, pod };
@@ -33,18 +38,34 @@ export function compareClaims(
   return a.uid !== b.uid ? (a.uid < b.uid ? -1 : 1) : keyA < keyB ? -1 : 1;
 }
 
-/** All that a node is an end by. */
-export function nodeAddresses(node: NodeModel, tunnelAddresses: readonly string[] = []): readonly string[] {
-  return [...new Set([...node.addresses, ...tunnelAddresses])];
+/** Addresses of a node that its Node doesn't have. */
+export type ExtraAddresses = {
+  readonly tunnel: readonly string[];
+  /** On devices of the node. */
+  readonly local: readonly string[];
+};
+
+export function extrasOf(
+  { tunnelAddresses, localAddresses }: Pick<PolicySnapshot, 'tunnelAddresses' | 'localAddresses'>,
+  { name }: Pick<NodeModel, 'name'>,
+): ExtraAddresses {
+  return { tunnel: tunnelAddresses?.get(name) ?? [], local: localAddresses?.get(name) ?? [] };
 }
 
-/**
- * The addresses that count for an address of a node when prefixes are asked: itself, and its InternalIP of that family, whose stand-in
- * a tunnel address is.
- */
-export function nodeAliases(node: NodeModel, address: string): readonly string[] {
-  const family = parseAddr(address)?.family;
-  return [...new Set([address, ...node.addresses.filter((each) => parseAddr(each)?.family === family)])];
+/** All that a node is an end by. */
+export function nodeAddresses(node: NodeModel, { tunnel, local }: ExtraAddresses): readonly string[] {
+  return [...new Set([...toldAddresses(node), ...tunnel, ...local])];
+}
+
+/** A node by one of its addresses. */
+export function nodeHolder(node: NodeModel, address: string, { tunnel }: ExtraAddresses): Holder {
+  const isTunnel = tunnel.includes(address) && !toldAddresses(node).includes(address);
+  return { kind: 'node', node, ...(isTunnel ? { tunnel: true } : {}) };
+}
+
+/** Those that its Node has. */
+export function toldAddresses({ addresses, moreInternal = [], external = [] }: NodeModel): readonly string[] {
+  return [...addresses, ...moreInternal, ...external];
 }
 
 /** Whether an address lies in a pod Subnet. */

@@ -5,6 +5,7 @@ import type { PodModel } from '#model/pod.ts';
 import type { PolicyModel, PolicyPeer } from '#model/policy.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import {
+  locals,
   names,
   namespace,
   node,
@@ -72,6 +73,7 @@ const changes: readonly fc.Arbitrary<Change>[] = [
     node.map((each) => [each.name, each] as const),
   ),
   change('tunnelAddresses', (c) => c.setTunnelAddresses, fc.tuple(fc.constantFrom(...nodeNames), tunnels)),
+  change('localAddresses', (c) => c.setLocalAddresses, fc.tuple(fc.constantFrom(...nodeNames), locals)),
   change('names', (c) => c.setName, fc.tuple(names, toldAddresses)),
   change('podPrefixes', (c) => c.setPodPrefixes, fc.tuple(fc.constant('default'), subnetPrefixes)),
 ];
@@ -88,6 +90,7 @@ const emptyState = (): State => ({
   namespaces: new Map(),
   nodes: new Map(),
   tunnelAddresses: new Map(),
+  localAddresses: new Map(),
   names: new Map(),
   podPrefixes: new Map(),
 });

@@ -31,6 +31,7 @@ export type PolicyCompiler = {
   readonly setNamespace: (name: string, namespace: NamespaceModel | undefined) => void;
   readonly setNode: (name: string, node: NodeModel | undefined) => void;
   readonly setTunnelAddresses: (node: string, addresses: readonly string[] | undefined) => void;
+  readonly setLocalAddresses: (node: string, addresses: readonly string[] | undefined) => void;
   readonly setPodPrefixes: (subnet: string, cidrs: readonly string[] | undefined) => void;
   readonly setName: (name: string, addresses: ReadonlySet<string> | undefined) => void;
   /** What changed in the intent since the last flush; `undefined` when nothing did. */
@@ -89,6 +90,7 @@ export function createPolicyCompiler(self: string, limits: PolicyLimits = policy
     },
     setNode: holders.setNode,
     setTunnelAddresses: holders.setTunnelAddresses,
+    setLocalAddresses: holders.setLocalAddresses,
     setPodPrefixes: holders.setPodPrefixes,
     setName: holders.setName,
     flush() {

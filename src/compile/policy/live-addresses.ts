@@ -6,7 +6,6 @@ import type { Labels } from '#model/selector.ts';
 import { parseAddr } from '#net/addr.ts';
 import { createAddressIndex } from './address-index.ts';
 import { ownFeatures } from './addresses.ts';
-import { nodeAliases } from './holders.ts';
 import type { HolderChanges, LiveHolders } from './live-holders.ts';
 import type { Identity, LiveIdentities } from './live-identities.ts';
 import type { LiveLookout, LookoutChanges } from './live-lookout.ts';
@@ -50,10 +49,7 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
   const placeOf = (address: string): Place | undefined => {
     const holder = holders.holder(address);
     const names = lookout.namesWith(holders.told(address));
-    const cidrsAt = (text: string): string[] => {
-      const addr = parseAddr(text);
-      return addr === undefined ? [] : lookout.cidrsWith(addr);
-    };
+    const addr = parseAddr(address);
     const known = {
       ...(holder === undefined
         ? {}
@@ -63,8 +59,10 @@ export function createLiveAddresses(parts: LiveAddressParts): LiveAddresses {
                 ? lookout.nodeFeatures(holder.node, holder.node.name === self)
                 : lookout.podFeatures(holder.pod, labelsOf(holder.pod.namespace)),
           }),
-      cidrs: cidrsAt(address),
-      aliasCidrs: holder?.kind === 'node' ? nodeAliases(holder.node, address).flatMap(cidrsAt) : [],
+      cidrs: addr === undefined ? [] : lookout.cidrsWith(addr),
+      ...(addr !== undefined && holder?.kind === 'node' && holder.tunnel
+        ? { nodeCidrs: lookout.nodeCidrs(holder.node, addr) }
+        : {}),
       names: names.features,
       inPodPrefixes: lookout.strict() && holders.inPodPrefixes(address),
     };

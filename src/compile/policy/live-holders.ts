@@ -4,7 +4,7 @@ import type { PodModel } from '#model/pod.ts';
 import { parseAddr } from '#net/addr.ts';
 import { type Prefix, parsePrefix, prefixHas } from '#net/prefix.ts';
 import { createAddressIndex } from './address-index.ts';
-import { compareClaims, type Holder, nodeAddresses } from './holders.ts';
+import { compareClaims, extrasOf, type Holder, nodeAddresses, nodeHolder } from './holders.ts';
 import { isPolicyPod } from './order.ts';
 
 export type LiveHolders = {
@@ -12,6 +12,7 @@ export type LiveHolders = {
   readonly setPod: (key: string, pod: PodModel | undefined) => void;
   readonly setNode: (name: string, node: NodeModel | undefined) => void;
   readonly setTunnelAddresses: (node: string, addresses: readonly string[] | undefined) => void;
+  readonly setLocalAddresses: (node: string, addresses: readonly string[] | undefined) => void;
   readonly setName: (name: string, addresses: ReadonlySet<string> | undefined) => void;
   readonly setPodPrefixes: (subnet: string, cidrs: readonly string[] | undefined) => void;
   readonly holder: (address: string) => Holder | undefined;
@@ -37,6 +38,8 @@ export function createLiveHolders(): LiveHolders {
   const claims = createClaims();
   const nodes = new Map<string, NodeModel>();
   const tunnels = new Map<string, readonly string[]>();
+  const locals = new Map<string, readonly string[]>();
+  const extras = { tunnelAddresses: tunnels, localAddresses: locals };
   const nodeClaims = createClaims();
   const nodeIndex = createAddressIndex();
   const names = new Map<string, ReadonlySet<string>>();
@@ -49,7 +52,7 @@ export function createLiveHolders(): LiveHolders {
   const podAt = (key: string): PodModel | undefined => podsOf.get(key.slice(0, key.indexOf('/')))?.get(key);
   const addressesOf = (name: string): readonly string[] => {
     const node = nodes.get(name);
-    return node === undefined ? [] : nodeAddresses(node, tunnels.get(name));
+    return node === undefined ? [] : nodeAddresses(node, extrasOf(extras, node));
   };
   const move = (of: Claims, key: string, before: Iterable<string>, after: Iterable<string>): void => {
     for (const address of before) {
@@ -67,6 +70,17 @@ export function createLiveHolders(): LiveHolders {
     move(nodeClaims, name, before, after);
     for (const address of before) if (isUnclaimed(nodeClaims, address)) nodeIndex.remove(address);
     for (const address of after) nodeIndex.add(address);
+  };
+
+  const setExtra = (
+    of: Map<string, readonly string[]>,
+    name: string,
+    addresses: readonly string[] | undefined,
+  ): void => {
+    const before = addressesOf(name);
+    if (addresses === undefined) of.delete(name);
+    else of.set(name, addresses);
+    moveNode(name, before);
   };
 
   return {
@@ -88,12 +102,8 @@ export function createLiveHolders(): LiveHolders {
       else nodes.set(name, node);
       moveNode(name, before);
     },
-    setTunnelAddresses(name, addresses) {
-      const before = addressesOf(name);
-      if (addresses === undefined) tunnels.delete(name);
-      else tunnels.set(name, addresses);
-      moveNode(name, before);
-    },
+    setTunnelAddresses: (name, addresses) => setExtra(tunnels, name, addresses),
+    setLocalAddresses: (name, addresses) => setExtra(locals, name, addresses),
     setName(name, addresses) {
       move(nameClaims, name, names.get(name) ?? [], addresses ?? []);
       if (addresses === undefined) names.delete(name);
@@ -108,7 +118,7 @@ export function createLiveHolders(): LiveHolders {
     holder(address) {
       const name = [...nodeClaims.of(address)].sort()[0];
       const node = name === undefined ? undefined : nodes.get(name);
-      if (node !== undefined) return { kind: 'node', node };
+      if (node !== undefined) return nodeHolder(node, address, extrasOf(extras, node));
       let first: readonly [string, PodModel] | undefined;
       for (const key of claims.of(address)) {
         const pod = podAt(key);

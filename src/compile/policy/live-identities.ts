@@ -1,4 +1,5 @@
 /** Identities of a node, counted: each set of features has one number as long as an address or a prefix has the set. */
+import { peerTextOf } from './features.ts';
 import type { PolicyLimits } from './limits.ts';
 import { createNumbers } from './numbers.ts';
 
@@ -27,10 +28,10 @@ export type LiveIdentities = {
 
 export type IdentityChanges = { readonly fresh: ReadonlySet<Identity>; readonly gone: ReadonlySet<Identity> };
 
-/** What classes ask of features: all but named ports by themselves, these by their name. */
+/** What classes ask of features: peers of rules, named ports by their name, all else by itself. */
 export function topicOf(feature: string): string {
   const [kind, name] = feature.split(' ', 2);
-  return kind === 'port' ? `port ${name}` : feature;
+  return kind === 'port' ? `port ${name}` : peerTextOf(feature);
 }
 
 export function createLiveIdentities(limits: PolicyLimits): LiveIdentities {

@@ -3,10 +3,11 @@ import type { NodeModel } from '#model/node.ts';
 import type { PodModel } from '#model/pod.ts';
 import type { PolicyPeer } from '#model/policy.ts';
 import { type Labels, selects } from '#model/selector.ts';
-import type { Addr, Family } from '#net/addr.ts';
+import { type Addr, type Family, parseAddr } from '#net/addr.ts';
 import { prefixOf } from '#net/prefix.ts';
 import { namesOf } from './addresses.ts';
-import { type Asked, facts, peerText } from './features.ts';
+import { type Asked, facts, nodeCidrFeatures, peerText } from './features.ts';
+import { toldAddresses } from './holders.ts';
 import { portFeatures } from './owned.ts';
 import { inCidr } from './peer.ts';
 import { createSelectorIndex, type SelectorIndex } from './selector-index.ts';
@@ -26,10 +27,12 @@ export type LiveLookout = {
   readonly drop: (asked: Asked) => void;
   readonly settle: () => LookoutChanges;
   readonly strict: () => boolean;
-  readonly cidrs: () => Iterable<readonly [string, PolicyPeer & { readonly kind: 'cidr' }]>;
+  readonly cidrs: () => ReadonlyMap<string, PolicyPeer & { readonly kind: 'cidr' }>;
   readonly podFeatures: (pod: PodModel, outer: Labels) => string[];
   readonly nodeFeatures: (node: NodeModel, isOwn: boolean) => string[];
   readonly cidrsWith: (addr: Addr) => string[];
+  /** Of a tunnel address of the node. */
+  readonly nodeCidrs: (node: NodeModel, tunnel: Addr) => string[];
   readonly namesWith: (told: Iterable<string>) => ReturnType<typeof namesOf>;
 };
 
@@ -111,6 +114,11 @@ export function createLiveLookout(): LiveLookout {
       return known.own && isOwn ? [...selected, facts.own] : selected;
     },
     cidrsWith: (addr) => cidrs.with(addr),
+    nodeCidrs(node, tunnel) {
+      const told = toldAddresses(node).flatMap((text) => parseAddr(text) ?? []);
+      const near = new Set([tunnel, ...told].flatMap((addr) => cidrs.with(addr)));
+      return [...near].flatMap((text) => nodeCidrFeatures([text, cidrs.all.get(text)!], node, tunnel));
+    },
     namesWith: (told) => namesOf(told, names),
   };
 }

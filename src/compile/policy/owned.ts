@@ -2,13 +2,13 @@
 import type { NamedPort } from '#model/pod.ts';
 import type { PolicyPeer } from '#model/policy.ts';
 import { selects } from '#model/selector.ts';
-import { type Addr, parseAddr } from '#net/addr.ts';
+import { parseAddr } from '#net/addr.ts';
 import { parsePrefix } from '#net/prefix.ts';
 import { namesOf, ownFeatures, prefixFeatures } from './addresses.ts';
 import type { AtomSource } from './atoms.ts';
 import type { PolicyClass } from './classes.ts';
-import { askedBy, facts, peerText, portFeature } from './features.ts';
-import { compareClaims, type Holder, inPodPrefixes, nodeAddresses, nodeAliases } from './holders.ts';
+import { askedBy, facts, nodeCidrFeatures, peerText, portFeature } from './features.ts';
+import { compareClaims, extrasOf, type Holder, inPodPrefixes, nodeAddresses, nodeHolder } from './holders.ts';
 import { isPolicyPod, takesPod } from './order.ts';
 import { inCidr } from './peer.ts';
 import type { PolicySnapshot } from './snapshot.ts';
@@ -58,11 +58,10 @@ export function ownedAddresses(snapshot: PolicySnapshot, node: string, lookout: 
   return [...new Set([...holders.keys(), ...told.keys()])].sort().flatMap((address) => {
     const holder = holders.get(address);
     const names = namesOf(told.get(address) ?? [], patterns);
-    const aliases = holder?.kind === 'node' ? nodeAliases(holder.node, address) : [];
     const known = {
       ...(holder === undefined ? {} : { holder: featuresOf(holder, snapshot, node, lookout) }),
-      cidrs: cidrsWith([address], lookout),
-      aliasCidrs: cidrsWith(aliases, lookout),
+      cidrs: cidrsWith(address, lookout),
+      ...(holder?.kind === 'node' && holder.tunnel ? { nodeCidrs: nodeCidrs(holder, address, lookout) } : {}),
       names: names.features,
       inPodPrefixes: inPodPrefixes(snapshot.podPrefixes, address),
     };
@@ -84,8 +83,8 @@ function holdersOf(snapshot: PolicySnapshot): Map<string, Holder> {
       for (const address of pod.addresses) holders.set(address, { kind: 'pod', key, pod });
   const nodes = [...snapshot.nodes.values()].sort((a, b) => (a.name < b.name ? 1 : -1));
   for (const node of nodes)
-    for (const address of nodeAddresses(node, snapshot.tunnelAddresses?.get(node.name)))
-      holders.set(address, { kind: 'node', node });
+    for (const address of nodeAddresses(node, extrasOf(snapshot, node)))
+      holders.set(address, nodeHolder(node, address, extrasOf(snapshot, node)));
   return holders;
 }
 
@@ -110,10 +109,23 @@ export function portFeatures(ports: readonly NamedPort[], wanted: ReadonlySet<st
   return ports.filter(({ name }) => wanted.has(name)).map(portFeature);
 }
 
-function cidrsWith(addresses: readonly string[], lookout: Lookout): string[] {
-  const addrs: Addr[] = addresses.flatMap((text) => parseAddr(text) ?? []);
+function cidrsWith(address: string, lookout: Lookout): string[] {
+  const addr = parseAddr(address);
+  if (addr === undefined) return [];
   return [...lookout.peers].flatMap(([text, peer]) =>
-    peer.kind === 'cidr' && addrs.some((addr) => inCidr(peer, addr)) ? [text] : [],
+    peer.kind === 'cidr' && inCidr(peer, addr) ? [text] : [],
+  );
+}
+
+function nodeCidrs(
+  { node }: Holder & { readonly kind: 'node' },
+  address: string,
+  lookout: Lookout,
+): string[] {
+  const addr = parseAddr(address);
+  if (addr === undefined) return [];
+  return [...lookout.peers].flatMap(([text, peer]) =>
+    peer.kind === 'cidr' ? nodeCidrFeatures([text, peer], node, addr) : [],
   );
 }
 

@@ -1,11 +1,12 @@
 /** The other end of one flow, and why a rule's peers and ports don't take it. Serves the oracle only. */
+import type { NodeModel } from '#model/node.ts';
 import type { PodModel } from '#model/pod.ts';
 import type { PolicyPeer, PolicyPort, PolicyRule } from '#model/policy.ts';
 import { selects } from '#model/selector.ts';
 import { type Addr, parseAddr } from '#net/addr.ts';
 import { nameMatches } from '#net/domain.ts';
 import { formatPrefix, prefixHas } from '#net/prefix.ts';
-import { holderOf, inPodPrefixes, nodeAliases } from './holders.ts';
+import { holderOf, inPodPrefixes, toldAddresses } from './holders.ts';
 import { isPolicyPod, takesNamespace, takesPod } from './order.ts';
 import type { PolicyEnd, PolicyFlow, PolicySnapshot } from './snapshot.ts';
 
@@ -17,6 +18,8 @@ export type FlowPeer = {
   readonly pod?: PodModel;
   /** Name of the node whose address it is. */
   readonly node?: string;
+  /** By a tunnel address of it. */
+  readonly tunnel?: true;
   /** The subject, through a Service. */
   readonly itself?: true;
   /** In a pod Subnet, and nobody's that we know. */
@@ -42,7 +45,12 @@ export function flowPeer(snapshot: PolicySnapshot, end: PolicyEnd, family: 4 | 6
 function atAddress(snapshot: PolicySnapshot, address: string): FlowPeer {
   const holder = holderOf(snapshot, address);
   if (holder?.kind === 'node')
-    return { text: `${address} of node ${holder.node.name}`, address, node: holder.node.name };
+    return {
+      text: `${address} of node ${holder.node.name}`,
+      address,
+      node: holder.node.name,
+      ...(holder.tunnel ? { tunnel: true } : {}),
+    };
   if (holder?.kind === 'pod') return { text: `pod ${holder.key}`, address, pod: holder.pod };
   const unknown = inPodPrefixes(snapshot.podPrefixes, address);
   return { text: address, address, ...(unknown ? { unknownPod: true } : {}) };
@@ -125,23 +133,53 @@ function cidrMiss(
   denies: boolean,
   at: FlowPeer,
 ): string | undefined {
-  const node = snapshot.nodes.get(at.node ?? '');
+  const node = at.tunnel ? snapshot.nodes.get(at.node ?? '') : undefined;
   const own = at.itself ? (at.pod?.addresses ?? []) : at.address === undefined ? [] : [at.address];
-  const addresses = (node === undefined ? own : nodeAliases(node, at.address ?? '')).flatMap(
-    (text) => parseAddr(text) ?? [],
-  );
+  const addresses = addrsOf(own);
   const inside = (addr: Addr) => inCidr(peer, addr);
   const matches =
-    at.itself && !denies ? addresses.length > 0 && addresses.every(inside) : addresses.some(inside);
+    node !== undefined
+      ? addresses.some((addr) => hasNode(peer, node, addr, denies))
+      : at.itself && !denies
+        ? addresses.length > 0 && addresses.every(inside)
+        : addresses.some(inside);
   if (matches) return undefined;
-  const exception = peer.except.find((each) => addresses.some((addr) => prefixHas(each, addr)));
+  const meant = node === undefined ? addresses : addrsOf(toldAddresses(node));
+  const exception = peer.except.find((each) => meant.some((addr) => prefixHas(each, addr)));
+  const who = node === undefined ? at.text : `node ${node.name} (${at.address} is its tunnel's)`;
   return exception === undefined
-    ? `${at.text} is not in ${formatPrefix(peer.prefix)}`
-    : `${at.text} is in the exception ${formatPrefix(exception)}`;
+    ? `${who} is not in ${formatPrefix(peer.prefix)}`
+    : `${who} is in the exception ${formatPrefix(exception)}`;
 }
 
 export function inCidr(peer: PolicyPeer & { readonly kind: 'cidr' }, addr: Addr): boolean {
   return prefixHas(peer.prefix, addr) && !peer.except.some((each) => prefixHas(each, addr));
+}
+
+/**
+ * Whether a block has the node whose tunnel address this is. The tunnel hides by which of its addresses the node would have come: a rule
+ * that denies needs one of them, any other rule all InternalIPs, and none that is excepted. Of a family in which its Node has no address,
+ * the node is in the block of everybody.
+ */
+export function hasNode(
+  peer: PolicyPeer & { readonly kind: 'cidr' },
+  node: NodeModel,
+  tunnel: Addr,
+  denies: boolean,
+): boolean {
+  const ofFamily = (texts: readonly string[]) =>
+    addrsOf(texts).filter(({ family }) => family === tunnel.family);
+  const told = ofFamily(toldAddresses(node));
+  const inside = (addr: Addr) => inCidr(peer, addr);
+  if (denies) return [tunnel, ...told].some(inside);
+  if (told.length === 0) return peer.prefix.length === 0 && inside(tunnel);
+  const internal = ofFamily([...node.addresses, ...(node.moreInternal ?? [])]);
+  const isExcepted = told.some((addr) => peer.except.some((each) => prefixHas(each, addr)));
+  return !isExcepted && (internal.length > 0 ? internal : told).every(inside);
+}
+
+function addrsOf(texts: readonly string[]): readonly Addr[] {
+  return texts.flatMap((text) => parseAddr(text) ?? []);
 }
 
 /** Why none of the rule's ports is the flow's; `destination`: whose named ports count. */

@@ -15,6 +15,8 @@ export type PolicySnapshot = {
   readonly nodes: ReadonlyMap<string, NodeModel>;
   /** Addresses of nodes in their overlay blocks, by node: what comes from another node through the tunnel carries them. */
   readonly tunnelAddresses?: ReadonlyMap<string, readonly string[]>;
+  /** Addresses on the devices of nodes, by node, as far as they are known: each node knows its own. */
+  readonly localAddresses?: ReadonlyMap<string, readonly string[]>;
   /** CIDRs of pod Subnets, by Subnet: an address in them that is nobody's is a pod that we didn't hear of. */
   readonly podPrefixes?: ReadonlyMap<string, readonly string[]>;
   /** Addresses that pods were told, by name (lower case, without the dot at the end). */
