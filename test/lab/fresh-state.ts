@@ -51,6 +51,7 @@ async function freshIntent({ client, lab }: Cluster, node: string): Promise<Node
     {
       externalIPs: false,
       loadBalancers: {},
+      localAddresses: () => [],
       nodePortAddresses: (primary) => primary,
       endpoints: () => endpointsOf(lab, node),
     },

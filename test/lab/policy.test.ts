@@ -1,6 +1,6 @@
 /** Network policy with real packets: who reaches whom, from the first millisecond on, whatever changes, dies or joins. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { namespaceType, nodeType, podType } from '#api/core.ts';
+import { type Node, namespaceType, nodeType, podType } from '#api/core.ts';
 import type { KubeObject } from '#api/object.ts';
 import { eventually } from '#lab/eventually.ts';
 import { type Cluster, startCluster } from './cluster.ts';
@@ -334,3 +334,56 @@ test('a user sees with kubectl where a policy is in force, what is wrong with it
     ),
   );
 }, 120_000);
+
+test('a pod reaches its node by whatever address, and rules about nodes hold at all of them', async () => {
+  const stranger = client('near-stranger');
+  const add = async (node: string, ...argv: readonly string[]) =>
+    expect((await cluster.lab.exec(node, ['ip', 'address', 'add', ...argv])).code).toBe(0);
+  // Nobody serves the port: who is refused there has passed.
+  const own = ['169.254.20.10', '192.168.66.211'];
+  const far = ['192.168.66.212', '192.168.66.213'];
+  expect(await connect(stranger, '192.168.66.11')).toBe('refused');
+  for (const address of own) await add('node1', `${address}/32`, 'dev', 'lo');
+  for (const address of far) await add('node2', `${address}/32`, 'dev', 'lo');
+  for (const address of far)
+    for (const from of ['node1', 'router'])
+      await cluster.lab.exec(from, ['ip', 'route', 'add', `${address}/32`, 'via', '192.168.66.12']);
+  const node2 = await cluster.client.get(nodeType, 'node2');
+  const { addresses = [], ...status } = (node2 as Node).status ?? {};
+  const more = [
+    { type: 'ExternalIP', address: far[0] },
+    { type: 'InternalIP', address: far[1] },
+  ];
+  await cluster.client.updateStatus(nodeType, {
+    ...node2,
+    status: { ...status, addresses: [...addresses, ...more] },
+  } as KubeObject);
+  await eventually(async () => {
+    for (const address of own) expect(await connect(stranger, address), address).toBe('refused');
+  }, 30_000);
+  for (const address of ['192.168.66.12', ...far]) {
+    expect(await connect(stranger, address), address).toBe('dropped');
+    expect(await connect(open, address), address).toBe('refused');
+  }
+  await cluster.apply({
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: 'no-nodes' },
+    spec: {
+      tier: 'Admin',
+      priority: 1,
+      subject: { namespaces: {} },
+      egress: [
+        { action: 'Accept', to: [{ networks: ['192.168.66.211/32', '192.168.66.213/32'] }] },
+        { action: 'Deny', to: [{ nodes: {} }] },
+      ],
+    },
+  } as KubeObject);
+  await eventually(async () => {
+    for (const from of [stranger, open])
+      for (const address of ['192.168.66.11', '192.168.66.12', own[0]!, far[0]!])
+        expect(await connect(from, address), address).toBe('dropped');
+  });
+  for (const address of [own[1]!, far[1]!]) expect(await connect(open, address), address).toBe('refused');
+  await kubectl('delete', 'clusternetworkpolicy', 'no-nodes');
+});

@@ -13,6 +13,8 @@ export type FeedChange = {
 export type FeedOptions = Pick<ServicePlace, 'externalIPs'> & {
   /** Looked at again with each change of the Node and every few seconds. */
   readonly nodePortAddresses: (primary: readonly string[]) => readonly string[];
+  /** The machine's own. Looked at as often. */
+  readonly localAddresses: () => readonly string[];
   /** What the datapath has wired. */
   readonly endpoints: () => Promise<readonly EndpointStatus[]>;
   /** Whose addresses are announced; undefined: nobody's. */

@@ -196,6 +196,7 @@ export function startFeed(
     const nodePortAddresses = options.nodePortAddresses(addresses);
     const { externalIPs } = options;
     services.setPlace({ node, zone: ownNode?.zone, addresses, nodePortAddresses, externalIPs });
+    policy.setLocalAddresses(options.localAddresses());
   };
   const looking = setInterval(() => {
     setPlace();

@@ -48,6 +48,7 @@ beforeAll(async () => {
     externalIPs: false,
     loadBalancers: {},
     nodePortAddresses: () => [],
+    localAddresses: () => [],
     endpoints: async () => [],
   };
   feed = startFeed(

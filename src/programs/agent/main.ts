@@ -47,6 +47,7 @@ import { type Delta, startHandover } from './handover.ts';
 import { createInForce } from './in-force.ts';
 import { startL2Status } from './l2-status.ts';
 import { followNames } from './learnt-names.ts';
+import { localAddresses } from './local-addresses.ts';
 import { lookAtNode, tellOfAbsentNodes, tellOfKubeProxy } from './node-events.ts';
 import { nodePortAddresses, readSelection } from './node-port-addresses.ts';
 import { podIntents } from './pod-intents.ts';
@@ -155,6 +156,7 @@ const feed = startFeed(
     externalIPs,
     loadBalancers,
     endpoints: () => datapath.endpoints(),
+    localAddresses: () => localAddresses(networkInterfaces()),
     nodePortAddresses: (primary) => nodePortAddresses(selection, primary, networkInterfaces()),
   },
   (delta) => {

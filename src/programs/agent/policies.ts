@@ -58,6 +58,8 @@ export type PolicyFeed = {
   filled(): Promise<void>;
   setNode(name: string, node: NodeModel | undefined): void;
   setClaim(name: string, claim: BlockClaimModel | undefined): void;
+  /** Of this machine, on whatever device. */
+  setLocalAddresses(addresses: readonly string[]): void;
   /** Which prefixes pods have addresses in. */
   setSubnet(name: string, cidrs: readonly string[] | undefined): void;
   setNamespace(name: string, namespace: NamespaceModel | undefined): void;
@@ -188,6 +190,7 @@ export function startPolicyFeed(
     [clusterNetworkPolicyType.kind, watch(clusterNetworkPolicyType, readClusterNetworkPolicy)],
   ]);
   let told = '';
+  let locals = '';
   const tellProblems = (): void => {
     const text = JSON.stringify(compiler.problems());
     if (text === told) return;
@@ -209,6 +212,12 @@ export function startPolicyFeed(
     },
     setClaim(name, claim) {
       tunnels.setClaim(name, claim);
+      changed();
+    },
+    setLocalAddresses(addresses) {
+      if (addresses.join() === locals) return;
+      locals = addresses.join();
+      compiler.setLocalAddresses(node, addresses);
       changed();
     },
     setSubnet(name, cidrs) {
