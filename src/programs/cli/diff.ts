@@ -21,10 +21,10 @@ export async function run(invocation: Invocation): Promise<number> {
   if (prune === true && (typeof against !== 'string' || values.delete === true))
     throw new UsageError('netloom diff: --prune goes with --against, and not with --delete');
   const flows = typeof observed === 'string' ? await readFlows(observed) : undefined;
-  const given = await objectsIn(files);
+  const { objects: given, others } = await objectsIn(files);
   const base =
     typeof against === 'string'
-      ? overlay([], await objectsIn(against), 'apply')
+      ? overlay([], (await objectsIn(against)).objects, 'apply')
       : { value: (await clusterSource(invocation)).objects, problems: [] };
   const changed = overlay(
     prune === true ? [] : base.value,
@@ -33,7 +33,7 @@ export async function run(invocation: Invocation): Promise<number> {
   );
   const before = readCluster(base.value);
   const after = readCluster(changed.value);
-  for (const line of unread(given)) progress(line);
+  for (const line of [...unread(given), ...others.map((other) => `not looked at: ${other}`)]) progress(line);
   const known = new Set(before.problems.map(problemLine));
   const own = [...changed.problems, ...after.problems.filter(isOf(given))].map(problemLine);
   const bad = new Set([...base.problems.map(problemLine), ...own]);

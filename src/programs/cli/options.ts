@@ -18,7 +18,8 @@ export const filesOption: OptionSpec = {
   type: 'string',
   short: 'f',
   value: 'FILE|DIR',
-  summary: 'answer from these manifests alone; - is standard input',
+  summary: 'answer from these manifests alone; - is standard input; may be repeated',
+  many: true,
 };
 
 export const outputOption = (...choices: readonly string[]): OptionSpec => ({

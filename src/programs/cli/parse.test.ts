@@ -21,6 +21,13 @@ test('commands of two words, options with both spellings, defaults', () => {
   expect(values('lab load web:1 ./web.tar --name x').operands).toEqual(['web:1', './web.tar']);
 });
 
+test('files may be named several times', () => {
+  for (const command of ['why a/b c/d', 'diff', 'gateway'])
+    expect(values(`${command} -f one.yaml --files=two.yaml -f three`).values.files).toBe(
+      'one.yaml\ntwo.yaml\nthree',
+    );
+});
+
 test('kubectl and lab exec pass on whatever follows', () => {
   expect(values('kubectl --name two get pods -A --name three')).toEqual({
     called: 'kubectl',
@@ -52,6 +59,9 @@ describe('refusals name what is near', () => {
     ['lab status --json=yes', 'netloom lab status: --json takes no value'],
     ['lab down now', 'netloom lab down takes no arguments, not "now"'],
     ['lab load web', 'netloom lab load takes IMAGE DIR|TAR, not "web"'],
+    ['lab up --nodes 3 --nodes=5', 'netloom lab up: --nodes is given twice, and takes one value'],
+    ['why a/b c/d -o text -o json', 'netloom why: -o is given twice, and takes one value'],
+    ['diff -f a --against b --against c', 'netloom diff: --against is given twice, and takes one value'],
     ['lab up --__proto__ x', 'netloom lab up: unknown option --__proto__'],
   ])('%s', (line, message) => {
     expect(() => parse(line)).toThrow(new UsageError(message));

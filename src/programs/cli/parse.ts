@@ -78,6 +78,7 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
     allowPositionals: true,
   });
   if (values.help === true) return { kind: 'help', words: command.name };
+  const given = new Set<string>();
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
     const spec = Object.hasOwn(command.options, token.name) ? command.options[token.name] : undefined;
@@ -93,6 +94,10 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
     if (spec.type === 'boolean' && token.value !== undefined) {
       throw new UsageError(`${called}: ${token.rawName} takes no value`);
     }
+    // The parser would keep the last one without a word.
+    if (spec.type === 'string' && spec.many !== true && given.has(token.name))
+      throw new UsageError(`${called}: ${token.rawName} is given twice, and takes one value`);
+    given.add(token.name);
     if (spec.choices !== undefined && !spec.choices.includes(token.value ?? '')) {
       throw new UsageError(
         `${called}: ${token.rawName} is one of ${spec.choices.join(', ')}, not ${JSON.stringify(token.value)}`,
@@ -112,13 +117,13 @@ function parseOwn(command: Command, own: readonly string[], passed: readonly str
       spec.default === undefined ? [] : [[option, spec.default]],
     ),
   );
-  const given = Object.fromEntries(
+  const joined = Object.fromEntries(
     Object.entries(values).map(([option, value]) => [
       option,
       Array.isArray(value) ? value.join('\n') : value,
     ]),
   );
-  return { kind: 'run', command, values: { ...defaults, ...given }, operands };
+  return { kind: 'run', command, values: { ...defaults, ...joined }, operands };
 }
 
 /** `; did you mean X?` when a known word is near. */

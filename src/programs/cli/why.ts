@@ -26,7 +26,8 @@ export async function run(invocation: Invocation): Promise<number> {
     throw new UsageError('netloom why: --files answers from files alone; leave out --name');
   if (files !== undefined && probe === true)
     throw new UsageError('netloom why: --probe sends packets, and files have no pods to send from');
-  const source = typeof files === 'string' ? await fromFiles(files) : await clusterSource(invocation);
+  const source =
+    typeof files === 'string' ? await fromFiles(files, progress) : await clusterSource(invocation);
   const { value, problems } = readCluster(source.objects);
   for (const problem of problems) progress(problemLine(problem));
   const question = asked(value, operands);
@@ -70,8 +71,10 @@ async function withNames(
   }
 }
 
-async function fromFiles(path: string): Promise<Source> {
-  const { value, problems } = overlay([], await objectsIn(path), 'apply');
+async function fromFiles(paths: string, progress: (line: string) => void): Promise<Source> {
+  const { objects, others } = await objectsIn(paths);
+  for (const other of others) progress(`not looked at: ${other}`);
+  const { value, problems } = overlay([], objects, 'apply');
   const [first] = problems;
   if (first !== undefined) throw new UsageError(problemLine(first));
   return { objects: value };

@@ -1,7 +1,7 @@
 /** `netloom why` and `netloom diff` as a user calls them: what they print, and their exit codes. */
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { sourceRoot } from '#lab/paths.ts';
 import { type RunResult, run } from '#system/process.ts';
@@ -49,8 +49,35 @@ metadata:
   annotations: {<<: *labels, more: c}
 `,
   );
-  const [, second] = await objectsIn(path);
+  const [, second] = (await objectsIn(path)).objects;
   expect(second?.metadata.annotations).toEqual({ app: 'web', more: 'c' });
+});
+
+test('several files are applied as one, and of a directory only what a cluster takes', async () => {
+  const twice = await netloom('diff', '-f', isolate, '-f', shop, '--against', '/dev/null');
+  expect(twice.code).toBe(1);
+  const both = await netloom('diff', '-f', examples, '--against', '/dev/null');
+  expect(twice).toEqual(both);
+  const onlyLast = await netloom('diff', '-f', shop, '--against', '/dev/null');
+  expect(onlyLast.stdout).not.toBe(twice.stdout);
+  const asked = await netloom('why', 'shop/web', 'svc/shop/db', '-f', shop, '-f', isolate);
+  expect(asked.stdout).toMatch(/^denied: /);
+
+  const values = await file('values.yaml', 'replicas: 3\n');
+  const directory = dirname(values);
+  await writeFile(
+    join(directory, 'kustomization.yaml'),
+    'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [isolate.yaml]\n',
+  );
+  await copyFile(isolate, join(directory, 'isolate.yaml'));
+  const told = await netloom('diff', '-f', directory, '--against', shop);
+  expect(told.code).toBe(1);
+  expect(told.stderr.trimEnd().split('\n')).toEqual([
+    `not looked at: ${directory}/kustomization.yaml, document 1: Kustomization has no metadata.name`,
+    `not looked at: ${values}, document 1 is no Kubernetes object: it has no apiVersion and kind`,
+  ]);
+  const named = await netloom('diff', '-f', values, '--against', shop);
+  expect([named.code, named.stdout]).toEqual([2, '']);
 });
 
 test('why: the verdict in one line, then each step', async () => {

@@ -15,13 +15,15 @@ export async function gatewaySource(invocation: Invocation): Promise<Gateways> {
   const { files, name } = invocation.values;
   if (files !== undefined && name !== undefined)
     throw new UsageError('--files answers from files alone; leave out --name');
-  const found = typeof files === 'string' ? await fromFiles(files) : await fromCluster(invocation);
+  const found =
+    typeof files === 'string' ? await fromFiles(files, invocation.progress) : await fromCluster(invocation);
   for (const problem of found.problems) invocation.progress(problemLine(problem));
   return found;
 }
 
-async function fromFiles(path: string): Promise<Gateways> {
-  const written = await objectsIn(path);
+async function fromFiles(paths: string, progress: Invocation['progress']): Promise<Gateways> {
+  const { objects: written, others: unread } = await objectsIn(paths);
+  for (const other of unread) progress(`not looked at: ${other}`);
   const { value, problems } = overlay([], written, 'apply');
   const [first] = problems;
   if (first !== undefined) throw new UsageError(problemLine(first));
