@@ -72,6 +72,71 @@ test.each([
   }, 30_000);
 });
 
+/** Of the server on node1 the policy takes node2 as well, or the machine outside. */
+async function letIn(...cidrs: readonly string[]): Promise<void> {
+  const from = [
+    { podSelector: { matchLabels: { app: 'friend' } } },
+    ...cidrs.map((cidr) => ({ ipBlock: { cidr } })),
+  ];
+  const spec = {
+    podSelector: { matchLabels: { app: 'server' } },
+    ingress: [{ from, ports: [{ port: 8080 }] }],
+  };
+  await cluster.apply({ ...policy, spec } as KubeObject);
+}
+
+const wide = (address: string) => `${address}/${address.includes(':') ? 128 : 32}`;
+
+test("a node port of the pod's own node and of another: model and packet say the same", async () => {
+  const { lab } = cluster;
+  const [outside, node1, node2] = await Promise.all(
+    ['outside', 'node1', 'node2'].map((m) => lab.addressesOf(m)),
+  );
+  const nodePort = 30_567;
+  await cluster.apply({
+    ...service('published', 'server'),
+    spec: {
+      type: 'NodePort',
+      ipFamilyPolicy: 'PreferDualStack',
+      selector: { app: 'server' },
+      ports: [{ port: 80, targetPort: 8080, nodePort }],
+    },
+  } as KubeObject);
+  const own = node1?.find((each) => each.includes('.')) ?? '';
+  const other = node2?.find((each) => each.includes('.')) ?? '';
+  const client = outside?.find((each) => each.includes('.')) ?? '';
+  const port = `tcp/${nodePort}`;
+  const held = async (from: string, to: string, verdict: string) => {
+    const { probes, ...answer } = await ask(from, to, port);
+    expect([from, to, answer.verdict, ...probes.map(({ agrees }) => agrees)]).toEqual([
+      from,
+      to,
+      verdict,
+      true,
+    ]);
+  };
+  await letIn(...(outside ?? []).map(wide));
+  await eventually(async () => {
+    await held('world', own, 'allowed');
+    await held(client, own, 'allowed');
+    await held('world', other, 'denied');
+    await held('stranger', other, 'denied');
+    await held('node/node1', own, 'allowed');
+    await held('node/node1', other, 'denied');
+    await held('friend', other, 'allowed');
+    await held('friend', own, 'denied');
+  }, 60_000);
+  await letIn(...(node2 ?? []).map(wide));
+  await eventually(async () => {
+    await held('world', own, 'denied');
+    await held('world', other, 'allowed');
+    await held(other, own, 'allowed');
+    await held('friend', own, 'allowed');
+    await held('node/node1', other, 'allowed');
+  }, 60_000);
+  await cluster.apply(policy);
+}, 150_000);
+
 test('netloom policy tells what each rule decided', async () => {
   const rows = async (...node: readonly string[]) => {
     const lines: string[] = [];

@@ -184,6 +184,69 @@ test('observed connections mark their lines, which come first, through Services 
   expect(closes[0]?.from).toEqual(['Deployment shop/web']);
 });
 
+test('observed connections by node ports, of pods on their node, and to addresses that are used again', () => {
+  const cluster = objects(`
+apiVersion: v1
+kind: Node
+metadata: { name: n1 }
+status: { addresses: [{ type: InternalIP, address: 192.168.0.1 }] }
+---
+apiVersion: v1
+kind: Node
+metadata: { name: n2 }
+status: { addresses: [{ type: InternalIP, address: 192.168.0.2 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: x, labels: { app: web } }
+spec: { nodeName: n1, containers: [{ name: c }] }
+status: { phase: Running, podIPs: [{ ip: 10.244.1.5 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: job, namespace: x, labels: { app: job } }
+spec: { nodeName: n1, containers: [{ name: c }] }
+status: { phase: Succeeded, podIPs: [{ ip: 10.244.1.5 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: near, namespace: y }
+spec: { nodeName: n1, containers: [{ name: c }] }
+status: { phase: Running, podIPs: [{ ip: 10.244.1.6 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: host, namespace: y }
+spec: { nodeName: n2, hostNetwork: true, containers: [{ name: c }] }
+status: { phase: Running, podIPs: [{ ip: 192.168.0.2 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: x }
+spec: { type: NodePort, clusterIPs: [10.96.0.9], selector: { app: web }, ports: [{ port: 80, nodePort: 30080 }] }
+`);
+  const [nodes] = objects(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: nodes, namespace: x }
+spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: 192.168.0.0/24 } }] }] }
+`);
+  const used = (from: string, to: string, port: number, protocol: 'tcp' | 'other' = 'tcp') => {
+    const observed = [{ from, to, protocol, port }];
+    const { closes, unknownFlows } = diff(cluster, nodes === undefined ? [] : [nodes], { observed });
+    return { unknownFlows, closes: closes.filter(({ observed: count }) => count === 1).length };
+  };
+  const known = (closes: number) => ({ unknownFlows: 0, closes });
+  expect(used('y/near', '10.244.1.5', 80)).toEqual(known(1));
+  expect(used('y/near', 'x/web', 0, 'other')).toEqual(known(1));
+  expect(used('y/host', 'x/web', 80)).toEqual(known(0));
+  expect(used('y/near', '192.168.0.1', 30_080)).toEqual(known(1));
+  expect(used('198.51.100.1', '192.168.0.1', 30_080)).toEqual(known(1));
+  // Through another node they come as that node, which the policy allows.
+  expect(used('y/near', '192.168.0.2', 30_080)).toEqual(known(0));
+  expect(used('198.51.100.1', '192.168.0.2', 30_080)).toEqual(known(0));
+});
+
 test('a difference is plain data', () => {
   const difference = diff(shop, isolate, { reasons: true });
   expect(JSON.parse(JSON.stringify(difference))).toEqual(difference);

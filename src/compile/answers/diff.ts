@@ -8,7 +8,7 @@ import { type DnsLoss, dnsLosses } from './dns.ts';
 import { type End, endsOf } from './ends.ts';
 import { type Gates, gatesOf } from './gate.ts';
 import { type CoveringLine, type Line, linesOf } from './lines.ts';
-import { type Finder, finderOf, type ObservedFlow, withObserved } from './observed.ts';
+import { type Finder, finderOf, type ObservedFlow, type Seen, withObserved } from './observed.ts';
 import { changedPairs, judgesOf } from './pairs.ts';
 import { treeOf } from './prefixes.ts';
 import { createBook } from './reasons.ts';
@@ -49,9 +49,14 @@ export function diffClusters(
   const { lines: shown, unknown } =
     options.observed === undefined
       ? { lines, unknown: 0 }
-      : withObserved(lines, options.observed, find, before);
+      : withObserved(lines, options.observed, find, seenIn(before));
   const of = (kind: Line['kind']) => shown.filter((line) => line.kind === kind).map(plain);
   return { dns, closes: of('closes'), opens: of('opens'), reasons: of('reason'), unknownFlows: unknown };
+}
+
+function seenIn(cluster: ClusterModel): Seen {
+  const gates = gatesOf(cluster);
+  return { cluster, gates, snapshot: snapshotOf(cluster, gates) };
 }
 
 export type Comparison = {

@@ -1,15 +1,21 @@
 /** Connections that real traffic had, found again among the ends of a comparison. */
-import type { Place } from '#intent/node.ts';
 import type { ClusterModel } from '#model/cluster.ts';
 import type { PolicyProtocol } from '#model/policy.ts';
 import { canonicalAddr, type Family, parseAddr } from '#net/addr.ts';
-import { compileServices } from '../services/compile.ts';
+import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { wayOf } from './doors.ts';
 import type { End } from './ends.ts';
+import type { Gates } from './gate.ts';
 import type { CoveringLine, Line } from './lines.ts';
 import { isOn } from './pairs.ts';
+import { addressParty, type Party, partyOf } from './parties.ts';
 import type { PrefixTree } from './prefixes.ts';
+import { routerOf } from './routes.ts';
 
-/** `from` and `to`: `namespace/pod`, `node/NAME`, or an address, which may be a Service's (then with the Service's port). */
+/**
+ * `from` and `to`: `namespace/pod`, `node/NAME`, or an address, which may be a Service's (then with the Service's port) or a node's (then
+ * perhaps with a node port).
+ */
 export type ObservedFlow = {
   readonly from: string;
   readonly to: string;
@@ -22,22 +28,28 @@ export type Finder = (
   text: string,
 ) => readonly { readonly end: End; readonly family: Family; readonly name: string }[];
 
+/** The cluster in which the connections were seen. */
+export type Seen = {
+  readonly cluster: ClusterModel;
+  readonly snapshot: PolicySnapshot;
+  readonly gates: Gates;
+};
+
 /** Lines with the number of flows that each covers, those that cover some first; and the flows whose ends are not known. */
 export function withObserved(
   lines: readonly CoveringLine[],
   flows: readonly ObservedFlow[],
   find: Finder,
-  cluster: ClusterModel,
+  seen: Seen,
 ): { readonly lines: readonly Line[]; readonly unknown: number } {
   const counts = new Map<Line, number>(lines.map((line) => [line, 0]));
-  const translate = translator(cluster);
+  const hopsOf = hopFinder(seen, find);
   let unknown = 0;
   for (const flow of flows) {
-    const from = find(flow.from);
-    const targets = translate(flow).map((target) => ({ ...target, to: find(target.address) }));
-    if (from.length === 0 || targets.every(({ to }) => to.length === 0)) unknown++;
+    const hops = hopsOf(flow);
+    if (hops.length > 0 && hops.every(({ from, to }) => from.length === 0 || to.length === 0)) unknown++;
     for (const line of lines) {
-      const isCovered = targets.some(({ to, port }) =>
+      const isCovered = hops.some(({ from, to, port }) =>
         from.some((source) => to.some((target) => covers(line, source, target, flow.protocol, port))),
       );
       if (isCovered) counts.set(line, (counts.get(line) ?? 0) + 1);
@@ -88,8 +100,11 @@ export function finderOf(
     }
   }
   const holders = new Map<string, Found[]>();
-  for (const [key, { addresses }] of cluster.pods)
-    for (const address of addresses) holders.set(address, byPod.get(key) ?? []);
+  for (const [key, { addresses, node = '', hostNetwork, ended }] of cluster.pods) {
+    if (hostNetwork) byPod.set(key, byNode.get(node) ?? []);
+    // Addresses are used again.
+    else if (!ended) for (const address of addresses) holders.set(address, byPod.get(key) ?? []);
+  }
   for (const [name, { addresses }] of cluster.nodes)
     for (const address of [...addresses, ...(cluster.tunnelAddresses.get(name) ?? [])])
       holders.set(address, byNode.get(name) ?? []);
@@ -105,17 +120,50 @@ export function finderOf(
   };
 }
 
-/** An address and port of a Service are its backends'. */
-function translator({
-  services,
-  slices,
-}: ClusterModel): (flow: ObservedFlow) => readonly { readonly address: string; readonly port: number }[] {
-  const { value } = compileServices({ services, slices });
-  const backends = new Map<string, readonly Place[]>(
-    Object.values(value.services).flatMap(({ protocol, frontends, backends: own }) =>
-      frontends.map(({ address, port }) => [`${protocol} ${address} ${port}`, own] as const),
-    ),
-  );
-  return ({ to, protocol, port }) =>
-    backends.get(`${protocol} ${canonicalAddr(to) ?? ''} ${port}`) ?? [{ address: to, port }];
+type Hop = { readonly from: readonly Found[]; readonly to: readonly Found[]; readonly port: number };
+
+/** Who is judged of a connection: one pair of ends, or more where a Service translates it, or another node takes it in. */
+function hopFinder({ cluster, snapshot, gates }: Seen, find: Finder): (flow: ObservedFlow) => readonly Hop[] {
+  const router = routerOf(cluster);
+  const notes = new Set<string>();
+  const partyAt = (address: string, family: Family) =>
+    addressParty(cluster, snapshot, address, family, notes);
+  const sourceOf = (text: string, family: Family): Party | undefined => {
+    const address = canonicalAddr(text);
+    if (address !== undefined) return partyAt(address, family);
+    const pod = cluster.pods.get(text);
+    if (pod !== undefined) return partyOf(cluster, snapshot, { kind: 'pod', key: text, pod }, family, notes);
+    return text.startsWith('node/')
+      ? partyOf(cluster, snapshot, { kind: 'node', name: text.slice(5) }, family, notes)
+      : undefined;
+  };
+  return (flow) => {
+    const { protocol, port } = flow;
+    const direct: Hop = { from: find(flow.from), to: find(flow.to), port };
+    const address = canonicalAddr(flow.to) ?? '';
+    const family = parseAddr(address)?.family;
+    const source = family === undefined ? undefined : sourceOf(flow.from, family);
+    const routes =
+      source === undefined || protocol === 'other'
+        ? undefined
+        : router.toPlace(source, { address, port }, protocol);
+    if (source === undefined || routes === undefined) return [direct];
+    return routes.flatMap((route) =>
+      route.backends.flatMap((backend): Hop[] => {
+        const to = partyAt(backend.address, source.family);
+        if (to === undefined) return [];
+        const { as, first } = wayOf(cluster, gates, source, to, route);
+        const translated = {
+          from: as === source ? direct.from : find(textOf(as)),
+          to: find(backend.address),
+          port: backend.port,
+        };
+        return first === undefined || source.kind !== 'pod' ? [translated] : [direct, translated];
+      }),
+    );
+  };
+}
+
+function textOf({ kind, node = '', key, address }: Party): string {
+  return kind === 'node' ? `node/${node}` : (key ?? address);
 }

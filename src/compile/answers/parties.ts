@@ -36,12 +36,17 @@ export function partyOf(
     case 'node':
       return nodeParty(cluster, end.name, family);
     case 'world':
-      return { kind: 'address', name: 'world', address: worldStandIns[family], family };
+      return worldParty(end.addresses, family);
     case 'address':
       return addressParty(cluster, snapshot, end.address, family, notes);
     case 'service':
       return undefined;
   }
+}
+
+function worldParty(addresses: readonly string[] | undefined, family: Family): Party | undefined {
+  const address = addressOf({ addresses: addresses ?? Object.values(worldStandIns) }, family);
+  return address === undefined ? undefined : { kind: 'address', name: 'world', address, family };
 }
 
 export function addressParty(
@@ -87,7 +92,8 @@ function podParty(
   };
 }
 
-function nodeParty({ nodes }: ClusterModel, name: string, family: Family): Party | undefined {
+/** A node by its own address of that family. */
+export function nodeParty({ nodes }: ClusterModel, name: string, family: Family): Party | undefined {
   const address = addressOf({ addresses: nodes.get(name)?.addresses ?? [] }, family);
   return address === undefined
     ? undefined

@@ -10,7 +10,8 @@ export type AskedEnd =
   | { readonly kind: 'service'; readonly key: string }
   | { readonly kind: 'node'; readonly name: string }
   | { readonly kind: 'address'; readonly address: string }
-  | { readonly kind: 'world' };
+  /** Absent: any address outside. */
+  | { readonly kind: 'world'; readonly addresses?: readonly string[] };
 
 export type AskedPort = { readonly protocol: PolicyProtocol | 'other'; readonly port: number | string };
 
@@ -25,15 +26,16 @@ export type Question = {
 
 export type Asked = { readonly value: Question } | { readonly refused: string };
 
-/** `refused`: one line for the user. */
+/** `refused`: one line for the user. `outside`: addresses of the one machine that `world` is. */
 export function readQuestion(
   cluster: ClusterModel,
   words: { readonly from: string; readonly to: string; readonly port?: string },
+  outside?: readonly string[],
 ): Asked {
   const notes: string[] = [];
-  const from = readEnd(cluster, words.from, notes);
+  const from = readEnd(cluster, words.from, notes, outside);
   if (typeof from === 'string') return { refused: from };
-  const to = readEnd(cluster, words.to, notes);
+  const to = readEnd(cluster, words.to, notes, outside);
   if (typeof to === 'string') return { refused: to };
   if (from.kind === 'service') return { refused: `${words.from}: a Service opens no connection; name a pod` };
   if (from.kind === 'world' && to.kind === 'world')
@@ -43,7 +45,16 @@ export function readQuestion(
   return { value: { from, to, ...(port === undefined ? {} : { port }), notes } };
 }
 
-function readEnd(cluster: ClusterModel, text: string, notes: string[]): AskedEnd | string {
+function readEnd(
+  cluster: ClusterModel,
+  text: string,
+  notes: string[],
+  outside: readonly string[] | undefined,
+): AskedEnd | string {
+  if (text === 'world' && outside !== undefined) {
+    notes.push(`world: the machine outside that packets are sent from, ${outside.join(' and ')}`);
+    return { kind: 'world', addresses: outside };
+  }
   if (text === 'world') {
     notes.push(`world: any address outside, for which ${worldStandIns[4]} and ${worldStandIns[6]} stand`);
     return { kind: 'world' };

@@ -19,20 +19,103 @@ export type Translation = {
   /** Why nobody gets the connection; absent: `backends` do. */
   readonly unserved?: { readonly outcome: 'refused' | 'denied'; readonly because: string };
   readonly backends: readonly Place[];
+  /** Absent: the source's own node translates it, or nobody knows which. */
+  readonly door?: Door;
+};
+
+/** A node that takes in what comes from elsewhere. */
+export type Door = {
+  readonly node: string;
+  /** One of all nodes: nobody said through which. */
+  readonly isAny: boolean;
+  /** By the Service's traffic policy backends are on that node, and the client keeps its address. */
+  readonly isLocal: boolean;
+};
+
+export type Router = {
+  /** What a Service makes of a connection to it; without a port, to each of its ports. */
+  readonly toService: (service: string, from: Party, port: AskedPort | undefined) => readonly Translation[];
+  /** What the Service makes of it that answers at an address and port; `undefined`: none does. */
+  readonly toPlace: (from: Party, to: Place, protocol: PolicyProtocol) => readonly Translation[] | undefined;
 };
 
 type Entry = ServiceIntent & { readonly key: string; readonly kind: string; readonly portName: string };
 
-/** What a Service makes of a connection to it; without a port, to each of its ports. */
-export function routesTo(
+export function routerOf(cluster: ClusterModel): Router {
+  const byNode = new Map<string | undefined, Entries>();
+  const entriesAt = (node: string | undefined): Entries => {
+    const known = byNode.get(node) ?? indexed(entriesFor(cluster, node));
+    byNode.set(node, known);
+    return known;
+  };
+  const nodeAt = new Map(
+    [...cluster.nodes.values()].flatMap(({ name, addresses }) =>
+      addresses.map((each) => [each, name] as const),
+    ),
+  );
+  const owners = new Map(
+    [...cluster.services.values()].flatMap(({ key, clusterIPs }) =>
+      clusterIPs.map((each) => [each, key] as const),
+    ),
+  );
+  return {
+    toService: (service, from, port) =>
+      portsOf(cluster, service, from, port, entriesAt(from.node).all).flatMap((found) =>
+        'entry' in found ? throughDoors(cluster, found.entry, from) : [found],
+      ),
+    toPlace(from, to, protocol) {
+      const answering = (node: string | undefined) =>
+        entriesAt(node)
+          .byPlace.get(placeKey(to, protocol))
+          ?.find(({ kind }) => kind !== 'cluster' || from.kind !== 'address');
+      const named = (list: readonly Translation[]) =>
+        list.map((each): Translation => ({ ...each, frontend: to, at: placeText(to) }));
+      const own = answering(from.node);
+      const holder = nodeAt.get(to.address);
+      const isElsewhere = holder !== undefined && holder !== from.node;
+      // Each node translates at its own addresses; of the outside's connections none but the node that they come to.
+      if (isElsewhere && (from.kind === 'address' || (own === undefined && from.node !== undefined))) {
+        const entry = answering(holder);
+        if (entry !== undefined) return named([translationBy(entry, from, { node: holder, isAny: false })]);
+      }
+      if (own !== undefined)
+        return named(isElsewhere ? [translationBy(own, from)] : throughDoors(cluster, own, from));
+      const service = owners.get(to.address);
+      if (service === undefined) return undefined;
+      const unserved = nobodyServes(from.kind === 'address');
+      return [{ service, frontend: to, at: placeText(to), protocol, backends: [], unserved }];
+    },
+  };
+}
+
+type Entries = { readonly all: readonly Entry[]; readonly byPlace: ReadonlyMap<string, readonly Entry[]> };
+
+function indexed(all: readonly Entry[]): Entries {
+  const byPlace = new Map<string, Entry[]>();
+  for (const entry of all) {
+    for (const frontend of entry.frontends) {
+      const key = placeKey(frontend, entry.protocol);
+      byPlace.set(key, [...(byPlace.get(key) ?? []), entry]);
+    }
+  }
+  return { all, byPlace };
+}
+
+function placeKey({ address, port }: Place, protocol: PolicyProtocol): string {
+  return `${protocol} ${address} ${port}`;
+}
+
+/** By which entry a Service answers at each port that is asked for, or why by none. */
+function portsOf(
   cluster: ClusterModel,
   service: string,
   from: Party,
   port: AskedPort | undefined,
-): readonly Translation[] {
+  entries: readonly Entry[],
+): readonly ({ readonly entry: Entry } | Translation)[] {
   const model = cluster.services.get(service);
   const isOutside = from.kind === 'address';
-  const own = entriesFor(cluster, from).filter(
+  const own = entries.filter(
     (entry) =>
       `${entry.origin.namespace}/${entry.origin.name}` === service &&
       entry.frontends.some(({ address }) => familyOf(address) === from.family),
@@ -47,86 +130,76 @@ export function routesTo(
   );
   const address = model?.clusterIPs.find((each) => familyOf(each) === from.family);
   if (address === undefined) return [];
+  const unserved = (
+    number: number,
+    protocol: PolicyProtocol,
+    because: NonNullable<Translation['unserved']>,
+  ): Translation => {
+    const frontend = { address, port: number };
+    return { service, frontend, at: placeText(frontend), protocol, backends: [], unserved: because };
+  };
   if (ports.length === 0) {
-    const frontend = { address, port: typeof port?.port === 'number' ? port.port : 0 };
+    const number = typeof port?.port === 'number' ? port.port : 0;
     const protocol = port?.protocol === 'other' || port === undefined ? 'tcp' : port.protocol;
-    return [
-      {
-        service,
-        frontend,
-        at: placeText(frontend),
-        protocol,
-        backends: [],
-        unserved: nobodyServes(isOutside),
-      },
-    ];
+    return [unserved(number, protocol, nobodyServes(isOutside))];
   }
-  return ports.flatMap(({ name, protocol, port: number, nodePort }): Translation[] => {
+  return ports.map(({ name, protocol, port: number, nodePort }) => {
     const wanted = own.filter((entry) => entry.portName === name && entry.protocol === protocol);
     const asksNodePort = port !== undefined && port.port === nodePort && port.port !== number;
-    const entry = asksNodePort
-      ? wanted.find(({ kind }) => kind === 'nodePort')
+    const kinds = asksNodePort
+      ? ['nodePort']
       : isOutside
-        ? ['loadBalancer', 'external', 'nodePort'].flatMap(
-            (kind) => wanted.find((each) => each.kind === kind) ?? [],
-          )[0]
-        : wanted.find(({ kind }) => kind === 'cluster');
-    if (entry === undefined) {
-      const because = 'no address of it is for the outside: it is neither NodePort nor LoadBalancer';
-      const frontend = { address, port: number };
-      return [
-        {
-          service,
-          frontend,
-          at: placeText(frontend),
-          protocol,
-          backends: [],
-          unserved: { outcome: 'denied', because },
-        },
-      ];
-    }
-    return [translationBy(entry, from)];
+        ? ['loadBalancer', 'external', 'nodePort']
+        : ['cluster'];
+    const entry = kinds.flatMap((kind) => wanted.find((each) => each.kind === kind) ?? [])[0];
+    const because = 'no address of it is for the outside: it is neither NodePort nor LoadBalancer';
+    return entry === undefined ? unserved(number, protocol, { outcome: 'denied', because }) : { entry };
   });
 }
 
-/** The Service that answers at an address and port, if one does. */
-export function routeBy(
-  cluster: ClusterModel,
-  from: Party,
-  to: Place,
-  protocol: PolicyProtocol,
-): Translation | undefined {
-  const at = (place: Place) => place.address === to.address && place.port === to.port;
-  const entry = entriesFor(cluster, from).find(
-    (each) =>
-      each.protocol === protocol &&
-      each.frontends.some(at) &&
-      !(each.kind === 'cluster' && from.kind === 'address'),
+/** The outside comes in through any node, if it isn't said through which. */
+function throughDoors(cluster: ClusterModel, entry: Entry, from: Party): readonly Translation[] {
+  const { namespace, name } = entry.origin;
+  const doors = [...cluster.nodes.values()].filter(({ addresses }) =>
+    addresses.some((address) => familyOf(address) === from.family),
   );
-  if (entry !== undefined) return { ...translationBy(entry, from), frontend: to, at: placeText(to) };
-  const holder = [...cluster.services.values()].find(({ clusterIPs }) => clusterIPs.includes(to.address));
-  if (holder === undefined) return undefined;
-  const unserved = nobodyServes(from.kind === 'address');
-  return { service: holder.key, frontend: to, at: placeText(to), protocol, backends: [], unserved };
+  if (from.kind !== 'address' || doors.length === 0) return [translationBy(entry, from)];
+  const all = doors.flatMap(({ name: node }) =>
+    entriesFor(cluster, node, `${namespace}/${name}`)
+      .filter(({ key }) => key === entry.key)
+      .map((each) => translationBy(each, from, { node, isAny: true })),
+  );
+  // A balancer asks nodes that serve.
+  const served = all.filter(({ unserved }) => unserved === undefined);
+  return served.length > 0 ? served : all.slice(0, 1);
 }
 
-function translationBy(entry: Entry, from: Party): Translation {
-  const { protocol, backends, published, unserved, origin } = entry;
+function translationBy(entry: Entry, from: Party, through?: Omit<Door, 'isLocal'>): Translation {
+  const { protocol, published, unserved, origin } = entry;
+  const { sources, localBackends } = published ?? {};
+  const isLocal = through !== undefined && localBackends !== undefined;
+  const backends = isLocal ? localBackends : entry.backends;
   const service = `${origin.namespace}/${origin.name}`;
   const frontend = entry.frontends.find(({ address }) => familyOf(address) === from.family) ?? {
     address: '',
     port: 0,
   };
-  const at = entry.kind === 'nodePort' ? `port ${frontend.port} of any node` : placeText(frontend);
-  const base = { service, frontend, at, protocol, backends };
-  const { sources } = published ?? {};
-  if (from.kind === 'address' && sources !== undefined && !isIn(from.address, sources)) {
-    const because = `spec.loadBalancerSourceRanges doesn't let in ${from.address}`;
-    return { ...base, backends: [], unserved: { outcome: 'denied', because } };
-  }
+  const anyNode = entry.kind === 'nodePort' && (from.node === undefined || through?.isAny === true);
+  const at = anyNode ? `port ${frontend.port} of any node` : placeText(frontend);
+  const door = through === undefined ? {} : { door: { ...through, isLocal } };
+  const base = { service, frontend, at, protocol, backends, ...door };
+  const denied = (because: string): Translation => ({
+    ...base,
+    backends: [],
+    unserved: { outcome: 'denied', because },
+  });
+  if (from.kind === 'address' && sources !== undefined && !isIn(from.address, sources))
+    return denied(`spec.loadBalancerSourceRanges doesn't let in ${from.address}`);
   if (backends.length > 0) return base;
+  if (isLocal)
+    return denied(`none of its endpoints is on node ${through.node}, and its traffic policy is Local`);
   return unserved === 'dropped'
-    ? { ...base, unserved: { outcome: 'denied', because: "none of its endpoints is on the client's node" } }
+    ? denied("none of its endpoints is on the client's node")
     : { ...base, unserved: { outcome: 'refused', because: 'it has no endpoint that is ready' } };
 }
 
@@ -136,14 +209,17 @@ function nobodyServes(isOutside: boolean): NonNullable<Translation['unserved']> 
     : { outcome: 'refused', because: 'nobody serves this port of its address' };
 }
 
-/** As the source's node has them; node ports at every node's addresses. */
-function entriesFor({ services, slices, nodes }: ClusterModel, from: Party): readonly Entry[] {
+/** As a node has them, its node ports at its own addresses; without one, at every node's. `only`: a Service. */
+function entriesFor(cluster: ClusterModel, node: string | undefined, only?: string): readonly Entry[] {
+  const { nodes, slices } = cluster;
+  const services =
+    only === undefined ? cluster.services : new Map([...cluster.services].filter(([key]) => key === only));
+  const { addresses: own = [], zone } = nodes.get(node ?? '') ?? {};
   const all = [...nodes.values()].flatMap(({ addresses }) => addresses);
-  const zone = nodes.get(from.node ?? '')?.zone;
   const place: ServicePlace = {
-    node: from.node ?? '',
-    nodePortAddresses: all.length > 0 ? all : ['192.0.2.255', '2001:db8::ffff'],
-    addresses: nodes.get(from.node ?? '')?.addresses ?? [],
+    node: node ?? '',
+    nodePortAddresses: own.length > 0 ? own : all.length > 0 ? all : ['192.0.2.255', '2001:db8::ffff'],
+    addresses: own,
     externalIPs: true,
     ...(zone === undefined ? {} : { zone }),
   };

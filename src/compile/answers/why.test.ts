@@ -177,6 +177,126 @@ test('the outside comes in where the Subnet lets it, or through what is publishe
   expect(stray.paths[0]?.steps[0]?.text).toContain('no pod has 10.1.9.9');
 });
 
+const onlyFrom = (pod: string, cidr: string) => `
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: only, namespace: shop }
+spec: { podSelector: { matchLabels: { app: ${pod} } }, ingress: [{ from: [{ ipBlock: { cidr: ${cidr} } }] }] }
+`;
+const stepsOf = ({ paths }: Answer) =>
+  paths.map(({ steps }) => steps.map((step) => [shortOf(step), step.kind === 'source' ? step.text : '']));
+
+test("through another node's node port the outside is that node, through the pod's own it is itself", () => {
+  const client = base + onlyFrom('web', '198.51.100.9/32');
+  expect(ask(client, '198.51.100.9', '192.168.0.1', 'tcp/30080').verdict).toBe('allowed');
+  const elsewhere = ask(client, '198.51.100.9', '192.168.0.2', 'tcp/30080');
+  expect(elsewhere.verdict).toBe('denied');
+  expect(stepsOf(elsewhere)).toEqual([
+    [
+      ['service allowed', ''],
+      ['source allowed', 'masqueraded by node n2: it comes as node n2'],
+      ['ingress denied', ''],
+    ],
+  ]);
+  const node = base + onlyFrom('web', '192.168.0.2/32');
+  expect(ask(node, '198.51.100.9', '192.168.0.2', 'tcp/30080').verdict).toBe('allowed');
+  expect(ask(node, '198.51.100.9', '192.168.0.1', 'tcp/30080').verdict).toBe('denied');
+});
+
+test("a pod leaves for another node's node port as its own node, and is asked for that node first", () => {
+  const isolated = base.replace(
+    'metadata: { name: shop }',
+    'metadata: { name: shop, annotations: { netloom.dev/isolation: namespace } }',
+  );
+  const guest = `${isolated}
+---
+apiVersion: v1
+kind: Namespace
+metadata: { name: guest, labels: { who: guest } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: g, namespace: guest }
+spec: { nodeName: n2, containers: [{ name: c }] }
+status: { podIPs: [{ ip: 10.1.0.7 }, { ip: "fd01::7" }] }
+`;
+  // The pod is on n1, the guest on n2: its own node translates at once and keeps its address.
+  expect(ask(guest, 'guest/g', '192.168.0.2', 'tcp/30080').verdict).toBe('denied');
+  const through = ask(guest, 'guest/g', '192.168.0.1', 'tcp/30080');
+  expect(through.verdict).toBe('allowed');
+  expect(stepsOf(through)).toEqual([
+    [
+      ['egress allowed', ''],
+      ['source allowed', 'leaves for node n1 as node n2'],
+      ['service allowed', ''],
+      ['ingress allowed', ''],
+    ],
+  ]);
+  const noNodes = `${guest}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: { name: no-nodes }
+spec:
+  tier: Admin
+  priority: 1
+  subject: { namespaces: { matchLabels: { who: guest } } }
+  egress: [{ action: Deny, to: [{ nodes: {} }] }]
+`;
+  expect(ask(noNodes, 'guest/g', '192.168.0.1', 'tcp/30080').verdict).toBe('denied');
+  // Addresses of routed pods lead back from any node: they keep them.
+  const routed = guest.replace('allowInboundFrom: [203.0.113.0/24]', 'mode: routed');
+  expect(ask(routed, 'guest/g', '192.168.0.1', 'tcp/30080').verdict).toBe('denied');
+});
+
+test("a node is judged as another one where its own pod is asked through that one's node port", () => {
+  const closed = base + onlyFrom('web', '203.0.113.1/32');
+  expect(ask(closed, 'node/n1', '192.168.0.1', 'tcp/30080').verdict).toBe('allowed');
+  expect(ask(closed, 'node/n1', '192.168.0.2', 'tcp/30080').verdict).toBe('denied');
+  expect(ask(base + onlyFrom('web', '192.168.0.2/32'), 'node/n1', '192.168.0.2', 'tcp/30080').verdict).toBe(
+    'allowed',
+  );
+});
+
+test('a Service without a word of the node: through each of them', () => {
+  expect(stepsOf(ask(base, 'world', 'svc/shop/web')).flat()).toContainEqual([
+    'source allowed',
+    "through the pod's own node it keeps its address, through another it comes as that node",
+  ]);
+  const { verdict, paths } = ask(base + onlyFrom('web', '192.168.0.0/24'), 'world', 'svc/shop/web');
+  expect(verdict).toBe('partly');
+  expect(paths.map((path) => [path.verdict, path.steps[1]?.text])).toEqual([
+    ['denied', "through the pod's own node: it keeps its address"],
+    ['allowed', "through node n2, not the pod's own: it comes as that node, which masquerades"],
+    // Of IPv6 the rule says nothing.
+    ['denied', "through the pod's own node it keeps its address, through another it comes as that node"],
+  ]);
+});
+
+test('by externalTrafficPolicy Local a node has its own pods only, and the client keeps its address', () => {
+  const local = base.replace('type: NodePort', 'type: NodePort\n  externalTrafficPolicy: Local');
+  const closed = local + onlyFrom('web', '198.51.100.9/32');
+  expect(ask(closed, '198.51.100.9', '192.168.0.1', 'tcp/30080').verdict).toBe('allowed');
+  expect(ask(closed, '198.51.100.9', 'svc/shop/web').verdict).toBe('allowed');
+  const elsewhere = ask(closed, '198.51.100.9', '192.168.0.2', 'tcp/30080');
+  expect(elsewhere.paths.map(({ verdict, steps }) => [verdict, ...steps.map(({ text }) => text)])).toEqual([
+    [
+      'denied',
+      '192.168.0.2:30080 (tcp): none of its endpoints is on node n2, and its traffic policy is Local',
+    ],
+  ]);
+});
+
+test('the world may be a machine that is known', () => {
+  const model = cluster(base);
+  const asked = readQuestion(model, { from: 'world', to: 'shop/web', port: 'tcp/80' }, ['203.0.113.7']);
+  if ('refused' in asked) throw new Error(asked.refused);
+  const { verdict, paths, notes } = explain(model, asked.value, [4]) as Answer;
+  expect([verdict, paths[0]?.from]).toEqual(['allowed', { name: 'world', addresses: ['203.0.113.7'] }]);
+  expect(notes).toContain('world: the machine outside that packets are sent from, 203.0.113.7');
+});
+
 test('a private Subnet keeps out who is not named, but no node', () => {
   const isPrivate = `${base}
 ---

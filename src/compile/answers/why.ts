@@ -5,15 +5,17 @@ import type { PolicyProtocol } from '#model/policy.ts';
 import type { Family } from '#net/addr.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { snapshotOf } from './diff.ts';
+import { joinedSource, type SourceStep, type Way, wayOf } from './doors.ts';
 import { type Gates, gatesOf } from './gate.ts';
 import { addressParty, type Party, partyOf } from './parties.ts';
 import { judgedStep, type PolicyAnswer } from './policy-step.ts';
 import type { AskedPort, Question } from './question.ts';
-import { routeBy, routesTo, type Translation } from './routes.ts';
+import { type Router, routerOf, type Translation } from './routes.ts';
 import { joined, type Segment, segmentsOf } from './segments.ts';
 
 export type Step =
   | PolicyAnswer
+  | SourceStep
   | {
       readonly kind: 'service';
       readonly outcome: 'allowed' | 'denied' | 'refused';
@@ -53,11 +55,12 @@ export function explain(
   const snapshot = snapshotOf(cluster, gates);
   const notes = new Set(question.notes);
   const segments = segmentsOf(cluster.policies.values(), cluster.pods.values());
+  const router = routerOf(cluster);
   const found: Found[] = [];
   for (const family of families) {
     const from = partyOf(cluster, snapshot, question.from, family, notes);
     if (from === undefined) continue;
-    for (const leg of legsOf({ cluster, snapshot, question, from, segments, notes })) {
+    for (const leg of legsOf({ cluster, gates, snapshot, router, question, from, segments, notes })) {
       found.push(walk(snapshot, gates, from, leg, notes));
     }
   }
@@ -77,10 +80,13 @@ type Leg = {
   readonly protocol: PolicyProtocol | 'other';
   readonly segment: Segment;
   readonly translation?: Translation;
+  readonly way?: Way;
 };
 
 type Legs = {
   readonly cluster: ClusterModel;
+  readonly gates: Gates;
+  readonly router: Router;
   readonly snapshot: PolicySnapshot;
   readonly question: Question;
   readonly from: Party;
@@ -89,10 +95,10 @@ type Legs = {
 };
 
 function legsOf(legs: Legs): readonly Leg[] {
-  const { cluster, snapshot, question, from, segments, notes } = legs;
+  const { cluster, snapshot, router, question, from, segments, notes } = legs;
   const { to: end, port } = question;
   if (end.kind === 'service') {
-    return routesTo(cluster, end.key, from, port).flatMap((route) => through(legs, route));
+    return router.toService(end.key, from, port).flatMap((route) => through(legs, route));
   }
   const to = partyOf(cluster, snapshot, end, from.family, notes);
   if (to === undefined) return [];
@@ -100,13 +106,16 @@ function legsOf(legs: Legs): readonly Leg[] {
   return asked.flatMap((segment) => {
     const { protocol, first } = segment;
     const place = { address: to.address, port: first };
-    const route =
-      protocol === 'other' || to.kind === 'pod' ? undefined : routeBy(cluster, from, place, protocol);
-    return route === undefined ? [{ to, name: to.name, protocol, segment }] : through(legs, route);
+    const routes =
+      protocol === 'other' || to.kind === 'pod' ? undefined : router.toPlace(from, place, protocol);
+    return routes === undefined
+      ? [{ to, name: to.name, protocol, segment }]
+      : routes.flatMap((route) => through(legs, route));
   });
 }
 
-function through({ cluster, snapshot, from, notes }: Legs, translation: Translation): readonly Leg[] {
+function through(legs: Legs, translation: Translation): readonly Leg[] {
+  const { cluster, gates, snapshot, from, notes } = legs;
   const { protocol, frontend, backends, service } = translation;
   const segment = (port: number) => ({ protocol, first: port, last: port });
   if (backends.length === 0)
@@ -115,7 +124,9 @@ function through({ cluster, snapshot, from, notes }: Legs, translation: Translat
     ];
   return backends.flatMap(({ address, port }) => {
     const to = addressParty(cluster, snapshot, address, from.family, notes);
-    return to === undefined ? [] : [{ to, name: to.name, protocol, segment: segment(port), translation }];
+    if (to === undefined) return [];
+    const way = wayOf(cluster, gates, from, to, translation);
+    return [{ to, name: to.name, protocol, segment: segment(port), translation, way }];
   });
 }
 
@@ -134,16 +145,23 @@ type Found = { readonly path: Path; readonly segment: Segment };
 
 function walk(snapshot: PolicySnapshot, gates: Gates, from: Party, leg: Leg, notes: Set<string>): Found {
   const { to, protocol, segment, translation, name } = leg;
+  const { as, first, before, after } = leg.way ?? { as: from, before: [], after: [] };
   const steps: Step[] = [];
-  const isSelf = from.key !== undefined && from.key === to?.key;
-  const flow = { from, to, protocol, port: segment.first, hairpin: isSelf && translation !== undefined };
+  const isSelf = as.key !== undefined && as.key === to?.key;
+  const flow = { to, protocol, port: segment.first, hairpin: isSelf && translation !== undefined };
   const judged = to !== undefined && (!isSelf || flow.hairpin);
-  if (judged && from.pod !== undefined) steps.push(judgedStep(snapshot, 'egress', { ...flow, to }));
+  if (judged && from.pod !== undefined) {
+    // Another node translates what its own lets out to that node.
+    const out = first === undefined ? {} : { to: first, port: translation?.frontend.port ?? flow.port };
+    steps.push(judgedStep(snapshot, 'egress', { ...flow, from, to, ...out }));
+  }
+  steps.push(...before);
   if (translation !== undefined) steps.push(serviceStep(translation));
+  steps.push(...after);
   if (judged && to.pod !== undefined) {
-    const gate = gates.into(from, to.address, translation !== undefined);
+    const gate = gates.into(as, to.address, translation !== undefined);
     if (!gate.allowed) steps.push({ kind: 'subnet', outcome: 'denied', text: gate.because });
-    steps.push(judgedStep(snapshot, 'ingress', { ...flow, to }));
+    steps.push(judgedStep(snapshot, 'ingress', { ...flow, from: as, to }));
   }
   if (isSelf && !flow.hairpin) notes.add('a connection of a pod to its own address never leaves it');
   if (to?.kind === 'address' && gates.subnetOf(to.address) !== undefined)
@@ -173,7 +191,8 @@ function serviceStep({ service, frontend, at, protocol, backends, unserved }: Tr
 }
 
 /** Paths that only their addresses tell apart, or their ports, are one. */
-function folded(found: readonly Found[], segments: readonly Segment[], anyPort: boolean): readonly Path[] {
+function folded(all: readonly Found[], segments: readonly Segment[], anyPort: boolean): readonly Path[] {
+  const found = throughNodes(all, anyPort);
   const groups = Map.groupBy(found, ({ path }) =>
     JSON.stringify([path.verdict, path.steps.map((step) => essence(step, anyPort))]),
   );
@@ -190,14 +209,43 @@ function folded(found: readonly Found[], segments: readonly Segment[], anyPort: 
     }));
     const addresses = unique(paths.flatMap(({ from }) => from.addresses));
     const families = [...new Set(paths.flatMap((each) => each.families))].sort((a, b) => a - b);
-    return { ...path, families, from: { ...path.from, addresses }, to, ports: portsOf(group, segments) };
+    return {
+      ...path,
+      families,
+      from: { ...path.from, addresses },
+      to,
+      ports: portsOf(group, segments),
+      steps: withSource(path, group),
+    };
   });
+}
+
+/** Through which of any nodes a connection comes makes no other answer, where the answer is the same. */
+function throughNodes(found: readonly Found[], anyPort: boolean): readonly Found[] {
+  const groups = Map.groupBy(found, ({ path: { verdict, families, to, steps }, segment }) => {
+    const told = steps.filter((step) => sourceOf(step).length === 0);
+    return JSON.stringify([verdict, families, to, segment, told.map((step) => essence(step, anyPort))]);
+  });
+  return [...groups.values()].map((group) => {
+    const { path, segment } = group[0] as Found;
+    return { segment, path: { ...path, steps: withSource(path, group) } };
+  });
+}
+
+function withSource({ steps }: Path, group: readonly Found[]): readonly Step[] {
+  const source = joinedSource(group.flatMap(({ path }) => path.steps.flatMap(sourceOf)));
+  return steps.map((step) => (sourceOf(step).length > 0 ? (source ?? step) : step));
+}
+
+function sourceOf(step: Step): readonly SourceStep[] {
+  return step.kind === 'source' && step.isAny ? [step] : [];
 }
 
 /** Which rule came nearest differs from port to port, and is no other answer. */
 function essence(step: Step, anyPort: boolean): unknown {
   if (step.kind === 'service') return [step.kind, step.outcome, step.service];
   if (step.kind === 'subnet') return [step.kind, step.outcome];
+  if (step.kind === 'source') return [step.kind, step.how, ...(step.isAny ? [] : step.nodes)];
   const { kind, outcome, origin, isolatedBy, nearest } = step;
   return [kind, outcome, origin, isolatedBy, ...(anyPort ? [] : [nearest?.policy, nearest?.rule])];
 }

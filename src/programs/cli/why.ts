@@ -2,6 +2,7 @@
 import { type AskedEnd, type Question, readQuestion } from '#compile/answers/question.ts';
 import { type Answer, explain } from '#compile/answers/why.ts';
 import type { NamesAnswer } from '#intent/handover.ts';
+import type { Lab } from '#lab/client.ts';
 import type { ClusterModel } from '#model/cluster.ts';
 import { readCluster } from '#model/cluster.ts';
 import { overlay } from '#model/overlay.ts';
@@ -30,11 +31,12 @@ export async function run(invocation: Invocation): Promise<number> {
     typeof files === 'string' ? await fromFiles(files, progress) : await clusterSource(invocation);
   const { value, problems } = readCluster(source.objects);
   for (const problem of problems) progress(problemLine(problem));
-  const question = asked(value, operands);
+  const lab = probe === true ? labToProbe(source) : undefined;
+  const question = asked(value, operands, await lab?.addressesOf('outside'));
   const cluster = files === undefined ? await withNames(source, value, question, progress) : value;
   const answer = explain(cluster, question);
   if (answer === undefined) throw new UsageError(nothingInCommon(operands));
-  const probes = probe === true ? await probed(source, cluster, question) : undefined;
+  const probes = lab === undefined ? undefined : await probed(lab, cluster, question);
   if (output === 'json') out(JSON.stringify({ ...answer, ...(probes === undefined ? {} : { probes }) }));
   else
     for (const line of [
@@ -80,8 +82,12 @@ async function fromFiles(paths: string, progress: (line: string) => void): Promi
   return { objects: value };
 }
 
-function asked(cluster: ClusterModel, [from = '', to = '', port]: readonly string[]): Question {
-  const question = readQuestion(cluster, { from, to, ...(port === undefined ? {} : { port }) });
+function asked(
+  cluster: ClusterModel,
+  [from = '', to = '', port]: readonly string[],
+  outside: readonly string[] | undefined,
+): Question {
+  const question = readQuestion(cluster, { from, to, ...(port === undefined ? {} : { port }) }, outside);
   if ('refused' in question) throw new UsageError(`netloom why: ${question.refused}`);
   return question.value;
 }
@@ -90,11 +96,7 @@ function nothingInCommon([from = '', to = '']: readonly string[]): string {
   return `netloom why: ${from} and ${to} have no address of one family, or the port that is asked for`;
 }
 
-async function probed(
-  { lab }: Source,
-  cluster: ClusterModel,
-  question: Question,
-): Promise<readonly Probed[]> {
+function labToProbe({ lab }: Source): Lab {
   if (lab === undefined)
     throw new UsageError(
       'netloom why: --probe sends packets in a lab of this machine only; name one with --name',
@@ -103,6 +105,10 @@ async function probed(
     throw new UsageError(
       'netloom why: --probe needs root: it enters namespaces of the lab; run it with sudo',
     );
+  return lab;
+}
+
+async function probed(lab: Lab, cluster: ClusterModel, question: Question): Promise<readonly Probed[]> {
   const isService = (end: AskedEnd) => end.kind === 'service';
   if (question.port === undefined && !isService(question.to))
     throw new UsageError('netloom why: --probe needs a port, such as tcp/80');

@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import type { ObservedFlow } from '#compile/answers/diff.ts';
 import { UsageError } from '../command.ts';
 
-const protocols: readonly string[] = ['tcp', 'udp', 'sctp', 'other'];
+const protocols: readonly string[] = ['tcp', 'udp', 'sctp'];
+/** What has no port, by the names that `netloom why` takes. */
+const others: readonly string[] = ['icmp', 'icmpv6', 'other'];
 
 /** Throws UsageError with the line that is none. */
 export async function readFlows(path: string): Promise<readonly ObservedFlow[]> {
@@ -29,8 +31,10 @@ function parsed(line: string): ObservedFlow | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { from, to, protocol, port = 0 } = value as Record<string, unknown>;
   const name = typeof protocol === 'string' ? protocol.toLowerCase() : '';
+  if (typeof from !== 'string' || typeof to !== 'string') return undefined;
+  if (others.includes(name)) return { from, to, protocol: 'other', port: 0 };
   const known =
     protocols.includes(name) && Number.isInteger(port) && Number(port) >= 0 && Number(port) <= 65_535;
-  if (typeof from !== 'string' || typeof to !== 'string' || !known) return undefined;
+  if (!known) return undefined;
   return { from, to, protocol: name as ObservedFlow['protocol'], port: Number(port) };
 }

@@ -1,6 +1,6 @@
 /** Real packets for a question: sent where its source is, and held against what the model says. */
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
-import type { Question } from '#compile/answers/question.ts';
+import type { AskedEnd, Question } from '#compile/answers/question.ts';
 import { type Answer, explain, type Path } from '#compile/answers/why.ts';
 import { defaultSubnet } from '#compile/topology/entries.ts';
 import type { EndpointStatus } from '#intent/handover.ts';
@@ -34,10 +34,9 @@ export async function probeQuestion(
   cluster: ClusterModel,
   question: Question,
 ): Promise<readonly Probed[]> {
-  const outside = await lab.addressesOf('outside');
   const wanted = ([4, 6] as const).flatMap((family) => {
-    const answer = explain(cluster, concrete(question, family, outside), [family]);
-    return answer === undefined ? [] : targetsOf(answer, family);
+    const answer = explain(cluster, question, [family]);
+    return answer === undefined ? [] : targetsOf(cluster, question, answer, family);
   });
   const probes = wanted.map(({ probe }) => probe);
   const results = await sendFrom(lab, cluster, question, probes);
@@ -48,14 +47,6 @@ export async function probeQuestion(
     const packet = `${probe.kind === 'ping' ? 'icmp' : `${probe.kind}/${probe.port}`} to ${probe.target}`;
     return [{ family, packet, model, outcome: result.outcome, ...(agrees === undefined ? {} : { agrees }) }];
   });
-}
-
-/** The world is the machine that the lab has outside of the cluster. */
-function concrete(question: Question, family: Family, outside: readonly string[]): Question {
-  const own = outside.find((address) => address.includes(':') === (family === 6));
-  const at = (end: Question['from']) =>
-    end.kind === 'world' && own !== undefined ? { kind: 'address' as const, address: own } : end;
-  return { ...question, from: at(question.from), to: at(question.to) };
 }
 
 export function probedLines(probes: readonly Probed[]): string[] {
@@ -69,7 +60,12 @@ export function probedLines(probes: readonly Probed[]): string[] {
 type Target = { readonly probe: Probe; readonly family: Family; readonly model: Answer['verdict'] };
 
 /** Of a Service, one packet to each frontend: which backend gets it is not ours to choose. */
-function targetsOf({ paths }: Answer, family: Family): readonly Target[] {
+function targetsOf(
+  cluster: ClusterModel,
+  question: Question,
+  { paths }: Answer,
+  family: Family,
+): readonly Target[] {
   const byPlace = Map.groupBy(paths, (path) => {
     const service = path.steps.find((step) => step.kind === 'service');
     const { protocol = 'other', first = 0 } = path.ports[0] ?? {};
@@ -82,7 +78,13 @@ function targetsOf({ paths }: Answer, family: Family): readonly Target[] {
       protocol === 'other' ? 'ping' : protocol === 'tcp' || protocol === 'udp' ? protocol : undefined;
     if (kind === undefined) throw new UsageError('netloom why: --probe sends TCP, UDP and ICMP, no SCTP');
     const probe: Probe = { id: `${family} ${key}`, kind, target, port, timeoutMs };
-    return [{ probe, family, model: verdictOf(own) }];
+    // Through another node the answer may be another one: the packet goes through this.
+    const to = { kind: 'address', address: target } as const;
+    const model =
+      kind === 'ping' || question.to.kind !== 'service'
+        ? verdictOf(own)
+        : explain(cluster, { ...question, to, port: { protocol: kind, port } }, [family])?.verdict;
+    return [{ probe, family, model: model ?? 'partly' }];
   });
 }
 
@@ -102,7 +104,7 @@ function agreement(model: Answer['verdict'], kind: Probe['kind'], outcome: Outco
 async function sendFrom(
   lab: Lab,
   cluster: ClusterModel,
-  { from }: Question,
+  { from }: Pick<Question, 'from'>,
   probes: readonly Probe[],
 ): Promise<readonly ProbeResult[]> {
   const program = ['node', probeProgram, JSON.stringify(probes)];
@@ -122,20 +124,25 @@ async function sendFrom(
         await outside.close();
       }
     }
-    case 'address': {
-      const holder = [...cluster.pods].find(([, { addresses }]) => addresses.includes(from.address));
-      if (holder !== undefined)
-        return sendFrom(
-          lab,
-          cluster,
-          { from: { kind: 'pod', key: holder[0], pod: holder[1] } } as Question,
-          probes,
-        );
-      throw new UsageError(`netloom why: --probe can send from no machine that has ${from.address}`);
-    }
+    case 'address':
+      return sendFrom(lab, cluster, { from: await holderOf(lab, cluster, from.address) }, probes);
     case 'service':
       return [];
   }
+}
+
+/** The pod, node or machine outside that has an address. */
+async function holderOf(
+  lab: Lab,
+  { pods, nodes }: ClusterModel,
+  address: string,
+): Promise<Exclude<AskedEnd, { kind: 'address' }>> {
+  const node = [...nodes.values()].find(({ addresses }) => addresses.includes(address));
+  if (node !== undefined) return { kind: 'node', name: node.name };
+  for (const [key, pod] of pods)
+    if (!pod.ended && !pod.hostNetwork && pod.addresses.includes(address)) return { kind: 'pod', key, pod };
+  if ((await lab.addressesOf('outside')).includes(address)) return { kind: 'world' };
+  throw new UsageError(`netloom why: --probe can send from no machine that has ${address}`);
 }
 
 async function resultsOf(lab: Lab, node: string, argv: readonly string[]): Promise<readonly ProbeResult[]> {

@@ -46,6 +46,8 @@ function stepName(step: Step, isEach: boolean): string {
       return `Service ${step.service}`;
     case 'subnet':
       return 'Subnet';
+    case 'source':
+      return 'source';
   }
 }
 
