@@ -64,9 +64,7 @@ function readEnd(
   const [first = '', second, third, ...more] = text.split('/');
   if (more.length === 0 && first === 'svc' && second !== undefined) {
     const key = third === undefined ? `default/${second}` : `${second}/${third}`;
-    return cluster.services.has(key)
-      ? { kind: 'service', key }
-      : `there is no Service ${key} with an address`;
+    return cluster.services.has(key) ? { kind: 'service', key } : withoutAddress(cluster, key);
   }
   if (third === undefined && first === 'node' && second !== undefined) {
     return cluster.nodes.has(second) ? { kind: 'node', name: second } : `there is no node ${second}`;
@@ -74,6 +72,19 @@ function readEnd(
   if (third !== undefined || first === '' || second === '')
     return `${text} is no NAMESPACE/POD, svc/NAMESPACE/NAME, node/NAME, address or "world"`;
   return readPodEnd(cluster, second === undefined ? `default/${first}` : text, notes);
+}
+
+/** Of a Service without an address only its endpoints tell. */
+function withoutAddress({ slices, pods }: ClusterModel, key: string): string {
+  const own = [...slices.values()].filter(({ service }) => service === key);
+  const addresses = new Set(own.flatMap(({ endpoints }) => endpoints.map(({ address }) => address)));
+  const members = [...pods].flatMap(([name, { ended, addresses: held }]) =>
+    !ended && held.some((each) => addresses.has(each)) ? [name] : [],
+  );
+  if (own.length === 0)
+    return `there is no Service ${key} with an address (one that is headless or an ExternalName has none: ask its pods, or the name's address)`;
+  const who = members.length === 0 ? 'it has no pod now' : `ask one of its pods, ${members.join(', ')}`;
+  return `Service ${key} is headless, and nothing is translated: ${who}`;
 }
 
 /** A workload's name will do for one of its pods. */

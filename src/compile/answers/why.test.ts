@@ -66,6 +66,11 @@ spec: { clusterIPs: [10.96.0.6], selector: { app: none }, ports: [{ port: 80 }] 
 ---
 apiVersion: v1
 kind: Service
+metadata: { name: members, namespace: shop }
+spec: { clusterIP: None, selector: { app: db }, ports: [{ port: 5432 }] }
+---
+apiVersion: v1
+kind: Service
 metadata: { name: web, namespace: shop }
 spec:
   type: NodePort
@@ -331,6 +336,19 @@ test('a pod and itself: straight it never leaves, through a Service NetworkPolic
   expect(through.verdict).toBe('allowed');
 });
 
+test('loopback is the pod itself, whatever policy says', () => {
+  const closed = `${base}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: closed, namespace: shop }
+spec: { podSelector: {}, policyTypes: [Egress] }
+`;
+  const { verdict, paths, notes } = ask(closed, 'shop/web', '127.0.0.1', 'tcp/80');
+  expect([verdict, paths[0]?.steps]).toEqual(['allowed', []]);
+  expect(notes).toEqual(['127.0.0.1 is whoever asks, itself: the connection never leaves it']);
+});
+
 test('without a port every one is answered, those alike as one', () => {
   const { verdict, paths } = ask(base + policies, 'shop/web', 'shop/db-0');
   expect(verdict).toBe('partly');
@@ -344,7 +362,18 @@ test('without a port every one is answered, those alike as one', () => {
 test.each([
   ['shop/nope', 'shop/web', undefined, 'there is no pod shop/nope'],
   ['svc/shop/db', 'shop/web', undefined, 'svc/shop/db: a Service opens no connection; name a pod'],
-  ['shop/web', 'svc/shop/nope', undefined, 'there is no Service shop/nope with an address'],
+  [
+    'shop/web',
+    'svc/shop/nope',
+    undefined,
+    "there is no Service shop/nope with an address (one that is headless or an ExternalName has none: ask its pods, or the name's address)",
+  ],
+  [
+    'shop/web',
+    'svc/shop/members',
+    undefined,
+    'Service shop/members is headless, and nothing is translated: ask one of its pods, shop/db-0, shop/db-1',
+  ],
   ['shop/web', 'node/n9', undefined, 'there is no node n9'],
   [
     'shop/web',

@@ -149,7 +149,8 @@ function walk(snapshot: PolicySnapshot, gates: Gates, from: Party, leg: Leg, not
   const steps: Step[] = [];
   const isSelf = as.key !== undefined && as.key === to?.key;
   const flow = { to, protocol, port: segment.first, hairpin: isSelf && translation !== undefined };
-  const judged = to !== undefined && (!isSelf || flow.hairpin);
+  const isLoopback = to?.kind === 'address' && /^(?:127\.|::1$)/.test(to.address);
+  const judged = to !== undefined && !isLoopback && (!isSelf || flow.hairpin);
   if (judged && from.pod !== undefined) {
     // Another node translates what its own lets out to that node.
     const out = first === undefined ? {} : { to: first, port: translation?.frontend.port ?? flow.port };
@@ -166,7 +167,8 @@ function walk(snapshot: PolicySnapshot, gates: Gates, from: Party, leg: Leg, not
   if (isSelf && !flow.hairpin) notes.add('a connection of a pod to its own address never leaves it');
   if (to?.kind === 'address' && gates.subnetOf(to.address) !== undefined)
     notes.add(`no pod has ${to.address} now: who will, is judged when it is there`);
-  if (from.pod === undefined && to !== undefined && to.pod === undefined)
+  if (isLoopback) notes.add(`${to.address} is whoever asks, itself: the connection never leaves it`);
+  else if (from.pod === undefined && to !== undefined && to.pod === undefined)
     notes.add('neither end is a pod: Netloom has no say in it');
   const stop = steps.map(({ outcome }) => outcome).find((each) => each === 'denied' || each === 'refused');
   const end = { name, addresses: to === undefined ? [] : [to.address] };
