@@ -165,3 +165,36 @@ test('a workload without a template is told, and a file without a namespace mean
     'default',
   );
 });
+
+test('policyTypes that the API server filled in stay, as kubectl apply leaves them', () => {
+  const ofFile = { name: 'b', namespace: 'x' };
+  const written = { podSelector: {}, ingress: [{}] };
+  const policy = (metadata: object, spec: object) =>
+    ({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata, spec }) as KubeObject;
+  const live = (applied: object) =>
+    policy(
+      {
+        ...ofFile,
+        uid: 'u',
+        annotations: {
+          'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(policy(ofFile, applied)),
+        },
+      },
+      { ...written, policyTypes: ['Ingress'] },
+    );
+  const file = policy(ofFile, { ...written, egress: [{}] });
+  const kept = overlay([live(written)], [file], 'apply');
+  expect(kept.value[0]?.['spec']).toMatchObject({ egress: [{}], policyTypes: ['Ingress'] });
+  expect(kept.notes).toEqual([
+    expect.stringMatching(/^NetworkPolicy x\/b: spec.policyTypes stays \[Ingress\]/),
+  ]);
+  // What the file had before goes with it, and what it has counts.
+  const typesOf = (before: KubeObject, after: KubeObject) => {
+    const { value, notes } = overlay([before], [after], 'apply');
+    return [(value[0]?.['spec'] as { policyTypes?: unknown } | undefined)?.policyTypes, notes];
+  };
+  expect(typesOf(live({ ...written, policyTypes: ['Ingress'] }), file)).toEqual([undefined, []]);
+  expect(typesOf(policy(ofFile, { ...written, policyTypes: ['Ingress'] }), file)).toEqual([undefined, []]);
+  expect(typesOf(live(written), policy(ofFile, { policyTypes: ['Egress'] }))).toEqual([['Egress'], []]);
+  expect(typesOf(live(written), policy(ofFile, written))).toEqual([['Ingress'], []]);
+});

@@ -38,6 +38,13 @@ const clusterWide: readonly string[] = [
   'IngressClass',
 ];
 
+export type Overlaid = {
+  readonly value: readonly KubeObject[];
+  readonly problems: readonly Problem[];
+  /** Where what would be stored isn't what a file says. */
+  readonly notes: readonly string[];
+};
+
 /**
  * Objects replace what has their kind, namespace and name; what the cluster alone knows of it (status, addresses, node) stays. A
  * workload changes its pods, or stands for those that it has not made yet. Endpoints of what may have changed are left out, to be
@@ -47,7 +54,8 @@ export function overlay(
   cluster: readonly KubeObject[],
   files: readonly KubeObject[],
   mode: OverlayMode,
-): { readonly value: readonly KubeObject[]; readonly problems: readonly Problem[] } {
+): Overlaid {
+  const notes: string[] = [];
   const objects = new Map(cluster.map((object) => [keyOf(object), object]));
   const problems: Problem[] = [];
   const touched = new Set<string>();
@@ -55,7 +63,7 @@ export function overlay(
     const key = keyOf(file);
     const { namespace = '' } = file.metadata;
     if (mode === 'delete') objects.delete(key);
-    else objects.set(key, merged(objects.get(key), file));
+    else objects.set(key, merged(objects.get(key), file, notes));
     if (workloadKinds.includes(file.kind)) problems.push(...placePods(objects, file, mode));
     if (['Pod', 'Service', ...workloadKinds].includes(file.kind)) touched.add(namespace);
     if (mode === 'delete' && file.kind === 'Namespace') removeNamespace(objects, file.metadata.name);
@@ -63,7 +71,7 @@ export function overlay(
   const value = [...objects.values()].filter(
     ({ kind, metadata }) => kind !== 'EndpointSlice' || !touched.has(metadata.namespace ?? ''),
   );
-  return { value, problems };
+  return { value, problems, notes };
 }
 
 function keyOf({ apiVersion, kind, metadata }: KubeObject): string {
@@ -77,7 +85,7 @@ type Allocated = {
   readonly nodeName?: string;
 };
 
-function merged(old: KubeObject | undefined, file: KubeObject): KubeObject {
+function merged(old: KubeObject | undefined, file: KubeObject, notes: string[]): KubeObject {
   if (old === undefined) return file;
   const { clusterIP, clusterIPs, nodeName } = (old['spec'] ?? {}) as Allocated;
   const allocated = Object.fromEntries(
@@ -92,7 +100,14 @@ function merged(old: KubeObject | undefined, file: KubeObject): KubeObject {
     metadata: { ...identity, ...file.metadata, ...keptMaps(old, file) },
     ...(file['spec'] === undefined
       ? {}
-      : { spec: { ...allocated, ...(file['spec'] as object), ...keptNodePorts(old, file) } }),
+      : {
+          spec: {
+            ...allocated,
+            ...(file['spec'] as object),
+            ...keptNodePorts(old, file),
+            ...keptPolicyTypes(old, file, notes),
+          },
+        }),
     ...(old['status'] === undefined || file['status'] !== undefined ? {} : { status: old['status'] }),
   };
 }
@@ -120,6 +135,27 @@ function keptNodePorts(old: KubeObject, file: KubeObject): Ports {
   };
 }
 
+type PolicySpec = { readonly policyTypes?: readonly string[]; readonly egress?: readonly unknown[] };
+
+/**
+ * The API server writes `policyTypes` into a NetworkPolicy that has none. `kubectl apply` takes away only what was applied before, so
+ * they stay, whatever rules the file has by now.
+ */
+function keptPolicyTypes(old: KubeObject, file: KubeObject, notes: string[]): PolicySpec {
+  const { policyTypes: stored } = (old['spec'] ?? {}) as PolicySpec;
+  const { policyTypes: given, egress = [] } = file['spec'] as PolicySpec;
+  const isFilledIn = old.metadata.uid !== undefined && lastApplied(old).spec?.policyTypes === undefined;
+  if (file.kind !== 'NetworkPolicy' || given !== undefined || stored === undefined || !isFilledIn) return {};
+  const meant = egress.length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
+  if (meant.length !== stored.length || meant.some((type) => !stored.includes(type))) {
+    const { namespace = '', name } = file.metadata;
+    notes.push(
+      `NetworkPolicy ${namespace}/${name}: spec.policyTypes stays [${stored.join(', ')}], as the API server filled it in: the file has none, and kubectl apply leaves it; write [${meant.join(', ')}] into the file if that is meant`,
+    );
+  }
+  return { policyTypes: stored };
+}
+
 type Texts = Readonly<Record<string, string>>;
 
 /**
@@ -130,7 +166,7 @@ function keptMaps(
   old: KubeObject,
   file: KubeObject,
 ): { readonly labels?: Texts; readonly annotations?: Texts } {
-  const applied = old.metadata.uid === undefined ? old.metadata : lastApplied(old);
+  const applied = old.metadata.uid === undefined ? old.metadata : (lastApplied(old).metadata ?? {});
   const kept = (field: 'labels' | 'annotations'): Texts | undefined => {
     const others = Object.entries(old.metadata[field] ?? {}).filter(
       ([key]) => !Object.hasOwn(applied[field] ?? {}, key),
@@ -145,14 +181,13 @@ function keptMaps(
   };
 }
 
+type Applied = { readonly metadata?: Partial<KubeObject['metadata']>; readonly spec?: PolicySpec };
+
 /** kubectl notes it on the object. */
-function lastApplied({ metadata }: KubeObject): Partial<KubeObject['metadata']> {
+function lastApplied({ metadata }: KubeObject): Applied {
   const text = metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
   try {
-    const { metadata: applied = {} } = JSON.parse(text ?? '{}') as {
-      metadata?: Partial<KubeObject['metadata']>;
-    };
-    return applied;
+    return JSON.parse(text ?? '{}') as Applied;
   } catch {
     return {};
   }

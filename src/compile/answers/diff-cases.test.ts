@@ -247,6 +247,25 @@ spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: 192.168.0.0/24 } 
   expect(used('198.51.100.1', '192.168.0.2', 30_080)).toEqual(known(0));
 });
 
+test('names in policies are not compared, and that is said where they change', () => {
+  const named = (name: string) =>
+    objects(`
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: { name: names }
+spec:
+  tier: Admin
+  priority: 1
+  subject: { namespaces: {} }
+  egress: [{ action: Accept, to: [{ domainNames: [${name}] }] }]
+`);
+  const notes = (before: string, after: string) => diff([...shop, ...named(before)], named(after)).notes;
+  expect(notes('a.example.org', 'a.example.org')).toEqual([]);
+  expect(notes('a.example.org', 'b.example.org')).toEqual([
+    'ClusterNetworkPolicy names: it changes and has domain names, which are not compared: what they stand for may open or close',
+  ]);
+});
+
 test('a difference is plain data', () => {
   const difference = diff(shop, isolate, { reasons: true });
   expect(JSON.parse(JSON.stringify(difference))).toEqual(difference);

@@ -1,4 +1,5 @@
 /** Which connections would open and which would close between a cluster as it is and as it would be. */
+import { formatOrigin } from '#intent/origin.ts';
 import type { ClusterModel } from '#model/cluster.ts';
 import type { PolicyModel, PolicyPeer } from '#model/policy.ts';
 import type { Family } from '#net/addr.ts';
@@ -29,6 +30,8 @@ export type Difference = {
   readonly reasons: readonly Line[];
   /** Observed flows whose ends are not known. */
   readonly unknownFlows: number;
+  /** What isn't compared, and changed. */
+  readonly notes: readonly string[];
 };
 
 export type DiffOptions = { readonly reasons?: boolean; readonly observed?: readonly ObservedFlow[] };
@@ -45,13 +48,20 @@ export function diffClusters(
   after: ClusterModel,
   options: DiffOptions = {},
 ): Difference {
-  const { lines, find, dns } = compare(before, after, options.reasons ?? false);
+  const { lines, find, dns, notes } = compare(before, after, options.reasons ?? false);
   const { lines: shown, unknown } =
     options.observed === undefined
       ? { lines, unknown: 0 }
       : withObserved(lines, options.observed, find, seenIn(before));
   const of = (kind: Line['kind']) => shown.filter((line) => line.kind === kind).map(plain);
-  return { dns, closes: of('closes'), opens: of('opens'), reasons: of('reason'), unknownFlows: unknown };
+  return {
+    dns,
+    closes: of('closes'),
+    opens: of('opens'),
+    reasons: of('reason'),
+    unknownFlows: unknown,
+    notes,
+  };
 }
 
 function seenIn(cluster: ClusterModel): Seen {
@@ -63,6 +73,7 @@ export type Comparison = {
   readonly lines: readonly CoveringLine[];
   readonly find: Finder;
   readonly dns: readonly DnsLoss[];
+  readonly notes: readonly string[];
 };
 
 /** With what is needed to ask which line a connection belongs to. */
@@ -105,7 +116,23 @@ export function compare(before: ClusterModel, next: ClusterModel, withReasons: b
     lines,
     find: finderOf(all, after, tree),
     dns: dnsLosses({ sides, ends: all, judges, book, segments }),
+    notes: changedNames(before, after),
   };
+}
+
+/** What names stand for only the nodes know. `after` is unified with `before`. */
+function changedNames(before: ClusterModel, after: ClusterModel): readonly string[] {
+  const hasNames = (policy: PolicyModel | undefined) =>
+    policy?.egress?.some(({ peers = [] }) => peers.some(({ kind }) => kind === 'name')) === true;
+  const keys = new Set([...before.policies.keys(), ...after.policies.keys()]);
+  return [...keys].sort().flatMap((key) => {
+    const [old, next] = [before.policies.get(key), after.policies.get(key)];
+    const origin = (next ?? old)?.origin;
+    if (old === next || origin === undefined || !(hasNames(old) || hasNames(next))) return [];
+    return [
+      `${formatOrigin(origin)}: it changes and has domain names, which are not compared: what they stand for may open or close`,
+    ];
+  });
 }
 
 function prefixesIn({ ingress = [], egress = [] }: PolicyModel): readonly Prefix[] {

@@ -6,7 +6,7 @@ import { formatOrigin } from '#intent/origin.ts';
 import { isRead, readCluster } from '#model/cluster.ts';
 import { defaulted, overlay } from '#model/overlay.ts';
 import { originOf, type Problem } from '#model/problem.ts';
-import { diffLines, diffMarkdown } from './answers/diff-text.ts';
+import { diffLines, diffMarkdown, type Report } from './answers/diff-text.ts';
 import { readFlows } from './answers/flows.ts';
 import { objectsIn } from './answers/objects.ts';
 import { clusterSource, problemLine } from './answers/source.ts';
@@ -33,7 +33,8 @@ export async function run(invocation: Invocation): Promise<number> {
   );
   const before = readCluster(base.value);
   const after = readCluster(changed.value);
-  for (const line of [...unread(given), ...others.map((other) => `not looked at: ${other}`)]) progress(line);
+  const ignored = [...unread(given), ...others];
+  for (const line of ignored) progress(`not looked at: ${line}`);
   const known = new Set(before.problems.map(problemLine));
   const own = [...changed.problems, ...after.problems.filter(isOf(given))].map(problemLine);
   const bad = new Set([...base.problems.map(problemLine), ...own]);
@@ -42,8 +43,14 @@ export async function run(invocation: Invocation): Promise<number> {
     reasons: values.reasons === true,
     ...(flows === undefined ? {} : { observed: flows }),
   });
-  if (output === 'json') out(JSON.stringify(difference));
-  else for (const line of output === 'markdown' ? diffMarkdown(difference) : diffLines(difference)) out(line);
+  const report: Report = {
+    ...difference,
+    notes: [...changed.notes, ...difference.notes],
+    problems: [...bad],
+    notLookedAt: ignored,
+  };
+  if (output === 'json') out(JSON.stringify(report));
+  else for (const line of output === 'markdown' ? diffMarkdown(report) : diffLines(report)) out(line);
   return bad.size > 0 ? exitCodes.usage : changes(difference) ? exitCodes.failed : exitCodes.ok;
 }
 
@@ -64,5 +71,5 @@ function unread(files: readonly KubeObject[]): string[] {
     ({ apiVersion, kind }) => `${kind} (${apiVersion})`,
   );
   const list = [...others].map(([kind, objects]) => `${objects.length} ${kind}`);
-  return list.length === 0 ? [] : [`not looked at: ${list.join(', ')}`];
+  return list.length === 0 ? [] : [list.join(', ')];
 }

@@ -70,12 +70,14 @@ test('several files are applied as one, and of a directory only what a cluster t
     'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [isolate.yaml]\n',
   );
   await copyFile(isolate, join(directory, 'isolate.yaml'));
-  const told = await netloom('diff', '-f', directory, '--against', shop);
+  const told = await netloom('diff', '-f', directory, '--against', shop, '-o', 'json');
   expect(told.code).toBe(1);
-  expect(told.stderr.trimEnd().split('\n')).toEqual([
-    `not looked at: ${directory}/kustomization.yaml, document 1: Kustomization has no metadata.name`,
-    `not looked at: ${values}, document 1 is no Kubernetes object: it has no apiVersion and kind`,
-  ]);
+  const notLookedAt = [
+    `${directory}/kustomization.yaml, document 1: Kustomization has no metadata.name`,
+    `${values}, document 1 is no Kubernetes object: it has no apiVersion and kind`,
+  ];
+  expect(told.stderr.trimEnd().split('\n')).toEqual(notLookedAt.map((each) => `not looked at: ${each}`));
+  expect(JSON.parse(told.stdout)).toMatchObject({ notLookedAt, notes: [], problems: [] });
   const named = await netloom('diff', '-f', values, '--against', shop);
   expect([named.code, named.stdout]).toEqual([2, '']);
 });

@@ -5,7 +5,15 @@ import { formatRanges, type Segment } from '#compile/answers/segments.ts';
 /** Names that are printed before `and N more`. */
 const mostNames = 4;
 
-export function diffLines({ dns, closes, opens, reasons, unknownFlows }: Difference): string[] {
+export type Report = Difference & {
+  /** What in the files can't be used as it is written. */
+  readonly problems: readonly string[];
+  /** What in the files has no part in it. */
+  readonly notLookedAt: readonly string[];
+};
+
+/** Without problems, which are told as progress. */
+export function diffLines({ dns, closes, opens, reasons, unknownFlows, notes }: Report): string[] {
   const sections = [
     dnsSection(dns),
     section('closes', closes, lineText),
@@ -14,10 +22,17 @@ export function diffLines({ dns, closes, opens, reasons, unknownFlows }: Differe
   ].filter((lines) => lines.length > 0);
   const body = sections.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
   const unknown = unknownLine(unknownFlows);
-  return [...body, ...(body.length === 0 ? [] : ['']), ...unknown, summary({ closes, opens })];
+  return [
+    ...body,
+    ...(body.length === 0 ? [] : ['']),
+    ...unknown,
+    summary({ closes, opens }),
+    ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `note: ${note}`)]),
+  ];
 }
 
-export function diffMarkdown({ dns, closes, opens, reasons, unknownFlows }: Difference): string[] {
+export function diffMarkdown(report: Report): string[] {
+  const { dns, closes, opens, reasons, unknownFlows, notes, problems, notLookedAt } = report;
   return [
     `### Connections: ${summary({ closes, opens })}`,
     ...(dns.length === 0
@@ -26,13 +41,20 @@ export function diffMarkdown({ dns, closes, opens, reasons, unknownFlows }: Diff
           '',
           '**No cluster DNS any more:**',
           '',
-          ...dns.map((loss) => `- ${code(loss.workload)}: ${loss.because}`),
+          ...dns.map((loss) => `- ${escaped(loss.workload)}: ${escaped(loss.because)}`),
         ]),
     ...table('Closes', closes),
     ...table('Opens', opens),
     ...table('Same answer, another reason', reasons),
     ...unknownLine(unknownFlows).flatMap((line) => ['', line]),
+    ...list("Can't be used as it is written", problems),
+    ...list('Notes', notes),
+    ...list('Not looked at', notLookedAt),
   ];
+}
+
+function list(title: string, items: readonly string[]): string[] {
+  return items.length === 0 ? [] : ['', `**${title}:**`, '', ...items.map((item) => `- ${escaped(item)}`)];
 }
 
 function dnsSection(dns: readonly DnsLoss[]): string[] {
@@ -62,7 +84,7 @@ function lineText(line: Line): string[] {
 function table(title: string, lines: readonly Line[]): string[] {
   if (lines.length === 0) return [];
   const isObserved = lines.some(({ observed }) => observed !== undefined);
-  const row = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`;
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const head = ['from', 'to', 'ports', 'before', 'after', 'for example', ...(isObserved ? ['used'] : [])];
   return [
     '',
@@ -72,12 +94,14 @@ function table(title: string, lines: readonly Line[]): string[] {
     row(head.map(() => '---')),
     ...lines.map(({ from, to, ports, families, before, after, witness, observed = 0 }) =>
       row([
-        names(from),
-        names(to),
-        `${formatRanges(ports)}, ${familyText(families)}`,
-        before.text,
-        after.text,
-        witnessText(witness),
+        ...[
+          names(from),
+          names(to),
+          `${formatRanges(ports)}, ${familyText(families)}`,
+          before.text,
+          after.text,
+          witnessText(witness),
+        ].map(escaped),
         ...(isObserved ? [observed === 0 ? '' : `**${count(observed, 'connection')}**`] : []),
       ]),
     ),
@@ -116,10 +140,11 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
-function code(text: string): string {
-  return `\`${text}\``;
-}
-
+/** Names of rules and what files hold are anybody's: in Markdown they stay what they are. */
 function escaped(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  return text
+    .replaceAll(/[\\`*_[\]|~]/g, (each) => `\\${each}`)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll(/\s*\n\s*/g, ' ');
 }
