@@ -33,10 +33,9 @@ export function ruleOf(path: IngressPath, at: number, site: Site, place: Place):
   };
 }
 
-/** Requests for `/`, where one of the paths takes those. */
-export function appRootRule(site: Site, { effects, closed }: Place): HTTPRuleModel | undefined {
-  if (effects.appRoot === undefined || closed || !site.paths.some(({ path }) => path === '/'))
-    return undefined;
+/** Requests for `/`, whatever the paths are: ingress-nginx asks for it before it looks at those. */
+export function appRootRule({ effects, closed }: Place): HTTPRuleModel | undefined {
+  if (effects.appRoot === undefined || closed) return undefined;
   return {
     name: 'app-root',
     field: 'metadata.annotations',
@@ -52,6 +51,11 @@ export function appRootRule(site: Site, { effects, closed }: Place): HTTPRuleMod
     backends: [],
     timeouts: {},
   };
+}
+
+/** Whether it takes requests for `/` alone. */
+export function isForRoot({ matches }: HTTPRuleModel): boolean {
+  return matches.every(({ path }) => path.type === 'Exact' && path.value === '/');
 }
 
 /** The same requests, sent to HTTPS. */

@@ -59,6 +59,37 @@ describe('hosts and paths', () => {
     ]);
   });
 
+  it('leave requests for / to app-root, whatever they are', () => {
+    const root = (paths: IngressWish['paths'], more: IngressWish = {}) =>
+      shown({ annotations: { 'app-root': '/app' }, ...(paths === undefined ? {} : { paths }), ...more });
+    const redirect = `shop~ingress [a.example] at ${both}: Exact / -> RequestRedirect`;
+    expect(root({ 'a.example/app': 'web' })).toEqual([
+      redirect,
+      `shop~ingress [a.example] at ${both}: PathPrefix /app -> web:80`,
+    ]);
+    const expression = { 'app-root': '/app', 'rewrite-target': '/$1' };
+    expect(root({ 'a.example/(.*) ImplementationSpecific': 'web' }, { annotations: expression })).toEqual([
+      redirect,
+      `shop~ingress [a.example] at ${both}: RegularExpression /(.*) -> web:80`,
+    ]);
+    expect(root({}, { defaultBackend: 'rest' })).toEqual([
+      `shop~ingress~default [] at ${both}: Exact / -> RequestRedirect`,
+      `shop~ingress~default [] at ${both}: PathPrefix / -> rest:80`,
+    ]);
+    const exact = { 'a.example/ Exact': 'web', 'a.example/app': 'web' };
+    expect(root(exact)).toEqual([redirect, `shop~ingress [a.example] at ${both}: PathPrefix /app -> web:80`]);
+    expect(translated({ annotations: { 'app-root': '/app' }, paths: exact }).findings).toEqual([
+      {
+        field: 'spec.rules[0].http.paths[0].path',
+        code: 'WithoutEffect',
+        message: 'app-root answers all requests for /',
+      },
+    ]);
+    expect(root(undefined, { annotations: { 'app-root': '/app', 'auth-type': 'digest' } })).toEqual([
+      `shop~ingress [a.example] at ${both}: PathPrefix / -> closed`,
+    ]);
+  });
+
   it('are expressions as soon as one Ingress of the namespace says so', () => {
     const rewriting = {
       name: 'api',

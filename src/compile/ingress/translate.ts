@@ -21,7 +21,7 @@ import { protects } from './effects.ts';
 import { listenerSetOf, sectionOf } from './listener-set.ts';
 import { createPlace, derivedObject, gatewayGroup, type Place } from './place.ts';
 import { nginxAnnotations, readAnnotations } from './read-annotations.ts';
-import { appRootRule, ruleOf, securely } from './rules.ts';
+import { appRootRule, isForRoot, ruleOf, securely } from './rules.ts';
 import { type IngressPath, type Site, secureName, sitesOf, wwwOf } from './sites.ts';
 import type { IngressContext, Translation } from './types.ts';
 
@@ -81,14 +81,23 @@ function routesOf(site: Site, suffix: string, place: Place): Built {
     });
   const passed = effects.passthrough === true && site.host !== '';
   const open = rulesOf(numbered.filter(([path]) => isChallenge(path)));
-  const main = rulesOf(numbered.filter(([path]) => !isChallenge(path)));
-  const root = appRootRule(site, place);
-  const mainRules = [...(root === undefined ? [] : [root]), ...main.map(([, rule]) => rule)];
+  const all = rulesOf(numbered.filter(([path]) => !isChallenge(path)));
+  const appRoot = appRootRule(place);
+  const root = appRoot === undefined ? [] : [appRoot];
+  const main = all.filter(([path, rule]) => {
+    if (appRoot === undefined || !isForRoot(rule)) return true;
+    place.note(`${path.field}.path`, 'WithoutEffect', 'app-root answers all requests for /');
+    return false;
+  });
+  const mainRules = main.map(([, rule]) => rule);
+  const rest = defaultRules(site, place);
+  // Where there are no paths, `/` isn't taken from others, either.
+  const [first, last] = site.paths.length > 0 ? [[...root, ...mainRules], rest] : [[], [...root, ...rest]];
   const common = { site, place, passed };
   const routes: RouteModel[] = [
-    ...routeOf({ ...common, suffix, rules: mainRules }),
+    ...routeOf({ ...common, suffix, rules: first }),
     ...routeOf({ ...common, suffix: `${suffix}~acme`, rules: open.map(([, rule]) => rule), isOpen: true }),
-    ...routeOf({ ...common, suffix: `${suffix}~default`, rules: defaultRules(site, place), rank: 'z' }),
+    ...routeOf({ ...common, suffix: `${suffix}~default`, rules: last, rank: 'z' }),
     ...wwwRoute(site, suffix, place),
     ...(passed ? passthroughRoute(site, suffix, place) : []),
   ];

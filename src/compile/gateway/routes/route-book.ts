@@ -201,7 +201,8 @@ export function createRouteBook({
     holdingOf(instance)?.need(whoOf(id, gateway, instance), served.length === 0 ? {} : entries.intent);
     useBackends(id, gateway, instance, served.length === 0 ? [] : entries.backends);
     nameServices(id, gateway, served.length === 0 ? [] : asked);
-    shadows.set(id, gateway, route.origin, served.length === 0 ? {} : entries.intent.rules);
+    const fields = route.rules.map((rule) => ('field' in rule ? rule.field : undefined));
+    shadows.set(id, gateway, route.origin, served.length === 0 ? {} : entries.intent.rules, fields);
     return { instance, attachments, conditions: entries.conditions };
   };
   const release = (id: string, gateway: string): void => {

@@ -88,6 +88,20 @@ test.each<[string, readonly HTTPRouteModel[], readonly (string | undefined)[]]>(
   expect(saidOf(...routes)).toEqual(said);
 });
 
+test('of what was made of something else the field there is named', () => {
+  const made = (key: string, age: number, field: string) =>
+    httpRoute([httpRule({ field, matches: [path('/x')], backends: [] })], {
+      ...objectOf('HTTPRoute', key, age),
+      parents: [parent('Gateway infra/edge web')],
+      hostnames: ['s.example'],
+    });
+  const routes = [made('a/old', 1, 'spec.rules[0]'), made('a/new', 2, 'spec.rules[3].http.paths[1]')];
+  expect(saidOf(...routes)).toEqual([
+    undefined,
+    'Requests never reach spec.rules[3].http.paths[1] at s.example: HTTPRoute old has the same match, and comes first',
+  ]);
+});
+
 test('once the older one goes the younger one is told, and nobody else', () => {
   const book = createGatewayBook(slots);
   book.set('class', 'netloom', gatewayClass());

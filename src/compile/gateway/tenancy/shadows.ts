@@ -6,8 +6,14 @@ import { condition } from '../listeners/listener-conditions.ts';
 import type { GatewayCondition } from '../types.ts';
 
 export type Shadows = {
-  /** What a route says to a Gateway, in place of what it said before. */
-  set(id: string, gateway: string, origin: Origin, rules: GatewayIntent['rules']): void;
+  /** What a route says to a Gateway, in place of what it said before. `fields`: of its rules, where they were made of something else. */
+  set(
+    id: string,
+    gateway: string,
+    origin: Origin,
+    rules: GatewayIntent['rules'],
+    fields?: readonly (string | undefined)[],
+  ): void;
   /** Routes of which something else may be so than before. */
   settle(): readonly string[];
   /** None: all of its matches can be reached. */
@@ -15,7 +21,12 @@ export type Shadows = {
 };
 
 /** All of one route and Gateway; the rules are those that the data plane's holding has, so that an entry costs a few bytes more. */
-type Told = { readonly id: string; readonly origin: Origin; readonly rules: GatewayIntent['rules'] };
+type Told = {
+  readonly id: string;
+  readonly origin: Origin;
+  readonly rules: GatewayIntent['rules'];
+  readonly fields: readonly (string | undefined)[];
+};
 type Entry = { readonly told: Told; readonly rule: GatewayRuleIntent };
 
 export function createShadows(): Shadows {
@@ -43,7 +54,7 @@ export function createShadows(): Shadows {
   };
 
   return {
-    set(id, gateway, origin, rules) {
+    set(id, gateway, origin, rules, fields = []) {
       const before = known.get(`${id} ${gateway}`);
       for (const rule of Object.values(before?.rules ?? {})) {
         const at = numberOf(textOf(rule));
@@ -57,7 +68,7 @@ export function createShadows(): Shadows {
         known.delete(`${id} ${gateway}`);
         return;
       }
-      const told = { id, origin, rules };
+      const told = { id, origin, rules, fields };
       known.set(`${id} ${gateway}`, told);
       for (const rule of list) {
         const at = numberOf(textOf(rule));
@@ -78,7 +89,7 @@ export function createShadows(): Shadows {
       for (const [key, rule] of Object.entries(own.rules)) {
         const first = firstLike(rule);
         if (first === undefined || first.rule === rule) continue;
-        const place = placeOf(key);
+        const place = placeOf(key, own.fields);
         if (!found.has(place))
           found.set(place, `${place}${atHost(rule)}: ${winnerText(own.origin, first.told.origin)}`);
       }
@@ -117,9 +128,9 @@ function numberOf(text: string): number {
 }
 
 /** A rule's key ends with its number and that of its match. */
-function placeOf(key: string): string {
+function placeOf(key: string, fields: Told['fields']): string {
   const [rule = '', match = ''] = key.slice(key.lastIndexOf('|') + 1).split('.');
-  return `spec.rules[${rule}].matches[${match}]`;
+  return fields[Number(rule)] ?? `spec.rules[${rule}].matches[${match}]`;
 }
 
 function atHost({ host }: GatewayRuleIntent): string {

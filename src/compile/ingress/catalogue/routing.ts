@@ -21,7 +21,7 @@ export const routingRows: readonly AnnotationRow[] = [
   {
     name: 'app-root',
     state: 'done',
-    text: 'Requests for `/` get 302 to this path.',
+    text: 'Requests for `/` get 302 to this path, whatever the paths of the Ingress are.',
     read: (value) => (isPath(value) ? { appRoot: value } : refuse(`${shown(value)} is no path`)),
   },
   {
