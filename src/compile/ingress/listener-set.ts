@@ -1,8 +1,8 @@
 /** The hosts that an Ingress has TLS for as listeners of a ListenerSet: with its Secrets, on the port of the ALB for HTTPS. */
-import type { ListenerModel, ListenerSetModel } from '#model/gateway/types.ts';
+import type { ListenerModel, ListenerSetModel, ParentReference } from '#model/gateway/types.ts';
 import type { IngressModel } from '#model/ingress/types.ts';
 import { asksForClientCertificates } from './catalogue/tls.ts';
-import { derivedObject, type Place } from './place.ts';
+import { derivedObject, gatewayGroup, type Place, parentOf } from './place.ts';
 import { nginxAnnotations, readAnnotations } from './read-annotations.ts';
 import { hostsOf, mainPeers, type SecureName, type Site, secureName, wwwOf } from './sites.ts';
 
@@ -36,6 +36,12 @@ export function listenerSetOf(sites: readonly Site[], place: Place): ListenerSet
   ];
   if (listeners.length === 0) return undefined;
   return { ...derivedObject(ingress, ''), parent: context.gateway, listeners };
+}
+
+/** The listener for a name, in the ListenerSet of who has it. */
+export function listenerOf({ name, leader }: Pick<SecureName, 'name' | 'leader'>): ParentReference {
+  const { namespace, name: own } = derivedObject(leader, '');
+  return parentOf({ group: gatewayGroup, kind: 'ListenerSet', namespace, name: own }, sectionOf(name));
 }
 
 /** Of the listener for a hostname. Of no two the same, and none that stands for something else in names of routes. */

@@ -1,5 +1,5 @@
 /** What the parts of one translation have in common. */
-import type { GatewayObject } from '#model/gateway/types.ts';
+import type { GatewayObject, ObjectReference, ParentReference } from '#model/gateway/types.ts';
 import type { IngressModel } from '#model/ingress/types.ts';
 import type { ProblemCode } from '#model/problem.ts';
 import type { Effects } from './effects.ts';
@@ -38,6 +38,10 @@ export function derivedObject(ingress: IngressModel, suffix: string): GatewayObj
     generation,
     created,
   };
+}
+
+export function parentOf(reference: ObjectReference, sectionName: string): ParentReference {
+  return { ...reference, sectionName, written: { ...reference, sectionName } };
 }
 
 export const gatewayGroup = 'gateway.networking.k8s.io';

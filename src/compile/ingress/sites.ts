@@ -1,5 +1,6 @@
 /** The hosts of an Ingress: under which names each is served, by which paths, and where TLS for it comes from. */
 import type { IngressModel } from '#model/ingress/types.ts';
+import { wider } from '../gateway/hostnames.ts';
 import { readBoolean, readHost, readWords } from './annotations.ts';
 import { isCanary, usesRegex } from './catalogue/routing.ts';
 import { asksForClientCertificates } from './catalogue/tls.ts';
@@ -16,6 +17,8 @@ export type Site = {
   readonly paths: readonly IngressPath[];
   /** Those of its names that have TLS by a Secret, of its Ingress or of another one. */
   readonly secure: readonly SecureName[];
+  /** Wildcards of the namespace that have TLS, of which the others of its names are: HTTPS for those comes there. */
+  readonly wider: readonly SecureName[];
   /** Without a Secret: by the certificate of the ALB, which may have none. */
   readonly byDefault: boolean;
   /** Somebody asks for clients' certificates: nothing is to be had without. */
@@ -47,11 +50,16 @@ export function sitesOf(ingress: IngressModel, context: IngressContext): readonl
     const extra = host === '' ? tlsOnly(ingress) : aliases.filter((each) => !paths.has(each));
     const names = host === '' ? [] : [host, ...extra];
     const peers = mainPeers(host, context);
+    const secure = [...(host === '' ? [] : [host]), ...extra].flatMap(
+      (name) => secureName(name, context) ?? [],
+    );
+    const bare = names.filter((name) => !secure.some((each) => each.name === name));
     return {
       host,
       names,
       paths: own,
-      secure: [...(host === '' ? [] : [host]), ...extra].flatMap((name) => secureName(name, context) ?? []),
+      secure,
+      wider: distinct(bare.flatMap((name) => widerName(name, context) ?? [])),
       byDefault: host !== '' && peers.some((peer) => tlsFor(peer, host) === 'default'),
       judged: peers.some((peer) => asksForClientCertificates(nginxAnnotations(peer))),
       regex: peers.some((peer) => usesRegex(nginxAnnotations(peer))),
@@ -87,6 +95,19 @@ export function secureName(name: string, context: IngressContext): SecureName | 
       return { name, leader, secret: found.secret };
   }
   return undefined;
+}
+
+/** The narrowest wildcard that has TLS and that a name is of: no other listener of the namespace is asked for the name. */
+export function widerName(name: string, context: IngressContext): SecureName | undefined {
+  for (const wildcard of wider(name)) {
+    const found = wildcard === '' ? undefined : secureName(wildcard, context);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function distinct(names: readonly SecureName[]): readonly SecureName[] {
+  return [...new Map(names.map((each) => [each.name, each])).values()];
 }
 
 /** The other name of a host, with `www.` before it or without. */

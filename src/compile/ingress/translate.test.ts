@@ -212,6 +212,31 @@ describe('TLS', () => {
     expect(translated({ ...(own && { tls: own }) }, around)).toMatchObject(expected);
   });
 
+  it('of a wildcard is for hosts of the namespace without their own, with their own backends', () => {
+    const wild = { name: 'wild', tls: { '*.b.example': 'wild' }, paths: { '*.b.example/': 'web' } };
+    const api = { paths: { 'a.b.example/x': 'api' } };
+    const at = (...others: readonly IngressWish[]) => shown(api, { others: [wild, ...others] });
+    const parents = 'main~alb#http wild~ingress#wildcard.b.example main~alb#https';
+    expect(at()).toEqual([`shop~ingress [a.b.example] at ${parents}: PathPrefix /x -> api:80`]);
+    const narrower = { name: 'deep', tls: { '*.a.b.example': 'deep' }, paths: { '*.a.b.example/': 'web' } };
+    expect(shown({ paths: { 'c.a.b.example/': 'api' } }, { others: [wild, narrower] })).toEqual([
+      'shop~ingress [c.a.b.example] at main~alb#http deep~ingress#wildcard.a.b.example main~alb#https: PathPrefix / -> api:80',
+    ]);
+    expect(at({ name: 'own', tls: { 'a.b.example': 'own' }, paths: { 'a.b.example/': 'web' } })).toEqual([
+      'shop~ingress [a.b.example] at own~ingress#a.b.example main~alb#https: PathPrefix /x -> api:80',
+      'shop~ingress~tls [a.b.example] at main~alb#http: PathPrefix /x -> RequestRedirect',
+    ]);
+    const www = { ...api, annotations: { 'from-to-www-redirect': 'true' } };
+    expect(shown(www, { others: [wild] })[1]).toContain(`[www.a.b.example] at ${parents}`);
+    const judged = { ...api, annotations: { 'auth-tls-secret': 'ca' } };
+    expect(shown(judged, { others: [wild] })).toEqual([
+      'shop~ingress~tls [a.b.example] at main~alb#http: PathPrefix /x -> RequestRedirect',
+    ]);
+    expect(translated(judged, { others: [wild] }).findings).toMatchObject([
+      { field: 'spec.tls', code: 'Required' },
+    ]);
+  });
+
   it('with client certificates leaves no other way in, for none of the Ingresses of the host', () => {
     const judge = { name: 'judge', tls, annotations: { 'auth-tls-secret': 'ca' } };
     const other = { age: 3, paths: { 'a.example/x': 'x' }, annotations: { 'ssl-redirect': 'false' } };

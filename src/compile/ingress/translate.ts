@@ -8,7 +8,6 @@ import type {
 import type {
   HTTPRouteModel,
   HTTPRuleModel,
-  ObjectReference,
   ParentReference,
   RouteModel,
 } from '#model/gateway/types.ts';
@@ -18,11 +17,18 @@ import { canaryFindings, canaryPolicies } from './canaries.ts';
 import { nginxPrefix } from './catalogue/index.ts';
 import { isCanary } from './catalogue/routing.ts';
 import { protects } from './effects.ts';
-import { listenerSetOf, sectionOf } from './listener-set.ts';
-import { createPlace, derivedObject, gatewayGroup, type Place } from './place.ts';
+import { listenerOf, listenerSetOf, sectionOf } from './listener-set.ts';
+import { createPlace, derivedObject, gatewayGroup, type Place, parentOf } from './place.ts';
 import { nginxAnnotations, readAnnotations } from './read-annotations.ts';
 import { appRootRule, isForRoot, ruleOf, securely } from './rules.ts';
-import { type IngressPath, type Site, secureName, sitesOf, wwwOf } from './sites.ts';
+import {
+  type IngressPath,
+  type Site,
+  secureName,
+  sitesOf,
+  widerName,
+  wwwOf,
+} from './sites.ts';
 import type { IngressContext, Translation } from './types.ts';
 
 /** Paths that are served by HTTP whatever else is: by these certificates are got. */
@@ -62,6 +68,13 @@ function siteName({ host }: Site): string {
 
 /** Hosts that ask for TLS where there is none to be had. */
 function judgeTLS(sites: readonly Site[], { ingress, context: { https }, note }: Place): void {
+  for (const { host, judged, wider } of sites)
+    for (const { name, leader } of https !== undefined && judged ? wider : [])
+      note(
+        'spec.tls',
+        'Required',
+        `has nothing for ${host}, whose clients are asked for certificates: HTTPS for it is for ${name} of Ingress ${leader.name}`,
+      );
   if (ingress.tls.length === 0) return;
   if (https === undefined) note('spec.tls', 'WithoutEffect', 'the ALB of its class has no port for HTTPS');
   else if (!https.hasCertificate && sites.some(({ byDefault, secure }) => byDefault && secure.length === 0))
@@ -140,7 +153,7 @@ function routeOf({
     more: string,
     hostnames: readonly string[],
     parents: readonly ParentReference[],
-    own: readonly HTTPRuleModel[],
+    ruled: readonly HTTPRuleModel[],
   ): HTTPRouteModel[] =>
     parents.length === 0
       ? []
@@ -151,14 +164,15 @@ function routeOf({
             ...(rank === undefined ? {} : { rank }),
             parents,
             hostnames,
-            rules: own,
+            rules: ruled,
           },
         ];
   const plain = http === undefined ? [] : [parentOf(context.gateway, http.section)];
   // Where clients must have certificates there is no way in but by the host's own listener.
   const byALB =
     https?.hasCertificate === true && !site.judged ? [parentOf(context.gateway, https.section)] : [];
-  const secure = passed || https === undefined ? [] : [...securePlaces(site), ...byALB];
+  const own = site.judged ? site.secure : [...site.secure, ...site.wider];
+  const secure = passed || https === undefined ? [] : [...own.map(listenerOf), ...byALB];
   if (site.host === '') {
     // What is for any host is sent to HTTPS under the names alone that have TLS.
     const named = site.secure.map(({ name }) => name);
@@ -176,23 +190,6 @@ function routeOf({
   function toHTTPS(rule: HTTPRuleModel): HTTPRuleModel {
     return securely(rule, https?.port ?? 443);
   }
-}
-
-/** Listeners of the names, in their ListenerSets. */
-function securePlaces({ secure }: Site): readonly ParentReference[] {
-  return secure.map(({ name, leader }) => {
-    const set = {
-      group: gatewayGroup,
-      kind: 'ListenerSet',
-      namespace: leader.namespace,
-      name: `${leader.name}~ingress`,
-    };
-    return parentOf(set, sectionOf(name));
-  });
-}
-
-function parentOf(reference: ObjectReference, sectionName: string): ParentReference {
-  return { ...reference, sectionName, written: { ...reference, sectionName } };
 }
 
 /** Behind all other rules for the host: what none of the Ingress's own paths takes. Without rules: any host. */
@@ -219,11 +216,11 @@ function wwwRoute(site: Site, suffix: string, place: Place): readonly HTTPRouteM
   if (effects.www !== true || from === undefined) return [];
   const isTaken = context.neighbours(from).some(({ rules }) => rules.some(({ host }) => host === from));
   if (isTaken || site.names.includes(from)) return [];
-  const secure = secureName(from, context);
+  const secure = secureName(from, context) ?? widerName(from, context);
   const { http, https } = context;
   const parents = [
     ...(http === undefined ? [] : [parentOf(context.gateway, http.section)]),
-    ...(secure === undefined || https === undefined ? [] : securePlaces({ ...site, secure: [secure] })),
+    ...(secure === undefined || https === undefined ? [] : [listenerOf(secure)]),
     ...(https?.hasCertificate === true ? [parentOf(context.gateway, https.section)] : []),
   ];
   const field = 'metadata.annotations';
@@ -258,17 +255,11 @@ function passthroughRoute(site: Site, suffix: string, place: Place): readonly Ro
   const path = site.paths.find((each) => each.path === '/') ?? site.paths[0];
   if (context.https === undefined || path === undefined) return [];
   const backend = backendOf(path.backend, `${path.field}.backend`, place);
-  const set = {
-    group: gatewayGroup,
-    kind: 'ListenerSet',
-    namespace: ingress.namespace,
-    name: `${ingress.name}~ingress`,
-  };
   return [
     {
       ...derivedObject(ingress, `${suffix}~passthrough`),
       kind: 'TLSRoute',
-      parents: site.names.map((name) => parentOf(set, sectionOf(name))),
+      parents: site.names.map((name) => listenerOf({ name, leader: ingress })),
       hostnames: site.names,
       rules: [{ backends: backend === undefined ? [] : [backend] }],
     },
