@@ -103,7 +103,7 @@ export const catalogue = {
   ),
   InvalidCertificate: refused(
     'A Secret or ConfigMap has no certificate, one that is none, or one of another key.',
-    'Put PEM into tls.crt and tls.key of a Secret of type kubernetes.io/tls, or into ca.crt.',
+    'Put PEM into tls.crt and tls.key of a Secret, or into ca.crt.',
   ),
   InvalidCommunity: refused(
     'A BGP community is none, or a name that no Community of the namespace has.',

@@ -99,7 +99,7 @@ export const albKind = {
             minLength: 1,
             maxLength: 253,
             description:
-              'Name of a Secret of type kubernetes.io/tls in the namespace of the ALB, for hostnames that have none of their own. ' +
+              'Name of a Secret with `tls.crt` and `tls.key` in the namespace of the ALB, for hostnames that have none of their own. ' +
               'Absent: only hostnames of Ingresses and listeners with certificates are served.',
           },
         },

@@ -51,7 +51,7 @@ const tls = {
     },
     certificateRefs: {
       type: 'array',
-      description: 'Secrets of type `kubernetes.io/tls`. The first whose names fit the client’s is shown.',
+      description: 'Secrets with `tls.crt` and `tls.key`. The first whose names fit the client’s is shown.',
       maxItems: 64,
       'x-kubernetes-list-type': 'atomic',
       items: secretReferenceSchema('A certificate with its key.'),

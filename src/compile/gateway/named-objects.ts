@@ -20,7 +20,7 @@ export function findCertificate(
   if (group !== '' || kind !== 'Secret')
     return refuse(
       reason,
-      `${shown(reference)} is no Secret; a certificate is in a Secret of type kubernetes.io/tls`,
+      `${shown(reference)} is no Secret; a certificate is in a Secret, as tls.crt and tls.key`,
     );
   // Asked first, so that it is watched already when a grant comes.
   const value = ask.certificate(reference);

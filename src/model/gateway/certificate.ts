@@ -1,7 +1,6 @@
-/** Reads certificates: Secrets of type kubernetes.io/tls, as cert-manager and kubectl make them. */
+/** Reads certificates: Secrets with `tls.crt` and `tls.key`, as cert-manager and kubectl make them, of whatever type. */
 import type { KubeObject } from '#api/object.ts';
 import { collectProblems, type Read, type Refuse } from '../problem.ts';
-import { shown } from '../raw.ts';
 import { gatewayObject, readRaw } from './fields.ts';
 import { decodeASCII, readPEM } from './pem.ts';
 import type { CertificateModel } from './types.ts';
@@ -17,14 +16,17 @@ export type InspectCertificate = (
 
 const keyLabels = ['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
 
+/** Whether a Secret is meant as one: by its type, or by what is in it. */
+export function isCertificate(object: KubeObject): boolean {
+  const { type, data } = object as { readonly type?: unknown; readonly data?: unknown };
+  if (type === 'kubernetes.io/tls') return true;
+  return typeof data === 'object' && data !== null && 'tls.crt' in data && 'tls.key' in data;
+}
+
 /** One with anything wrong has no value: it is never handed to the data plane. Messages show nothing of what is in it. */
 export function readCertificate(object: KubeObject, inspect: InspectCertificate): Read<CertificateModel> {
   const { origin, key } = gatewayObject(object);
   const { problems, refuse } = collectProblems(origin);
-  if (object['type'] !== 'kubernetes.io/tls') {
-    refuse('type', 'InvalidCertificate', `${shown(object['type'])} is not kubernetes.io/tls`);
-    return { value: undefined, problems };
-  }
   const data = readRaw(object['data'], 'data', refuse);
   const chain = readBlocks(data['tls.crt'], 'data[tls.crt]', refuse);
   const keys = readBlocks(data['tls.key'], 'data[tls.key]', refuse);

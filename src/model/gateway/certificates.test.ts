@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { makeCertificate } from '#lab/apiserver/certificate.ts';
 import { inspectAuthority, inspectCertificate } from '#system/certificate.ts';
 import { readAuthority } from './authority.ts';
-import { readCertificate } from './certificate.ts';
+import { isCertificate, readCertificate } from './certificate.ts';
 
 const notBefore = new Date('2026-01-01T00:00:00Z');
 const notAfter = new Date('2036-01-01T00:00:00Z');
@@ -15,8 +15,14 @@ const server = makeCertificate(
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const metadata = { name: 'cert', namespace: 'shop' };
 
-const secret = (data: unknown, type = 'kubernetes.io/tls') =>
-  readCertificate({ apiVersion: 'v1', kind: 'Secret', metadata, type, data }, inspectCertificate);
+const objectOf = (data: unknown, type = 'kubernetes.io/tls') => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata,
+  type,
+  data,
+});
+const secret = (data: unknown) => readCertificate(objectOf(data), inspectCertificate);
 const pair = { 'tls.crt': base64(server.certificate), 'tls.key': base64(server.key) };
 
 describe('readCertificate', () => {
@@ -35,29 +41,35 @@ describe('readCertificate', () => {
   });
 
   test.each([
-    ['another type', pair, 'Opaque', 'type'],
-    ['no data', undefined, undefined, 'data[tls.crt]'],
-    ['no key', { 'tls.crt': pair['tls.crt'] }, undefined, 'data[tls.key]'],
-    ['no Base64', { ...pair, 'tls.crt': '%%%' }, undefined, 'data[tls.crt]'],
-    ['no PEM', { ...pair, 'tls.crt': base64('hello') }, undefined, 'data[tls.crt]'],
-    ['an open block', { ...pair, 'tls.key': base64(server.key.slice(0, 80)) }, undefined, 'data[tls.key]'],
-    ['a certificate as key', { ...pair, 'tls.key': pair['tls.crt'] }, undefined, 'data[tls.key]'],
-    ['two keys', { ...pair, 'tls.key': base64(server.key + authority.key) }, undefined, 'data[tls.key]'],
-    ['another key', { ...pair, 'tls.key': base64(authority.key) }, undefined, 'data[tls.crt]'],
+    ['no data', undefined, 'data[tls.crt]'],
+    ['no key', { 'tls.crt': pair['tls.crt'] }, 'data[tls.key]'],
+    ['no Base64', { ...pair, 'tls.crt': '%%%' }, 'data[tls.crt]'],
+    ['no PEM', { ...pair, 'tls.crt': base64('hello') }, 'data[tls.crt]'],
+    ['an open block', { ...pair, 'tls.key': base64(server.key.slice(0, 80)) }, 'data[tls.key]'],
+    ['a certificate as key', { ...pair, 'tls.key': pair['tls.crt'] }, 'data[tls.key]'],
+    ['two keys', { ...pair, 'tls.key': base64(server.key + authority.key) }, 'data[tls.key]'],
+    ['another key', { ...pair, 'tls.key': base64(authority.key) }, 'data[tls.crt]'],
     [
       'an encrypted key',
       { ...pair, 'tls.key': base64(server.key.replaceAll('PRIVATE KEY', 'ENCRYPTED PRIVATE KEY')) },
-      undefined,
       'data[tls.key]',
     ],
-    ['more than ASCII', { ...pair, 'tls.crt': base64(`ä${server.certificate}`) }, undefined, 'data[tls.crt]'],
-  ])('%s is refused', (_, data, type, field) => {
-    const { value, problems } = secret(data, type);
+    ['more than ASCII', { ...pair, 'tls.crt': base64(`ä${server.certificate}`) }, 'data[tls.crt]'],
+  ])('%s is refused', (_, data, field) => {
+    const { value, problems } = secret(data);
     expect(value).toBeUndefined();
     expect(problems.map((each) => each.field)).toContain(field);
     const inner = server.key.split('\n')[1]!;
     expect(JSON.stringify(problems)).not.toContain(inner);
   });
+});
+
+test('a Secret with both keys is one, whatever its type, and one of the type whatever is in it', () => {
+  const is = (data: unknown, type?: string) => isCertificate(objectOf(data, type));
+  expect([is(pair, 'Opaque'), is(pair), is(undefined)]).toEqual([true, true, true]);
+  expect(readCertificate(objectOf(pair, 'Opaque'), inspectCertificate).problems).toEqual([]);
+  const half = { 'tls.crt': pair['tls.crt'] };
+  expect([is(half, 'Opaque'), is(undefined, 'Opaque'), is(null, 'Opaque')]).toEqual([false, false, false]);
 });
 
 test('readAuthority: ConfigMaps as they are, Secrets in Base64, never a key', () => {

@@ -16,7 +16,7 @@ export type BackendServiceModel = {
   }[];
 };
 
-/** A Secret of type kubernetes.io/tls; the PEM texts, already judged. */
+/** A Secret with a certificate and its key; the PEM texts, already judged. */
 export type CertificateModel = {
   readonly origin: Origin;
   readonly key: string;

@@ -48,7 +48,7 @@ import { readAuthority } from '#model/gateway/authority.ts';
 import { readBackendPolicy } from '#model/gateway/backendpolicy.ts';
 import { readBackendService } from '#model/gateway/backendservice.ts';
 import { readBackendTLSPolicy } from '#model/gateway/backendtlspolicy.ts';
-import { readCertificate } from '#model/gateway/certificate.ts';
+import { isCertificate, readCertificate } from '#model/gateway/certificate.ts';
 import { readFirewallRules } from '#model/gateway/firewall-rules.ts';
 import { readGateway } from '#model/gateway/gateway.ts';
 import { readGatewayClass } from '#model/gateway/gatewayclass.ts';
@@ -208,7 +208,7 @@ async function setNamed(
       problems.push(...read.problems);
       book.set(input, of, read.value);
     };
-    if (kind === 'Secret' && object['type'] === 'kubernetes.io/tls')
+    if (kind === 'Secret' && isCertificate(object))
       set('certificate', key, readCertificate(object, inspectCertificate));
     if (kind === 'Secret' && has('auth')) set('users', key, readUsers(object));
     if (kind === 'ConfigMap' && has('rules')) set('firewallRules', key, readFirewallRules(object));

@@ -295,6 +295,16 @@ describe('a Gateway', () => {
     await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80), https) });
     await eventually(() => expect(JSON.stringify(pod.held('certificates'))).toContain('secured.example'));
     expect(failing).toBeLessThan(0);
+    // Of another type it is watched by its name.
+    const before = JSON.stringify(pod.held('certificates'));
+    await stage.make(types.secret, 'opaque', {}, { type: 'Opaque', data: pair() });
+    const opaque = { ...https, tls: { mode: 'Terminate', certificateRefs: [{ name: 'opaque' }] } };
+    await stage.change(types.gateway, 'secured', { spec: spec(listener('http', 80), opaque) });
+    await eventually(() => {
+      const held = JSON.stringify(pod.held('certificates'));
+      expect(held).not.toBe(before);
+      expect(held).toContain('secured.example');
+    });
   });
 
   test('a certificate of another namespace is shown only while that permits it', async () => {

@@ -6,7 +6,7 @@ import { backoffDelay, sleep } from '#kube/backoff.ts';
 import { type Client, isNotFound } from '#kube/client.ts';
 import { type Informer, startInformer } from '#kube/informer.ts';
 import { readAuthority } from '#model/gateway/authority.ts';
-import { readCertificate } from '#model/gateway/certificate.ts';
+import { isCertificate, readCertificate } from '#model/gateway/certificate.ts';
 import { readFirewallRules } from '#model/gateway/firewall-rules.ts';
 import { readUsers } from '#model/gateway/users.ts';
 import type { Problem, Read } from '#model/problem.ts';
@@ -49,8 +49,8 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
   const secretKey = (key: string): string => `Secret/${key}`;
 
   const put = (kind: string, key: string, object: KubeObject | undefined): void => {
-    const isTLS = object?.['type'] === 'kubernetes.io/tls';
     if (kind === 'Secret') {
+      const isTLS = object !== undefined && isCertificate(object);
       set('certificate', key, isTLS ? readCertificate(object, inspectCertificate) : nothing, object);
       set('users', key, object !== undefined && has(object, 'auth') ? readUsers(object) : nothing, object);
     }
@@ -81,7 +81,7 @@ export function followReferences({ client, log, set }: ReferencesOptions): Refer
     });
     return informer;
   };
-  /** A Secret that the cache has no content of. One that isn't for TLS is watched by its name: it may have authorities. */
+  /** A Secret that the cache has no content of. One of another type is watched by its name. */
   const learn = async (key: string): Promise<void> => {
     const [namespace = '', name = ''] = key.split('/');
     const cached = tlsSecrets?.get(namespace, name);
