@@ -385,6 +385,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
         share: 1_000_000,
       }),
     ],
+    [{ 'mirror-target': 'http://a.x.svc/pre$request_uri' }, refused('have the path of the request')],
     [{ 'mirror-target': 'http://copy.example$request_uri' }, refused('is no Service')],
     [{ 'mirror-target': 'http://a.x.svc.cluster.local/;}"' }, refused('is not http://NAME')],
   ],
@@ -442,7 +443,12 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       { 'permanent-redirect': 'http://b.example:8080$request_uri' },
       { routes: [{ rules: [{ filters: [{ hostname: 'b.example', port: 8080 }], backends: [] }] }] },
     ],
+    [
+      { 'permanent-redirect': 'https://b.example/base/$request_uri' },
+      redirect({ path: { type: 'ReplacePrefixMatch', value: '/base' } }),
+    ],
     [{ 'permanent-redirect': 'https://$http_x' }, refused('is no URL')],
+    [{ 'permanent-redirect': 'https://b.example/?to=$request_uri' }, refused('is no URL')],
   ],
   'permanent-redirect-code': [
     [
@@ -563,9 +569,31 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
         filters: [{ path: { type: 'ReplaceCaptures', value: '/$1' } }],
       }),
     ],
-    [{ 'rewrite-target': '/x;\n}' }, refused('is no path')],
-    [{ 'rewrite-target': '/$request_uri' }, refused('variables')],
-    [{ 'rewrite-target': 'https://x' }, refused('is no path')],
+    [
+      { 'rewrite-target': '/$1?added=1' },
+      rule({ filters: [{ type: 'URLRewrite', path: { type: 'ReplaceCaptures', value: '/$1?added=1' } }] }),
+    ],
+    [
+      { 'rewrite-target': 'https://b.example:8443' },
+      redirect({ scheme: 'https', hostname: 'b.example', port: 8443, path: { value: '/' }, statusCode: 302 }),
+    ],
+    [
+      { 'rewrite-target': '$scheme://$host/new/$1?a=b' },
+      rule({
+        matches: [{ path: { type: 'RegularExpression', value: '/', loose: true } }],
+        filters: [{ type: 'RequestRedirect', path: { type: 'ReplaceCaptures', value: '/new/$1?a=b' } }],
+      }),
+    ],
+    [
+      { 'rewrite-target': 'https://b.example/$1', 'permanent-redirect': 'https://c.example' },
+      redirect({ hostname: 'c.example', statusCode: 301 }),
+    ],
+    [{ 'rewrite-target': '/x;\n}' }, closed('is no path')],
+    [{ 'rewrite-target': '/$request_uri' }, closed('variables')],
+    [{ 'rewrite-target': '/$1?' }, closed('arguments')],
+    [{ 'rewrite-target': 'https://$1.b.example/' }, closed('no URL')],
+    [{ 'rewrite-target': 'https://b.example$request_uri' }, closed('is no path')],
+    [{ 'rewrite-target': 'x' }, closed('is no path')],
   ],
   satisfy: [
     [{ satisfy: 'all' }, nothing],
@@ -657,7 +685,14 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   'upstream-hash-by-subset-size': [[{ 'upstream-hash-by-subset-size': '3' }, refused('One endpoint')]],
   'upstream-vhost': [
     [{ 'upstream-vhost': 'in.example' }, filters({ type: 'URLRewrite', hostname: 'in.example' })],
-    [{ 'upstream-vhost': '$service_name' }, refused('no hostname')],
+    [{ 'upstream-vhost': 'Inner:8080' }, filters({ type: 'URLRewrite', hostname: 'inner:8080' })],
+    [
+      { 'upstream-vhost': '$service_name.$namespace.svc.cluster.local:$service_port' },
+      filters({ type: 'URLRewrite', hostname: 'web.x.svc.cluster.local:80' }),
+    ],
+    ...['$host', '$service_names', 'a b', '*.example', 'in.example:0', 'in.example:'].map(
+      (value): Case => [{ 'upstream-vhost': value }, refused('no hostname')],
+    ),
   ],
   'use-port-in-redirects': [[{ 'use-port-in-redirects': 'true' }, nothing]],
   'use-regex': [[{ 'use-regex': 'true' }, nothing]],

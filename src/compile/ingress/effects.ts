@@ -18,10 +18,11 @@ export type Effects = {
   readonly timeouts?: HTTPRuleModel['timeouts'];
   readonly retry?: NonNullable<HTTPRuleModel['retry']>;
   readonly session?: SessionPersistenceModel;
-  /** Instead of backends. */
+  /** Instead of backends. `ReplacePrefixMatch`: in front of the whole path. */
   readonly redirect?: Extract<FilterModel, { readonly type: 'RequestRedirect' }>;
+  /** With variables: `$service_name.$namespace.svc`. */
   readonly host?: string;
-  /** As nginx writes it: `/$2`. */
+  /** As nginx writes it: `/$2`, perhaps with a query. */
   readonly rewrite?: string;
   readonly forwardedPrefix?: string;
   readonly appRoot?: string;

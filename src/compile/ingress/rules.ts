@@ -3,6 +3,7 @@ import { readPathText } from '#model/gateway/matches.ts';
 import { regexProblem } from '#model/gateway/regex.ts';
 import type { FilterModel, HTTPMatchModel, HTTPRuleModel } from '#model/gateway/types.ts';
 import { backendOf, targetOf } from './backends.ts';
+import { hostVariable } from './catalogue/routing.ts';
 import type { Place } from './place.ts';
 import type { IngressPath, Site } from './sites.ts';
 
@@ -13,7 +14,13 @@ export function ruleOf(path: IngressPath, at: number, site: Site, place: Place):
   const { effects, closed } = place;
   const base = { name: `path-${at}`, field: path.field, matches: [match], timeouts: {} };
   if (closed) return { ...base, filters: [], backends: [], closed: true };
-  if (effects.redirect !== undefined) return { ...base, filters: [effects.redirect], backends: [] };
+  if (effects.redirect !== undefined) {
+    const redirect = redirectFor(effects.redirect, match);
+    if (redirect !== undefined) return { ...base, filters: [redirect], backends: [] };
+    const message = 'is an expression here, and no path can be put in front of it: its requests get 503';
+    place.note(`${path.field}.path`, 'AnnotationRefused', message);
+    return { ...base, filters: [], backends: [], closed: true };
+  }
   const auth = authOf(site, place);
   if (auth === 'closed') return { ...base, filters: [], backends: [], closed: true };
   const backend = backendOf(path.backend, `${path.field}.backend`, place);
@@ -22,7 +29,7 @@ export function ruleOf(path: IngressPath, at: number, site: Site, place: Place):
     filters: [
       ...(effects.filters ?? []),
       ...headerFilters(place),
-      ...rewriteOf(place),
+      ...rewriteOf(place, path, backend?.port),
       ...mirrorOf(site, place),
       ...(auth === undefined ? [] : [auth]),
     ],
@@ -75,7 +82,8 @@ export function securely(rule: HTTPRuleModel, port: number): HTTPRuleModel {
 
 function matchOf({ type, path, field }: IngressPath, site: Site, place: Place): HTTPMatchModel | undefined {
   const match = (value: HTTPMatchModel['path']): HTTPMatchModel => ({ path: value, headers: [], query: [] });
-  const needsGroups = /\$[1-9]/.test(place.effects.rewrite ?? '');
+  const { rewrite, redirect } = place.effects;
+  const needsGroups = redirect?.path?.type === 'ReplaceCaptures' || /\$[1-9]/.test(rewrite ?? '');
   if (site.regex && (path !== '/' || needsGroups)) {
     const problem = regexProblem(path);
     if (problem === undefined) return match({ type: 'RegularExpression', value: path, loose: true });
@@ -109,8 +117,26 @@ function headerFilters({ effects }: Place): readonly FilterModel[] {
   return filters;
 }
 
-function rewriteOf({ effects: { rewrite, host } }: Place): readonly FilterModel[] {
-  if (rewrite === undefined && host === undefined) return [];
+type Redirect = NonNullable<Place['effects']['redirect']>;
+
+/** `undefined`: it can't be told what is in front of what. */
+function redirectFor(redirect: Redirect, { path }: HTTPMatchModel): Redirect | undefined {
+  if (redirect.path?.type !== 'ReplacePrefixMatch') return redirect;
+  if (path.type === 'RegularExpression') return undefined;
+  const isExact = path.type === 'Exact';
+  const value = `${redirect.path.value}${path.value === '/' && !isExact ? '' : path.value}`;
+  return { ...redirect, path: { type: isExact ? 'ReplaceFullPath' : 'ReplacePrefixMatch', value } };
+}
+
+function rewriteOf(
+  { ingress, effects: { rewrite, host: written } }: Place,
+  { backend }: IngressPath,
+  port: number | undefined,
+): readonly FilterModel[] {
+  if (rewrite === undefined && written === undefined) return [];
+  const service = 'service' in backend ? backend.service : '';
+  const named = { service_name: service, namespace: ingress.namespace, service_port: String(port ?? '') };
+  const host = written?.replaceAll(hostVariable, (_, name: keyof typeof named) => named[name]);
   const type = rewrite?.includes('$') === true ? 'ReplaceCaptures' : 'ReplaceFullPath';
   return [
     {

@@ -90,6 +90,24 @@ describe('hosts and paths', () => {
     ]);
   });
 
+  it('stay behind the path that a redirect puts in front of them, unless they are expressions', () => {
+    const annotations = { 'permanent-redirect': 'https://b.example/base$request_uri' };
+    const paths = { 'a.example/x': 'web', 'a.example/y Exact': 'web', 'a.example/': 'web' };
+    const pathsOf = (more: object) =>
+      translated({ annotations: { ...annotations, ...more }, paths }).routes.flatMap((route) =>
+        route.kind === 'HTTPRoute'
+          ? route.rules.map(({ filters, closed }) => closed ?? (filters[0] as { path?: object }).path)
+          : [],
+      );
+    const last = { type: 'ReplacePrefixMatch', value: '/base' };
+    expect(pathsOf({})).toEqual([
+      { type: 'ReplacePrefixMatch', value: '/base/x' },
+      { type: 'ReplaceFullPath', value: '/base/y' },
+      last,
+    ]);
+    expect(pathsOf({ 'use-regex': 'true' })).toEqual([true, true, last]);
+  });
+
   it('are expressions as soon as one Ingress of the namespace says so', () => {
     const rewriting = {
       name: 'api',

@@ -5,12 +5,7 @@ import type {
   TrafficSettings,
   WAFPolicyModel,
 } from '#model/gateway/policy-types.ts';
-import type {
-  HTTPRouteModel,
-  HTTPRuleModel,
-  ParentReference,
-  RouteModel,
-} from '#model/gateway/types.ts';
+import type { HTTPRouteModel, HTTPRuleModel, ParentReference, RouteModel } from '#model/gateway/types.ts';
 import type { IngressModel } from '#model/ingress/types.ts';
 import { backendOf, defaultBackend } from './backends.ts';
 import { canaryFindings, canaryPolicies } from './canaries.ts';
@@ -21,14 +16,7 @@ import { listenerOf, listenerSetOf, sectionOf } from './listener-set.ts';
 import { createPlace, derivedObject, gatewayGroup, type Place, parentOf } from './place.ts';
 import { nginxAnnotations, readAnnotations } from './read-annotations.ts';
 import { appRootRule, isForRoot, ruleOf, securely } from './rules.ts';
-import {
-  type IngressPath,
-  type Site,
-  secureName,
-  sitesOf,
-  widerName,
-  wwwOf,
-} from './sites.ts';
+import { type IngressPath, type Site, secureName, sitesOf, widerName, wwwOf } from './sites.ts';
 import type { IngressContext, Translation } from './types.ts';
 
 /** Paths that are served by HTTP whatever else is: by these certificates are got. */

@@ -96,11 +96,13 @@ export const proxyingRows: readonly AnnotationRow[] = [
   {
     name: 'mirror-target',
     state: 'translated',
-    text: 'Copies of requests go to a Service (`http://NAME.NAMESPACE.svc.cluster.local:PORT$request_uri`; in another namespace with its ReferenceGrant). Nothing else can be named.',
+    text: 'Copies of requests go to a Service (`http://NAME.NAMESPACE.svc.cluster.local:PORT$request_uri`; in another namespace with its ReferenceGrant), with the path of the request. Nothing else can be named, and no path in front.',
     read(value) {
       const url = readURL(value.replace(/\$request_uri$/, ''));
       if (url === undefined || url.path !== '' || url.scheme === 'https')
-        return refuse(`${shown(value)} is not http://NAME.NAMESPACE.svc.cluster.local:PORT$request_uri`);
+        return refuse(
+          `${shown(value)} is not http://NAME.NAMESPACE.svc.cluster.local:PORT$request_uri: copies have the path of the request`,
+        );
       return { mirror: url };
     },
   },

@@ -2,6 +2,7 @@
 import {
   type AnnotationRow,
   type Annotations,
+  close,
   isPath,
   notBoolean,
   type Outcome,
@@ -13,9 +14,12 @@ import {
   refuse,
   shown,
 } from '../annotations.ts';
-import type { Effects } from '../effects.ts';
+import type { TargetURL } from '../effects.ts';
 
 const part = (name: string, of: string, text: string): AnnotationRow => ({ name, state: 'done', text, of });
+
+/** In the Host header for backends. */
+export const hostVariable = /\$(service_name|namespace|service_port)\b/g;
 
 export const routingRows: readonly AnnotationRow[] = [
   {
@@ -51,7 +55,7 @@ export const routingRows: readonly AnnotationRow[] = [
   {
     name: 'permanent-redirect',
     state: 'done',
-    text: 'All paths get 301 to the URL, which may end in `$request_uri`.',
+    text: 'All paths get 301 to the URL, which may end in `$request_uri`, behind a path, too, unless paths are expressions.',
     read: (value, get) =>
       get('temporal-redirect') === undefined ? redirect(value, code(get, 'permanent')) : {},
   },
@@ -71,8 +75,9 @@ export const routingRows: readonly AnnotationRow[] = [
   {
     name: 'rewrite-target',
     state: 'done',
-    text: 'The path becomes this, `$1` to `$9` are what the groups of the Ingress’s path took. All paths of the host (in this namespace) become regular expressions by it, as with `use-regex`.',
+    text: 'The path becomes this, `$1` to `$9` are what the groups of the Ingress’s path took. Arguments behind `?` come before the request’s own. A URL is a redirect (302). Anything else is refused, and all requests get 503. All paths of the host (in this namespace) become regular expressions by it, as with `use-regex`.',
     read: rewrite,
+    closes: true,
   },
   {
     name: 'server-alias',
@@ -96,20 +101,15 @@ export const routingRows: readonly AnnotationRow[] = [
   {
     name: 'temporal-redirect',
     state: 'done',
-    text: 'All paths get 302 to the URL, which may end in `$request_uri`.',
+    text: 'All paths get 302 to the URL, which may end in `$request_uri`, as with `permanent-redirect`.',
     read: (value, get) => redirect(value, code(get, 'temporal')),
   },
   part('temporal-redirect-code', 'temporal-redirect', 'In place of 302: 301, 302, 303, 307 or 308.'),
   {
     name: 'upstream-vhost',
     state: 'done',
-    text: 'The Host header that backends get.',
-    read(value) {
-      const host = readHost(value);
-      return host === undefined || host.startsWith('*')
-        ? refuse(`${shown(value)} is no hostname; variables and ports can't be used`)
-        : { host };
-    },
+    text: 'The Host header that backends get, perhaps with a port; `$service_name`, `$namespace` and `$service_port` are those of the path’s backend.',
+    read: backendHost,
   },
   {
     name: 'use-port-in-redirects',
@@ -146,35 +146,53 @@ function flag(value: string, then: (on: boolean) => Outcome): Outcome {
   return on === undefined ? refuse(notBoolean(value)) : then(on);
 }
 
-function rewrite(value: string): Outcome {
-  if (!/^(?:\/|\$[1-9])[!-~]*$/.test(value) || /[?#"\\{};]/.test(value))
-    return refuse(`${shown(value)} is no path; a URL or a query can't be rewritten to`);
-  if (/\$(?![1-9])/.test(value)) return refuse(`${shown(value)} has variables other than $1 to $9`);
-  return { rewrite: value };
+/** What can't be done closes: a path that is rewritten confines requests to a part of the backend. */
+function rewrite(value: string, get: Annotations): Outcome {
+  const [, origin, path = value] = /^([^/]*:\/\/[^/]*)(.*)$/.exec(value) ?? [];
+  const problem = path === '' ? undefined : targetProblem(path);
+  if (problem !== undefined) return close(`${shown(value)} ${problem}`);
+  if (origin === undefined) return { rewrite: value };
+  const url = readURL(origin);
+  if (url === undefined) return close(`${shown(value)} is no path and no URL`);
+  if (get('permanent-redirect') !== undefined || get('temporal-redirect') !== undefined) return {};
+  const type = path.includes('$') ? 'ReplaceCaptures' : 'ReplaceFullPath';
+  return { redirect: { ...elsewhere(value, url), path: { type, value: path || '/' }, statusCode: 302 } };
+}
+
+function targetProblem(path: string): string | undefined {
+  if (!/^(?:\/|\$[1-9])[!-~]*$/.test(path) || /[#"\\{};]/.test(path)) return 'is no path';
+  if (/\$(?![1-9])/.test(path)) return 'has variables other than $1 to $9';
+  return path.endsWith('?') ? 'takes the arguments of requests away' : undefined;
 }
 
 function redirect(value: string, statusCode: number): Outcome {
   const kept = value.endsWith('$request_uri');
   const url = readURL(kept ? value.slice(0, -'$request_uri'.length) : value);
-  if (url === undefined || (kept && url.path !== ''))
-    return refuse(`${shown(value)} is no URL, perhaps with $request_uri behind its host`);
-  const port = url.port;
-  const effects: Effects = {
-    redirect: {
-      type: 'RequestRedirect',
-      ...(value.startsWith('$scheme') ? {} : { scheme: url.scheme }),
-      ...(url.host === '$host' ? {} : { hostname: url.host }),
-      ...(port === undefined ? {} : { port }),
-      ...(kept
-        ? {}
-        : {
-            path: { type: 'ReplaceFullPath', value: url.path === '' ? '/' : url.path },
-            withoutQuery: true as const,
-          }),
-      statusCode,
-    },
+  if (url === undefined || (kept && url.path.includes('?')))
+    return refuse(`${shown(value)} is no URL, perhaps with $request_uri behind its host or path`);
+  const base = url.path.replace(/\/$/, '');
+  const whole = { path: { type: 'ReplaceFullPath', value: url.path || '/' }, withoutQuery: true } as const;
+  const before = base === '' ? {} : { path: { type: 'ReplacePrefixMatch', value: base } as const };
+  return { redirect: { ...elsewhere(value, url), ...(kept ? before : whole), statusCode } };
+}
+
+function elsewhere(value: string, { scheme, host, port }: TargetURL) {
+  return {
+    type: 'RequestRedirect' as const,
+    ...(value.startsWith('$scheme') ? {} : { scheme }),
+    ...(host === '$host' ? {} : { hostname: host }),
+    ...(port === undefined ? {} : { port }),
   };
-  return effects;
+}
+
+function backendHost(value: string): Outcome {
+  const filled = value.replaceAll(hostVariable, '1');
+  const [, name = '', port = '1'] = /^([^:*]*)(?::([0-9]+))?$/.exec(filled) ?? [];
+  return readHost(name) === undefined || readNumber(port, 1, 65_535) === undefined
+    ? refuse(
+        `${shown(value)} is no hostname, perhaps with a port; of variables there are $service_name, $namespace and $service_port`,
+      )
+    : { host: value.toLowerCase() };
 }
 
 /** What isn't one is the usual, as in ingress-nginx. */

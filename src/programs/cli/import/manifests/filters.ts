@@ -28,6 +28,8 @@ export function filterManifest(filter: FilterModel, own: string): PrintedFilter 
       const { hostname, path } = filter;
       const change = path === undefined ? undefined : pathChange(path);
       if (path !== undefined && change === undefined) return { lost: 'rewrites by groups have no equal' };
+      if (path?.value.includes('?') === true) return { lost: 'rewrites that add arguments have no equal' };
+      if (hostname?.includes(':') === true) return { lost: 'a Host header with a port has no equal' };
       return { value: { type: filter.type, urlRewrite: defined({ hostname, path: change }) } };
     }
     case 'RequestMirror': {
