@@ -317,7 +317,7 @@ it('is told clearly what is not served', async () => {
     '{"status":{"phase":"Running"}}',
   );
   expect((await kubectl.run('port-forward', 'pod/placed', '8080:80')).err).toMatch(
-    /port-forward is not supported by this server/,
+    /port-forward is not supported by this server: reach the pod from a node .*lab exec.* or through this server .*--raw/,
   );
   expect((await kubectl.run('attach', 'placed')).err).toMatch(/attach is not supported by this server/);
   expect((await kubectl.run('exec', 'placed', '--', 'ls')).err).toMatch(/this server has no kubelet/);

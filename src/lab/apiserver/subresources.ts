@@ -19,7 +19,7 @@ import { update } from './write.ts';
 const refused: Readonly<Record<string, string>> = {
   attach: 'attach is not supported by this server: use kubectl exec or kubectl logs',
   portforward:
-    "port-forward is not supported by this server: reach the pod's address from the lab's router, or expose it with a Service",
+    'port-forward is not supported by this server: reach the pod from a node (netloom lab exec node1 curl http://POD-IP:PORT) or through this server (kubectl get --raw /api/v1/namespaces/NAMESPACE/pods/POD:PORT/proxy/)',
   proxy:
     'proxying to services and nodes, and of upgraded connections to pods, is not supported by this server',
   ephemeralcontainers: 'ephemeral containers are not supported by this server',
