@@ -129,7 +129,23 @@ function nodePortCases({ nodes, nodePorts, outside }: CheckFacts, family: Family
     ]);
   });
   if (client === undefined) return inside;
-  const published = nodes.flatMap((node, index) => {
+  const lonelyCase = (node: NodeFacts): Case[] => {
+    const address = node.addresses[family];
+    const port = lonely.http;
+    if (node.name === lonely.node)
+      return fromOutside(
+        'http',
+        address,
+        { port },
+        answeredBy(node.echo, client),
+        'Local, the only endpoint',
+      );
+    // Without its node it is a Service without an endpoint.
+    return nodes.every(({ name }) => name !== lonely.node)
+      ? []
+      : fromOutside('http', address, { port }, silent, 'Local, no endpoint here');
+  };
+  const published = nodes.flatMap((node) => {
     const address = node.addresses[family];
     return [
       fromOutside(
@@ -142,15 +158,7 @@ function nodePortCases({ nodes, nodePorts, outside }: CheckFacts, family: Family
       fromOutside('http', address, { port: open.http }, hides(client), 'Cluster, as a node'),
       fromOutside('udp', address, { port: open.udp }, answered, 'Cluster'),
       fromOutside('http', address, { port: local }, answeredBy(node.echo, client), 'Local, as itself'),
-      index === 0
-        ? fromOutside(
-            'http',
-            address,
-            { port: lonely },
-            answeredBy(node.echo, client),
-            'Local, the only endpoint',
-          )
-        : fromOutside('http', address, { port: lonely }, silent, 'Local, no endpoint here'),
+      lonelyCase(node),
     ].flat();
   });
   return [...inside, ...published];

@@ -2,7 +2,7 @@
 import { type Subnet, subnetKind } from '#api/kinds/subnet.ts';
 import { defaultSubnet } from '#compile/topology/entries.ts';
 import type { SubnetMode } from '#intent/node.ts';
-import { createClient } from '#kube/client.ts';
+import { type Client, type ClientConfig, createClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { type Lab, openLab } from '#lab/client.ts';
 import { inNode } from '#lab/paths.ts';
@@ -11,6 +11,7 @@ import { connectivityCases } from './cases.ts';
 import { deployCheck, removeCheck } from './deploy.ts';
 import type { CheckFacts, Family } from './facts.ts';
 import { forgeryResults } from './forged.ts';
+import { checkNodes, leftOutResults } from './nodes.ts';
 import { checkNamespace } from './objects.ts';
 import { openOutside } from './outside.ts';
 import { execInPod } from './pod-exec.ts';
@@ -26,21 +27,39 @@ export type CheckOptions = {
 
 const probeProgram = `${inNode.source}/src/lab/probe/main.ts`;
 
-/** Throws when the check itself can't be made; a packet that went wrong is a result. */
+/** Throws when the check itself can't be made; a packet that went wrong is a result, and a node that is down is one, too. */
 export async function runCheck({ lab: name, keep, onStep }: CheckOptions): Promise<readonly CaseResult[]> {
   const lab = await openLab(name);
   const config = await loadKubeconfig({ path: lab.kubeconfigPath });
   const client = createClient(config);
-  const names = await lab.nodes();
-  const nodes = await Promise.all(
-    names.map(async (node) => ({ name: node, addresses: await lab.addressesOf(node) })),
-  );
-  onStep?.(`deploying pods and Services on ${nodes.length} nodes`);
+  try {
+    return await checkLab(lab, config, client, onStep);
+  } finally {
+    if (!keep) await removeCheck(client);
+    client.close();
+  }
+}
+
+async function checkLab(
+  lab: Lab,
+  config: ClientConfig,
+  client: Client,
+  onStep: CheckOptions['onStep'],
+): Promise<readonly CaseResult[]> {
+  const all = await checkNodes(client);
+  const down = all.flatMap(({ name, notReady }) => (notReady === undefined ? [] : [{ name, why: notReady }]));
+  const up = all.filter(({ notReady }) => notReady === undefined);
+  for (const { why } of down) onStep?.(`${why}; the others are checked`);
+  if (up.length === 0) return leftOutResults(down);
+  onStep?.(`deploying pods and Services on ${up.length} ${up.length === 1 ? 'node' : 'nodes'}`);
   const dualStack = lab.spec.family === 'dual';
-  const deployment = await deployCheck(client, nodes, dualStack);
+  const { leftOut, ...deployment } = await deployCheck(client, up, dualStack);
+  for (const { why } of leftOut) onStep?.(`${why}; the others are checked`);
+  const failed = leftOutResults([...down, ...leftOut]);
+  if (deployment.nodes.length === 0) return failed;
   const { spec } = await client.get<Subnet>(subnetKind, defaultSubnet);
   const { mode = 'overlay' } = spec;
-  const outside = await openOutside(lab, mode);
+  const outside = await openOutside(lab, mode, deployment.nodes[0]?.addresses);
   try {
     const families: readonly Family[] = dualStack ? [4, 6] : [lab.spec.family === 'ipv4' ? 4 : 6];
     const facts: CheckFacts = {
@@ -65,12 +84,22 @@ export async function runCheck({ lab: name, keep, onStep }: CheckOptions): Promi
       return JSON.parse(stdout) as ProbeResult[];
     });
     onStep?.('sending packets that nobody may send');
-    return [...results, ...(await forgeryResults(lab, facts))];
+    const forged = await forgeryResults(lab, facts).catch((error: Error) => [couldNotForge(error)]);
+    return [...failed, ...results, ...forged];
   } finally {
     await outside.close();
-    if (!keep) await removeCheck(client);
-    client.close();
   }
+}
+
+/** A node that goes down meanwhile must not take along what was found before. */
+function couldNotForge({ message }: Error): CaseResult {
+  return {
+    group: 'forged packet ✕',
+    title: 'packets that nobody may send',
+    ok: false,
+    detail: message,
+    milliseconds: 0,
+  };
 }
 
 /** What the tunnel's headers leave of the underlay's MTU. */

@@ -1,4 +1,5 @@
 /** Deploys what the check needs and says who got which address. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSliceType, namespaceType, podType, serviceType } from '#api/core.ts';
 import type { KubeObject, ResourceType } from '#api/object.ts';
 import { type Client, isAlreadyExists, isNotFound } from '#kube/client.ts';
@@ -6,11 +7,12 @@ import { eventually } from '#lab/eventually.ts';
 import { selects } from '#model/selector.ts';
 import { parseAddr } from '#net/addr.ts';
 import type { Addresses, CheckFacts, NodeFacts, NodePortFacts, PodFacts } from './facts.ts';
+import { type CheckNode, checkNodes, type LeftOut } from './nodes.ts';
 import { checkNamespace, checkObjects } from './objects.ts';
 
-export type CheckNode = { readonly name: string; readonly addresses: readonly string[] };
-
-export type Deployment = Pick<CheckFacts, 'nodes' | 'services' | 'nodePorts'>;
+export type Deployment = Pick<CheckFacts, 'nodes' | 'services' | 'nodePorts'> & {
+  readonly leftOut: readonly LeftOut[];
+};
 
 type Pod = KubeObject & {
   readonly status?: {
@@ -47,7 +49,10 @@ const types: Readonly<Record<string, ResourceType>> = {
   Service: serviceType,
 };
 
-/** Leaves what is there already. Throws after a minute with the pod that isn't ready and why. */
+/**
+ * Leaves what is there already. A node whose pods are not ready after a minute, or that is NotReady before, is left out with the reason:
+ * what happened to it must not hide how the others fare.
+ */
 export async function deployCheck(
   client: Client,
   nodes: readonly CheckNode[],
@@ -57,20 +62,15 @@ export async function deployCheck(
   const [namespace, ...rest] = objects;
   if (namespace !== undefined) await createIfMissing(client, namespace);
   await Promise.all(rest.map((object) => createIfMissing(client, object)));
-  const pods = await eventually(async () => {
-    const { items } = await client.list<Pod>(podType, { namespace: checkNamespace });
-    const wanted = objects.filter((object) => object.kind === 'Pod').map((object) => object.metadata.name);
-    const ready = new Map(items.filter(isReady).map((pod) => [pod.metadata.name, pod]));
-    const missing = wanted.find((name) => !ready.has(name));
-    if (missing !== undefined) throw new Error(`pod ${missing} is not ready: ${whyNot(items, missing)}`);
-    return ready;
-  }, 60_000);
+  const { pods, leftOut } = await readyPods(client, nodes, objects);
+  const served = nodes.filter(({ name }) => leftOut.every((node) => node.name !== name));
   const { items: services } = await client.list<Service>(serviceType, { namespace: checkNamespace });
   await eventually(() => requireEndpoints(client, services, pods), 10_000);
   return {
-    nodes: nodes.map((node) => nodeFacts(node, pods)),
-    services: serviceFacts(nodes, services),
-    nodePorts: nodePortFacts(services),
+    nodes: served.map((node) => nodeFacts(node, pods)),
+    services: serviceFacts(served, services),
+    nodePorts: nodePortFacts(nodes[0]?.name ?? '', services),
+    leftOut,
   };
 }
 
@@ -90,6 +90,35 @@ export async function removeCheck(client: Client): Promise<void> {
     }
     throw new Error(`namespace ${checkNamespace} is still being deleted`);
   }, 60_000);
+}
+
+/** Waits until the pods of each node are ready or the node is left out; only the pods of the former are in the result. */
+async function readyPods(
+  client: Client,
+  nodes: readonly CheckNode[],
+  objects: readonly KubeObject[],
+): Promise<{ readonly pods: ReadonlyMap<string, Pod>; readonly leftOut: readonly LeftOut[] }> {
+  const wanted = objects.filter((object) => object.kind === 'Pod').map((object) => object.metadata);
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const states = new Map((await checkNodes(client)).map((node) => [node.name, node]));
+    const { items } = await client.list<Pod>(podType, { namespace: checkNamespace });
+    const ready = new Map(items.filter(isReady).map((pod) => [pod.metadata.name, pod]));
+    const missing = nodes.flatMap(({ name }) => {
+      const pod = wanted.find((each) => each.labels?.node === name && !ready.has(each.name));
+      return pod === undefined ? [] : [{ name, pod: pod.name, notReady: states.get(name)?.notReady }];
+    });
+    if (missing.every(({ notReady }) => notReady !== undefined) || Date.now() > deadline) {
+      const leftOut = missing.map(({ name, pod, notReady }) => ({
+        name,
+        why: notReady ?? `pod ${pod} is not ready: ${whyNot(items, pod)}`,
+      }));
+      const out = new Set(leftOut.map(({ name }) => name));
+      const pods = [...ready].filter(([, pod]) => !out.has(pod.metadata.labels?.node ?? ''));
+      return { pods: new Map(pods), leftOut };
+    }
+    await sleep(100);
+  }
 }
 
 async function createIfMissing(client: Client, object: KubeObject): Promise<void> {
@@ -175,7 +204,7 @@ function serviceFacts(nodes: readonly CheckNode[], services: readonly Service[])
   };
 }
 
-function nodePortFacts(services: readonly Service[]): NodePortFacts {
+function nodePortFacts(first: string, services: readonly Service[]): NodePortFacts {
   const number = (name: string, port: 'http' | 'udp'): number => {
     const ports = services.find((service) => service.metadata.name === name)?.spec.ports ?? [];
     const given = ports.find((each) => each.name === port)?.nodePort;
@@ -185,7 +214,7 @@ function nodePortFacts(services: readonly Service[]): NodePortFacts {
   return {
     open: { http: number('open', 'http'), udp: number('open', 'udp') },
     local: number('local', 'http'),
-    lonely: number('lonely', 'http'),
+    lonely: { http: number('lonely', 'http'), node: first },
   };
 }
 

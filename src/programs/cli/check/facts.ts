@@ -25,8 +25,8 @@ export type NodePortFacts = {
   readonly open: { readonly http: number; readonly udp: number };
   /** All echo pods, externalTrafficPolicy Local. */
   readonly local: number;
-  /** Only the echo pod of the first node, externalTrafficPolicy Local. */
-  readonly lonely: number;
+  /** Only the echo pod of that node, externalTrafficPolicy Local. */
+  readonly lonely: { readonly http: number; readonly node: string };
 };
 
 export type CheckFacts = {

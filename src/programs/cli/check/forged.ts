@@ -176,6 +176,8 @@ async function podNamespaces(lab: Lab, node: string): Promise<ReadonlyMap<string
   const { stdout, stderr } = await lab.exec(node, [
     'curl',
     '-sS',
+    '--max-time',
+    '10',
     '--unix-socket',
     paths.datapathSocket.value,
     url,

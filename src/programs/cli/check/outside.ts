@@ -18,12 +18,11 @@ const echo = `${inNode.source}/src/lab/images/echo/main.ts`;
 const probe = `${inNode.source}/src/lab/probe/main.ts`;
 
 /**
- * Services' prefixes, and those of pods that are not on the wire themselves, are routed to the first node, as a router of the site
- * might do by mistake.
+ * Services' prefixes, and those of pods that are not on the wire themselves, are routed to a node (default: the first that runs), as a
+ * router of the site might do by mistake.
  */
-export async function openOutside(lab: Lab, mode: SubnetMode): Promise<Outside> {
-  const [first = ''] = await lab.nodes();
-  const gateways = byFamily(await lab.addressesOf(first));
+export async function openOutside(lab: Lab, mode: SubnetMode, node?: Addresses): Promise<Outside> {
+  const gateways = node ?? byFamily(await lab.addressesOf((await lab.nodes())[0] ?? ''));
   const routes = ([4, 6] as const).flatMap((family) => {
     const via = gateways[family];
     const key = family === 4 ? 'ipv4' : 'ipv6';
