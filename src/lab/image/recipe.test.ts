@@ -47,6 +47,15 @@ test.each([
     'the Debian mirror can not be reached',
   ],
   ['dpkg: error: write failed\nE: No space left on device', 'the disk is full'],
+  [
+    [
+      'Err:1 http://mirror/nonexist trixie InRelease',
+      '  400  Bad Request [IP: 192.0.2.1 80]',
+      'E: Failed to fetch http://mirror/nonexist/dists/trixie/InRelease  400  Bad Request [IP: 192.0.2.1 80]',
+      "E: The repository 'http://mirror/nonexist trixie InRelease' is not signed.",
+    ].join('\n'),
+    'check the URL in NETLOOM_DEBIAN_MIRROR and the proxy (http_proxy) (E: Failed to fetch http://mirror/nonexist/dists/trixie/InRelease  400  Bad',
+  ],
   ['W: GPG error: NO_PUBKEY 6ED0E7B82643E131', 'debian-archive-keyring'],
   ['E: Unable to locate package crum', 'a package of the list is not in the Debian mirror'],
   ['mount: Operation not permitted', 'run as root outside an unprivileged container'],

@@ -83,6 +83,11 @@ export function explainFailure(output: string): string {
       'the Debian mirror can not be reached: check network, DNS and proxy (http_proxy), or name a mirror in NETLOOM_DEBIAN_MIRROR',
     ],
     [
+      // Also said of the same: that what did not come is not signed.
+      /\bErr\b[^\n]*\n\s+[45]\d\d\s|Failed to fetch .*\s[45]\d\d\s/,
+      'the Debian mirror answers with an error: check the URL in NETLOOM_DEBIAN_MIRROR and the proxy (http_proxy)',
+    ],
+    [
       /NO_PUBKEY|couldn't be verified|not signed|EXPKEYSIG|Not live until|is not valid yet|keyring/i,
       'the signature of the Debian mirror can not be verified: install the package debian-archive-keyring and check the clock',
     ],
@@ -96,7 +101,11 @@ export function explainFailure(output: string): string {
     ],
   ];
   const lines = output.trim().split('\n');
-  const cause = lines.find((line) => /^(E|Err|Error)\b/.test(line.trim())) ?? lines.at(-1) ?? '';
+  const cause =
+    lines.find((line) => line.trim().startsWith('E:')) ??
+    lines.find((line) => /^(Err|Error)\b/.test(line.trim())) ??
+    lines.at(-1) ??
+    '';
   const meaning = known.find(([pattern]) => pattern.test(output))?.[1];
   return meaning === undefined ? cause : `${meaning} (${cause.trim()})`;
 }
