@@ -16,15 +16,18 @@ import { replaceImage } from './images/replace.ts';
 import { type LabSpec, labFiles } from './lab.ts';
 import { withLock } from './lock.ts';
 
+/** `warning`: what a user will run into. */
+export type Loaded = { readonly warning?: string };
+
 /** Atomic: containers get the older image or the new one, and keep it until they end. Throws an error for the user. */
-export async function loadImage(spec: LabSpec, image: string, source: string): Promise<void> {
+export async function loadImage(spec: LabSpec, image: string, source: string): Promise<Loaded> {
   if (!/^[a-z0-9]([a-z0-9._:/@-]{0,198}[A-Za-z0-9_])?$/i.test(image))
     throw new Error(`${JSON.stringify(image)} is no image name`);
   const files = labFiles(spec.name);
   const kind = await stat(source).catch(() => {
     throw new Error(`${source}: no such file or directory`);
   });
-  await withLock(`${files.directory} images`, async () => {
+  return withLock(`${files.directory} images`, async () => {
     const work = await mkdtemp(join(files.directory, 'loading-'));
     try {
       const root = join(work, 'root');
@@ -32,7 +35,11 @@ export async function loadImage(spec: LabSpec, image: string, source: string): P
       const settings = kind.isDirectory()
         ? await copyDirectory(source, root)
         : await unpack(spec, source, work, root);
+      const found = await must(['find', root, '-type', 'f', '-perm', '/111', '-print', '-quit']);
       await replaceImage(files.images, image, settings, root);
+      return found === ''
+        ? { warning: `nothing in ${source} can be executed: a container of it can not start` }
+        : {};
     } finally {
       await rm(work, { recursive: true, force: true });
     }
