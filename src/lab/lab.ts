@@ -114,6 +114,7 @@ export type ProcessStatus = {
 
 /** One line of the supervisor's standard output while it starts. */
 export type Progress =
+  /** How long the step itself took. */
   | { readonly step: string; readonly milliseconds: number }
   | { readonly done: true }
   | { readonly failed: string };

@@ -13,7 +13,15 @@ import { must } from '#system/process.ts';
 import type { Family } from './config.ts';
 import { labStatus } from './control.ts';
 import { imageRoot } from './image/image.ts';
-import { type LabFiles, type LabSpec, labFiles, type NodeLabels, nodeNames, type Progress } from './lab.ts';
+import {
+  type LabFiles,
+  type LabSpec,
+  type LabStatus,
+  labFiles,
+  type NodeLabels,
+  nodeNames,
+  type Progress,
+} from './lab.ts';
 import { withLock } from './lock.ts';
 import { labsDirectory } from './paths.ts';
 
@@ -49,18 +57,16 @@ export async function labUp(
     async () => {
       const running = await labStatus(options.name);
       if (running !== undefined && running.phase !== 'failed') {
-        const difference = shapeDifference(running.spec, options);
+        const difference = shapeDifference(running, options);
         if (difference !== undefined) {
           throw new LabError(
-            `lab ${options.name} is running with ${difference}: take it down first (netloom lab down)`,
+            `lab ${options.name} is running with ${difference}: take it down first (netloom lab down --name ${options.name})`,
           );
         }
         return { spec: running.spec, started: false };
       }
       await remove(files);
-      // Nodes see these sources read-only: what their gateways load of them is made here.
-      await buildRouter();
-      await buildStream();
+      await compilePrograms(progress);
       const spec: LabSpec = {
         name: options.name,
         family: options.family,
@@ -93,8 +99,23 @@ export async function labNames(): Promise<string[]> {
   return (await readdir(labsDirectory()).catch(() => [] as string[])).toSorted((a, b) => a.localeCompare(b));
 }
 
-function shapeDifference(spec: LabSpec, wish: UpOptions): string | undefined {
-  if (spec.nodes.length !== wish.nodes) return `${spec.nodes.length} nodes`;
+/** Nodes see these sources read-only: what their gateways load of them is made here. */
+async function compilePrograms(progress: (line: string) => void): Promise<void> {
+  const start = performance.now();
+  let isTold = false;
+  const tell = () => {
+    if (!isTold) progress("compiling the gateways' programs, once for each state of their sources");
+    isTold = true;
+  };
+  await buildRouter('nginx', tell);
+  await buildStream(tell);
+  if (isTold) progress(`gateways' programs compiled (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+}
+
+/** Nodes that were started or killed since count as they are now. */
+function shapeDifference({ spec, machines }: LabStatus, wish: UpOptions): string | undefined {
+  const nodes = machines.filter(({ role, running }) => role === 'node' && running).length;
+  if (nodes !== wish.nodes) return nodes === 1 ? '1 node' : `${nodes} nodes`;
   if (spec.family !== wish.family) return `family ${spec.family}`;
   if (wish.mtu !== undefined && spec.mtu !== wish.mtu) return `MTU ${spec.mtu}`;
   if (wish.segments !== undefined && (spec.segments ?? 1) !== wish.segments)

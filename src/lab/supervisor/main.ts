@@ -19,7 +19,6 @@ const log = createLog();
 const readyDeadline = 60_000;
 
 async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
-  const started = performance.now();
   const processes = new Map<ProcessName, Child>();
   let phase: LabStatus['phase'] = 'starting';
   let failure: string | undefined;
@@ -78,14 +77,17 @@ async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
   process.once('SIGTERM', () => void stop());
   process.once('SIGINT', () => void stop());
 
-  const step = (name: string) => tell({ step: name, milliseconds: Math.round(performance.now() - started) });
+  const step = (name: string, since: number) =>
+    tell({ step: name, milliseconds: Math.round(performance.now() - since) });
   try {
+    const begun = performance.now();
     const router = machines.startRouter();
     const apiServer = router.then(async (namespace) => {
+      const since = performance.now();
       const child = startApiServer(spec, files, namespace);
       processes.set('apiserver', child);
       await ready(child, files.kubeconfig, files.log('apiserver'));
-      step('API server');
+      step('API server', since);
     });
     await Promise.all([
       apiServer,
@@ -93,12 +95,13 @@ async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
         router,
         machines.startOutside(),
         ...spec.nodes.map((name) => machines.startNode(name)),
-      ]).then(() => step(`router, outside client and ${spec.nodes.length} nodes`)),
+      ]).then(() => step(machinesStep(spec.nodes.length), begun)),
     ]);
+    const since = performance.now();
     const kubelet = startKubelet(spec, files, machines.nodes());
     processes.set('kubelet', kubelet);
     await ready(kubelet, files.kubeletSocket, files.log('kubelet'));
-    step('kubelet');
+    step('kubelet', since);
     phase = 'running';
     tell({ done: true });
   } catch (error) {
@@ -107,6 +110,10 @@ async function supervise(spec: LabSpec, files: LabFiles): Promise<void> {
     log.error('the lab can not start', { error });
     tell({ failed: failure });
   }
+}
+
+function machinesStep(nodes: number): string {
+  return `router, outside client and ${nodes === 1 ? '1 node' : `${nodes} nodes`}`;
 }
 
 /** Whoever started us may be gone. */

@@ -91,6 +91,12 @@ async function mustRun(lab: Lab, machine: string, argv: readonly string[]): Prom
   if (code !== 0) throw new Error(`${machine}: ${argv.join(' ')}: ${stderr.trim()}`);
 }
 
+/** Puts in front of each line how long ago the command began. */
+export function withElapsed(progress: (line: string) => void): (line: string) => void {
+  const start = performance.now();
+  return (line) => progress(`[${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s] ${line}`);
+}
+
 /** Says how long a step took. */
 export async function timed<T>(
   progress: (line: string) => void,

@@ -6,7 +6,7 @@ import { createClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { runCheck } from './check/connectivity.ts';
 import { resultTable } from './check/table.ts';
-import { applyObjects, clusterUp, timed } from './cluster.ts';
+import { applyObjects, clusterUp, timed, withElapsed } from './cluster.ts';
 import { columns } from './columns.ts';
 import { exitCodes, type Invocation } from './command.ts';
 import { labShape } from './lab-options.ts';
@@ -16,7 +16,7 @@ const sample = new URL('../../../examples/hello.yaml', import.meta.url);
 export async function run(invocation: Invocation): Promise<number> {
   const start = performance.now();
   const seconds = () => ((performance.now() - start) / 1000).toFixed(1);
-  const progress = (line: string) => invocation.progress(`[${seconds().padStart(5)} s] ${line}`);
+  const progress = withElapsed(invocation.progress);
   const shape = labShape(invocation);
   const lab = await clusterUp({ ...shape, progress });
   const client = createClient({

@@ -1,5 +1,5 @@
 /** `netloom lab up`. */
-import { clusterUp } from './cluster.ts';
+import { clusterUp, withElapsed } from './cluster.ts';
 import { exitCodes, type Invocation } from './command.ts';
 import { labShape } from './lab-options.ts';
 
@@ -9,7 +9,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const lab = await clusterUp({
     ...shape,
     bare: invocation.values.bare === true,
-    progress: invocation.progress,
+    progress: withElapsed(invocation.progress),
   });
   const named = shape.name === 'default' ? '' : ` --name ${shape.name}`;
   invocation.out(`lab ${shape.name} is up (${((performance.now() - start) / 1000).toFixed(1)} s)`);
