@@ -8,13 +8,13 @@ import { exitCodes, type Invocation, UsageError } from './command.ts';
 const catalogue = new URL('../../../bench/catalogue.ts', import.meta.url);
 
 export async function run(invocation: Invocation): Promise<number> {
-  const { benches } = (await import(catalogue.href)) as { readonly benches: readonly Bench[] };
+  const benches = await allBenches();
   const [name] = invocation.operands;
   const json = invocation.values.json === true;
   if (name === undefined) {
-    const list = benches.map((each) => ({ name: each.name, summary: each.summary }));
-    if (json) invocation.out(JSON.stringify(list));
-    else for (const line of columns(list.map((each) => [each.name, each.summary]))) invocation.out(line);
+    const list = await benchList();
+    if (json) invocation.out(JSON.stringify(list.map(([each, summary]) => ({ name: each, summary }))));
+    else for (const line of columns(list)) invocation.out(line);
     return exitCodes.ok;
   }
   const bench = benches.find((each) => each.name === name);
@@ -24,4 +24,14 @@ export async function run(invocation: Invocation): Promise<number> {
   const rows = await bench.run({ quick: invocation.values.quick === true, progress: invocation.progress });
   invocation.out(json ? JSON.stringify(rows) : benchTable(rows));
   return rows.every((each) => each.met) ? exitCodes.ok : exitCodes.failed;
+}
+
+/** Names and what each measures. */
+export async function benchList(): Promise<readonly (readonly [string, string])[]> {
+  return (await allBenches()).map(({ name, summary }) => [name, summary]);
+}
+
+async function allBenches(): Promise<readonly Bench[]> {
+  const { benches } = (await import(catalogue.href)) as { readonly benches: readonly Bench[] };
+  return benches;
 }

@@ -24,6 +24,8 @@ export type Command = {
   /** Least and most number of them; default none. `all`: whatever follows is passed on, options too. */
   readonly operandCount?: readonly [number, number] | 'all';
   readonly options: Options;
+  /** Of help: what the operand may be, and what that is. */
+  readonly operandHelp?: () => Promise<readonly (readonly [string, string])[]>;
   /** It needs root, and says so at once. */
   readonly root?: boolean;
   readonly examples?: readonly string[];

@@ -82,12 +82,13 @@ export const commands: readonly Command[] = [
   },
   {
     name: ['kubectl'],
-    summary: "run kubectl on a lab (the host's, else the node image's)",
+    summary:
+      "run kubectl on a lab (the host's, else the node image's); what follows the options is kubectl's, netloom kubectl help is its own help",
     operands: '[ARGUMENT…]',
     operandCount: 'all',
     options: { name },
     root: true,
-    examples: ['./netloom kubectl get pods -A -o wide'],
+    examples: ['./netloom kubectl get pods -A -o wide', './netloom kubectl --name six get nodes'],
     load: () => import('./kubectl.ts'),
   },
   {
@@ -242,6 +243,7 @@ export const commands: readonly Command[] = [
     operands: '[FILE…]',
     operandCount: [0, 10_000],
     options: {},
+    root: true,
     load: () => import('./test.ts'),
   },
   ...ifThere('bench.ts', {
@@ -251,6 +253,7 @@ export const commands: readonly Command[] = [
     operandCount: [0, 1],
     options: { json, quick: { type: 'boolean', summary: 'fewer repeats; ends within a minute' } },
     root: true,
+    operandHelp: async () => ((await load('./bench.ts')) as typeof import('./bench.ts')).benchList(),
     load: () => load('./bench.ts'),
   }),
 ];

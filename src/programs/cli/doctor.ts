@@ -159,7 +159,7 @@ async function kernelFindings(progress: (line: string) => void): Promise<Finding
       {
         name: 'node image',
         state: 'missing',
-        detail: error instanceof Error ? error.message : String(error),
+        detail: (error instanceof Error ? error.message : String(error)).replace(/^node image: /, ''),
       },
       ...untold('not probed without a node image'),
     ];

@@ -3,9 +3,9 @@ import { columns } from './columns.ts';
 import type { Command } from './command.ts';
 
 /** Help of the command, the group or everything that `words` name. Without a trailing newline. */
-export function helpText(commands: readonly Command[], words: readonly string[]): string {
+export async function helpText(commands: readonly Command[], words: readonly string[]): Promise<string> {
   const exact = commands.find(({ name }) => name.join(' ') === words.join(' '));
-  if (exact !== undefined) return commandHelp(exact);
+  if (exact !== undefined) return commandHelp(exact, (await exact.operandHelp?.()) ?? []);
   const listed = commands.filter(({ name }) => words.every((word, i) => name[i] === word));
   const shown = listed.length === 0 ? commands : listed;
   return [
@@ -23,7 +23,7 @@ export function helpText(commands: readonly Command[], words: readonly string[])
   ].join('\n');
 }
 
-function commandHelp(command: Command): string {
+function commandHelp(command: Command, operands: readonly (readonly [string, string])[]): string {
   const options = Object.entries(command.options).map(([option, spec]): [string, string] => [
     `${spec.short === undefined ? '' : `-${spec.short}, `}--${option}${spec.type === 'string' ? ` ${spec.value ?? 'VALUE'}` : ''}`,
     [
@@ -37,6 +37,9 @@ function commandHelp(command: Command): string {
     sentence(command.summary),
     '',
     `Usage: ${usage(command)}`,
+    ...(operands.length === 0
+      ? []
+      : ['', `${(command.operands ?? '').replace(/[[\]]/g, '')} is one of:`, ...columns(operands, '  ')]),
     ...(options.length === 0 ? [] : ['', 'Options:', ...columns(options, '  ')]),
     ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map((example) => `  ${example}`)]),
     ...(command.root === true ? ['', 'Needs root.'] : []),

@@ -7,7 +7,7 @@ import { parseCommandLine } from './parse.ts';
 async function main(words: readonly string[]): Promise<number> {
   const parsed = parseCommandLine(commands, words);
   if (parsed.kind === 'help') {
-    process.stdout.write(`${helpText(commands, parsed.words)}\n`);
+    process.stdout.write(`${await helpText(commands, parsed.words)}\n`);
     return exitCodes.ok;
   }
   if (parsed.kind === 'version') {

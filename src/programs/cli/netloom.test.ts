@@ -34,17 +34,34 @@ test('exit codes: usage 2, failure 1', async () => {
   );
 });
 
-test('says when root is needed', async () => {
+test.each(['demo', 'test'])('says at once when %s needs root', async (command) => {
   const result = await run([
     'setpriv',
     '--reuid=65534',
     '--',
     process.execPath,
     join(sourceRoot, 'src/programs/cli/main.ts'),
-    'demo',
+    command,
   ]);
   expect(result.code).toBe(2);
-  expect(result.stderr).toContain('netloom demo needs root');
+  expect(result.stderr).toBe(
+    `netloom: netloom ${command} needs root: it makes namespaces and mounts; run it with sudo\n`,
+  );
+});
+
+test('help of kubectl is ours, without a lab, and that of bench names each bench', async () => {
+  const kubectl = await run([netloom, 'kubectl', '--help']);
+  expect(kubectl).toMatchObject({ code: 0, stdout: expect.stringContaining('--name NAME') });
+  const listed = (await run([netloom, 'bench'])).stdout.trim().split('\n');
+  expect(listed.length).toBeGreaterThan(10);
+  for (const words of [
+    ['bench', '--help'],
+    ['bench', 'path', '--help'],
+    ['help', 'bench'],
+  ]) {
+    const { stdout } = await run([netloom, ...words]);
+    for (const line of listed) expect(stdout).toContain(line.split(' ')[0]);
+  }
 });
 
 test('doctor finds this machine fit and leaves nothing', async () => {
@@ -52,4 +69,13 @@ test('doctor finds this machine fit and leaves nothing', async () => {
   const findings = JSON.parse(result.stdout) as { readonly name: string; readonly state: string }[];
   expect(findings.filter(({ state }) => state !== 'ok')).toEqual([]);
   expect(findings.map(({ name }) => name)).toContain('maps with concatenated keys');
+});
+
+test('doctor says once what keeps the node image from being built', async () => {
+  const cache = await mkdtemp(join(tmpdir(), 'netloom-cache-'));
+  directories.push(cache);
+  const env = { ...process.env, NETLOOM_CACHE: cache, NETLOOM_DEBIAN_MIRROR: 'http://127.0.0.1:9/debian' };
+  const { code, stdout } = await run([netloom, 'doctor'], { env, timeoutMs: 90_000 });
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^missing {2}node image: the Debian mirror can not be reached: /m);
 });

@@ -34,7 +34,8 @@ test('kubectl and lab exec pass on whatever follows', () => {
     values: { name: 'two' },
     operands: ['get', 'pods', '-A', '--name', 'three'],
   });
-  expect(values('kubectl --help').operands).toEqual(['--help']);
+  expect(values('kubectl get --help').operands).toEqual(['get', '--help']);
+  expect(parse('kubectl --help')).toEqual({ kind: 'help', words: ['kubectl'] });
   expect(values('lab exec node1 ip -6 route').operands).toEqual(['node1', 'ip', '-6', 'route']);
   expect(values('lab exec -- node1 ls').operands).toEqual(['node1', 'ls']);
 });
@@ -71,7 +72,7 @@ describe('refusals name what is near', () => {
 test.each(commands.map((command): [string, Command] => [command.name.join(' '), command]))(
   'help of %s names each option and its code can be loaded',
   async (name, command) => {
-    const text = helpText(commands, name.split(' '));
+    const text = await helpText(commands, name.split(' '));
     expect(text).toContain(usage(command));
     for (const option of Object.keys(command.options)) expect(text).toContain(`--${option}`);
     expect(command.summary).not.toMatch(/\.$/);

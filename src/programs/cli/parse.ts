@@ -46,7 +46,7 @@ function splitPassed(
   let i = 0;
   while (i < words.length) {
     const [word = '', attached] = (words[i] ?? '').split('=', 2);
-    if (word === '--help' && i === 0 && command.name[0] !== 'kubectl') i++;
+    if (['--help', '-h'].includes(word) && i === 0) i++;
     else if (word.startsWith('--') && command.options[word.slice(2)] !== undefined) {
       i += command.options[word.slice(2)]?.type === 'string' && attached === undefined ? 2 : 1;
     } else break;
