@@ -47,13 +47,35 @@ export const builtinNames: readonly BuiltinName[] = [
     unenforced: 'resource quotas are stored, but this server does not enforce them',
   }),
   name('', 'PodTemplate', 'podtemplates'),
+  name('', 'ReplicationController', 'replicationcontrollers', {
+    short: ['rc'],
+    in: all,
+    status: true,
+    unenforced: 'replication controllers are stored, but this server does not run them: use a Deployment',
+  }),
+  name('', 'PersistentVolumeClaim', 'persistentvolumeclaims', {
+    short: ['pvc'],
+    status: true,
+    unenforced: volumes('volume claims'),
+  }),
+  name('', 'PersistentVolume', 'persistentvolumes', {
+    short: ['pv'],
+    cluster: true,
+    status: true,
+    unenforced: volumes('persistent volumes'),
+  }),
   name('apps', 'Deployment', 'deployments', { short: ['deploy'], in: all, status: true, scale: true }),
   name('apps', 'ReplicaSet', 'replicasets', { short: ['rs'], in: all, status: true, scale: true }),
   name('apps', 'StatefulSet', 'statefulsets', { short: ['sts'], in: all, status: true, scale: true }),
   name('apps', 'DaemonSet', 'daemonsets', { short: ['ds'], in: all, status: true }),
   name('apps', 'ControllerRevision', 'controllerrevisions'),
   name('batch', 'Job', 'jobs', { in: all, status: true }),
-  name('batch', 'CronJob', 'cronjobs', { short: ['cj'], in: all, status: true }),
+  name('batch', 'CronJob', 'cronjobs', {
+    short: ['cj'],
+    in: all,
+    status: true,
+    unenforced: 'cron jobs are stored, but this server does not run them: no Job is made of them',
+  }),
   name('discovery.k8s.io', 'EndpointSlice', 'endpointslices'),
   name('networking.k8s.io', 'NetworkPolicy', 'networkpolicies', { short: ['netpol'] }),
   name('networking.k8s.io', 'Ingress', 'ingresses', { short: ['ing'], status: true }),
@@ -94,9 +116,21 @@ export const builtinNames: readonly BuiltinName[] = [
       unenforced: admission(),
     },
   ),
-  name('scheduling.k8s.io', 'PriorityClass', 'priorityclasses', { short: ['pc'], cluster: true }),
-  name('storage.k8s.io', 'StorageClass', 'storageclasses', { short: ['sc'], cluster: true }),
+  name('scheduling.k8s.io', 'PriorityClass', 'priorityclasses', {
+    short: ['pc'],
+    cluster: true,
+    unenforced: 'priorities are stored, but this server does not enforce them: no pod goes before another',
+  }),
+  name('storage.k8s.io', 'StorageClass', 'storageclasses', {
+    short: ['sc'],
+    cluster: true,
+    unenforced: volumes('storage classes'),
+  }),
 ];
+
+function volumes(what: string): string {
+  return `${what} are stored, but this server provides no volumes: a pod that mounts a claim does not start`;
+}
 
 function rbac(): string {
   return 'RBAC objects are stored, but this server does not enforce them: every authenticated user may do everything';

@@ -19,6 +19,7 @@ import * as workloads from './workloads.ts';
 const all: Readonly<Record<string, Semantics>> = {
   '/Pod': podSemantics,
   '/PodTemplate': podTemplateSemantics,
+  '/ReplicationController': workloads.replicationControllerSemantics,
   '/Service': serviceSemantics,
   '/Endpoints': endpointsSemantics,
   '/Node': cluster.nodeSemantics,

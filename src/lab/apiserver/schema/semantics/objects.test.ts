@@ -124,11 +124,17 @@ describe('the rest', () => {
     expect(quiet.sort()).toEqual([
       'ClusterRole',
       'ClusterRoleBinding',
+      'CronJob',
       'LimitRange',
+      'PersistentVolume',
+      'PersistentVolumeClaim',
       'PodDisruptionBudget',
+      'PriorityClass',
+      'ReplicationController',
       'ResourceQuota',
       'Role',
       'RoleBinding',
+      'StorageClass',
       'ValidatingAdmissionPolicy',
       'ValidatingAdmissionPolicyBinding',
     ]);

@@ -56,6 +56,17 @@ export const replicaSetSemantics: Semantics = {
   check: (object, old) => checkWorkload(at(object, 'spec'), at(old, 'spec'), old),
 };
 
+/** Nothing runs them: what is stored only has to be what a client reads back. */
+export const replicationControllerSemantics: Semantics = {
+  warn,
+  normalize(object) {
+    const spec = at(object, 'spec');
+    fill(spec, { replicas: 1 });
+    if (at(spec, 'template').spec !== undefined) defaultPodSpec(at(spec, 'template', 'spec'));
+    return object;
+  },
+};
+
 export const daemonSetSemantics: Semantics = {
   warn,
   normalize(object) {
