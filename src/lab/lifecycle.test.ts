@@ -1,13 +1,17 @@
 /** Labs start, stand side by side, change shape while they run, and leave nothing, however they end. */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { must, run } from '#system/process.ts';
 import { openLab } from './client.ts';
 import { labStatus } from './control.ts';
 import { eventually } from './eventually.ts';
 import { labFiles } from './lab.ts';
 import { LabError, labDown, labNames, labUp } from './lifecycle.ts';
+import { sourceRoot } from './paths.ts';
 import { machineNamespaces } from './testing.ts';
 
 const name = `t-life-${process.pid}`;
@@ -96,6 +100,24 @@ test('up again is the same lab; another shape is refused', async () => {
   await lab.removeNode('node2', { keepDisk: true });
   await lab.removeNode('node3');
   await expect(labUp(shape)).rejects.toThrow(`lab ${name} is running with 1 node: `);
+});
+
+test('a full disk is told with its place', async () => {
+  const state = await mkdtemp(join(tmpdir(), 'netloom-full-'));
+  await must(['mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', state]);
+  try {
+    await writeFile(join(state, 'ballast'), Buffer.alloc(250_000)).catch(() => {});
+    const env = { ...process.env, NETLOOM_STATE: state };
+    const up = await run([join(sourceRoot, 'netloom'), 'lab', 'up', '--name', name, '--nodes', '1'], { env });
+    expect(up.code).toBe(1);
+    expect(up.stderr).toContain(
+      `netloom: the disk of the lab's state is full (${state}/labs): free some space`,
+    );
+    await run([join(sourceRoot, 'netloom'), 'lab', 'down', '--name', name], { env });
+  } finally {
+    await must(['umount', state]);
+    await rm(state, { recursive: true });
+  }
 });
 
 test('two labs side by side, brought up at once', async () => {

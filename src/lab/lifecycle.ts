@@ -40,6 +40,9 @@ export type UpOptions = {
   readonly progress?: (line: string) => void;
 };
 
+const fullDisk = () =>
+  `the disk of the lab's state is full (${labsDirectory()}): free some space there, or name another place in NETLOOM_STATE`;
+
 /** Something about the wish or the machine; the message is for the user. */
 export class LabError extends Error {}
 
@@ -79,9 +82,13 @@ export async function labUp(
         apiPort: await freePort(),
         createdAt: new Date().toISOString(),
       };
-      await mkdir(files.directory, { recursive: true, mode: 0o700 });
-      await writeFile(files.spec, `${JSON.stringify(spec, undefined, 2)}\n`);
-      await startSupervisor(spec, files, progress);
+      try {
+        await mkdir(files.directory, { recursive: true, mode: 0o700 });
+        await writeFile(files.spec, `${JSON.stringify(spec, undefined, 2)}\n`);
+        await startSupervisor(spec, files, progress);
+      } catch (error) {
+        throw isFullDisk(error) ? new LabError(fullDisk()) : error;
+      }
       return { spec, started: true };
     },
     { onWait: () => progress(`waiting for another process that works on lab ${options.name}`) },
@@ -110,6 +117,13 @@ async function compilePrograms(progress: (line: string) => void): Promise<void> 
   await buildRouter('nginx', tell);
   await buildStream(tell);
   if (isTold) progress(`gateways' programs compiled (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+}
+
+/** Whoever met it: this process, or one of the lab that told of it. */
+function isFullDisk(error: unknown): boolean {
+  return (
+    error instanceof Error && /ENOSPC|No space left on device|disk of the lab's state/.test(error.message)
+  );
 }
 
 /** Nodes that were started or killed since count as they are now. */

@@ -14,6 +14,7 @@ export class WriteAheadLog {
   #bytes: number;
   #queue: Buffer[] = [];
   #queuedRevision = 0;
+  #unwritten = 0;
   #flushing: Promise<void> | undefined;
   #failure: Error | undefined;
   #nextPath: string | undefined;
@@ -39,9 +40,16 @@ export class WriteAheadLog {
     return this.#bytes;
   }
 
+  /** Bytes that are queued or on their way to the disk. */
+  get unwritten(): number {
+    return this.#unwritten;
+  }
+
   /** Queues a record; `onDurable` is called with its revision, or a later one, when it is on the disk. */
   append(revision: number, payload: string): void {
-    this.#queue.push(frame(payload));
+    const record = frame(payload);
+    this.#queue.push(record);
+    this.#unwritten += record.length;
     this.#queuedRevision = revision;
     this.#start();
   }
@@ -88,7 +96,10 @@ export class WriteAheadLog {
     this.#queue = [];
     await writeAll(this.#file, batch);
     await sync(this.#file);
-    for (const record of batch) this.#bytes += record.length;
+    for (const { length } of batch) {
+      this.#bytes += length;
+      this.#unwritten -= length;
+    }
     this.#onDurable(revision);
   }
 }

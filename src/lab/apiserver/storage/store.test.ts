@@ -1,5 +1,14 @@
 /** The store: revisions, the watch window, and what is left after every kind of end. */
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -172,4 +181,37 @@ describe('store', () => {
     const again = new Store({ directory });
     await again.close();
   });
+});
+
+it('refuses what a full disk has no room for, and lives on', async () => {
+  const disk = mkdtempSync(join(tmpdir(), 'netloom-full-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk]);
+  try {
+    const store = new Store({ directory: join(disk, 'store') });
+    const big = (name: string) => ({ ...object(name, 1), data: { value: 'x'.repeat(100_000) } });
+    const full = `the disk of the lab's state is full (${join(disk, 'store')})`;
+    store.put('/configmaps', big('first'));
+    writeFileSync(join(disk, 'ballast'), Buffer.alloc(1_500_000));
+    expect(() => {
+      for (let i = 0; i < 20; i += 1) store.put('/configmaps', big(`more${i}`));
+    }).toThrow(full);
+    const newest = store.revision;
+    await store.settled();
+    expect(store.durable).toBe(newest);
+    expect(() => store.put('/configmaps', big('late'))).toThrow(full);
+    expect(store.table('/configmaps').get('a', 'late')).toBeUndefined();
+    store.remove('/configmaps', 'a', 'first');
+    await store.settled();
+    rmSync(join(disk, 'ballast'));
+    store.put('/configmaps', big('late'));
+    await store.settled();
+    const held = content(store);
+    await store.close();
+    const again = new Store({ directory: join(disk, 'store') });
+    expect(content(again)).toEqual(held);
+    await again.close();
+  } finally {
+    execFileSync('umount', [disk]);
+    rmSync(disk, { recursive: true });
+  }
 });

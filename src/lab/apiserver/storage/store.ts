@@ -1,5 +1,5 @@
 /** The server's memory of objects: versioned by one global revision, on the disk before anybody hears of a write. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KubeObject } from '#api/object.ts';
 import { type FileLock, lock } from '#system/files.ts';
@@ -14,6 +14,9 @@ export type StoreOptions = {
   /** Log bytes after which a snapshot is written. */
   readonly snapshotBytes?: number;
 };
+
+/** Stays free for removals, which take little, and for what others write there. */
+const reservedBytes = 256 * 1024;
 
 /** Told of each write at once, before it is durable: for what belongs to the write itself, such as indexes. */
 export type Listener = (table: string, change: Change) => void;
@@ -92,16 +95,21 @@ export class Store {
     this.#listeners.push(listener);
   }
 
-  /** Stores an object as its next version; the caller has checked what it replaces. */
+  /**
+   * Stores an object as its next version; the caller has checked what it replaces. Throws, and changes nothing, when the disk has no room
+   * for it: a write that fails later would end the server.
+   */
   put(tableName: string, object: KubeObject): Version {
     const table = this.#table(tableName);
     const { namespace = '', name } = object.metadata;
-    const revision = this.#next();
+    const revision = this.#revision + 1;
     const stored: KubeObject = {
       ...object,
       metadata: { ...object.metadata, resourceVersion: String(revision) },
     };
     const version: Version = { namespace, name, revision, object: stored, json: JSON.stringify(stored) };
+    this.#requireSpace(Buffer.byteLength(version.json));
+    this.#next();
     const previous = table.get(namespace, name);
     this.#write(table, { type: previous === undefined ? 'ADDED' : 'MODIFIED', revision, version, previous });
     return version;
@@ -139,6 +147,12 @@ export class Store {
       this.#tables.set(name, table);
     }
     return table;
+  }
+
+  #requireSpace(bytes: number): void {
+    const { bavail, bsize } = statfsSync(this.#directory);
+    if (bavail * bsize < this.#log.unwritten + bytes + reservedBytes)
+      throw new Error(`the disk of the lab's state is full (${this.#directory}): free some space there`);
   }
 
   #next(): number {
