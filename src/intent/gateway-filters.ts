@@ -55,11 +55,17 @@ export type GatewayExternalAuth = {
   readonly forwardBody?: number;
   /**
    * Of an Ingress, as ingress-nginx asks: `path` is all of the target, with the request's own in X-Original-URL and X-Original-Method; any 2xx lets
-   * it pass, 401 becomes a redirect to `signIn`, 403 stays, and all else is 500.
+   * it pass, 401 becomes a redirect to `signIn`, 403 stays, and all else is 500. Cookies of its answer go to the client.
    */
   readonly asIngress?: {
     /** Absent: the request's. */
     readonly method?: string;
-    readonly signIn?: { readonly url: string; readonly parameter: string };
+    /**
+     * `$scheme`, `$host` and their like in the URL are the request's; `parameter` is put behind it and says where the client wanted to go.
+     * Absent: the URL says so.
+     */
+    readonly signIn?: { readonly url: string; readonly parameter?: string };
+    /** Whatever the status of the answer is; absent: of those that went well, and redirects. */
+    readonly alwaysSetCookie?: true;
   };
 };

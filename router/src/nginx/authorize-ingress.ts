@@ -3,7 +3,9 @@ import type { GatewayExternalAuth } from '../../../src/intent/gateway.ts';
 import { normalisePath, targetPath, targetQuery } from '../main.ts';
 import { answer } from './answer.ts';
 import { C, variable } from './request.ts';
-import { mayChange, toRequest } from './sinks.ts';
+import type { Serving } from './serving.ts';
+import { mayChange, toAnswer, toRequest } from './sinks.ts';
+import type { JudgedHeader } from './visits.ts';
 
 type AsIngress = NonNullable<GatewayExternalAuth['asIngress']>;
 /** What nginx's subrequest brought. */
@@ -27,9 +29,12 @@ export function questionMethod(pointer: FFIPointer, own: AsIngress): number {
   return named === undefined ? C.ngx_http_lua_ffi_req_get_method(pointer) : named;
 }
 
+/** Statuses that nginx's `add_header` is for. */
+const usual = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
+
 /** Returns when the request may pass. `target`: what was matched, and will be sent. */
 export function hearAsIngress(
-  pointer: FFIPointer,
+  { pointer, visit, host }: Serving,
   auth: GatewayExternalAuth,
   own: AsIngress,
   said: Said,
@@ -44,14 +49,16 @@ export function hearAsIngress(
       if (isIn(auth.allowedResponseHeaders, name.toLowerCase()) && mayChange(name, ''))
         ngx.req.set_header(name, value);
     }
+    const cookies = cookiesOf(said, own.alwaysSetCookie === true ? undefined : usual);
+    if (cookies.length > 0) visit.judged = cookies;
     return;
   }
-  if (said.status === 401 && own.signIn !== undefined) {
-    const here = `${textOf(variable(pointer, 'scheme'))}://${textOf(variable(pointer, 'http_host'))}`;
-    const { url, parameter } = own.signIn;
-    const mark = url.indexOf('?') === -1 ? '?' : '&';
-    const to = url.charCodeAt(0) === 47 ? `${here}${url}` : url;
-    ngx.header['Location'] = `${to}${mark}${parameter}=${escaped(`${here}${target}`)}`;
+  const signsIn = said.status === 401 && own.signIn !== undefined;
+  if (signsIn || own.alwaysSetCookie === true) {
+    for (const { name, value } of cookiesOf(said, undefined)) toAnswer.add(name, value);
+  }
+  if (signsIn) {
+    ngx.header['Location'] = signInURL(pointer, own.signIn!, host, target);
     ngx.exit(302);
   }
   if (said.status === 401) {
@@ -60,6 +67,44 @@ export function hearAsIngress(
     }
   }
   answer(pointer, said.status === 401 || said.status === 403 ? said.status : 500);
+}
+
+/** For the client, with answers of these statuses; undefined: of all. */
+function cookiesOf(said: Said, statuses: readonly number[] | undefined): JudgedHeader[] {
+  const found: JudgedHeader[] = [];
+  for (const [name, value] of pairs(said.header)) {
+    if (name.toLowerCase() === 'set-cookie') {
+      const values = typeof value === 'string' ? [value] : value;
+      for (const each of values) found.push({ name: 'Set-Cookie', value: each, append: true, statuses });
+    }
+  }
+  return found;
+}
+
+function signInURL(
+  pointer: FFIPointer,
+  { url, parameter }: NonNullable<AsIngress['signIn']>,
+  host: string,
+  target: string,
+): string {
+  const scheme = textOf(variable(pointer, 'scheme'));
+  const written = textOf(variable(pointer, 'http_host'));
+  const values: Record<string, string> = {
+    ['scheme']: scheme,
+    ['pass_access_scheme']: scheme,
+    ['host']: host,
+    ['http_host']: written,
+    ['best_http_host']: written,
+    ['request_uri']: target,
+    ['escaped_request_uri']: escaped(target),
+    ['request_method']: textOf(variable(pointer, 'request_method')),
+  };
+  const [to] = string.gsub(url, '%$([%w_]+)', values);
+  const mark = to.indexOf('?') === -1 ? '?' : '&';
+  const whole =
+    parameter === undefined ? to : `${to}${mark}${parameter}=${escaped(`${scheme}://${written}${target}`)}`;
+  const [safe] = string.gsub(whole, '[^!-~]', escapedByte);
+  return safe;
 }
 
 /** rewrite_by_lua of the location that asks: the request's own headers, and what it is about. */
@@ -77,10 +122,12 @@ export function tellAsIngress(pointer: FFIPointer): void {
 }
 
 function escaped(text: string): string {
-  const [safe] = string.gsub(text, '[^%w%-._~]', (byte: string) =>
-    string.format('%%%02X', byte.charCodeAt(0)),
-  );
+  const [safe] = string.gsub(text, '[^%w%-._~]', escapedByte);
   return safe;
+}
+
+function escapedByte(this: void, byte: string): string {
+  return string.format('%%%02X', byte.charCodeAt(0));
 }
 
 function textOf(text: string | undefined): string {

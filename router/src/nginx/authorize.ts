@@ -47,7 +47,7 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
     vars: { netloom_visit: key, netloom_uri: own === undefined ? `${auth.path}${target}` : auth.path },
   });
   if (own !== undefined) {
-    hearAsIngress(pointer, auth, own, said, target);
+    hearAsIngress(serving, auth, own, said, target);
     return;
   }
   if (said.status === 200) {

@@ -2,7 +2,7 @@
 import type { GatewayHeaderChange } from '../../../src/intent/gateway.ts';
 import { changeHeaders } from '../main.ts';
 import { answer } from './answer.ts';
-import { currentRequest, requestKey } from './request.ts';
+import { C, currentRequest, requestKey } from './request.ts';
 import { shapeAnswer, shapeBody } from './shape-answer.ts';
 import { toAnswer, toRequest } from './sinks.ts';
 import { visitOf } from './visits.ts';
@@ -36,7 +36,9 @@ export function changeAnswer(): void {
   const changed = visit.answer;
   if (changed === undefined) return;
   for (const change of changed.changes) changeHeaders(change, toAnswer);
-  for (const { name, value, append } of changed.judged) {
+  const status = C.ngx_http_lua_ffi_get_resp_status(pointer);
+  for (const { name, value, append, statuses } of changed.judged) {
+    if (statuses !== undefined && !statuses.includes(status)) continue;
     if (append) toAnswer.add(name, value);
     else toAnswer.set(name, value);
   }

@@ -72,7 +72,13 @@ export type Visit = {
   identity: Identity | undefined;
 };
 
-export type JudgedHeader = { readonly name: string; readonly value: string; readonly append: boolean };
+export type JudgedHeader = {
+  readonly name: string;
+  readonly value: string;
+  readonly append: boolean;
+  /** Of answers that it is said in; undefined: all. */
+  readonly statuses?: readonly number[] | undefined;
+};
 
 /** What is changed of an answer on its way out. */
 export type AnswerChange = {

@@ -63,7 +63,14 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     ],
     [{ 'app-root': 'http://x' }, refused('is no path')],
   ],
-  'auth-always-set-cookie': [[{ 'auth-always-set-cookie': 'true' }, refused('not served')]],
+  'auth-always-set-cookie': [
+    [
+      { ...auth, 'auth-always-set-cookie': 'true' },
+      filters({ asIngress: { method: 'GET', alwaysSetCookie: true } }),
+    ],
+    [{ ...auth, 'auth-always-set-cookie': 'maybe' }, refused('not true or false')],
+    [{ 'auth-always-set-cookie': 'true' }, nothing],
+  ],
   'auth-cache-duration': [[{ 'auth-cache-duration': '200 5m' }, refused('not served')]],
   'auth-cache-key': [[{ 'auth-cache-key': '$cookie_a' }, refused('not served')]],
   'auth-keepalive': [[{ 'auth-keepalive': '3' }, refused('not served')]],
@@ -108,13 +115,25 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   'auth-signin': [
     [
       { ...auth, 'auth-signin': 'https://$host/oauth2/start?rd=$escaped_request_uri' },
-      filters({ asIngress: { signIn: { url: '/oauth2/start', parameter: 'rd' } } }),
+      filters({
+        asIngress: {
+          method: 'GET',
+          signIn: { url: 'https://$host/oauth2/start?rd=$escaped_request_uri' },
+        },
+      }),
     ],
     [
       { ...auth, 'auth-signin': 'https://id.example/in?a=1' },
-      filters({ asIngress: { signIn: { url: 'https://id.example/in?a=1' } } }),
+      filters({ asIngress: { signIn: { url: 'https://id.example/in?a=1', parameter: 'rd' } } }),
+    ],
+    [
+      { ...auth, 'auth-signin': 'https://id.example?rm=$request_method' },
+      filters({ asIngress: { signIn: { url: 'https://id.example?rm=$request_method', parameter: 'rd' } } }),
     ],
     [{ ...auth, 'auth-signin': 'https://$arg_to/' }, closed('can be sent to')],
+    [{ ...auth, 'auth-signin': 'https://id.example/?a=$cookie_a' }, closed('can be sent to')],
+    [{ ...auth, 'auth-signin': 'https://id.example/?a=$' }, closed('can be sent to')],
+    [{ ...auth, 'auth-signin': 'https://$request_uri/' }, closed('can be sent to')],
   ],
   'auth-signin-redirect-param': [
     [

@@ -296,7 +296,8 @@ describe('external authorization', () => {
   });
 
   it('is asked for one target by an Ingress, and those it does not know are sent to sign in', async () => {
-    const asIngress = { method: 'GET', signIn: { url: '/start?a=1', parameter: 'rd' } };
+    const signIn = { url: 'http://$http_host/start?a=1', parameter: 'rd' };
+    const asIngress = { method: 'GET', signIn };
     const own = { ...auth, path: '/check?id=one&answer=X-User:joe', asIngress };
     await serve({
       '/': { to: 'a', externalAuth: own },
@@ -321,6 +322,46 @@ describe('external authorization', () => {
     );
     expect((await ask('/no')).status).toBe(403);
     expect((await ask('/odd')).status).toBe(500);
+  });
+
+  it('is told where the client wanted to go as the URL of an Ingress has it', async () => {
+    const own = (url: string) => ({
+      to: 'a',
+      externalAuth: { ...auth, path: '/check?status=401', asIngress: { method: 'GET', signIn: { url } } },
+    });
+    await serve({
+      '/p': own('https://$host/oauth2/start?rd=$escaped_request_uri'),
+      '/all': own('$scheme://$http_host/s?rd=$scheme://$host$request_uri&m=$request_method&x=$unknown'),
+    });
+    const turned = await ask('/p/./q?a=%20&b=1', { headers: { Host: 'Any.test:8080' } });
+    expect(turned.status).toBe(302);
+    expect(turned.headers['location']).toBe('https://any.test/oauth2/start?rd=%2Fp%2Fq%3Fa%3D%2520%26b%3D1');
+    expect((await ask('/all?$host=<1>')).headers['location']).toBe(
+      'http://any.test/s?rd=http://any.test/all?$host=<1>&m=GET&x=$unknown',
+    );
+  });
+
+  it('sets cookies of clients where an Ingress asks, all of them', async () => {
+    const path = '/check?answer=Set-Cookie:a=1&answer=Set-Cookie:b=2';
+    const asIngress = { method: 'GET' } as const;
+    const own = { ...auth, path, asIngress };
+    const always = { ...own, asIngress: { ...asIngress, alwaysSetCookie: true } } as const;
+    const signIn = { url: 'http://id.test/' };
+    await serve({
+      '/': { to: 'a', externalAuth: own },
+      '/always': { to: 'a', externalAuth: always },
+      '/in': {
+        to: 'a',
+        externalAuth: { ...own, path: `${path}&status=401`, asIngress: { ...asIngress, signIn } },
+      },
+      '/no': { to: 'a', externalAuth: { ...own, path: `${path}&status=403` } },
+    });
+    const cookies = async (url: string) => (await ask(url)).headers['set-cookie'];
+    expect(await cookies('/?answer=Set-Cookie:own=1')).toBe('own=1 | a=1 | b=2');
+    expect(await cookies('/?status=404')).toBeUndefined();
+    expect(await cookies('/always?status=404')).toBe('a=1 | b=2');
+    expect(await cookies('/in')).toBe('a=1 | b=2');
+    expect(await cookies('/no')).toBeUndefined();
   });
 
   it('ends the request where it says no, or nobody says anything', async () => {

@@ -34,7 +34,7 @@ const settings: Fields = {
   'auth.forward.auth_request_redirect': refused("the service is told the request's own URL"),
   'auth.forward.signin': translated('without variables'),
   'auth.forward.always_set_cookie': refused(
-    "headers of the service's answer reach the client only if it lets nobody in",
+    "the service's cookies reach the client only with answers that went well, and with the redirect to sign in",
   ),
   'auth.forward.signin_redirect_param': done('default `rd`'),
   'modsecurity.enable': translated(

@@ -49,6 +49,11 @@ export type BackendSpeech = {
 export type IngressAuth = {
   /** Absent: the request's. */
   readonly method?: string;
-  /** Where clients are sent that get 401; `parameter` tells it where they wanted to go. */
-  readonly signIn?: { readonly url: string; readonly parameter: string };
+  /**
+   * Where clients are sent that get 401, with variables of ingress-nginx perhaps; `parameter` is put behind it and tells where they wanted to
+   * go. Absent: the URL says so.
+   */
+  readonly signIn?: { readonly url: string; readonly parameter?: string };
+  /** Cookies of its answer go to the client with answers of every status, not only of those that went well. */
+  readonly alwaysSetCookie?: true;
 };

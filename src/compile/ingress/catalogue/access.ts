@@ -1,5 +1,6 @@
 /** Annotations that say who may come in and how often: lists of addresses, limits, passwords, other services' word. */
 import { isToken } from '#model/gateway/headers.ts';
+import type { IngressAuth } from '#model/gateway/target-types.ts';
 import {
   type AnnotationRow,
   type Annotations,
@@ -115,22 +116,26 @@ export const accessRows: readonly AnnotationRow[] = [
   },
   part('auth-method', 'auth-url', 'How it is asked; absent: GET, as nginx asks.'),
   part('auth-response-headers', 'auth-url', 'Headers of its answer that go on with the request.'),
-  part('auth-signin', 'auth-url', 'Where clients are sent that get 401: a URL, with `$host` perhaps.'),
+  part(
+    'auth-signin',
+    'auth-url',
+    'Where clients are sent that get 401: a URL, with `$scheme`, `$host`, `$http_host`, `$request_uri`, `$escaped_request_uri`, `$request_method` perhaps; others are refused, and all requests get 503.',
+  ),
   part(
     'auth-signin-redirect-param',
     'auth-url',
-    'Names the parameter that says where they wanted to go (`rd`).',
+    'Names the parameter that says where they wanted to go (`rd`); put behind a URL that has none of that name.',
   ),
   {
     name: 'auth-request-redirect',
     state: 'refused',
     text: 'X-Auth-Request-Redirect is the request’s own target.',
   },
-  {
-    name: 'auth-always-set-cookie',
-    state: 'refused',
-    text: 'Cookies of the service reach the client only with its refusal.',
-  },
+  part(
+    'auth-always-set-cookie',
+    'auth-url',
+    'The service’s cookies reach the client with each answer of the backend; without it with answers 200, 201, 204, 206, 301 to 304, 307 and 308.',
+  ),
   { name: 'auth-cache-key', state: 'refused', text: 'It is asked each time.' },
   { name: 'auth-cache-duration', state: 'refused', text: 'It is asked each time.' },
   { name: 'auth-keepalive', state: 'refused', text: 'Connections to it are kept anyway.' },
@@ -216,28 +221,45 @@ function external(value: string, get: Annotations): Outcome {
     const text = `${shown(get('auth-signin') ?? '')} is no URL that clients can be sent to`;
     return { ...close(text), at: 'auth-signin' };
   }
-  const auth = { url, asIngress: { method: method ?? 'GET', ...(signIn && { signIn }) }, responseHeaders };
-  return { auth };
+  const always = get('auth-always-set-cookie');
+  const alwaysSetCookie = readBoolean(always);
+  const asIngress = {
+    method: method ?? 'GET',
+    ...(signIn && { signIn }),
+    ...(alwaysSetCookie === true && { alwaysSetCookie }),
+  };
+  const effects: Effects = { auth: { url, asIngress, responseHeaders } };
+  if (always !== undefined && alwaysSetCookie === undefined)
+    return { ...refuse(notBoolean(always)), at: 'auth-always-set-cookie', but: effects };
+  return effects;
 }
 
-/** One on the request's own host is a path. */
-function signInOf(
-  get: Annotations,
-): { readonly url: string; readonly parameter: string } | 'unusable' | undefined {
-  const written = get('auth-signin');
-  if (written === undefined) return undefined;
+/** As it is written; who says by the parameter where clients wanted to go isn't told once more. */
+function signInOf(get: Annotations): NonNullable<IngressAuth['signIn']> | 'unusable' | undefined {
+  const url = get('auth-signin');
+  if (url === undefined) return undefined;
   const parameter = get('auth-signin-redirect-param') ?? 'rd';
-  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(parameter)) return 'unusable';
-  // What it is told anyway.
-  const told = new RegExp(
-    `[?&]${parameter.replaceAll('.', '\\.')}=(?:\\$scheme://\\$(?:best_)?(?:http_)?host)?\\$(?:escaped_)?request_uri$`,
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(parameter) || url.length > 2_048 || !isSignIn(url)) return 'unusable';
+  const told = new RegExp(`[?&]${parameter.replaceAll('.', '\\.')}=[^&]`);
+  return told.test(url) ? { url } : { url, parameter };
+}
+
+/** Known to router/src/nginx/authorize-ingress.ts. */
+const schemes = ['$scheme', '$pass_access_scheme'];
+const hosts = ['$host', '$http_host', '$best_http_host'];
+const variables = [...schemes, ...hosts, '$request_uri', '$escaped_request_uri', '$request_method'];
+
+/** A URL of http or https whose scheme and host may be the request's, and whose path and query may tell of it. */
+function isSignIn(url: string): boolean {
+  const [, scheme = '', host = '', rest = ''] =
+    /^(https?|\$\w+):\/\/(\$\w+|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]{1,5})?([/?][!-~]*)?$/.exec(
+      url,
+    ) ?? [];
+  return (
+    host !== '' &&
+    (!scheme.startsWith('$') || schemes.includes(scheme)) &&
+    (!host.startsWith('$') || hosts.includes(host)) &&
+    !/["'\\{};<>]|\$(?!\w)/.test(rest) &&
+    (rest.match(/\$\w+/g) ?? []).every((each) => variables.includes(each))
   );
-  const url = readURL(written.replace(told, ''));
-  if (url === undefined) return 'unusable';
-  const path = url.path === '' ? '/' : url.path;
-  if (url.host === '$host') return { url: path, parameter };
-  return {
-    url: `${url.scheme}://${url.host}${url.port === undefined ? '' : `:${url.port}`}${path}`,
-    parameter,
-  };
 }
