@@ -10,6 +10,19 @@ export type RouterClient = {
   readonly forwarded: string;
 };
 
+/** What X-Forwarded-Proto says; undefined: nothing that is known, or one thing for each of several proxies. */
+export function forwardedScheme(said: string | undefined): 'http' | 'https' | undefined {
+  const scheme = said === undefined ? '' : said.toLowerCase();
+  return scheme === 'http' || scheme === 'https' ? scheme : undefined;
+}
+
+/** What X-Forwarded-Port says; undefined: no port. */
+export function forwardedPort(said: string | undefined): number | undefined {
+  if (said === undefined || said.length === 0 || said.length > 5 || !hasDigitsOnly(said)) return undefined;
+  const port = Number(said);
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
 /** More of them are no chain of proxies; they are not looked at. */
 const mostHops = 32;
 const comma = 44;
@@ -37,6 +50,14 @@ export function findClient(peer: string, said: string | undefined, trusted: Addr
     end = start - 1;
   }
   return { address, text, forwarded };
+}
+
+function hasDigitsOnly(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 48 || code > 57) return false;
+  }
+  return true;
 }
 
 /** Where the entry that ends at `end` begins: behind the comma before it. */

@@ -38,7 +38,7 @@ export type GatewayHealthCheck = {
 export type GatewayPolicyIntent = {
   /** The objects that it is made of, the nearest first. */
   readonly origins: readonly Origin[];
-  /** CIDRs of proxies whose X-Forwarded-For tells who the client is. */
+  /** CIDRs of proxies whose X-Forwarded-For tells who the client is, and X-Forwarded-Proto and -Port how it came. */
   readonly trustedProxies?: readonly string[];
   /** By CIDR; each must let the client in, or it gets 403. */
   readonly access?: readonly { readonly allow?: readonly string[]; readonly deny?: readonly string[] }[];

@@ -34,7 +34,7 @@ const told: Record<LogField, (this: void) => string | number | undefined> = {
   trace: () => of('netloom_trace'),
   client: () => of('netloom_client'),
   method: () => of('request_method'),
-  scheme: () => of('scheme'),
+  scheme: () => of('netloom_scheme'),
   host: () => of('http_host'),
   path: () => {
     const target = of('request_uri');

@@ -87,7 +87,7 @@ function signInURL(
   host: string,
   target: string,
 ): string {
-  const scheme = textOf(variable(pointer, 'scheme'));
+  const scheme = textOf(variable(pointer, 'netloom_scheme'));
   const written = textOf(variable(pointer, 'http_host'));
   const values: Record<string, string> = {
     ['scheme']: scheme,
@@ -114,7 +114,7 @@ export function tellAsIngress(pointer: FFIPointer): void {
   const path = normalisePath(targetPath(written));
   const query = targetQuery(written);
   const target = `${path === undefined ? '/' : path}${query === undefined ? '' : `?${query}`}`;
-  const here = `${textOf(variable(pointer, 'scheme'))}://${textOf(variable(pointer, 'http_host'))}`;
+  const here = `${textOf(variable(pointer, 'netloom_scheme'))}://${textOf(variable(pointer, 'http_host'))}`;
   ngx.req.set_header('X-Original-URL', `${here}${target}`);
   ngx.req.set_header('X-Original-URI', target);
   ngx.req.set_header('X-Original-Method', textOf(variable(pointer, 'request_method')));

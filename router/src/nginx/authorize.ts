@@ -44,7 +44,7 @@ export function authorize(serving: Serving, auth: GatewayExternalAuth): void {
   const said = ngx.location.capture('netloom-auth', {
     method: own === undefined ? C.ngx_http_lua_ffi_req_get_method(pointer) : questionMethod(pointer, own),
     body: auth.forwardBody === undefined ? '' : bodyStart(auth.forwardBody),
-    vars: { netloom_visit: key, netloom_uri: own === undefined ? `${auth.path}${target}` : auth.path },
+    vars: questionVariables(pointer, key, own === undefined ? `${auth.path}${target}` : auth.path),
   });
   if (own !== undefined) {
     hearAsIngress(serving, auth, own, said, target);
@@ -93,12 +93,12 @@ function judgeByGRPC(
       headers,
       target,
       host: textOf(variable(pointer, 'http_host')),
-      scheme: textOf(variable(pointer, 'scheme')),
+      scheme: textOf(variable(pointer, 'netloom_scheme')),
       protocol: textOf(variable(pointer, 'server_protocol')),
       body: auth.forwardBody === undefined ? undefined : bodyStart(auth.forwardBody),
       address: textOf(variable(pointer, 'netloom_client')),
     }),
-    vars: { netloom_visit: key, netloom_uri: checkPath },
+    vars: questionVariables(pointer, key, checkPath),
   });
   const verdict = said.status === 200 ? readVerdict(said.body) : undefined;
   if (verdict === undefined) answer(pointer, 503);
@@ -118,6 +118,18 @@ function judgeByGRPC(
   ngx.status = verdict.status;
   ngx.print(verdict.body);
   ngx.exit(verdict.status);
+}
+
+/** Variables of nginx are a question's own: who asks and how is told as it is to the backend. */
+function questionVariables(pointer: FFIPointer, visit: string, uri: string): Record<string, string> {
+  return {
+    netloom_visit: visit,
+    netloom_uri: uri,
+    netloom_client: textOf(variable(pointer, 'netloom_client')),
+    netloom_forwarded: textOf(variable(pointer, 'netloom_forwarded')),
+    netloom_scheme: textOf(variable(pointer, 'netloom_scheme')),
+    netloom_port: textOf(variable(pointer, 'netloom_port')),
+  };
 }
 
 function textOf(text: string | undefined): string {

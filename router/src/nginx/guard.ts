@@ -2,7 +2,7 @@
 import { isLetIn, type Refusal, refusals } from '../main.ts';
 import { answer } from './answer.ts';
 import { limitBody } from './body-limit.ts';
-import { clientOf, tellClient } from './client.ts';
+import { clientOf, tellClient, tellHow } from './client.ts';
 import { askRates, enterAll } from './limits.ts';
 import { waitToRefuse } from './refusal-pace.ts';
 import { hasVariable, variable, variableLength } from './request.ts';
@@ -16,7 +16,10 @@ export function guard(serving: Serving): void {
   const policy = key === undefined ? undefined : table.policies[key];
   // A policy that isn't there protects nothing, so nobody gets through.
   if (key !== undefined && policy === undefined) answer(pointer, 500);
-  if (policy !== undefined && policy.trusted !== undefined) tellClient(pointer, clientOf(serving));
+  if (policy !== undefined && policy.trusted !== undefined) {
+    tellClient(pointer, clientOf(serving));
+    tellHow(pointer, policy);
+  }
   if (policy !== undefined && policy.access.length > 0) {
     if (!isLetIn(policy.access, clientOf(serving).address)) turnAway(serving, 'access', 403);
   }

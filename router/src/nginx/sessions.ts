@@ -41,6 +41,6 @@ export function beginSession(
   const token = absolute === undefined ? endless : endingToken(endless, math.floor(ngx.now()) + absolute);
   if (type === 'header') return { name, value: token };
   const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
-  const secure = variable(pointer, 'https') === 'on' ? '; Secure' : '';
+  const secure = variable(pointer, 'netloom_scheme') === 'https' ? '; Secure' : '';
   return { name: 'Set-Cookie', value: `${name}=${token}; Path=/; HttpOnly; SameSite=Lax${secure}${age}` };
 }

@@ -29,6 +29,7 @@ import {
 import { answer } from './answer.ts';
 import { authorize } from './authorize.ts';
 import { askPassword } from './basic-auth.ts';
+import { atHTTPS } from './ended-tls.ts';
 import { firewallOf, inspect, inspectWithBody } from './firewall.ts';
 import { guard } from './guard.ts';
 import { setPath } from './h2c-path.ts';
@@ -37,7 +38,7 @@ import { changeRequest } from './headers.ts';
 import { leaveFirst, takeFirst } from './places.ts';
 import { capturesOf, type NginxRequest, reader } from './reader.ts';
 import { beginRelay, wayOf } from './relay.ts';
-import { headerOf, requestName, setVariable, variable } from './request.ts';
+import { headerOf, numericVariable, requestName, setVariable, variable } from './request.ts';
 import type { Serving } from './serving.ts';
 import { beginSession, sessionOf } from './sessions.ts';
 import { beginShape, isPlainHTTP, type Shape, shapeOf } from './shape.ts';
@@ -53,7 +54,8 @@ export function proxyLocation(h2c: boolean, retries: number, timed: boolean): st
 }
 
 /** Does not return: it ends in an answer or in another location. */
-export function serveInSteps(serving: Serving): void {
+export function serveInSteps(asked: Serving): void {
+  const serving = atHTTPS(asked);
   const { cors, refused, policy } = serving.action.intent;
   if (refused !== undefined) answer(serving.pointer, refused);
   const shape = beginShape(serving);
@@ -214,16 +216,14 @@ function noteAnswer(
 }
 
 function redirect(serving: Serving, to: GatewayRedirect, headers: readonly CORSHeader[]): void {
-  const { pointer, table, port, path, target, rule } = serving;
-  const intent = table.ports[port];
-  const scheme = variable(pointer, 'https') === 'on' ? 'https' : 'http';
+  const { pointer, path, target, rule } = serving;
   const written = variable(pointer, 'http_host');
   const location = redirectLocation(
     to,
     {
-      scheme,
+      scheme: variable(pointer, 'netloom_scheme') === 'https' ? 'https' : 'http',
       host: hostWithoutPort(written === undefined ? '' : written),
-      port: intent === undefined ? 80 : intent.port,
+      port: numericVariable(pointer, 'netloom_port'),
       path,
       query: targetQuery(target),
     },

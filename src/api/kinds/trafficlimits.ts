@@ -33,7 +33,7 @@ const counted = {
 
 export const trustedProxiesSchema = {
   ...addresses(
-    'Proxies before the gateway, as addresses and prefixes: what X-Forwarded-For says of the client is believed of these. ' +
+    'Proxies before the gateway, as addresses and prefixes: what X-Forwarded-For, -Proto and -Port say of the client is believed of these. ' +
       'For ALBs, and Gateways that share none; of several the outermost has its way, enforced or not.',
   ),
   maxItems: 64,

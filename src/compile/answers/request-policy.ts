@@ -16,7 +16,7 @@ function limits(policy: GatewayPolicyIntent): readonly string[] {
   return [
     ...(trustedProxies === undefined
       ? []
-      : [`takes the word of ${trustedProxies.join(', ')} for who the client is`]),
+      : [`takes the word of ${trustedProxies.join(', ')} for who the client is and how it came`]),
     ...access.map(({ allow, deny }) =>
       [
         allow === undefined ? '' : `lets only clients in ${shown(allow)} in`,

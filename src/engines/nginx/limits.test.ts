@@ -28,6 +28,14 @@ const backends: Site['backends'] = {
 const host = 'any.test';
 const origins = [{ kind: 'TrafficPolicy', namespace: 'shop', name: 'limits' }];
 const hour = 3_600_000;
+const auth = {
+  protocol: 'http',
+  backend: 'a',
+  path: '/check?id=asked',
+  allowedHeaders: [],
+  allowedResponseHeaders: [],
+  asIngress: { method: 'GET' },
+} as const;
 let counters = 0;
 /** Another name each: what one test counts is nothing to the next. */
 const counter = () => `shop/limits/${counters++}`;
@@ -114,6 +122,78 @@ describe('access', () => {
     }
     const { headers } = await gateway.echo('/', { ...forwardedFor('6.6.6.6'), ...from('127.0.0.9') });
     expect(headers).toMatchObject({ 'x-real-ip': '127.0.0.9', 'x-forwarded-for': '127.0.0.9' });
+  });
+
+  it('tells backends how clients came, as trusted proxies say, and nobody else', async () => {
+    await serve(
+      {
+        '/': { policy: 'p' },
+        '/h': { to: 'h', policy: 'p' },
+        '/not': { policy: 'not' },
+        '/auth': { policy: 'p', externalAuth: auth },
+        '/to': { policy: 'p', redirect: { path: { type: 'full', value: '/there' }, statusCode: 302 } },
+      },
+      { p: { trustedProxies: ['127.0.0.1'] }, not: {} },
+    );
+    const how = async (path: string, proto: string, port?: string, curl: readonly string[] = []) => {
+      const said = port === undefined ? {} : { 'X-Forwarded-Port': port };
+      const headers = { 'X-Forwarded-Proto': proto, ...said };
+      const echo = await gateway.echo(path, { headers, curl });
+      return `${echo.headers['x-forwarded-proto']} ${echo.headers['x-forwarded-port']}`;
+    };
+    for (const path of ['/', '/h', '/auth']) {
+      expect(await how(path, 'https')).toBe('https 443');
+      expect(await how(path, 'HTTPS', '8443')).toBe('https 8443');
+      expect(await how(path, 'http', '8080')).toBe('http 8080');
+      expect(await how(path, 'https', '0')).toBe('https 443');
+      for (const said of ['ftp', 'https,http', '', 'https; x']) expect(await how(path, said)).toBe('http 80');
+      expect(await how(path, 'http', '65536')).toBe('http 80');
+      expect(await how(path, 'http', '8e1')).toBe('http 80');
+      expect(await how(path, 'https', '8443', from('127.0.0.9').curl)).toBe('http 80');
+    }
+    expect(await how('/not', 'https', '8443')).toBe('http 80');
+    const asked = JSON.parse((await gateway.ask('/log?id=asked')).body) as Echo[];
+    expect(asked[0]!.headers).toMatchObject({ 'x-forwarded-proto': 'https', 'x-forwarded-port': '443' });
+    const to = async (options: Ask = {}) =>
+      (await ask('/to', { headers: { 'X-Forwarded-Proto': 'https' }, ...options })).headers['location'];
+    expect(await to()).toBe('https://any.test/there');
+    expect(await to(from('127.0.0.9'))).toBe('http://any.test/there');
+  });
+
+  it('is not sent to HTTPS where a trusted proxy ended TLS, but served as there', async () => {
+    const port = { kind: 'https', slot: 0, port: 443 } as const;
+    const secure = { origin: origins[0]!, port: 'tcp/443', kind: 'https', hostname: '' } as const;
+    const validation = { authority: 'ca', mode: 'require' } as const;
+    const held = intentOf({
+      backends,
+      routes: {
+        [`${host}/`]: { to: 'a', policy: 'p', redirect: { scheme: 'https', port: 443, statusCode: 308 } },
+      },
+    });
+    const [[key, plain] = []] = Object.entries(held.rules);
+    const hold = (listener: object) =>
+      gateway.hold({
+        ...held,
+        ports: { ...held.ports, 'tcp/443': port },
+        listeners: { ...held.listeners, secure: { ...secure, ...listener } },
+        rules: { [key!]: plain!, there: { ...plain!, listener: 'secure', action: 'there' } },
+        actions: { ...held.actions, there: served },
+        policies: { p: { origins, trustedProxies: ['127.0.0.1'] } },
+      });
+    const served = {
+      origin: origins[0]!,
+      kind: 'http',
+      policy: 'p',
+      backends: [{ backend: 'a', weight: 1 }],
+    } as const;
+    const https = { headers: { 'X-Forwarded-Proto': 'https' } };
+    await hold({});
+    const { headers } = await gateway.echo('/x?y=1', https);
+    expect(headers).toMatchObject({ 'x-forwarded-proto': 'https', 'x-forwarded-port': '443' });
+    expect((await ask('/x')).headers['location']).toBe(`https://${host}/x`);
+    expect((await ask('/x', { ...https, ...from('127.0.0.9') })).status).toBe(308);
+    await hold({ clientValidation: validation });
+    expect((await ask('/x', https)).status).toBe(308);
   });
 
   it('is denied where the policy is not there', async () => {
