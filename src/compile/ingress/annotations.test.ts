@@ -430,6 +430,25 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       },
     ],
     [
+      {
+        'enable-modsecurity': 'true',
+        'modsecurity-snippet':
+          'SecRuleEngine On\nInclude /etc/nginx/owasp-modsecurity-crs/nginx-modsecurity.conf\nInclude "/etc/nginx/modsecurity/modsecurity.conf"\nSecRequestBodyAccess On\nSecRequestBodyLimit 13107200\nSecRequestBodyNoFilesLimit 131072\nSecAuditEngine RelevantOnly\nSecAuditLogParts ABIJDEFHZ',
+      },
+      { wafPolicies: [{ settings: { mode: 'block' } }], findings: [] },
+    ],
+    ...[
+      'Include /etc/nginx/modsecurity/modsecurity.conf /etc/x',
+      'Include /etc/nginx/modsecurity/modsecurity.conf.d/x',
+      'SecRequestBodyAccess Off',
+      'SecRequestBodyLimit x',
+    ].map(
+      (line): Case => [
+        { 'enable-modsecurity': 'true', 'modsecurity-snippet': line },
+        closed(`"${line.split(' ')[0]!.toLowerCase()}" of it`),
+      ],
+    ),
+    [
       { 'enable-modsecurity': 'true', 'modsecurity-snippet': 'Include /etc/x\nSecRuleEngine On' },
       closed('"include" of it'),
     ],

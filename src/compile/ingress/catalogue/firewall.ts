@@ -45,7 +45,7 @@ export const firewallRows: readonly AnnotationRow[] = [
   {
     name: 'modsecurity-snippet',
     state: 'translated',
-    text: 'Of it these are read: SecRuleEngine, SecRuleRemoveById, SecRuleRemoveByTag, SecRuleUpdateTargetById with `!`; logs are ours. Anything else is refused, and all requests get 503: put own rules into a ConfigMap that a WAFPolicy names.',
+    text: 'Of it these are read: SecRuleEngine, SecRuleRemoveById, SecRuleRemoveByTag, SecRuleUpdateTargetById with `!`; logs are ours. Without meaning here are the two Includes of ingress-nginx’ documentation (`/etc/nginx/owasp-modsecurity-crs/nginx-modsecurity.conf`, `/etc/nginx/modsecurity/modsecurity.conf`), `SecRequestBodyAccess On` and limits of bodies (1 MiB is looked at; a longer one gets 413 with `block`). Anything else is refused, and all requests get 503: put own rules into a ConfigMap that a WAFPolicy names.',
     of: 'enable-modsecurity',
     read: (_, get) =>
       get('enable-modsecurity') === undefined && get('enable-owasp-core-rules') === undefined
@@ -81,6 +81,7 @@ function readSnippet(text: string): Settings | string {
       .map((each) => each.replaceAll(/^["']|["']$/g, ''));
     const name = directive.toLowerCase();
     if (name === '' || name.startsWith('#') || ours.test(name)) continue;
+    if (isSaidAnyway(name, words)) continue;
     if (name === 'secdefaultaction' && letsIn.test(words.join(' '))) continue;
     const modeSaid = modes[words[0]?.toLowerCase() ?? ''];
     if (name === 'secruleengine' && modeSaid !== undefined) mode = modeSaid;
@@ -98,6 +99,21 @@ function readSnippet(text: string): Settings | string {
 
 /** About logs, which are ours whatever they say. */
 const ours = /^sec(?:audit|debuglog)\w*$/;
+
+/** Of the configuration that ingress-nginx documents: what holds here whether it is said or not. */
+function isSaidAnyway(name: string, words: readonly string[]): boolean {
+  const [word = ''] = words;
+  if (words.length !== 1) return false;
+  if (name === 'include') return includes.includes(word);
+  if (name === 'secrequestbodyaccess') return word.toLowerCase() === 'on';
+  return /^secrequestbody(?:nofiles|inmemory)?limit$/.test(name) && /^[0-9]{1,12}$/.test(word);
+}
+
+/** The Core Rule Set and the engine's recommended configuration, as ingress-nginx has them in its image. */
+const includes = [
+  '/etc/nginx/owasp-modsecurity-crs/nginx-modsecurity.conf',
+  '/etc/nginx/modsecurity/modsecurity.conf',
+];
 
 /** Actions that decide nothing. */
 const letsIn = /^(?:\s*(?:phase:\d|log|nolog|auditlog|noauditlog|pass)\s*(?:,|$))+$/;

@@ -38,8 +38,8 @@ export const proxyingRows: readonly AnnotationRow[] = [
   },
   {
     name: 'custom-http-errors',
-    state: 'done',
-    text: 'Answers with these codes are replaced by those of `default-backend`, which is asked with X-Code, X-Original-URI and X-Request-ID. Without that it is refused: use a TrafficPolicy with `errors`.',
+    state: 'translated',
+    text: 'Bodies of answers with these codes are replaced by those of `default-backend`, which is asked with GET, X-Code, X-Original-URI, X-Request-ID, Accept and Accept-Language; not with X-Format, X-Namespace, X-Ingress-Name, X-Service-Name and X-Service-Port. The status stays, whatever that answers. Without it it is refused: use a TrafficPolicy with `errors`.',
     read(value, get) {
       const codes = value.split(',').map((each) => readNumber(each.trim(), 400, 599));
       if (codes.includes(undefined)) return refuse(`${shown(value)} are no codes from 400 to 599`);
@@ -50,8 +50,8 @@ export const proxyingRows: readonly AnnotationRow[] = [
   },
   {
     name: 'default-backend',
-    state: 'done',
-    text: 'A Service of the same namespace, by its first port: in place of one that has no endpoints, and for `custom-http-errors`.',
+    state: 'translated',
+    text: 'A Service of the same namespace, by its first port: in place of one that has no endpoints, where it gets the request as it is, without X-Code and its like; and for `custom-http-errors`.',
     read: (value) =>
       /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(value)
         ? { defaultBackend: value }
