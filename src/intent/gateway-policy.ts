@@ -89,7 +89,7 @@ export type GatewayRateLimit = {
 
 export type GatewayErrorPage = {
   readonly codes: readonly number[];
-  /** Key in `backends`: asked for the page, with X-Code, X-Original-URI and X-Request-Id. */
+  /** Key in `backends`: asked for the page, with X-Code, X-Format, X-Original-URI and X-Request-Id. */
   readonly backend?: string;
   /** Text, where there is no backend. */
   readonly body?: { readonly contentType: string; readonly text: string };

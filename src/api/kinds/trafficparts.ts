@@ -179,7 +179,7 @@ export const errorsSchema = {
         items: { type: 'integer', format: 'int32', minimum: 400, maximum: 599 },
       },
       backendRef: oneBackendSchema(
-        'Asked for the page, by X-Code, X-Original-URI and X-Request-Id. While it can’t be, answers are given as they are.',
+        'Asked for the page, by X-Code, X-Format (Accept of the request), X-Original-URI and X-Request-Id. While it can’t be, answers are given as they are.',
       ),
       body: {
         type: 'object',

@@ -60,6 +60,7 @@ export function printLocations(): string {
       'proxy_set_header Accept $http_accept;',
       'proxy_set_header Accept-Language $http_accept_language;',
       'proxy_set_header X-Code $netloom_code;',
+      'proxy_set_header X-Format $http_accept;',
       'proxy_set_header X-Original-URI $request_uri;',
       'proxy_set_header X-Request-Id $netloom_request_id;',
       'proxy_set_header X-Netloom-Backend $http_x_netloom_backend;',

@@ -278,6 +278,7 @@ describe('pages for errors', () => {
         'x-original-uri': `${path}?id=page${path}&status=503`,
         'x-request-id': `r${path}`,
         accept: 'text/html',
+        'x-format': 'text/html',
         host: 'any.test',
       });
       expect(page.headers['cookie']).toBeUndefined();

@@ -39,7 +39,7 @@ export const proxyingRows: readonly AnnotationRow[] = [
   {
     name: 'custom-http-errors',
     state: 'translated',
-    text: 'Bodies of answers with these codes are replaced by those of `default-backend`, which is asked with GET, X-Code, X-Original-URI, X-Request-ID, Accept and Accept-Language; not with X-Format, X-Namespace, X-Ingress-Name, X-Service-Name and X-Service-Port. The status stays, whatever that answers. Without it it is refused: use a TrafficPolicy with `errors`.',
+    text: 'Bodies of answers with these codes are replaced by those of `default-backend`, which is asked with GET, X-Code, X-Format, X-Original-URI, X-Request-ID, Accept and Accept-Language; not with X-Namespace, X-Ingress-Name, X-Service-Name and X-Service-Port. The status stays, whatever that answers. Without it it is refused: use a TrafficPolicy with `errors`.',
     read(value, get) {
       const codes = value.split(',').map((each) => readNumber(each.trim(), 400, 599));
       if (codes.includes(undefined)) return refuse(`${shown(value)} are no codes from 400 to 599`);
