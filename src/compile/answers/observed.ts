@@ -2,13 +2,14 @@
 import type { ClusterModel } from '#model/cluster.ts';
 import type { PolicyProtocol } from '#model/policy.ts';
 import { canonicalAddr, type Family, parseAddr } from '#net/addr.ts';
+import { holdersOf, toldAddresses } from '../policy/holders.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { wayOf } from './doors.ts';
 import type { End } from './ends.ts';
 import type { Gates } from './gate.ts';
 import type { CoveringLine, Line } from './lines.ts';
 import { isOn } from './pairs.ts';
-import { addressParty, type Party, partyOf } from './parties.ts';
+import { heldParty, type Party, partyOf } from './parties.ts';
 import type { PrefixTree } from './prefixes.ts';
 import { routerOf } from './routes.ts';
 
@@ -105,8 +106,8 @@ export function finderOf(
     // Addresses are used again.
     else if (!ended) for (const address of addresses) holders.set(address, byPod.get(key) ?? []);
   }
-  for (const [name, { addresses }] of cluster.nodes)
-    for (const address of [...addresses, ...(cluster.tunnelAddresses.get(name) ?? [])])
+  for (const [name, node] of cluster.nodes)
+    for (const address of [...toldAddresses(node), ...(cluster.tunnelAddresses.get(name) ?? [])])
       holders.set(address, byNode.get(name) ?? []);
   return (text) => {
     const address = canonicalAddr(text);
@@ -126,8 +127,9 @@ type Hop = { readonly from: readonly Found[]; readonly to: readonly Found[]; rea
 function hopFinder({ cluster, snapshot, gates }: Seen, find: Finder): (flow: ObservedFlow) => readonly Hop[] {
   const router = routerOf(cluster);
   const notes = new Set<string>();
+  const holders = holdersOf(snapshot);
   const partyAt = (address: string, family: Family) =>
-    addressParty(cluster, snapshot, address, family, notes);
+    heldParty(cluster, holders.get(address), address, family, notes);
   const sourceOf = (text: string, family: Family): Party | undefined => {
     const address = canonicalAddr(text);
     if (address !== undefined) return partyAt(address, family);

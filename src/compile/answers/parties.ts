@@ -2,7 +2,7 @@
 import type { ClusterModel } from '#model/cluster.ts';
 import type { PodModel } from '#model/pod.ts';
 import { type Family, parseAddr } from '#net/addr.ts';
-import { holderOf } from '../policy/holders.ts';
+import { type Holder, holderOf } from '../policy/holders.ts';
 import { isPolicyPod } from '../policy/order.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { worldStandIns } from './prefixes.ts';
@@ -56,8 +56,18 @@ export function addressParty(
   family: Family,
   notes: Set<string>,
 ): Party | undefined {
+  return heldParty(cluster, holderOf(snapshot, address), address, family, notes);
+}
+
+/** By an address whose holder is known. */
+export function heldParty(
+  cluster: ClusterModel,
+  holder: Holder | undefined,
+  address: string,
+  family: Family,
+  notes: Set<string>,
+): Party | undefined {
   if (parseAddr(address)?.family !== family) return undefined;
-  const holder = holderOf(snapshot, address);
   if (holder?.kind === 'node') {
     const { name } = holder.node;
     return { kind: 'node', name: `node ${name}`, address, family, node: name };

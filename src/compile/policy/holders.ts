@@ -30,6 +30,19 @@ export function holderOf(snapshot: PolicySnapshot, address: string): Holder | un
   return key === undefined || pod === undefined ? undefined : { kind: 'pod', key, pod };
 }
 
+/** By address, all of them: the same answers as `holderOf`. */
+export function holdersOf(snapshot: PolicySnapshot): Map<string, Holder> {
+  const holders = new Map<string, Holder>();
+  for (const [key, pod] of [...snapshot.pods].sort(compareClaims))
+    if (isPolicyPod(pod))
+      for (const address of pod.addresses) holders.set(address, { kind: 'pod', key, pod });
+  const nodes = [...snapshot.nodes.values()].sort((a, b) => (a.name < b.name ? 1 : -1));
+  for (const node of nodes)
+    for (const address of nodeAddresses(node, extrasOf(snapshot, node)))
+      holders.set(address, nodeHolder(node, address, extrasOf(snapshot, node)));
+  return holders;
+}
+
 /** Of two pods that say they have one address: one of the two will be gone in a moment. By UID, then by key. */
 export function compareClaims(
   [keyA, a]: readonly [string, PodModel],

@@ -8,8 +8,8 @@ import { namesOf, ownFeatures, prefixFeatures } from './addresses.ts';
 import type { AtomSource } from './atoms.ts';
 import type { PolicyClass } from './classes.ts';
 import { askedBy, facts, nodeCidrFeatures, peerText, portFeature } from './features.ts';
-import { compareClaims, extrasOf, type Holder, inPodPrefixes, nodeAddresses, nodeHolder } from './holders.ts';
-import { isPolicyPod, takesPod } from './order.ts';
+import { type Holder, holdersOf, inPodPrefixes } from './holders.ts';
+import { takesPod } from './order.ts';
 import { inCidr } from './peer.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 
@@ -74,18 +74,6 @@ export function ownedAddresses(snapshot: PolicySnapshot, node: string, lookout: 
 export function ownerKey(holder: Holder | undefined, name: string | undefined): string {
   if (holder?.kind === 'node') return `node ${holder.node.name}`;
   return holder?.kind === 'pod' ? `pod ${holder.key}` : `name ${name}`;
-}
-
-function holdersOf(snapshot: PolicySnapshot): Map<string, Holder> {
-  const holders = new Map<string, Holder>();
-  for (const [key, pod] of [...snapshot.pods].sort(compareClaims))
-    if (isPolicyPod(pod))
-      for (const address of pod.addresses) holders.set(address, { kind: 'pod', key, pod });
-  const nodes = [...snapshot.nodes.values()].sort((a, b) => (a.name < b.name ? 1 : -1));
-  for (const node of nodes)
-    for (const address of nodeAddresses(node, extrasOf(snapshot, node)))
-      holders.set(address, nodeHolder(node, address, extrasOf(snapshot, node)));
-  return holders;
 }
 
 function nameLearners(names: PolicySnapshot['names']): Map<string, string[]> {
