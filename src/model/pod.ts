@@ -23,8 +23,18 @@ export type PodModel = {
   readonly addresses: readonly string[];
   /** Ports of its containers that have a name, in their order; of two with one name and protocol the first counts. */
   readonly namedPorts: readonly NamedPort[];
+  /** Where it answers at its node; absent: nowhere. */
+  readonly hostPorts?: readonly HostPort[];
   /** Name of the StatefulSet that controls it. */
   readonly statefulSet?: string;
+};
+
+export type HostPort = {
+  readonly protocol: NamedPort['protocol'];
+  readonly hostPort: number;
+  readonly port: number;
+  /** Canonical; absent: at each address of the node. */
+  readonly hostIP?: string;
 };
 
 export type NamedPort = {
@@ -44,6 +54,8 @@ export function readPod(object: KubeObject): PodModel {
   const { phase, podIP, podIPs } = (object['status'] ?? {}) as PodStatus;
   const ended = phase === 'Succeeded' || phase === 'Failed';
   const sidecars = (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  const containers = [...sidecars, ...(spec?.containers ?? [])];
+  const hostPorts = hostNetwork ? [] : hostPortsOf(containers);
   const owner = object.metadata.ownerReferences?.find(({ controller }) => controller === true);
   return {
     origin: originOf(object),
@@ -56,7 +68,8 @@ export function readPod(object: KubeObject): PodModel {
     ended,
     ...(spec?.nodeName === undefined ? {} : { node: spec.nodeName }),
     addresses: addressesOf(podIPs ?? (podIP === undefined ? [] : [{ ip: podIP }])),
-    namedPorts: portsOf([...sidecars, ...(spec?.containers ?? [])]),
+    namedPorts: portsOf(containers),
+    ...(hostPorts.length === 0 ? {} : { hostPorts }),
     ...(owner?.kind === 'StatefulSet' ? { statefulSet: owner.name } : {}),
   };
 }
@@ -74,6 +87,8 @@ type Container = {
     readonly name?: string;
     readonly containerPort: number;
     readonly protocol?: string;
+    readonly hostPort?: number;
+    readonly hostIP?: string;
   }[];
 };
 
@@ -97,6 +112,17 @@ function portsOf(containers: readonly Container[]): readonly NamedPort[] {
   const first = (port: NamedPort) =>
     ports.find((other) => other.name === port.name && other.protocol === port.protocol);
   return ports.filter((port) => first(port) === port);
+}
+
+function hostPortsOf(containers: readonly Container[]): readonly HostPort[] {
+  return containers.flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort = 0, hostIP = '', containerPort: port, protocol = 'TCP' }): HostPort[] => {
+      const at = canonicalAddr(hostIP);
+      const isEverywhere = at === undefined || at === '0.0.0.0' || at === '::';
+      const own = { protocol: protocol.toLowerCase() as NamedPort['protocol'], hostPort, port };
+      return hostPort === 0 ? [] : [isEverywhere ? own : { ...own, hostIP: at }];
+    }),
+  );
 }
 
 /** Whether it needs no addresses, or none any more. */

@@ -8,7 +8,7 @@ import { run as diff } from '#programs/cli/diff.ts';
 import { run as policyCommand } from '#programs/cli/policy.ts';
 import { run as why } from '#programs/cli/why.ts';
 import { type Cluster, startCluster } from './cluster.ts';
-import { service, startPods } from './pods.ts';
+import { readyPod, service, startPods } from './pods.ts';
 
 let cluster: Cluster;
 
@@ -137,6 +137,41 @@ test("a node port of the pod's own node and of another: model and packet say the
   await cluster.apply(policy);
 }, 150_000);
 
+test('a host port leads to its pod, whose policy decides', async () => {
+  const labels = { app: 'hosted' };
+  const ports = [{ containerPort: 8080, hostPort: 9080 }];
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'hosted', namespace: 'default', labels },
+    spec: { nodeName: 'node1', containers: [{ name: 'main', image: 'netloom/echo', ports }] },
+  } as KubeObject);
+  await readyPod(cluster, 'default', 'hosted');
+  const [own = ''] = (await cluster.lab.addressesOf('node1')).filter((each) => each.includes('.'));
+  const held = async (from: string, verdict: string) => {
+    const { probes, paths } = await ask(from, own, 'tcp/9080');
+    expect([from, paths[0]?.to[0]?.name, paths[0]?.verdict, ...probes.map(({ agrees }) => agrees)]).toEqual([
+      from,
+      'pod default/hosted',
+      verdict,
+      true,
+    ]);
+  };
+  const askers = ['world', 'stranger', 'friend', 'node/node2'];
+  await eventually(async () => {
+    for (const from of askers) await held(from, 'allowed');
+  }, 30_000);
+  await cluster.apply({
+    ...policy,
+    metadata: { name: 'hosted', namespace: 'default' },
+    spec: { podSelector: { matchLabels: labels }, ingress: [] },
+  } as KubeObject);
+  await eventually(async () => {
+    for (const from of askers) await held(from, 'denied');
+  }, 30_000);
+  await cluster.kubectl('delete', 'netpol,pod', 'hosted');
+}, 120_000);
+
 test('netloom policy tells what each rule decided', async () => {
   const rows = async (...node: readonly string[]) => {
     const lines: string[] = [];
@@ -195,7 +230,9 @@ test('netloom policy NAMESPACE/NAME tells the state of a NetworkPolicy, too', as
       'InForce',
       'True',
       'InForce',
-      'on 1 of 1 node that needs it, since generation 1; selects 1 pod: default/server',
+      expect.stringMatching(
+        /^on 1 of 1 node that needs it, since generation \d+; selects 1 pod: default\/server$/,
+      ),
     ]);
     expect(told).toContainEqual(['Accepted', 'True', 'Accepted', 'all of it is used']);
     expect(told).toContainEqual(expect.arrayContaining(['NetworkPolicy default/server', 'spec.ingress[0]']));

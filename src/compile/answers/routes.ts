@@ -1,4 +1,4 @@
-/** Where a connection goes: straight to its destination, or through a Service to its backends. */
+/** Where a connection goes: straight to its destination, or through a Service to its backends, or by a host port to its pod. */
 import type { Place, ServiceIntent } from '#intent/node.ts';
 import type { ClusterModel } from '#model/cluster.ts';
 import type { PolicyProtocol } from '#model/policy.ts';
@@ -10,8 +10,9 @@ import type { Party } from './parties.ts';
 import type { AskedPort } from './question.ts';
 
 export type Translation = {
-  /** `namespace/name`. */
+  /** `namespace/name`; with `isHostPort` of a pod. */
   readonly service: string;
+  readonly isHostPort?: true;
   readonly frontend: Place;
   /** For people: `10.96.0.7:80`, or `port 30080 of any node`. */
   readonly at: string;
@@ -58,6 +59,7 @@ export function routerOf(cluster: ClusterModel): Router {
       clusterIPs.map((each) => [each, key] as const),
     ),
   );
+  const hostPorts = hostPortsIn(cluster);
   return {
     toService: (service, from, port) =>
       portsOf(cluster, service, from, port, entriesAt(from.node).all).flatMap((found) =>
@@ -80,12 +82,42 @@ export function routerOf(cluster: ClusterModel): Router {
       }
       if (own !== undefined)
         return named(isElsewhere ? [translationBy(own, from)] : throughDoors(cluster, own, from));
+      const hosted = hostPorts.get(placeKey(to, protocol));
+      if (hosted !== undefined)
+        return isElsewhere ? [{ ...hosted, door: { node: holder, isAny: false, isLocal: true } }] : [hosted];
       const service = owners.get(to.address);
       if (service === undefined) return undefined;
       const unserved = nobodyServes(from.kind === 'address');
       return [{ service, frontend: to, at: placeText(to), protocol, backends: [], unserved }];
     },
   };
+}
+
+/** By place, at the addresses of their nodes: the node sends them on as they come. */
+function hostPortsIn({ pods, nodes }: ClusterModel): ReadonlyMap<string, Translation> {
+  const found = new Map<string, Translation>();
+  for (const [service, pod] of pods) {
+    const { hostPorts = [], ended, node = '', addresses } = pod;
+    if (ended) continue;
+    for (const { protocol, hostPort, port, hostIP } of hostPorts)
+      for (const at of nodes.get(node)?.addresses ?? []) {
+        const address = addresses.find((each) => familyOf(each) === familyOf(at));
+        if (address === undefined || (hostIP !== undefined && hostIP !== at)) continue;
+        const frontend = { address: at, port: hostPort };
+        const key = placeKey(frontend, protocol);
+        const backends = [{ address, port }];
+        if (!found.has(key))
+          found.set(key, {
+            service,
+            isHostPort: true,
+            frontend,
+            at: placeText(frontend),
+            protocol,
+            backends,
+          });
+      }
+  }
+  return found;
 }
 
 type Entries = { readonly all: readonly Entry[]; readonly byPlace: ReadonlyMap<string, readonly Entry[]> };

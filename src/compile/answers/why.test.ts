@@ -209,6 +209,22 @@ test("through another node's node port the outside is that node, through the pod
   expect(ask(node, '198.51.100.9', '192.168.0.1', 'tcp/30080').verdict).toBe('denied');
 });
 
+test('a host port is its pod, at its node only, and whoever asks keeps his address', () => {
+  const hosted = onlyFrom('web', '198.51.100.9/32');
+  const port = 'ports: [{ name: http, containerPort: 8080';
+  const cluster = base.replace(port, `${port}, hostPort: 9080`) + hosted;
+  const outside = ask(cluster, '198.51.100.9', '192.168.0.1', 'tcp/9080');
+  expect(outside.verdict).toBe('allowed');
+  expect(outside.paths[0]?.steps[0]).toMatchObject({
+    kind: 'service',
+    isHostPort: true,
+    service: 'shop/web',
+    text: '192.168.0.1:9080 (tcp) is its port 8080',
+  });
+  expect(ask(cluster, '198.51.100.8', '192.168.0.1', 'tcp/9080').verdict).toBe('denied');
+  expect(ask(cluster, '198.51.100.8', '192.168.0.2', 'tcp/9080').paths[0]?.to[0]?.name).toBe('node n2');
+});
+
 test("a pod leaves for another node's node port as its own node, and is asked for that node first", () => {
   const isolated = base.replace(
     'metadata: { name: shop }',

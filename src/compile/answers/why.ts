@@ -20,7 +20,9 @@ export type Step =
       readonly kind: 'service';
       readonly outcome: 'allowed' | 'denied' | 'refused';
       readonly text: string;
+      /** `namespace/name`; with `isHostPort` of a pod. */
       readonly service: string;
+      readonly isHostPort?: true;
       readonly frontend: Place;
     }
   | { readonly kind: 'subnet'; readonly outcome: 'allowed' | 'denied'; readonly text: string };
@@ -183,11 +185,15 @@ function walk(snapshot: PolicySnapshot, gates: Gates, from: Party, leg: Leg, not
   return { path, segment };
 }
 
-function serviceStep({ service, frontend, at, protocol, backends, unserved }: Translation): Step {
+function serviceStep({ service, isHostPort, frontend, at, protocol, backends, unserved }: Translation): Step {
   const base = { kind: 'service', service, frontend } as const;
   const where = `${at} (${protocol})`;
   if (unserved !== undefined)
     return { ...base, outcome: unserved.outcome, text: `${where}: ${unserved.because}` };
+  if (isHostPort) {
+    const text = `${where} is its port ${backends[0]?.port ?? 0}`;
+    return { ...base, isHostPort, outcome: 'allowed', text };
+  }
   const count = backends.length === 1 ? 'one backend' : `${backends.length} backends`;
   return { ...base, outcome: 'allowed', text: `${where} has ${count}` };
 }

@@ -43,7 +43,7 @@ function stepName(step: Step, isEach: boolean): string {
     case 'ingress':
       return `${step.kind} of ${isEach && step.kind === 'ingress' ? 'each' : step.subject}`;
     case 'service':
-      return `Service ${step.service}`;
+      return step.isHostPort ? `host port of pod ${step.service}` : `Service ${step.service}`;
     case 'subnet':
       return 'Subnet';
     case 'source':
