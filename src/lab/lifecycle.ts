@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -87,7 +87,7 @@ export async function labUp(
         await writeFile(files.spec, `${JSON.stringify(spec, undefined, 2)}\n`);
         await startSupervisor(spec, files, progress);
       } catch (error) {
-        throw isFullDisk(error) ? new LabError(fullDisk()) : error;
+        throw isFullDisk(error) || (await hasNoRoom()) ? new LabError(fullDisk()) : error;
       }
       return { spec, started: true };
     },
@@ -124,6 +124,12 @@ function isFullDisk(error: unknown): boolean {
   return (
     error instanceof Error && /ENOSPC|No space left on device|disk of the lab's state/.test(error.message)
   );
+}
+
+/** Less than a lab's first files take: what failed for it may have other words (`I/O error` of a shell). */
+async function hasNoRoom(): Promise<boolean> {
+  const { bavail, bsize } = await statfs(labsDirectory());
+  return bavail * bsize < 64 * 1024;
 }
 
 /** Nodes that were started or killed since count as they are now. */

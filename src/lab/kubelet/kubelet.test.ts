@@ -70,7 +70,9 @@ test('kubectl asks a pod by way of the API server, and is told why when it can n
   );
   await lab.ready('asked');
   const path = '/api/v1/namespaces/default/pods';
-  const seen = JSON.parse(await lab.say(['get', '--raw', `${path}/asked:8080/proxy/a%20b?c=d`])) as {
+  // Its container runs; the server in it may have to begin.
+  const text = await eventually(() => lab.say(['get', '--raw', `${path}/asked:8080/proxy/a%20b?c=d`]));
+  const seen = JSON.parse(text) as {
     readonly path: string;
     readonly headers: Readonly<Record<string, string>>;
   };
