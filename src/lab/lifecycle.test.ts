@@ -105,16 +105,16 @@ test('up again is the same lab; another shape is refused', async () => {
 test('a full disk is told with its place', async () => {
   const state = await mkdtemp(join(tmpdir(), 'netloom-full-'));
   await must(['mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', state]);
+  const env = { ...process.env, NETLOOM_STATE: state };
   try {
     await writeFile(join(state, 'ballast'), Buffer.alloc(250_000)).catch(() => {});
-    const env = { ...process.env, NETLOOM_STATE: state };
     const up = await run([join(sourceRoot, 'netloom'), 'lab', 'up', '--name', name, '--nodes', '1'], { env });
     expect(up.code).toBe(1);
     expect(up.stderr).toContain(
       `netloom: the disk of the lab's state is full (${state}/labs): free some space`,
     );
-    await run([join(sourceRoot, 'netloom'), 'lab', 'down', '--name', name], { env });
   } finally {
+    await run([join(sourceRoot, 'netloom'), 'lab', 'down', '--name', name], { env });
     await must(['umount', state]);
     await rm(state, { recursive: true });
   }
