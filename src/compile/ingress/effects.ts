@@ -18,8 +18,10 @@ export type Effects = {
   readonly timeouts?: HTTPRuleModel['timeouts'];
   readonly retry?: NonNullable<HTTPRuleModel['retry']>;
   readonly session?: SessionPersistenceModel;
-  /** Instead of backends. `ReplacePrefixMatch`: in front of the whole path. */
+  /** Instead of backends. */
   readonly redirect?: Extract<FilterModel, { readonly type: 'RequestRedirect' }>;
+  /** What the redirect puts in front of the request's own path; absent: nothing. */
+  readonly redirectBase?: string;
   /** With variables: `$service_name.$namespace.svc`. */
   readonly host?: string;
   /** As nginx writes it: `/$2`, perhaps with a query. */

@@ -15,7 +15,7 @@ export function ruleOf(path: IngressPath, at: number, site: Site, place: Place):
   const base = { name: `path-${at}`, field: path.field, matches: [match], timeouts: {} };
   if (closed) return { ...base, filters: [], backends: [], closed: true };
   if (effects.redirect !== undefined) {
-    const redirect = redirectFor(effects.redirect, match);
+    const redirect = redirectFor(effects.redirect, effects.redirectBase, match);
     if (redirect !== undefined) return { ...base, filters: [redirect], backends: [] };
     const message = 'is an expression here, and no path can be put in front of it: its requests get 503';
     place.note(`${path.field}.path`, 'AnnotationRefused', message);
@@ -120,11 +120,15 @@ function headerFilters({ effects }: Place): readonly FilterModel[] {
 type Redirect = NonNullable<Place['effects']['redirect']>;
 
 /** `undefined`: it can't be told what is in front of what. */
-function redirectFor(redirect: Redirect, { path }: HTTPMatchModel): Redirect | undefined {
-  if (redirect.path?.type !== 'ReplacePrefixMatch') return redirect;
+function redirectFor(
+  redirect: Redirect,
+  before: string | undefined,
+  { path }: HTTPMatchModel,
+): Redirect | undefined {
+  if (before === undefined) return redirect;
   if (path.type === 'RegularExpression') return undefined;
   const isExact = path.type === 'Exact';
-  const value = `${redirect.path.value}${path.value === '/' && !isExact ? '' : path.value}`;
+  const value = `${before}${path.value === '/' && !isExact ? '' : path.value}`;
   return { ...redirect, path: { type: isExact ? 'ReplaceFullPath' : 'ReplacePrefixMatch', value } };
 }
 

@@ -172,8 +172,10 @@ function redirect(value: string, statusCode: number): Outcome {
     return refuse(`${shown(value)} is no URL, perhaps with $request_uri behind its host or path`);
   const base = url.path.replace(/\/$/, '');
   const whole = { path: { type: 'ReplaceFullPath', value: url.path || '/' }, withoutQuery: true } as const;
-  const before = base === '' ? {} : { path: { type: 'ReplacePrefixMatch', value: base } as const };
-  return { redirect: { ...elsewhere(value, url), ...(kept ? before : whole), statusCode } };
+  return {
+    redirect: { ...elsewhere(value, url), ...(kept ? {} : whole), statusCode },
+    ...(kept && base !== '' ? { redirectBase: base } : {}),
+  };
 }
 
 function elsewhere(value: string, { scheme, host, port }: TargetURL) {
