@@ -1,6 +1,6 @@
 /** The server's own life: what it needs to start, where it listens, how it stops, and a disk that is full. */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,10 +80,10 @@ describe('startApiServer', () => {
 
 describe('a full disk', () => {
   it.skipIf(!root)(
-    'fails the writes that it can not keep, and says so, and loses none that it acknowledged',
+    'that somebody else filled fails the writes that it can not keep, says so, and loses none that it acknowledged',
     async () => {
       const directory = temporary();
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory]);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]);
       const path = join(directory, 'store');
       mkdirSync(path);
       const store = new Store({ directory: path });
@@ -98,6 +98,8 @@ describe('a full disk', () => {
             metadata: { name, namespace: 'a' },
             data: { x: 'y'.repeat(2000) },
           });
+          // There was room when it was asked, and none when it is written.
+          if (index === 20) fill(join(directory, 'ballast'));
           await store.settled();
           acknowledged.push(name);
         } catch (error) {
@@ -120,3 +122,11 @@ describe('a full disk', () => {
     },
   );
 });
+
+function fill(path: string): void {
+  try {
+    writeFileSync(path, Buffer.alloc(2 << 20));
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+  }
+}
