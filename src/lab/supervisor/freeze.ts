@@ -53,11 +53,26 @@ function read(pid: number): Process | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { pid, parent: Number(parent), stopped: 'TtZX'.includes(state) };
+    const stopped = 'TtZX'.includes(state) || (state === 'D' && isStopPending(pid));
+    return { pid, parent: Number(parent), stopped };
   } catch {
     return undefined;
   }
 }
+
+/**
+ * Who waits uninterruptibly stops before it does anything else. A shell that waits in vfork(2) for a child which was stopped before its
+ * exec would never be seen stopped.
+ */
+function isStopPending(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)].some(
+    ([, mask = '']) => (BigInt(`0x${mask}`) & stopBit) !== 0n,
+  );
+}
+
+/** SIGSTOP is 19, and signal 1 the lowest bit (proc_pid_status(5)). */
+const stopBit = 1n << 18n;
 
 function namespaceOf(pid: number): string | undefined {
   try {
