@@ -120,6 +120,24 @@ test('a new kubelet process goes on with the pods of the old one', async () => {
   expect(await lab.inPod('counter', 'echo', 'still here')).toBe('still here\n');
 });
 
+test('pods whose end takes its time delay no other pod', async () => {
+  const containers = async () =>
+    (await lab.onNode('node1', ['crun', 'list', '-q'])).stdout.trim().split('\n').length;
+  const before = await containers();
+  const patient = Array.from({ length: 9 }, (_, index) => `patient-${index}`);
+  const preStop = { exec: { command: ['sleep', '60'] } };
+  for (const name of patient)
+    await lab.apply(podObject(name, { terminationGracePeriodSeconds: 60 }, { lifecycle: { preStop } }));
+  for (const name of patient) await lab.ready(name);
+  await lab.say(['delete', 'pod', ...patient, '--wait=false']);
+  await lab.apply(podObject('hurried'));
+  await lab.ready('hurried');
+  const left = await lab.say(['get', 'pods', '-o', 'name']);
+  for (const name of patient) expect(left).toContain(`pod/${name}`);
+  await lab.say(['delete', 'pod', 'hurried', ...patient, '--force', '--grace-period=0', '--wait=false']);
+  await eventually(async () => expect(await containers()).toBe(before));
+});
+
 test('a pod that was deleted while no kubelet ran is taken away by the next one', async () => {
   const before = (await lab.onNode('node1', ['crun', 'list', '-q'])).stdout.trim().split('\n');
   await lab.killKubelet('SIGKILL');

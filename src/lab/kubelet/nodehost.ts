@@ -21,7 +21,7 @@ export type NodeHost = {
   diskInside(relative: string): string;
   /** The command line that starts a program in all of the node's namespaces. */
   command(argv: readonly string[]): readonly string[];
-  /** Runs a program in the node; never rejects. At most two a core run at a time, over all nodes. */
+  /** Runs a program in the node; never rejects. At most two a core are busy at a time, over all nodes. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Whether a name exists at that path in the node, without following links. */
   exists(inside: string): boolean;
@@ -59,19 +59,29 @@ export function openNode(node: LabNode): NodeHost {
 
 export { environment as nodeEnvironment };
 
-/** More processes at once than the machine has cores for only make each pod later. */
+/** More busy processes than the machine has cores for only make each pod later. */
 const atOnce = Math.max(4, availableParallelism() * 2);
+/** Who takes longer waits for something (a hook that drains, a plugin without a free address), and no other pod is to wait for that. */
+const busyMs = 1000;
 let running = 0;
 const waiting: (() => void)[] = [];
 
 export async function limited<T>(work: () => Promise<T>): Promise<T> {
   if (running >= atOnce) await new Promise<void>((resolve) => waiting.push(resolve));
   else running += 1;
-  try {
-    return await work();
-  } finally {
+  let isCounted = true;
+  const leave = (): void => {
+    if (!isCounted) return;
+    isCounted = false;
     const next = waiting.shift();
     if (next === undefined) running -= 1;
     else next();
+  };
+  const timer = setTimeout(leave, busyMs);
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
+    leave();
   }
 }

@@ -188,10 +188,20 @@ export function createPodContainer(
     };
     return runHook(hook, { host, container: spec, containerID, podIP: podIP(), runsUntil }, deadline);
   };
+  /** Who deletes a pod once more may leave it less time than its hook was given. */
+  const hookedUntil = async (hook: LifecycleHandler, deadline: () => number): Promise<boolean> => {
+    let succeeded: boolean | undefined;
+    const end = hooked(hook, deadline()).then((success) => {
+      succeeded = success;
+    });
+    while (succeeded === undefined && Date.now() < deadline())
+      await Promise.race([end, bell.next(deadline())]);
+    return succeeded ?? false;
+  };
   const terminate = async (deadline: () => number): Promise<void> => {
     prober?.terminating();
     const hook = spec.lifecycle?.preStop;
-    if (hook !== undefined && Date.now() < deadline() && !(await hooked(hook, deadline()))) {
+    if (hook !== undefined && Date.now() < deadline() && !(await hookedUntil(hook, deadline))) {
       event('Warning', 'FailedPreStopHook', `PreStop hook of container ${spec.name} failed`);
     }
     await collect();
