@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const timeouts = { testTimeout: 120_000, hookTimeout: 180_000, teardownTimeout: 20_000 };
 
@@ -22,6 +23,25 @@ const patient = [
   'why',
 ].map((name) => `test/lab/${name}.test.ts`);
 
+/** Minutes each: the last of two workers isn't to be left alone with one of them. */
+const longest = [
+  'test/lab/corpus',
+  'test/lab/pools',
+  'test/lab/check',
+  'test/lab/gateway-cases',
+  'test/fuzz/policy',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const found = longest.findIndex((name) => moduleId.endsWith(`${name}.test.ts`));
+      return found < 0 ? longest.length : found;
+    };
+    return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
+  }
+}
+
 /** docs/decisions/0015: what passed at its second try is told. */
 const retry = process.env.NETLOOM_LONG === '1' ? 0 : 1;
 
@@ -31,6 +51,7 @@ export default defineConfig({
     // Two cores and real namespaces: more workers only make every deadline longer.
     maxWorkers: 2,
     ...timeouts,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

@@ -23,8 +23,13 @@ type State = {
   readonly topics: ReadonlySet<string>;
   /** Identities with a decision of their own. */
   readonly decided: Set<number>;
+  /** By the features that the class asks for: many identities have few combinations of them. As `ownOf` gives them. */
+  readonly known: Map<string, Rows | undefined>;
   other?: string;
 };
+
+/** Combinations that a class remembers: it forgets all of them when they become more. */
+const mostKnown = 100;
 
 export function createLiveDecisions(identities: LiveIdentities, refused: Rows): LiveDecisions {
   const states = new Map<LiveClass, State>();
@@ -32,44 +37,45 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
   const rebuilt = new Set<LiveClass>();
   let pending = new Map<string, PolicyDecisionIntent | undefined>();
 
-  const decide = (each: LiveClass, state: State, identity: number, rows: Rows | undefined): void => {
-    const differs = rows !== undefined && JSON.stringify(rows) !== state.other;
-    if (differs) state.decided.add(identity);
+  /** `own`: rows that are not those for everybody else. */
+  const put = (each: LiveClass, state: State, identity: number, own: Rows | undefined): void => {
+    if (own !== undefined) state.decided.add(identity);
     else if (!state.decided.delete(identity)) return;
     const { number, direction } = each;
-    pending.set(decisionKey(number, identity), differs ? { direction, rows } : undefined);
+    pending.set(decisionKey(number, identity), own === undefined ? undefined : { direction, rows: own });
+  };
+  const ownOf = (state: State, rows: Rows): Rows | undefined =>
+    JSON.stringify(rows) === state.other ? undefined : rows;
+
+  const ownFor = (each: LiveClass, state: State, features: readonly string[]): Rows | undefined => {
+    const { book, ports } = each;
+    if (book === undefined) return ownOf(state, refused);
+    const relevant = features.filter((feature) => state.topics.has(topicOf(feature)));
+    const key = relevant.join('\n');
+    if (state.known.has(key)) return state.known.get(key);
+    const own = ownOf(state, rowsFor(book, ports, relevant));
+    if (state.known.size >= mostKnown) state.known.clear();
+    state.known.set(key, own);
+    return own;
   };
 
   const rebuild = (each: LiveClass, state: State): void => {
-    const { book, ports, itself } = each;
-    const known = new Map<string, Rows>();
-    const rowsOf = (features: readonly string[]): Rows => {
-      if (book === undefined) return refused;
-      const relevant = features.filter((feature) => state.topics.has(topicOf(feature)));
-      const key = relevant.join('\n');
-      const rows = known.get(key) ?? rowsFor(book, ports, relevant);
-      known.set(key, rows);
-      return rows;
-    };
-    const other = rowsOf([]);
-    const { number, direction } = each;
+    const { book, ports, itself, number, direction } = each;
+    const other = book === undefined ? refused : rowsFor(book, ports, []);
     pending.set(decisionKey(number, policyIdentities.other), { direction, rows: other });
     state.other = JSON.stringify(other);
-    const left = new Set(state.decided);
-    const wanted = new Map<number, Rows>();
+    const wanted = new Map<number, Rows | undefined>();
     if (book !== undefined) {
-      wanted.set(policyIdentities.unknownPod, rowsOf([facts.unknown]));
-      wanted.set(policyIdentities.itself, itself);
+      wanted.set(policyIdentities.unknownPod, ownFor(each, state, [facts.unknown]));
+      wanted.set(policyIdentities.itself, ownOf(state, itself));
     }
     for (const topic of state.topics)
       for (const { number, features } of identities.about(topic))
-        if (!wanted.has(number)) wanted.set(number, rowsOf(features));
-    if (isUsed(identities.beyond)) wanted.set(identities.beyond.number, refused);
-    for (const [number, rows] of wanted) {
-      left.delete(number);
-      decide(each, state, number, rows);
-    }
-    for (const number of left) decide(each, state, number, undefined);
+        if (!wanted.has(number)) wanted.set(number, ownFor(each, state, features));
+    if (isUsed(identities.beyond)) wanted.set(identities.beyond.number, ownOf(state, refused));
+    const left = [...state.decided].filter((number) => !wanted.has(number));
+    for (const [number, own] of wanted) put(each, state, number, own);
+    for (const number of left) put(each, state, number, undefined);
   };
 
   const classesAbout = ({ refuses, features }: Identity): Iterable<LiveClass> =>
@@ -105,7 +111,7 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
         const asked = each.book?.asked ?? [];
         hold.push(...asked);
         const topics = topicsOf(asked);
-        states.set(each, { asked, topics, decided: before?.decided ?? new Set() });
+        states.set(each, { asked, topics, decided: before?.decided ?? new Set(), known: new Map() });
         for (const topic of topics) byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(each));
         rebuilt.add(each);
       }
@@ -115,14 +121,13 @@ export function createLiveDecisions(identities: LiveIdentities, refused: Rows): 
       for (const each of rebuilt) rebuild(each, states.get(each)!);
       for (const identity of gone)
         for (const each of classesAbout(identity))
-          if (!rebuilt.has(each)) decide(each, states.get(each)!, identity.number, undefined);
+          if (!rebuilt.has(each)) put(each, states.get(each)!, identity.number, undefined);
       for (const identity of fresh)
         for (const each of classesAbout(identity)) {
           if (rebuilt.has(each)) continue;
-          const { book, ports } = each;
-          const rows =
-            identity.refuses || book === undefined ? refused : rowsFor(book, ports, identity.features);
-          decide(each, states.get(each)!, identity.number, rows);
+          const state = states.get(each)!;
+          const { number, refuses, features } = identity;
+          put(each, state, number, refuses ? ownOf(state, refused) : ownFor(each, state, features));
         }
       rebuilt.clear();
       const changes = pending;
