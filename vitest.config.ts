@@ -5,10 +5,12 @@ const timeouts = { testTimeout: 120_000, hookTimeout: 180_000, teardownTimeout: 
 
 /** Of their tests none asks how long something took, and most wait for something: two clusters share the machine. */
 const patient = [
+  'addresses',
   'alb',
   'bgp',
   'bgp-loadbalancer',
   'bgp-peer-fields',
+  'chaos',
   'check',
   'corpus',
   'gateway-cases',
@@ -22,6 +24,8 @@ const patient = [
   'underlay',
   'why',
 ].map((name) => `test/lab/${name}.test.ts`);
+
+const pure = ['compile', 'intent', 'model', 'net'].map((name) => `src/${name}/**/*.test.ts`);
 
 /** Minutes each: the last of two workers isn't to be left alone with one of them. */
 const longest = [
@@ -54,10 +58,22 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       {
+        // Nothing of it touches the world, so files need no process of their own: those take longer to start than most tests do.
+        test: {
+          name: 'pure',
+          include: pure,
+          pool: 'forks',
+          maxWorkers: 2,
+          isolate: false,
+          ...timeouts,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
         test: {
           name: 'parts',
           include: ['src/**/*.test.ts', 'router/test/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: ['test/lab/**'],
+          exclude: ['test/lab/**', ...pure],
           pool: 'forks',
           maxWorkers: 2,
           ...timeouts,
