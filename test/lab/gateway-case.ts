@@ -183,14 +183,13 @@ async function askAll(
 /** In the words of cases, with what of `seeing` and `answered` isn't so. */
 async function ask(
   { cluster }: GatewayCaseRun,
-  { asked, where, seeing, answered }: RequestWish,
+  { asked, seeing, answered }: RequestWish,
   address: string,
   services: ReadonlyMap<number, string>,
 ): Promise<string> {
   const { scheme, host, port, target, method, headers } = asked;
   const usual = port === (scheme === 'https' ? 443 : 80);
-  const seconds = where === 'closed' ? '2' : '6';
-  const argv = ['curl', '-sSki', '-m', seconds, '--path-as-is', '-X', method];
+  const argv = ['curl', '-sSki', '-m', '6', '--path-as-is', '-X', method];
   argv.push('--resolve', `${host}:${port}:${address.includes(':') ? `[${address}]` : address}`);
   for (const [name, value] of headers) {
     if (name === ':version') argv.push(value === '2' ? '--http2-prior-knowledge' : '--http1.1');
